@@ -1,0 +1,6 @@
+"""`python -m recjax`."""
+
+from recjax.cli import main
+
+if __name__ == "__main__":
+    main()

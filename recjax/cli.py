@@ -1,0 +1,157 @@
+"""The command line: parse a command, build what it names, call one function.
+
+Exit status: 0 done (also after a signal that saved first), 2 bad input, 1 anything else.
+Heavy imports are inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from recjax import cli_data
+from recjax.errors import UserError
+
+App = tyro.extras.SubcommandApp
+Positional = tyro.conf.Positional
+Repeated = tyro.conf.UseAppendAction
+
+app = App()
+app.command(cli_data.app, name="data", help="Prepares and checks data sets.")
+DEFAULT_RUNTIME = "configs/cpu.py"
+
+
+@app.command
+def doctor() -> None:
+    """Shows devices, versions, known bad pairs of them, and the data that is found."""
+    from recjax.doctor import report
+
+    text, healthy = report()
+    print(text)
+    if not healthy:
+        raise SystemExit(2)
+
+
+@app.command
+def show(
+    experiment: Positional[str],
+    on: str = DEFAULT_RUNTIME,
+    set: Repeated[tuple[str, ...]] = (),
+    tiny: bool = False,
+) -> None:
+    """Shows an experiment resolved: settings, parameters, shardings, memory, FLOPs.
+
+    Args:
+      experiment: file that defines experiment().
+      on: file that defines runtime().
+      set: override, for example --set model.query.width=128; may be repeated.
+      tiny: take tiny() instead of experiment().
+    """
+    from recjax.train.run_folder import Request
+    from recjax.train.summary import summarize
+
+    request = Request(experiment, on, tiny, set)
+    print(summarize(*request.resolve()))
+
+
+@app.command
+def train(
+    experiment: Positional[str],
+    workdir: Path,
+    on: str = DEFAULT_RUNTIME,
+    set: Repeated[tuple[str, ...]] = (),
+    set_runtime: Repeated[tuple[str, ...]] = (),
+    tiny: bool = False,
+    profile: bool = False,
+    debug: Literal["no", "nans", "nojit"] = "no",
+) -> None:
+    """Trains an experiment and evaluates it; the same command goes on where it stopped.
+
+    Args:
+      experiment: file that defines experiment().
+      workdir: run folder, for checkpoints, metrics and results.
+      on: file that defines runtime().
+      set: override, for example --set model.query.width=128; may be repeated.
+      set_runtime: override of the runtime, for example log_every=10; may be repeated.
+      tiny: take tiny() instead of experiment().
+      profile: trace ten steps into WORKDIR/profile.
+      debug: "nans" stops at the operation that makes a NaN, "nojit" runs without
+        compilation.
+    """
+    from recjax.runs import train_run
+    from recjax.train.run_folder import Request
+
+    request = Request(experiment, on, tiny, set, set_runtime)
+    train_run(request, workdir, profile, debug)
+
+
+@app.command(name="eval")
+def evaluate(run: Positional[Path], watch: bool = False, best: bool = False) -> None:
+    """Runs the evaluations of a trained run and prints their table.
+
+    Args:
+      run: run folder.
+      watch: go on, evaluating each new checkpoint as it appears.
+      best: evaluate the best checkpoint instead of the newest.
+    """
+    from recjax.runs import eval_run
+
+    eval_run(run, watch, best)
+
+
+@app.command
+def export(run: Positional[Path], to: Path, best: bool = False) -> None:
+    """Writes a bundle: vectors, index, SavedModel, jax.export and manifest, all checked.
+
+    Args:
+      run: run folder.
+      to: folder of the bundle; must not exist.
+      best: export the best checkpoint instead of the newest.
+    """
+    from recjax.runs import export_run
+
+    export_run(run, to, best)
+
+
+@app.command
+def query(
+    bundle: Positional[Path],
+    text: str = "",
+    history: Repeated[tuple[str, ...]] = (),
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
+    json: bool = False,
+) -> None:
+    """Asks a bundle: what fits this text, or follows this history?
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text.
+      history: item id, oldest first; may be repeated.
+      k: number of results.
+      json: print JSON instead of a table.
+    """
+    from recjax.serve.retriever import answer
+
+    print(answer(bundle, text, history, k, json))
+
+
+def main() -> None:
+    """Runs the command line."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    for noisy in ("absl", "orbax", "jax", "tensorflow"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app.cli(prog="recjax", description=__doc__.splitlines()[0])
+    except UserError as error:
+        print(f"recjax: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None

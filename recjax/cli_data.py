@@ -1,0 +1,167 @@
+"""The `recjax data` commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from recjax.errors import UserError
+
+Positional = tyro.conf.Positional
+Repeated = tyro.conf.UseAppendAction
+
+app = tyro.extras.SubcommandApp()
+prepare_app = tyro.extras.SubcommandApp()
+validate_app = tyro.extras.SubcommandApp()
+
+
+@app.command(name="fetch")
+def fetch(name: Positional[str]) -> None:
+    """Prepares a built-in data set: movielens_100k or home_depot.
+
+    Args:
+      name: of the data set.
+    """
+    from recjax.data.prepare import prepare
+
+    print(f"prepared: {prepare(name)}")
+
+
+app.command(prepare_app, name="prepare", help="Checks and prepares your own files.")
+app.command(validate_app, name="validate", help="Checks your own files and stops there.")
+
+
+@prepare_app.command(name="interactions")
+def prepare_interactions(
+    events: Positional[Path],
+    out: str,
+    items: Path | None = None,
+    column: Repeated[tuple[str, ...]] = (),
+    unit: Literal["s", "ms"] = "s",
+    encoding: str = "utf-8",
+    on_bad_row: Literal["error", "skip"] = "error",
+    max_bad_share: float = 0.01,
+) -> None:
+    """Prepares events (user, item, timestamp[, rating]) from CSV, TSV or Parquet.
+
+    Args:
+      events: file of events.
+      out: name of the data set, or a folder.
+      items: file of items (item, title[, tags]).
+      column: where a name differs, recjax's=yours, as in --column user=uid; repeatable.
+      unit: of numeric timestamps.
+      encoding: of CSV files.
+      on_bad_row: "skip" leaves bad rows out, counts and lists them.
+      max_bad_share: largest share of rows that skip leaves out.
+    """
+    from recjax.data.prepare import prepare_interactions
+
+    done = prepare_interactions(
+        events,
+        out=out,
+        items=items,
+        columns=_mapping(column),
+        unit=unit,
+        encoding=encoding,
+        on_bad_row=on_bad_row,
+        max_bad_share=max_bad_share,
+    )
+    print(f"prepared: {done}")
+
+
+@prepare_app.command(name="search")
+def prepare_search(
+    pairs: Positional[Path],
+    out: str,
+    products: Path | None = None,
+    column: Repeated[tuple[str, ...]] = (),
+    encoding: str = "utf-8",
+    on_bad_row: Literal["error", "skip"] = "error",
+    max_bad_share: float = 0.01,
+) -> None:
+    """Prepares judged pairs (query, product, relevance) from CSV, TSV or Parquet.
+
+    Args:
+      pairs: file of pairs; with a title column where there is no file of products.
+      out: name of the data set, or a folder.
+      products: file of products (product, title).
+      column: where a name differs, recjax's=yours; repeatable.
+      encoding: of CSV files.
+      on_bad_row: "skip" leaves bad rows out, counts and lists them.
+      max_bad_share: largest share of rows that skip leaves out.
+    """
+    from recjax.data.prepare import prepare_search
+
+    done = prepare_search(
+        pairs,
+        out=out,
+        products=products,
+        columns=_mapping(column),
+        encoding=encoding,
+        on_bad_row=on_bad_row,
+        max_bad_share=max_bad_share,
+    )
+    print(f"prepared: {done}")
+
+
+@validate_app.command(name="interactions")
+def validate_interactions(
+    events: Positional[Path],
+    items: Path | None = None,
+    column: Repeated[tuple[str, ...]] = (),
+    unit: Literal["s", "ms"] = "s",
+    encoding: str = "utf-8",
+) -> None:
+    """Reports every problem of a file of events, with row, column, value and fix.
+
+    Args:
+      events: file of events.
+      items: file of items (item, title[, tags]).
+      column: where a name differs, recjax's=yours; repeatable.
+      unit: of numeric timestamps.
+      encoding: of CSV files.
+    """
+    from recjax.data.validate import validate_interactions
+
+    checked = validate_interactions(
+        events, items=items, columns=_mapping(column), unit=unit, encoding=encoding
+    )
+    _conclude(checked.report)
+
+
+@validate_app.command(name="search")
+def validate_search(
+    pairs: Positional[Path],
+    products: Path | None = None,
+    column: Repeated[tuple[str, ...]] = (),
+    encoding: str = "utf-8",
+) -> None:
+    """Reports every problem of a file of judged pairs.
+
+    Args:
+      pairs: file of pairs.
+      products: file of products (product, title).
+      column: where a name differs, recjax's=yours; repeatable.
+      encoding: of CSV files.
+    """
+    from recjax.data.validate import validate_search
+
+    checked = validate_search(
+        pairs, products=products, columns=_mapping(column), encoding=encoding
+    )
+    _conclude(checked.report)
+
+
+def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
+    for pair in columns:
+        if "=" not in pair:
+            raise UserError(f"--column {pair}: expected recjax's name=your name")
+    return dict(pair.split("=", 1) for pair in columns)
+
+
+def _conclude(report: object) -> None:
+    if getattr(report, "problems", ()):
+        raise UserError(str(report))
+    print(report)

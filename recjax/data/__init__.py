@@ -1,0 +1,1 @@
+"""Data: raw files -> checked tables -> prepared array_record -> columns in memory."""

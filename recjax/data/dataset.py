@@ -1,0 +1,89 @@
+"""What an opened data set offers to training, evaluation and export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from recjax.data.inputs import Input
+from recjax.data.pipeline import HostBatch
+from recjax.features import Sides
+from recjax.metrics.task import RankingTask
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything that can be retrieved; the position of an item is its index.
+
+    Attributes:
+      ids: the user's own ids [N].
+      titles: what to show a person [N].
+      features: the candidate side's features, name -> array [N, ...].
+    """
+
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    features: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        """Returns `N`."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The queries of one split, and what they should find.
+
+    Attributes:
+      features: the query side's features, name -> array [Q, ...].
+      task: judged and excluded items of each query.
+      texts: the queries as text [Q], where they are text.
+      history: (offsets [Q + 1], item indices oldest first), where there are any.
+    """
+
+    features: Mapping[str, np.ndarray]
+    task: RankingTask
+    texts: tuple[str, ...] | None = None
+    history: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Dataset(Protocol):
+    """An opened data set."""
+
+    sides: Sides
+    corpus: Corpus
+    inputs: Mapping[str, Input]
+    """Query feature -> how its array is made from raw values."""
+
+    def batches(
+        self, start: int, host: tuple[int, int], threads: int, prefetch: int
+    ) -> Iterator[HostBatch]:
+        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
+        ...
+
+    def queries(self, split: str) -> Queries:
+        """Returns the queries of "validation" or "test"."""
+        ...
+
+    def raw_queries(self, split: str, count: int) -> dict[str, list]:
+        """Returns the first queries of a split as the raw values that `inputs` take."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """Returns what a person wants to know of the data: sizes, source, splits."""
+        ...
+
+
+class Source(Protocol):
+    """The data part of an experiment: settings, and how to open them."""
+
+    def open(self, seed: int) -> Dataset:
+        """Reads the prepared data.
+
+        Raises:
+          UserError: it is not prepared, or does not fit the settings.
+        """
+        ...

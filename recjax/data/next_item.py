@@ -1,0 +1,271 @@
+"""Next-item retrieval: a user's history, or a text, leads to an item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from recjax import rng
+from recjax.data import pairs, pipeline
+from recjax.data.dataset import Corpus, Queries
+from recjax.data.histories import history_bounds, newest, ragged
+from recjax.data.inputs import IdListInput, Input, TextInput
+from recjax.data.interactions import Interactions, load_interactions
+from recjax.data.pipeline import HostBatch
+from recjax.data.prepared import find
+from recjax.data.splits import TEST, TRAIN, VALIDATION, time_split
+from recjax.data.text.ngrams import words
+from recjax.data.text_features import NGrams
+from recjax.features import IdFeature, Sides
+from recjax.metrics.task import RankingTask
+
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+
+
+@dataclass(frozen=True)
+class NextItem:
+    """Settings of a next-item data set.
+
+    Queries have two features: `history`, the newest items of the user, and `text`. Most
+    training queries are histories; a share of them are random words of an item's title
+    and tags instead, so that one query tower serves both.
+
+    Attributes:
+      source: name or folder of prepared interactions.
+      batch_size: pairs of the global batch.
+      negatives: uniform negatives of the global batch.
+      history: newest items of a query.
+      ngrams: vocabulary of titles and tags.
+      text_length: n-grams of a text query.
+      title_length: n-grams of an item's title and tags.
+      text_share: share of training queries that are text.
+      fractions: share of events in train, validation and test, by time.
+      fit: splits whose events train the model.
+    """
+
+    source: str
+    batch_size: int = 512
+    negatives: int = 512
+    history: int = 50
+    ngrams: NGrams = NGrams()
+    text_length: int = 32
+    title_length: int = 64
+    text_share: float = 0.1
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    fit: tuple[str, ...] = ("train",)
+
+    def open(self, seed: int) -> NextItemData:
+        """Reads the prepared interactions.
+
+        Raises:
+          UserError: they are not prepared.
+        """
+        return NextItemData(self, seed, load_interactions(find(self.source)))
+
+
+@dataclass(frozen=True)
+class NextItemData:
+    """An opened next-item data set.
+
+    Attributes:
+      settings: the settings.
+      seed: of the order, the negatives and the words of text queries.
+      interactions: all events.
+    """
+
+    settings: NextItem
+    seed: int
+    interactions: Interactions
+
+    @cached_property
+    def part(self) -> np.ndarray:
+        """The split of each event [E]."""
+        return time_split(self.interactions.timestamp, self.settings.fractions)
+
+    @cached_property
+    def training_events(self) -> np.ndarray:
+        """Positions of the events that train the model."""
+        wanted = [SPLITS[name] for name in self.settings.fit]
+        return np.flatnonzero(np.isin(self.part, wanted))
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Title and tags of each item, as one text [N]."""
+        known = self.interactions
+        both = zip(known.titles, known.tags, strict=True)
+        return tuple(f"{title} {tags}".strip() for title, tags in both)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        """How query features are made from raw values."""
+        vocabulary = self.settings.ngrams.build(self.texts)
+        return {
+            "history": IdListInput(self.interactions.item_ids, self.settings.history),
+            "text": TextInput(vocabulary, self.settings.text_length),
+        }
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """All items, also those that nobody met in training."""
+        known = self.interactions
+        vocabulary = self.inputs["text"].vocabulary
+        size = len(known.item_ids)
+        features = {
+            "item": np.arange(1, size + 1, dtype=np.int32)[:, None],
+            "text": vocabulary.encode_padded(self.texts, self.settings.title_length),
+        }
+        return Corpus(known.item_ids, known.titles, features)
+
+    @cached_property
+    def sides(self) -> Sides:
+        """The features of both sides."""
+        items = len(self.corpus) + 1
+        vocabulary = self.inputs["text"].vocabulary
+        idf = vocabulary.idf()
+        size = vocabulary.size
+        return {
+            "query": {
+                "history": IdFeature(items, self.settings.history),
+                "text": IdFeature(size, self.settings.text_length, idf),
+            },
+            "candidate": {
+                "item": IdFeature(items, 1),
+                "text": IdFeature(size, self.settings.title_length, idf),
+            },
+        }
+
+    def batches(
+        self, start: int, host: tuple[int, int], threads: int, prefetch: int
+    ) -> Iterator[HostBatch]:
+        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
+        return pipeline.batches(
+            len(self.training_events),
+            self.settings.batch_size,
+            self._batch,
+            self.seed,
+            start,
+            host,
+            threads,
+            prefetch,
+        )
+
+    def queries(self, split: str) -> Queries:
+        """Returns one query for each event of a split: what comes next?
+
+        The history is what the user did before, in any split; those items are not
+        ranked again.
+        """
+        events = np.flatnonzero(self.part == SPLITS[split])
+        known = self.interactions
+        start, stop = (bound[events] for bound in self._bounds)
+        offsets, history = ragged(known.item, start, stop)
+        again = np.isin(
+            np.repeat(np.arange(len(events)), np.diff(offsets)) * (len(self.corpus))
+            + history,
+            np.arange(len(events)) * len(self.corpus) + known.item[events],
+        )
+        # A repeated item would be excluded and sought at once: it stays rankable.
+        lengths = np.add.reduceat(np.r_[~again, False], offsets[:-1]) * (stop > start)
+        task = RankingTask(
+            num_items=len(self.corpus),
+            offsets=np.arange(len(events) + 1, dtype=np.int64),
+            items=known.item[events],
+            gains=np.ones(len(events), np.float32),
+            exclude_offsets=np.r_[0, np.cumsum(lengths)].astype(np.int64),
+            exclude=history[~again],
+        )
+        features = {
+            "history": self._history(events),
+            "text": np.zeros((len(events), self.settings.text_length), np.int32),
+        }
+        return Queries(features, task, history=(offsets, history))
+
+    def raw_queries(self, split: str, count: int) -> dict[str, list]:
+        """Returns the first queries of a split as raw values: ids and texts."""
+        offsets, history = self.queries(split).history
+        ids = self.interactions.item_ids
+        stops = offsets[1 : count + 1]
+        lists = [
+            [ids[i] for i in history[a:b]]
+            for a, b in zip(offsets, stops, strict=False)
+        ]
+        return {"history": lists, "text": [""] * len(lists)}
+
+    def facts(self) -> Mapping[str, Any]:
+        """Returns sizes and the limits of the splits in time."""
+        known = self.interactions
+        return {
+            "source": self.settings.source,
+            "users": len(known.user_ids),
+            "items": len(known.item_ids),
+            "events": len(known.user),
+            **{f"{k} events": int((self.part == v).sum()) for k, v in SPLITS.items()},
+            "vocabulary": self.inputs["text"].vocabulary.size,
+        }
+
+    @cached_property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return history_bounds(self.interactions.user, self.interactions.timestamp)
+
+    @cached_property
+    def _log_share(self) -> np.ndarray:
+        items = self.interactions.item[self.training_events]
+        return pairs.log_share(items, len(self.corpus))
+
+    @cached_property
+    def _words(self) -> list[list[str]]:
+        return [words(text) for text in self.texts]
+
+    def _history(self, events: np.ndarray) -> np.ndarray:
+        start, stop = (bound[events] for bound in self._bounds)
+        item = self.interactions.item + 1
+        return newest(item, start, stop, self.settings.history).astype(np.int32)
+
+    def _batch(self, step: int, rows: np.ndarray, mine: slice) -> HostBatch:
+        settings, known = self.settings, self.interactions
+        events = self.training_events[rows]
+        generator = rng.host_stream(self.seed, "text_queries", step)
+        is_text = generator.random(len(rows)) < settings.text_share
+        seeds = generator.integers(0, 2**31, len(rows))
+        events, is_text, seeds = events[mine], is_text[mine], seeds[mine]
+        positive = known.item[events]
+        history = np.where(is_text[:, None], 0, self._history(events))
+        texts = [
+            self._some_words(item, seed) if chosen else ""
+            for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
+        ]
+        negative = pairs.draw_negatives(
+            self.seed,
+            step,
+            len(self.corpus),
+            settings.negatives,
+            mine,
+            settings.batch_size,
+        )
+        # Histories of one user at one time are one query; text queries stand alone.
+        query_id = np.where(
+            is_text, -1 - rows[mine], self._bounds[1][events].astype(np.int64)
+        )
+        return pairs.pair_batch(
+            {"history": history, "text": self.inputs["text"].encode(texts)},
+            query_id,
+            positive,
+            negative,
+            np.ones(len(events), np.float32),
+            self.corpus.features,
+            self._log_share,
+        )
+
+    def _some_words(self, item: int, seed: int) -> str:
+        """Returns 1 to 4 words of an item's text, in their order."""
+        of_item = self._words[item]
+        if not of_item:
+            return ""
+        generator = np.random.Generator(np.random.Philox(seed))
+        count = min(len(of_item), int(generator.integers(1, 5)))
+        chosen = np.sort(generator.permutation(len(of_item))[:count])
+        return " ".join(of_item[place] for place in chosen)

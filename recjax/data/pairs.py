@@ -1,0 +1,70 @@
+"""Batches of (query, positive) pairs with random negatives from the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recjax import rng
+from recjax.data.pipeline import HostBatch
+
+
+def pair_batch(
+    query: Mapping[str, np.ndarray],
+    query_id: np.ndarray,
+    positive: np.ndarray,
+    negative: np.ndarray,
+    weight: np.ndarray,
+    corpus: Mapping[str, np.ndarray],
+    log_share: np.ndarray,
+) -> HostBatch:
+    """Returns the batch that a two-tower takes.
+
+    Args:
+      query: features of the queries, name -> [B, ...].
+      query_id: equal numbers mean the same query [B].
+      positive: corpus indices [B].
+      negative: corpus indices [R].
+      weight: weight of each pair [B].
+      corpus: features of the corpus, name -> [N, ...].
+      log_share: log share of each item among the positives of training [N].
+    """
+    uniform = -np.log(len(log_share))
+    return {
+        "query": dict(query),
+        "positive": {name: array[positive] for name, array in corpus.items()},
+        "negative": {name: array[negative] for name, array in corpus.items()},
+        "query_id": query_id.astype(np.int32),
+        "positive_id": positive.astype(np.int32),
+        "negative_id": negative.astype(np.int32),
+        "positive_logq": log_share[positive],
+        "negative_logq": log_share[negative],
+        "positive_draw_logq": np.full(len(positive), uniform, np.float32),
+        "negative_draw_logq": np.full(len(negative), uniform, np.float32),
+        "weight": weight.astype(np.float32),
+    }
+
+
+def draw_negatives(
+    seed: int, step: int, size: int, count: int, mine: slice, batch_size: int
+) -> np.ndarray:
+    """Draws this host's part of the uniform negatives of a step.
+
+    Args:
+      seed: of the run.
+      step: of the batch.
+      size: `N`.
+      count: negatives of the global batch, divisible by the number of hosts.
+      mine: this host's rows of the global batch of pairs.
+      batch_size: rows of the global batch of pairs.
+    """
+    drawn = rng.host_stream(seed, "negatives", step).integers(0, size, count)
+    start, stop = (count * at // batch_size for at in (mine.start, mine.stop))
+    return drawn[start:stop].astype(np.int32)
+
+
+def log_share(items: np.ndarray, size: int) -> np.ndarray:
+    """Returns log of each item's share of `items`, one added to every count [size]."""
+    counts = np.bincount(items, minlength=size) + 1.0
+    return np.log(counts / counts.sum()).astype(np.float32)

@@ -1,0 +1,61 @@
+"""Batches addressed by step: the same for any number of hosts, resumable by a number.
+
+The order of examples is shuffle -> repeat -> batch over *indices* (grain), so batch
+`s` is a pure function of (seed, s) and a resumed run seeks without reading. Each host
+makes only its own rows of the global batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import grain
+import numpy as np
+
+from recjax import rng
+
+HostBatch = Mapping[str, Any]
+"""Nested mapping of NumPy arrays with one leading axis."""
+
+MakeBatch = Callable[[int, np.ndarray, slice], HostBatch]
+"""(step, global example indices [B], this host's rows) -> this host's batch."""
+
+
+def batches(
+    examples: int,
+    batch_size: int,
+    make_batch: MakeBatch,
+    seed: int,
+    start: int = 0,
+    host: tuple[int, int] = (0, 1),
+    threads: int = 1,
+    prefetch: int = 4,
+) -> Iterator[HostBatch]:
+    """Yields this host's part of batch `start`, `start + 1`, ... without end.
+
+    Args:
+      examples: number of training examples.
+      batch_size: rows of the global batch.
+      make_batch: makes the host's rows of a batch from the batch's indices.
+      seed: of the order.
+      start: step of the first batch.
+      host: (index of this host, number of hosts).
+      threads: threads that make batches; 0 makes them when asked.
+      prefetch: batches made ahead.
+
+    Raises:
+      ValueError: no examples, or a batch size that the hosts do not divide.
+    """
+    if examples < 1:
+        raise ValueError("there are no training examples")
+    if batch_size % host[1]:
+        raise ValueError(f"batch size {batch_size} is not divisible by {host[1]} hosts")
+    share = batch_size // host[1]
+    mine = slice(host[0] * share, (host[0] + 1) * share)
+    order = grain.MapDataset.range(examples).shuffle(seed=rng.crc(f"order/{seed}"))
+    index = order.repeat().batch(batch_size, batch_fn=np.asarray)
+    made = index.map_with_index(lambda step, rows: make_batch(step, rows, mine))
+    rest = made.slice(slice(start, None))
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
+    return iter(rest.to_iter_dataset(options))

@@ -1,0 +1,218 @@
+"""What is wrong with a user's files: every problem counted, the first ones listed."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recjax.errors import UserError
+
+LISTED = 1_000
+SHOWN = 10
+WIDTH = 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem: where it is, what stands there and what to do.
+
+    Attributes:
+      kind: the problem in a few words, the same for all of its kind.
+      file: the file's name.
+      row: line of the file with the header as row 1 (Parquet: the record, from 1);
+        None if it is about the whole file.
+      column: the column's name in the file, or "".
+      value: what stands there, shortened.
+      fix: what to do.
+    """
+
+    kind: str
+    file: str
+    row: int | None
+    column: str
+    value: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All problems of a set of files.
+
+    Attributes:
+      rows: data rows read per file.
+      problems: the first `LISTED` of each kind in each file.
+      counts: all problems per (file, kind).
+      bad_rows: rows with at least one problem, over all files.
+    """
+
+    rows: Mapping[str, int]
+    problems: tuple[Problem, ...]
+    counts: Mapping[tuple[str, str], int]
+    bad_rows: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+    @property
+    def fatal(self) -> bool:
+        """Whether a problem is about a whole file: skipping rows cannot help."""
+        return any(p.row is None for p in self.problems)
+
+    @property
+    def bad_share(self) -> float:
+        """Bad rows over rows, 0 for no rows."""
+        return self.bad_rows / max(1, sum(self.rows.values()))
+
+    def __str__(self) -> str:
+        """The report as text: files, then kinds, then rows."""
+        lines = [f"{file}: {n:,} rows" for file, n in self.rows.items()]
+        if self.ok:
+            return "\n".join([*lines, "No problems."])
+        total = sum(self.counts.values())
+        problems = "1 problem" if total == 1 else f"{total:,} problems"
+        rows = "1 row" if self.bad_rows == 1 else f"{self.bad_rows:,} rows"
+        lines.append(problems + (f", {rows} affected." if self.bad_rows else "."))
+        for (file, kind), count in self.counts.items():
+            found = [p for p in self.problems if (p.file, p.kind) == (file, kind)]
+            lines.append(f"\n{file}: {kind}" + (f" ({count:,})" if count > 1 else ""))
+            fixes = dict.fromkeys(p.fix for p in found)
+            lines += [_place(p, with_fix=len(fixes) > 1) for p in found[:SHOWN]]
+            if count > SHOWN:
+                lines.append(f"  ... and {count - min(SHOWN, len(found)):,} more")
+            if len(fixes) == 1:
+                lines.append(f"  Fix: {found[0].fix}")
+        return "\n".join(lines)
+
+    def write_csv(self, path: Path) -> None:
+        """Writes the listed problems as a table.
+
+        Raises:
+          OSError: `path` cannot be written.
+        """
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            out = csv.writer(file)
+            out.writerow(["file", "row", "column", "value", "problem", "fix"])
+            for p in self.problems:
+                out.writerow([p.file, p.row, p.column, p.value, p.kind, p.fix])
+
+
+class Findings:
+    """Collects problems while files are checked."""
+
+    def __init__(self) -> None:
+        """Starts without problems."""
+        self._rows: dict[str, int] = {}
+        self._problems: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+        self._counts: dict[tuple[str, str], int] = defaultdict(int)
+        self._bad: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def read(self, file: str, rows: int) -> None:
+        """Notes how many data rows a file has."""
+        self._rows[file] = rows
+
+    def of_file(self, file: str, kind: str, fix: str, value: str = "") -> None:
+        """Adds a problem of a whole file."""
+        self._counts[file, kind] += 1
+        self._problems[file, kind].append(Problem(kind, file, None, "", value, fix))
+
+    def of_rows(
+        self,
+        file: str,
+        column: str,
+        kind: str,
+        rows: Iterable[int],
+        values: Iterable[Any],
+        fix: str,
+        *,
+        quote: bool = True,
+    ) -> None:
+        """Adds one problem for each of `rows`, whose values are `values`.
+
+        With `quote` the values are the file's own and put in quotation marks.
+        """
+        rows = np.fromiter(rows, np.int64)
+        if not rows.size:
+            return
+        listed = self._problems[file, kind]
+        free = max(0, LISTED - len(listed))
+        for row, value in zip(rows[:free].tolist(), values, strict=False):
+            shown = _quoted(value) if quote else value
+            listed.append(Problem(kind, file, row, column, shown, fix))
+        self._counts[file, kind] += rows.size
+        self._bad[file].append(rows)
+
+    def count(self, file: str, kind: str) -> int:
+        """Returns how many problems of that kind the file has so far."""
+        return self._counts.get((file, kind), 0)
+
+    def report(self) -> Report:
+        """Returns everything collected, problems of whole files first."""
+        keys = sorted(self._counts, key=lambda k: self._problems[k][0].row is not None)
+        bad = sum(np.unique(np.concatenate(b)).size for b in self._bad.values())
+        return Report(
+            rows=dict(self._rows),
+            problems=tuple(p for k in keys for p in self._problems[k]),
+            counts={k: int(self._counts[k]) for k in keys},
+            bad_rows=int(bad),
+        )
+
+
+def accept(report: Report, *, on_bad_row: str, max_bad_share: float) -> None:
+    """Returns if preparation may go on with the rows that are good.
+
+    Args:
+      report: the problems found.
+      on_bad_row: "error" (any problem stops) or "skip" (drop rows with problems).
+      max_bad_share: the largest share of rows that "skip" drops.
+
+    Raises:
+      UserError: it may not; the message is the whole report.
+    """
+    if report.ok:
+        return
+    if on_bad_row == "error":
+        end = "Nothing was prepared."
+        if not report.fatal:
+            end += (
+                f" To leave out the bad rows ({report.bad_share:.3%} of all), pass "
+                "--on-bad-row skip."
+            )
+        raise UserError(f"{report}\n\n{end}")
+    if report.fatal:
+        raise UserError(f"{report}\n\nNothing was prepared: skipping rows cannot help.")
+    if report.bad_share > max_bad_share:
+        raise UserError(
+            f"{report}\n\nNothing was prepared: {report.bad_rows:,} of "
+            f"{sum(report.rows.values()):,} rows ({report.bad_share:.2%}) are bad, "
+            f"more than --max-bad-share {max_bad_share:g} allows."
+        )
+
+
+def _place(problem: Problem, *, with_fix: bool) -> str:
+    parts = []
+    if problem.row is not None:
+        parts.append(f"row {problem.row}")
+    if problem.column:
+        parts.append(f"column {problem.column!r}")
+    text = "  " + ", ".join(parts)
+    if problem.value:
+        text += (": " if parts else "") + problem.value
+    return text + (f" -> {problem.fix}" if with_fix else "")
+
+
+def _quoted(value: Any) -> str:
+    if value is None:
+        return "(nothing)"
+    # A lone surrogate stands for a byte that is no text: show it as that byte.
+    raw = str(value)[: WIDTH + 1].encode("utf-8", "surrogateescape")
+    text = raw.decode("utf-8", "backslashreplace").replace("\n", "\\n")
+    text = text.replace("\r", "\\r")
+    return f'"{text}"' if len(text) <= WIDTH else f'"{text[:WIDTH]}..."'

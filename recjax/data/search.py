@@ -1,0 +1,229 @@
+"""Product search: a query text leads to a product's title."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from recjax import rng
+from recjax.data import pairs, pipeline
+from recjax.data.dataset import Corpus, Queries
+from recjax.data.inputs import Input, TextInput
+from recjax.data.pipeline import HostBatch
+from recjax.data.prepared import find
+from recjax.data.search_pairs import SearchPairs, load_search_pairs
+from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
+from recjax.data.text.ngrams import words
+from recjax.data.text_features import NGrams
+from recjax.features import IdFeature, Sides
+from recjax.metrics.task import RankingTask
+
+SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+
+
+@dataclass(frozen=True)
+class Search:
+    """Settings of a search data set.
+
+    A batch holds labelled pairs and, in the share `title_share`, spans of titles that
+    stand for queries (so that every product is met, labelled or not).
+
+    Attributes:
+      source: name or folder of prepared search pairs.
+      batch_size: pairs of the global batch.
+      negatives: uniform negatives of the global batch.
+      ngrams: vocabulary of training queries and all titles.
+      query_length: n-grams of a query.
+      title_length: n-grams of a title.
+      title_share: share of a batch whose query is a span of a title.
+      span: fewest and most words of such a span.
+      min_relevance: pairs below are no positives in training.
+      positive_relevance: what evaluation takes for a positive.
+      lowest_relevance: the scale's lower end: gains are relevance minus this.
+      fit: splits whose pairs train the model.
+    """
+
+    source: str
+    batch_size: int = 1_024
+    negatives: int = 1_024
+    ngrams: NGrams = NGrams(min_count=2)
+    query_length: int = 64
+    title_length: int = 160
+    title_share: float = 0.5
+    span: tuple[int, int] = (1, 5)
+    min_relevance: float = 2.0
+    positive_relevance: float = 3.0
+    lowest_relevance: float = 1.0
+    fit: tuple[str, ...] = ("train",)
+
+    def open(self, seed: int) -> SearchData:
+        """Reads the prepared pairs.
+
+        Raises:
+          UserError: they are not prepared.
+        """
+        return SearchData(self, seed, load_search_pairs(find(self.source)))
+
+
+@dataclass(frozen=True)
+class SearchData:
+    """An opened search data set.
+
+    Attributes:
+      settings: the settings.
+      seed: of the order, the negatives and the spans.
+      pairs: all judged pairs.
+    """
+
+    settings: Search
+    seed: int
+    pairs: SearchPairs
+
+    @cached_property
+    def part(self) -> np.ndarray:
+        """The split of each query."""
+        return query_split(self.pairs.queries)
+
+    @cached_property
+    def training_pairs(self) -> np.ndarray:
+        """Positions of the pairs that train the model."""
+        wanted = [SPLITS[name] for name in self.settings.fit]
+        known = self.pairs
+        good = known.relevance >= self.settings.min_relevance
+        return np.flatnonzero(good & np.isin(self.part[known.query], wanted))
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        """How query features are made from raw values."""
+        queries = np.unique(self.pairs.query[self.training_pairs])
+        texts = [*self.pairs.titles, *(self.pairs.queries[q] for q in queries)]
+        vocabulary = self.settings.ngrams.build(texts)
+        return {"text": TextInput(vocabulary, self.settings.query_length)}
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """All products."""
+        encode = self.inputs["text"].vocabulary.encode_padded
+        titles = self.pairs.titles
+        features = {"text": encode(titles, self.settings.title_length)}
+        return Corpus(self.pairs.product_ids, titles, features)
+
+    @cached_property
+    def sides(self) -> Sides:
+        """The features of both sides."""
+        vocabulary = self.inputs["text"].vocabulary
+        size, idf = vocabulary.size, vocabulary.idf()
+        return {
+            "query": {"text": IdFeature(size, self.settings.query_length, idf)},
+            "candidate": {"text": IdFeature(size, self.settings.title_length, idf)},
+        }
+
+    def batches(
+        self, start: int, host: tuple[int, int], threads: int, prefetch: int
+    ) -> Iterator[HostBatch]:
+        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
+        return pipeline.batches(
+            len(self.training_pairs),
+            self.settings.batch_size,
+            self._batch,
+            self.seed,
+            start,
+            host,
+            threads,
+            prefetch,
+        )
+
+    def queries(self, split: str) -> Queries:
+        """Returns the queries of a split that have at least one positive."""
+        known, settings = self.pairs, self.settings
+        mine = np.flatnonzero(self.part[known.query] == SPLITS[split])
+        order = mine[np.argsort(known.query[mine], kind="stable")]
+        positive = known.relevance[order] >= settings.positive_relevance
+        wanted = np.unique(known.query[order][positive])
+        order = order[np.isin(known.query[order], wanted)]
+        counts = np.bincount(np.searchsorted(wanted, known.query[order]))
+        task = RankingTask(
+            num_items=len(self.corpus),
+            offsets=np.r_[0, np.cumsum(counts)].astype(np.int64),
+            items=known.product[order],
+            gains=known.relevance[order] - settings.lowest_relevance,
+            exclude_offsets=np.zeros(len(wanted) + 1, np.int64),
+            exclude=np.zeros(0, np.int32),
+            positive_gain=settings.positive_relevance - settings.lowest_relevance,
+        )
+        texts = tuple(known.queries[q] for q in wanted)
+        return Queries({"text": self.inputs["text"].encode(texts)}, task, texts=texts)
+
+    def raw_queries(self, split: str, count: int) -> dict[str, list]:
+        """Returns the first queries of a split as raw values: their texts."""
+        return {"text": list(self.queries(split).texts[:count])}
+
+    def facts(self) -> Mapping[str, Any]:
+        """Returns sizes of the data and the splits."""
+        return {
+            "source": self.settings.source,
+            "queries": len(self.pairs.queries),
+            "products": len(self.pairs.product_ids),
+            "pairs": len(self.pairs.query),
+            "training pairs": len(self.training_pairs),
+            **{f"{k} queries": int((self.part == v).sum()) for k, v in SPLITS.items()},
+            "vocabulary": self.inputs["text"].vocabulary.size,
+        }
+
+    @cached_property
+    def _log_share(self) -> np.ndarray:
+        """Labelled products and, by their share, titles drawn uniformly."""
+        size = len(self.corpus)
+        labelled = pairs.log_share(self.pairs.product[self.training_pairs], size)
+        share = self.settings.title_share
+        mixed = (1 - share) * np.exp(labelled) + share / size
+        return np.log(mixed).astype(np.float32)
+
+    @cached_property
+    def _words(self) -> list[list[str]]:
+        return [words(title) for title in self.pairs.titles]
+
+    def _batch(self, step: int, rows: np.ndarray, mine: slice) -> HostBatch:
+        settings, known = self.settings, self.pairs
+        generator = rng.host_stream(self.seed, "spans", step)
+        spans = generator.random(len(rows)) < settings.title_share
+        titles = generator.integers(0, len(self.corpus), len(rows))
+        draws = generator.random((len(rows), 2))
+        pair = self.training_pairs[rows]
+        positive = np.where(spans, titles, known.product[pair]).astype(np.int32)
+        texts = [
+            self._span(positive[i], draws[i]) if spans[i] else known.queries[q]
+            for i, q in list(enumerate(known.query[pair]))[mine]
+        ]
+        top = max(settings.positive_relevance, known.relevance.max())
+        weight = np.where(spans, 1.0, known.relevance[pair] / top)
+        negative = pairs.draw_negatives(
+            self.seed,
+            step,
+            len(self.corpus),
+            settings.negatives,
+            mine,
+            settings.batch_size,
+        )
+        query_id = np.where(spans, -1 - np.arange(len(rows)), known.query[pair])
+        return pairs.pair_batch(
+            {"text": self.inputs["text"].encode(texts)},
+            query_id[mine],
+            positive[mine],
+            negative,
+            weight[mine],
+            self.corpus.features,
+            self._log_share,
+        )
+
+    def _span(self, product: int, draw: np.ndarray) -> str:
+        """Returns a few neighbouring words of a title."""
+        title = self._words[product]
+        shortest, longest = self.settings.span
+        count = shortest + int(draw[0] * (longest - shortest + 1))
+        start = int(draw[1] * max(len(title) - count + 1, 1))
+        return " ".join(title[start : start + count])

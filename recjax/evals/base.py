@@ -1,0 +1,25 @@
+"""The protocol of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from recjax.train.program import Program
+from recjax.train.state import State
+
+
+class Evaluation(Protocol):
+    """Figures about a trained state, or about something that needs no training.
+
+    Attributes:
+      every: steps between evaluations in training; 0 for the end alone.
+      trained: whether it looks at the state; if not, it runs once, at the end.
+    """
+
+    every: int
+    trained: bool
+
+    def run(self, program: Program, state: State | None) -> Mapping[str, float]:
+        """Returns name -> figure."""
+        ...

@@ -1,0 +1,82 @@
+"""Which evaluation runs when."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from recjax.train.loop import Evaluate
+from recjax.train.program import Program
+from recjax.train.state import State
+
+log = logging.getLogger(__name__)
+
+
+def during_training(program: Program) -> Evaluate:
+    """Returns the function that the loop calls after each step.
+
+    Evaluations of the trained state run every so many steps and at the last one.
+    """
+    experiment = program.experiment
+
+    def evaluate(state: State, done: int) -> Mapping[str, float]:
+        figures: dict[str, float] = {}
+        for name, evaluation in experiment.evals.items():
+            if not (evaluation.trained and evaluation.every):
+                continue
+            if done % evaluation.every == 0 or done == experiment.steps:
+                got = evaluation.run(program, state)
+                figures |= {f"{name}/{key}": value for key, value in got.items()}
+        return figures
+
+    return evaluate
+
+
+def run_all(
+    program: Program, state: State, known: Mapping[str, float] | None = None
+) -> dict[str, dict[str, float]]:
+    """Runs every evaluation of an experiment, and says how long each took.
+
+    Args:
+      program: the opened experiment.
+      state: the trained state.
+      known: figures that the last step of training already found, "name/metric".
+
+    Returns:
+      Evaluation name -> metric -> figure, with "seconds" among them.
+    """
+    results = {}
+    for name, evaluation in program.experiment.evals.items():
+        before = _under(known or {}, name)
+        if before:
+            results[name] = before
+            continue
+        log.info("evaluating %s", name)
+        began = time.perf_counter()
+        figures = dict(evaluation.run(program, state))
+        results[name] = {**figures, "seconds": time.perf_counter() - began}
+    return results
+
+
+def table(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Returns results as text: a row an evaluation, a column a metric."""
+    metrics = list(dict.fromkeys(m for row in results.values() for m in row))
+    names = [*results]
+    first = max(map(len, [*names, "evaluation"]))
+    lines = ["  ".join(["evaluation".ljust(first), *(m.rjust(10) for m in metrics)])]
+    for name in names:
+        cells = [_cell(results[name].get(m)).rjust(max(10, len(m))) for m in metrics]
+        lines.append("  ".join([name.ljust(first), *cells]))
+    return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _under(figures: Mapping[str, float], name: str) -> dict[str, float]:
+    start = name + "/"
+    return {k.removeprefix(start): v for k, v in figures.items() if k.startswith(start)}

@@ -1,0 +1,1 @@
+"""Export: item index, SavedModel, jax.export artefact and the bundle manifest."""

@@ -1,0 +1,198 @@
+"""A bundle: everything that answers queries, in one folder, loaded back and compared.
+
+    vectors.npy           item embeddings f32[N, D]
+    items.jsonl           id and title of each item, in the order of the vectors
+    index/                ScaNN index, or nothing but its plan where exact is fast
+    query.jaxexport.npz   the query tower: feature arrays -> embeddings, cpu, cuda, tpu
+    inputs.json, *.jsonl  how feature arrays are made from raw values
+    saved_model/          raw features -> ids and scores, for TensorFlow
+    manifest.json         hashes, versions, sizes, and what the checks measured
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from recjax.data import inputs as raw_inputs
+from recjax.errors import UserError
+from recjax.evals.corpus import embed_all
+from recjax.export import jax_export, manifest, saved_model, scann_index
+from recjax.models.base import whole_tables
+from recjax.train.program import Program
+from recjax.train.state import State
+from recjax.typing import Array
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What an experiment says of its bundle.
+
+    Attributes:
+      k: neighbours that the SavedModel returns.
+      saved_model: write a SavedModel (needs TensorFlow).
+      check_split: its queries are asked live and from the bundle.
+      check_queries: how many of them.
+      tolerance: largest difference of a score.
+      min_recall: smallest share of the exact top 10 that the index must find.
+    """
+
+    k: int = 100
+    saved_model: bool = True
+    check_split: str = "test"
+    check_queries: int = 256
+    tolerance: float = 1e-4
+    min_recall: float = 0.9
+
+
+def write_bundle(program: Program, state: State, folder: Path) -> str:
+    """Writes a bundle, loads it back, compares it, and returns what was measured.
+
+    Args:
+      program: the opened experiment; its `export` holds the settings.
+      state: the trained state.
+      folder: where to; it appears only when everything is written and checked.
+
+    Raises:
+      UserError: the experiment exports nothing, a package is missing, the folder cannot
+        be written, or the bundle does not do what the live model does.
+    """
+    spec = program.experiment.export
+    if spec is None:
+        raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        vectors = embed_all(
+            program, state, "candidate", program.dataset.corpus.features
+        )
+        _write(program, state, spec, vectors, partial)
+        facts = _check(program, state, spec, vectors, partial)
+        info = {
+            "experiment": program.experiment.name,
+            "step": int(state.step),
+            "items": len(vectors),
+            "width": vectors.shape[1],
+            "check": facts,
+        }
+        manifest.write(partial, info)
+        manifest.verify(partial)
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f"cannot write the bundle {folder}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
+    return "\n".join(lines)
+
+
+def query_function(program: Program) -> Callable[[Any, Mapping[str, Array]], Array]:
+    """Returns the pure function (params and tables, features) -> [B, D]."""
+    model = program.experiment.model
+
+    def embed(held: Any, features: Mapping[str, Array]) -> Array:
+        rows = whole_tables(held["tables"], model.side_rows("query", features))
+        return model.embed(held["params"], rows, "query", features)
+
+    return embed
+
+
+def _held(program: Program, state: State, features: Mapping[str, np.ndarray]) -> Any:
+    """Returns what the query tower needs of a state, in host memory."""
+    used = program.experiment.model.side_rows("query", features)
+    tables = {name: state.tables[name] for name in used}
+    params = {k: v for k, v in state.params.items() if k != "candidate"}
+    return jax.device_get({"params": params, "tables": tables})
+
+
+def _write(
+    program: Program, state: State, spec: Bundle, vectors: np.ndarray, folder: Path
+) -> None:
+    dataset = program.dataset
+    np.save(folder / "vectors.npy", vectors)
+    with (folder / "items.jsonl").open("w") as file:
+        for id, title in zip(dataset.corpus.ids, dataset.corpus.titles, strict=True):
+            file.write(json.dumps({"id": id, "title": title}) + "\n")
+    raw_inputs.save(folder, dataset.inputs)
+    k = min(spec.k, len(vectors))
+    index = scann_index.build(vectors, k)
+    scann_index.save(index, folder / "index")
+    features = {name: kind.encode([]) for name, kind in dataset.inputs.items()}
+    held, embed = _held(program, state, features), query_function(program)
+    jax_export.save(folder / "query.jaxexport.npz", embed, held, features)
+    if spec.saved_model:
+        saved_model.write(
+            folder / "saved_model",
+            query_fn=embed,
+            params=held,
+            inputs=dataset.inputs,
+            vectors=vectors,
+            item_ids=dataset.corpus.ids,
+            plan=index.plan,
+        )
+
+
+def _check(
+    program: Program, state: State, spec: Bundle, vectors: np.ndarray, folder: Path
+) -> dict[str, Any]:
+    """Asks the live model and the bundle the same, and compares.
+
+    Raises:
+      UserError: they differ by more than the tolerance.
+    """
+    from recjax.serve.retriever import Retriever
+
+    raw = program.dataset.raw_queries(spec.check_split, spec.check_queries)
+    features = {n: kind.encode(raw[n]) for n, kind in program.dataset.inputs.items()}
+    live = embed_all(program, state, "query", features)
+    scores = live @ vectors.T
+    retriever = Retriever.open(folder, verify=False)
+    got = retriever.embed(raw)
+    facts: dict[str, Any] = {
+        "queries": len(live),
+        "jax_export_score_difference": _difference(got @ retriever.vectors.T, scores),
+    }
+    k = min(10, len(vectors))
+    best = -np.sort(-scores, axis=1)[:, :k]
+    items, found = retriever.index.search(got)
+    facts["index_recall_at_10"] = _recall(scores, items[:, :k], best[:, -1:])
+    facts["index_score_difference"] = _difference(
+        np.take_along_axis(scores, np.maximum(items, 0), 1)[items >= 0],
+        found[items >= 0],
+    )
+    if spec.saved_model:
+        served = saved_model.load(folder / "saved_model")(raw)
+        places = {id: i for i, id in enumerate(program.dataset.corpus.ids)}
+        rows = np.vectorize(lambda id: places.get(id, -1))(served["ids"])
+        facts["saved_model_recall_at_10"] = _recall(scores, rows[:, :k], best[:, -1:])
+        facts["saved_model_score_difference"] = _difference(
+            np.take_along_axis(scores, np.maximum(rows, 0), 1)[rows >= 0],
+            served["scores"][rows >= 0],
+        )
+    for name, value in facts.items():
+        if name.endswith("difference") and not value <= spec.tolerance:
+            raise UserError(f"bundle check: {name} is {value}, over {spec.tolerance}")
+        if "recall" in name and not value >= spec.min_recall:
+            raise UserError(f"bundle check: {name} is {value}, under {spec.min_recall}")
+    return facts
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.max(np.abs(one - other), initial=0.0))
+
+
+def _recall(scores: np.ndarray, items: np.ndarray, worst: np.ndarray) -> float:
+    """Returns the share of found items that score like the exact top (ties count)."""
+    found = np.take_along_axis(scores, np.maximum(items, 0), 1)
+    return float(np.mean((found >= worst - 1e-5) & (items >= 0)))

@@ -1,0 +1,36 @@
+"""What a model must know of a data set: the kinds and sizes of its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class IdFeature:
+    """Ids of one kind in a padded array [B, L]; id 0 means that nothing is there.
+
+    Attributes:
+      rows: ids run from 1 to `rows - 1`.
+      length: `L`.
+      weight: starting importance of each id, for example its IDF [rows].
+    """
+
+    rows: int
+    length: int
+    weight: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class DenseFeature:
+    """Real numbers [B, width]; all zero where the feature is missing."""
+
+    width: int
+
+
+Feature = IdFeature | DenseFeature
+Features = Mapping[str, Feature]
+Sides = Mapping[str, Features]
+"""The features of each side of a model: {"query": ..., "candidate": ...}."""

@@ -1,0 +1,1 @@
+"""Metrics of ranked lists: per-example values, averaged once. NumPy only."""

@@ -1,0 +1,1 @@
+"""Building blocks of models: Linen modules and pure functions over arrays."""

@@ -1,0 +1,53 @@
+"""A tower: several inputs summed, then layers, then a unit vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+
+from recjax.nn.mlp import Mlp, unit
+from recjax.typing import Array, Batch, Float
+
+
+class Tower(nn.Module):
+    """Embeds the features of one side.
+
+    Attributes:
+      inputs: feature name -> the module that turns it into a vector; all of one
+        width.
+      width: width `D` of the embedding.
+      hidden: widths of the hidden layers between the sum and the embedding; None for
+        no layers at all (then the inputs' width is `D`).
+      residual: add the sum of the inputs to what the layers make of it.
+      dropout: rate inside the layers.
+    """
+
+    inputs: Mapping[str, nn.Module]
+    width: int
+    hidden: tuple[int, ...] | None = None
+    residual: bool = False
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Batch,
+        rows: Mapping[str, Mapping[str, tuple[Array, Array]]],
+        train: bool = False,
+    ) -> Float[Array, "B D"]:
+        """Returns unit vectors.
+
+        Args:
+          features: feature name -> ids [B, L].
+          rows: feature name -> table -> (distinct rows, index).
+          train: dropout is on.
+        """
+        total = 0.0
+        for name, module in self.inputs.items():
+            total = total + module.copy(name=name)(features[name], rows[name], train)
+        if self.hidden is not None:
+            mlp = Mlp(self.hidden, self.width, self.dropout, name="mlp")
+            deep = mlp(nn.LayerNorm(name="norm")(total), train)
+            total = total + deep if self.residual else deep
+        return unit(total)

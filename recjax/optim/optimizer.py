@@ -1,0 +1,113 @@
+"""One optimizer for a whole state: path pattern -> rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import optax
+
+from recjax import tree
+from recjax.optim.rowwise import RowRule
+from recjax.optim.schedule import Constant, Schedule
+from recjax.typing import Params
+
+
+class DenseRule(Protocol):
+    """Makes the optax transformation of the dense parameters that a pattern covers."""
+
+    def transform(self, factor: optax.Schedule) -> optax.GradientTransformation:
+        """Returns the transformation; `factor` scales the learning rate by step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Adam:
+    """AdamW (Loshchilov & Hutter 2019)."""
+
+    learning_rate: float
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def transform(self, factor: optax.Schedule) -> optax.GradientTransformation:
+        """Returns optax's AdamW under the schedule."""
+        return optax.adamw(
+            lambda step: self.learning_rate * factor(step),
+            self.b1,
+            self.b2,
+            self.eps,
+            weight_decay=self.weight_decay,
+        )
+
+
+@dataclass(frozen=True)
+class Lamb:
+    """LAMB (You et al. 2020)."""
+
+    learning_rate: float
+    b1: float = 0.9
+    b2: float = 0.999
+    eps: float = 1e-6
+    weight_decay: float = 0.01
+
+    def transform(self, factor: optax.Schedule) -> optax.GradientTransformation:
+        """Returns optax's LAMB under the schedule."""
+        return optax.lamb(
+            lambda step: self.learning_rate * factor(step),
+            self.b1,
+            self.b2,
+            self.eps,
+            weight_decay=self.weight_decay,
+        )
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Rules by path; the first pattern that matches a whole path decides.
+
+    Dense parameters have the paths of their tree, tables are `tables/NAME`. Every
+    one must be covered, tables by a row rule, the rest by a dense rule.
+
+    Attributes:
+      rules: regular expression -> rule.
+      schedule: factor of every rule's learning rate.
+      clip: largest global norm of the dense gradient; None leaves it alone.
+    """
+
+    rules: Mapping[str, DenseRule | RowRule]
+    schedule: Schedule = Constant()
+    clip: float | None = 1.0
+
+    def dense(self, params: Params, steps: int) -> optax.GradientTransformation:
+        """Returns the transformation of the dense parameters.
+
+        Raises:
+          ValueError: a parameter that no pattern covers, or a row rule covers.
+        """
+        labels = tree.label(params, self.rules)
+        used = {label for _, label in tree.named_leaves(labels)}
+        transforms = {}
+        for pattern in used:
+            rule = self.rules[pattern]
+            if not hasattr(rule, "transform"):
+                raise ValueError(f"{pattern!r} covers dense parameters: {rule}")
+            transforms[pattern] = rule.transform(lambda s: self.schedule(s, steps))
+        parts = [optax.partition(transforms, labels)]
+        if self.clip is not None:
+            parts.insert(0, optax.clip_by_global_norm(self.clip))
+        return optax.chain(*parts)
+
+    def row_rule(self, table: str) -> RowRule:
+        """Returns the rule of a table.
+
+        Raises:
+          ValueError: no pattern covers it, or one of a dense rule.
+        """
+        pattern = tree.first_match(self.rules, f"tables/{table}")
+        rule = self.rules[pattern] if pattern is not None else None
+        if not hasattr(rule, "update"):
+            raise ValueError(f"no row rule covers 'tables/{table}', only {rule}")
+        return rule

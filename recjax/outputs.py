@@ -1,0 +1,40 @@
+"""What a model hands to the losses: embeddings, and what masks and logQ need."""
+
+from __future__ import annotations
+
+from flax import struct
+
+from recjax.typing import Array, Float, Int
+
+
+@struct.dataclass
+class Retrieval:
+    """The embeddings of one batch of (query, positive) pairs and extra negatives.
+
+    Attributes:
+      query: unit vectors [B, D].
+      positive: unit vectors [B, D]; row i is what query i led to.
+      negative: unit vectors [R, D] of items drawn at random from the corpus.
+      scale: inverse temperature, a scalar.
+      query_id: rows with the same id are the same query [B].
+      positive_id: corpus index [B].
+      negative_id: corpus index [R].
+      positive_logq: log probability that a training pair holds this item [B].
+      negative_logq: the same of the drawn negatives [R].
+      positive_draw_logq: log probability that one random draw gives this item [B].
+      negative_draw_logq: the same of the drawn negatives [R].
+      weight: weight of each pair in the loss [B].
+    """
+
+    query: Float[Array, "B D"]
+    positive: Float[Array, "B D"]
+    negative: Float[Array, "R D"]
+    scale: Float[Array, ""]
+    query_id: Int[Array, " B"]
+    positive_id: Int[Array, " B"]
+    negative_id: Int[Array, " R"]
+    positive_logq: Float[Array, " B"]
+    negative_logq: Float[Array, " R"]
+    positive_draw_logq: Float[Array, " B"]
+    negative_draw_logq: Float[Array, " R"]
+    weight: Float[Array, " B"]

@@ -1,0 +1,155 @@
+"""What the commands train, eval and export do with a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from pathlib import Path
+
+import jax
+
+from recjax.errors import UserError
+from recjax.evals import schedule
+from recjax.train.checkpoint import Checkpoints
+from recjax.train.guard import TrainingBroken
+from recjax.train.hooks import Profile
+from recjax.train.loop import train
+from recjax.train.program import Program, open_program
+from recjax.train.run_folder import (
+    Request,
+    create,
+    environment,
+    request_of,
+    write_result,
+)
+from recjax.train.state import State
+
+log = logging.getLogger(__name__)
+
+
+def train_run(
+    request: Request, workdir: Path, profile: bool = False, debug: str = "no"
+) -> None:
+    """Trains, evaluates, and writes `result.json`.
+
+    Args:
+      request: what the user asked for.
+      workdir: the run folder.
+      profile: trace some steps.
+      debug: "nans" or "nojit".
+
+    Raises:
+      UserError: bad input.
+    """
+    create(workdir, request)
+    program = open_program(*request.resolve())
+    for name, value in program.dataset.facts().items():
+        log.info("%s: %s", name, value)
+    wall, cpu = time.perf_counter(), time.process_time()
+    with _debugging(debug):
+        try:
+            trained = train(
+                program,
+                workdir,
+                schedule.during_training(program),
+                Profile(workdir / "profile" if profile else None),
+            )
+        except TrainingBroken as error:
+            raise UserError(str(error)) from error
+    seconds = {
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
+        "steps": int(trained.state.step) - trained.start,
+    }
+    if not trained.finished:
+        return
+    results = schedule.run_all(program, trained.state, trained.figures)
+    if trained.start == program.experiment.steps:
+        seconds = None
+    write_result(
+        workdir,
+        {
+            "name": program.experiment.name,
+            "seed": program.experiment.seed,
+            "results": results,
+            "environment": environment(),
+            **({"training": seconds} if seconds else {}),
+        },
+    )
+    print(schedule.table(results))
+
+
+def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
+    """Evaluates a trained run.
+
+    Args:
+      run: the run folder.
+      watch: evaluate each new checkpoint as it appears, until interrupted.
+      best: evaluate the best checkpoint.
+    """
+    program, state = open_run(run, best)
+    while True:
+        results = schedule.run_all(program, state)
+        step = int(state.step)
+        (run / "eval.json").write_text(
+            json.dumps({"step": step, "results": results}, indent=2) + "\n"
+        )
+        print(f"step {step}\n{schedule.table(results)}", flush=True)
+        if not watch or step >= program.experiment.steps:
+            return
+        _wait_for_newer(run, step)
+        state = program.restore(_folder(run, best))
+
+
+def export_run(run: Path, to: Path, best: bool = False) -> None:
+    """Writes the bundle of a trained run and checks it.
+
+    Args:
+      run: the run folder.
+      to: folder of the bundle.
+      best: export the best checkpoint.
+    """
+    from recjax.export.bundle import write_bundle
+
+    if to.exists():
+        raise UserError(f"{to} exists; choose another folder or remove it")
+    program, state = open_run(run, best)
+    print(write_bundle(program, state, to))
+
+
+def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
+    """Opens a run folder: its experiment on its devices, and the newest state.
+
+    Raises:
+      UserError: the folder holds no run, or no good checkpoint.
+    """
+    program = open_program(*request_of(run).resolve())
+    return program, program.restore(_folder(run, best))
+
+
+def _folder(run: Path, best: bool) -> Path:
+    folder = run / ("best" if best else "checkpoints")
+    if not folder.is_dir():
+        hint = " (the experiment names no best metric)" if best else ""
+        raise UserError(f"{folder} does not exist{hint}: train the run first")
+    return folder
+
+
+def _wait_for_newer(run: Path, step: int) -> None:
+    while True:
+        steps = Checkpoints(run / "checkpoints", keep=1_000_000).steps()
+        if steps and steps[-1] > step:
+            return
+        time.sleep(5)
+
+
+@contextlib.contextmanager
+def _debugging(debug: str):
+    with contextlib.ExitStack() as stack:
+        if debug == "nans":
+            stack.enter_context(jax.debug_nans(True))
+        if debug == "nojit":
+            stack.enter_context(jax.disable_jit())
+        yield

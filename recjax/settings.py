@@ -1,0 +1,159 @@
+"""Reading, overriding and writing the settings of a frozen tree.
+
+A tree is made of dataclasses (Linen modules are dataclasses too), mappings and
+tuples; a setting is a leaf, named by its path: `model.query.width`.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+
+from recjax.errors import UserError, nearest
+
+_LINEN_OWN = ("parent", "name")
+
+
+def children(node: Any) -> dict[str, Any] | None:
+    """Returns the named children of a node, or None where it is a leaf."""
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        hidden = _LINEN_OWN if isinstance(node, nn.Module) else ()
+        names = [f.name for f in dataclasses.fields(node) if f.init]
+        return {n: getattr(node, n) for n in names if n not in hidden}
+    if isinstance(node, Mapping):
+        return {str(key): value for key, value in node.items()}
+    if isinstance(node, tuple) and any(children(v) is not None for v in node):
+        return {str(i): value for i, value in enumerate(node)}
+    return None
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (path, value) of every setting."""
+    below = children(node)
+    if below is None:
+        yield path, node
+        return
+    for name, value in below.items():
+        yield from leaves(value, f"{path}.{name}" if path else name)
+
+
+def to_text(node: Any) -> str:
+    """Returns a tree as text, one setting a line, for golden files and run folders."""
+    lines: list[str] = []
+
+    def visit(node: Any, path: str) -> None:
+        below = children(node)
+        if below is None:
+            lines.append(f"{path} = {node!r}")
+            return
+        if not isinstance(node, Mapping | tuple):
+            lines.append(f"{path} : {type(node).__name__}")
+        elif not below:
+            lines.append(f"{path} = {{}}")
+        for name, value in below.items():
+            visit(value, f"{path}.{name}" if path else name)
+
+    visit(node, "")
+    return "\n".join(line.removeprefix(" : ") for line in lines) + "\n"
+
+
+def override(tree: Any, assignments: Sequence[str]) -> Any:
+    """Returns a tree with settings replaced.
+
+    Args:
+      tree: the tree.
+      assignments: "path=value" each, for example "model.query.width=128".
+
+    Raises:
+      UserError: not of that form, an unknown path, or a value of the wrong type.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path:
+            raise UserError(f"--set {assignment}: expected path=value")
+        tree = _replace(tree, path.strip(), text, path, tree, Any)
+    return tree
+
+
+def _replace(
+    node: Any, rest: str, text: str, path: str, root: Any, hint: Any
+) -> Any:
+    if not rest:
+        return _parse(text, node, hint, path)
+    below = children(node) or {}
+    # Patterns of optimizer rules hold dots, so a name may be several parts long.
+    fits = [n for n in below if rest == n or rest.startswith(n + ".")]
+    if not fits:
+        done = path.removesuffix(rest)
+        options = [p for p, _ in leaves(root)] + [done + n for n in below]
+        raise UserError(
+            f"--set {path}: there is no setting {path!r}.{nearest(path, options)}"
+            " (`recjax show` lists all)"
+        )
+    name = max(fits, key=len)
+    rest = rest[len(name) + 1 :]
+    new = _replace(below[name], rest, text, path, root, _hint(node, name))
+    if isinstance(node, nn.Module):
+        return node.clone(**{name: new})
+    if dataclasses.is_dataclass(node):
+        try:
+            return dataclasses.replace(node, **{name: new})
+        except ValueError as error:
+            raise UserError(f"--set {path}={text}: {error}") from error
+    if isinstance(node, tuple):
+        return (*node[: int(name)], new, *node[int(name) + 1 :])
+    return {key: new if str(key) == name else value for key, value in node.items()}
+
+
+def _hint(node: Any, name: str) -> Any:
+    if not dataclasses.is_dataclass(node):
+        return Any
+    try:
+        return typing.get_type_hints(type(node)).get(name, Any)
+    except NameError:
+        return Any
+
+
+def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
+    if children(old) is not None:
+        raise UserError(
+            f"--set {path}: this is a {type(old).__name__}, set one of its parts: "
+            + ", ".join(children(old) or ())
+        )
+    kinds = _kinds(hint) or ((type(old),) if old is not None else ())
+    if str in kinds and not (type(None) in kinds and text == "None"):
+        return text
+    try:
+        value = {"true": True, "false": False}.get(text.lower(), ...)
+        value = ast.literal_eval(text) if value is ... else value
+    except (ValueError, SyntaxError):
+        value = text
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if kinds and type(value) not in kinds:
+        wanted = " or ".join(k.__name__ for k in kinds)
+        raise UserError(f"--set {path}={text}: expected {wanted}, now {old!r}")
+    if isinstance(value, tuple) and isinstance(old, tuple) and old:
+        wrong = [v for v in value if type(v) is not type(old[0])]
+        if wrong:
+            raise UserError(
+                f"--set {path}={text}: {wrong[0]!r} is not like the items of {old!r}"
+            )
+    return value
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """Returns the plain types that a type hint allows; () where it says nothing."""
+    if hint is Any or hint is None:
+        return ()
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        found = [_kinds(arg) for arg in typing.get_args(hint)]
+        return tuple(kind for kinds in found for kind in kinds)
+    origin = typing.get_origin(hint) or hint
+    return (origin,) if isinstance(origin, type) else ()

@@ -1,0 +1,212 @@
+"""Checkpoints: written in the background, verified before they are believed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from recjax.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The newest states of a run, and on request a verified one to go on from.
+
+    Orbax writes to a temporary folder and renames it, so a killed process leaves no
+    half checkpoint under a final name; what happens to the files later (a full disk, a
+    truncated copy) shows in the list of sizes and checksums kept beside them.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        """Opens or creates the folder of checkpoints.
+
+        Args:
+          folder: where they lie.
+          keep: how many of the newest stay.
+        """
+        self.folder = folder.absolute()
+        self._manager = _manager(self.folder, keep)
+
+    def save(self, step: int, state: Any) -> None:
+        """Starts writing the state of `step`; returns once the arrays are copied.
+
+        Raises:
+          UserError: the disk is full or not writable.
+        """
+        try:
+            self._manager.save(step, args=ocp.args.StandardSave(state))
+        except OSError as error:
+            raise _disk_error(self.folder, error) from error
+
+    def settle(self, wait: bool = False) -> None:
+        """Lists the files of finished checkpoints, so that damage can be told later.
+
+        Args:
+          wait: first wait for the checkpoint that is being written.
+
+        Raises:
+          UserError: writing failed because the disk is full or not writable.
+        """
+        try:
+            if wait:
+                self._manager.wait_until_finished()
+            else:
+                self._manager.check_for_errors()
+        except OSError as error:
+            raise _disk_error(self.folder, error) from error
+        kept = set(self._manager.all_steps(read=True))
+        for step in kept:
+            listing = self._listing(step)
+            if not listing.exists():
+                temporary = listing.with_suffix(".tmp")
+                temporary.write_text(json.dumps(_files(self.folder / str(step))))
+                temporary.replace(listing)
+        for listing in self.folder.glob("*.files.json"):
+            if int(listing.name.split(".")[0]) not in kept:
+                listing.unlink(missing_ok=True)
+
+    def steps(self) -> list[int]:
+        """Returns the steps that have a checkpoint, oldest first."""
+        return sorted(self._manager.all_steps(read=True))
+
+    def restore(self, like: Any, set_aside: bool = True) -> Any | None:
+        """Returns the newest undamaged state, or None where there is none at all.
+
+        Args:
+          like: shapes, types and shardings wanted, which need not be those it was
+            saved with.
+          set_aside: move damaged checkpoints to `checkpoints_damaged/`, so that their
+            steps can be saved again.
+
+        Raises:
+          UserError: there are checkpoints and all are damaged.
+        """
+        reasons = []
+        for step in reversed(self.steps()):
+            reason = self._damage(step)
+            if reason is None:
+                try:
+                    return self._manager.restore(
+                        step, args=ocp.args.StandardRestore(like)
+                    )
+                except Exception as error:
+                    reason = f"{self.folder / str(step)}: {_first_line(error)}"
+            reasons.append(reason)
+            log.warning("checkpoint %d is damaged, trying an older one: %s", step, reason)
+            if set_aside:
+                self._set_aside(step)
+        if reasons:
+            raise UserError(
+                "no checkpoint can be read:\n  "
+                + "\n  ".join(reasons)
+                + f"\nremove {self.folder} to start the run anew"
+            )
+        return None
+
+    def delete(self, step: int) -> None:
+        """Removes the checkpoint of a step."""
+        self._manager.delete(step)
+        self._listing(step).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self.settle(wait=True)
+        self._manager.close()
+
+    def _set_aside(self, step: int) -> None:
+        aside = self.folder.with_name(self.folder.name + "_damaged")
+        aside.mkdir(exist_ok=True)
+        (self.folder / str(step)).replace(aside / f"{step}-{time.time_ns()}")
+        self._listing(step).unlink(missing_ok=True)
+        self._manager.reload()
+
+    def _listing(self, step: int) -> Path:
+        return self.folder / f"{step}.files.json"
+
+    def _damage(self, step: int) -> str | None:
+        listing = self._listing(step)
+        if not listing.exists():
+            return None
+        root = self.folder / str(step)
+        for name, (size, checksum) in json.loads(listing.read_text()).items():
+            path = root / name
+            if not path.exists():
+                return f"{path} is missing"
+            if path.stat().st_size != size:
+                return f"{path} has {path.stat().st_size} bytes, {size} were written"
+            if _checksum(path) != checksum:
+                return f"{path} has changed since it was written"
+        return None
+
+
+def read_state(folder: Path, like: Any) -> Any:
+    """Returns the newest undamaged state of a run folder, without changing the folder.
+
+    Args:
+      folder: a folder of checkpoints.
+      like: shapes, types and shardings wanted.
+
+    Raises:
+      UserError: there is none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} holds no checkpoint: train the run first")
+    checkpoints = Checkpoints(folder, keep=1_000_000)
+    state = checkpoints.restore(like, set_aside=False)
+    if state is None:
+        raise UserError(f"{folder} holds no checkpoint: train the run first")
+    return state
+
+
+def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep, create=True, enable_async_checkpointing=True
+    )
+    try:
+        return ocp.CheckpointManager(folder, options=options)
+    except OSError as error:
+        raise _disk_error(folder, error) from error
+
+
+def _files(root: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(root)): (path.stat().st_size, _checksum(path))
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            value = zlib.crc32(chunk, value)
+    return value
+
+
+def _disk_error(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write checkpoints to {folder}: {error.strerror or error}; free space "
+        "or choose another --workdir, then run the same command again to go on"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def like(state: Any, shardings: Any) -> Any:
+    """Returns the shapes of a state with the shardings it should be restored to."""
+    return jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+        state,
+        shardings,
+    )

@@ -1,0 +1,63 @@
+"""Stops a run whose numbers went bad, and asks for a stop in good order."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from recjax.train.step import Report
+
+
+class TrainingBroken(RuntimeError):
+    """A step produced something that no later step can mend."""
+
+
+def check(step: int, report: Report) -> None:
+    """Raises where a step's report shows NaN, infinity or too many table rows.
+
+    Args:
+      step: number of the step, for the message.
+      report: its report, already on the host.
+
+    Raises:
+      TrainingBroken: with the names of the arrays.
+    """
+    broken = [name for name, bad in report.broken.items() if bad]
+    if broken:
+        raise TrainingBroken(
+            f"step {step}: NaN or infinity in {', '.join(broken)}. The last good "
+            "checkpoint is kept; lower the learning rate, or run again from it with "
+            "--debug nans to find the operation"
+        )
+    for table, missing in report.overflow.items():
+        if missing:
+            raise TrainingBroken(
+                f"step {step}: table {table!r} has no room for {int(missing)} of the "
+                f"distinct rows of this batch; raise model.tables.{table}.distinct"
+            )
+
+
+class StopSignal:
+    """Notes SIGTERM and SIGINT, so that the loop can save and leave."""
+
+    def __init__(self) -> None:
+        """Starts listening; a second SIGINT interrupts at once."""
+        self.received: str | None = None
+        self._before = {}
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                self._before[number] = signal.signal(number, self._note)
+            except ValueError:
+                # Only the main thread may listen; elsewhere the caller stops us.
+                return
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number).name
+
+    def close(self) -> None:
+        """Gives the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,149 @@
+"""What happens beside the steps: progress, speed, profile, the best state."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+from tqdm import tqdm
+
+from recjax.data.pipeline import HostBatch
+from recjax.train.checkpoint import Checkpoints
+from recjax.train.state import State
+
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """A bar on a terminal; one line a log step elsewhere."""
+
+    def __init__(self, start: int, steps: int) -> None:
+        """Starts at step `start` of `steps`."""
+        self._steps, self._start, self._began = steps, start, time.perf_counter()
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(total=steps, initial=start, unit="step") if terminal else None
+
+    def advance(self) -> None:
+        """Counts one step."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def show(self, done: int, figures: Mapping[str, float]) -> None:
+        """Shows figures of step `done`, and the time that is left."""
+        text = f"loss {figures['loss']:.4f}"
+        for name, value in figures.items():
+            if name.endswith("/negatives"):
+                text += f", {name} {value:.0f}"
+        text += f", {figures['examples_per_s']:.0f} examples/s"
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+            return
+        each = (time.perf_counter() - self._began) / max(done - self._start, 1)
+        left = each * (self._steps - done)
+        log.info("step %d/%d: %s, %.0f s left", done, self._steps, text, left)
+
+    def close(self) -> None:
+        """Ends the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Meter:
+    """Measures examples a second and the share of time spent waiting for data."""
+
+    def __init__(self, batch: HostBatch) -> None:
+        """Starts the clock; the batch tells how many examples a step holds."""
+        weight = batch.get("weight")
+        rows = jax.tree.leaves(batch)[0].shape[0] if weight is None else weight.shape[0]
+        self._rows = rows * jax.process_count()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets what was measured, after something that is no training."""
+        self._began, self._wait = time.perf_counter(), 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Adds time spent waiting for a batch."""
+        self._wait += seconds
+
+    def read(self, steps: int) -> dict[str, float]:
+        """Returns the figures of the last `steps` steps and starts anew."""
+        seconds = time.perf_counter() - self._began
+        figures = {
+            "examples_per_s": steps * self._rows / max(seconds, 1e-9),
+            "input_wait_share": self._wait / max(seconds, 1e-9),
+        }
+        self.restart()
+        return figures
+
+
+class Profile:
+    """Writes a profiler trace of a few steps, past the compilation."""
+
+    def __init__(self, folder: Path | None, skip: int = 5, steps: int = 10) -> None:
+        """Traces `steps` steps after `skip` into `folder`; None traces nothing."""
+        self._folder, self._skip, self._steps = folder, skip, steps
+        self._seen, self._running = 0, False
+
+    def after(self, done: int) -> None:
+        """Counts a step, and starts or ends the trace."""
+        del done
+        if self._folder is None:
+            return
+        self._seen += 1
+        if self._seen == self._skip:
+            jax.profiler.start_trace(str(self._folder))
+            self._running = True
+        elif self._seen == self._skip + self._steps:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the trace."""
+        if self._running:
+            jax.profiler.stop_trace()
+            self._running = False
+            log.info("profile written to %s (view it in TensorBoard)", self._folder)
+
+
+class Best:
+    """Keeps the state with the best value of one metric in `best/`."""
+
+    def __init__(self, metric: str | None, workdir: Path, start: int) -> None:
+        """Goes on from the best of an earlier attempt, if that was by step `start`."""
+        self._metric, self._folder = metric, workdir / "best"
+        self._note = workdir / "best.json"
+        self._value = -math.inf
+        self._checkpoints: Checkpoints | None = None
+        if metric is not None and self._note.exists():
+            before = json.loads(self._note.read_text())
+            if before["metric"] == metric and before["step"] <= start:
+                self._value = before["value"]
+
+    def consider(self, step: int, figures: Mapping[str, float], state: State) -> None:
+        """Saves the state where the metric is better than ever before."""
+        if self._metric is None or self._metric not in figures:
+            return
+        value = figures[self._metric]
+        if not value > self._value:
+            return
+        self._value = value
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._folder, keep=1)
+        for stale in self._checkpoints.steps():
+            if stale >= step:
+                self._checkpoints.delete(stale)
+        self._checkpoints.save(step, state)
+        self._checkpoints.settle(wait=True)
+        note = {"metric": self._metric, "step": step, "value": value}
+        self._note.write_text(json.dumps(note) + "\n")
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()

@@ -1,0 +1,138 @@
+"""The training loop: one readable function."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+from jax.sharding import set_mesh
+
+from recjax.sharding.placement import put_batch
+from recjax.train.checkpoint import Checkpoints
+from recjax.train.guard import StopSignal, check
+from recjax.train.hooks import Best, Meter, Profile, Progress
+from recjax.train.program import Program
+from recjax.train.state import State
+from recjax.train.step import Report
+from recjax.train.writer import Writer
+
+log = logging.getLogger(__name__)
+
+Evaluate = Callable[[State, int], Mapping[str, float]]
+"""(state, steps done) -> the figures due at that step, {} for most."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a call of `train` ended.
+
+    Attributes:
+      state: the last state.
+      start: steps that were done before.
+      finished: all steps are done; False where a signal asked for a stop.
+      figures: the newest figures by name.
+    """
+
+    state: State
+    start: int
+    finished: bool
+    figures: Mapping[str, float]
+
+
+def train(
+    program: Program, workdir: Path, evaluate: Evaluate, profile: Profile | None = None
+) -> Trained:
+    """Trains from the newest checkpoint of a run folder, or from nothing, to the end.
+
+    The loop waits for the device only where figures are read: at log steps, before
+    evaluations and checkpoints, and at the end.
+
+    Args:
+      program: the opened experiment.
+      workdir: the run folder.
+      evaluate: called after each step; returns figures where an evaluation is due.
+      profile: traces some steps.
+
+    Raises:
+      TrainingBroken: NaN, infinity, or more distinct table rows than there is room for.
+      UserError: the disk is full, or every checkpoint is damaged.
+    """
+    runtime, steps = program.runtime, program.experiment.steps
+    checkpoints = Checkpoints(workdir / "checkpoints", runtime.keep)
+    with set_mesh(program.mesh), closing(checkpoints), closing(StopSignal()) as stop:
+        state = checkpoints.restore(program.like)
+        resumed = state is not None
+        state = state if resumed else program.init()
+        start = int(state.step)
+        if resumed:
+            log.info("going on from step %d of %d", start, steps)
+        figures: dict[str, float] = {}
+        best = Best(program.experiment.best, workdir, start)
+        with (
+            closing(Writer(workdir, start)) as writer,
+            closing(Progress(start, steps)) as progress,
+            closing(best),
+            closing(profile or Profile(None)) as profile,
+        ):
+            step_fn, batches = program.step(), program.batches(start)
+            meter, pending = Meter(program.example_batch), []
+            for done in range(start + 1, steps + 1):
+                began = time.perf_counter()
+                batch = put_batch(next(batches), program.mesh)
+                meter.waited(time.perf_counter() - began)
+                state, report = step_fn(state, batch)
+                pending.append((done, report))
+                profile.after(done)
+                last = done == steps or stop.received is not None
+                saves = last or done % runtime.checkpoint_every == 0
+                if saves or done % runtime.log_every == 0:
+                    figures |= _read(pending, meter)
+                    writer.write(done, figures)
+                    progress.show(done, figures)
+                    checkpoints.settle()
+                due = evaluate(state, done)
+                if due:
+                    _read(pending, meter)
+                    figures |= due
+                    writer.write(done, due)
+                    best.consider(done, due, state)
+                    meter.restart()
+                if saves:
+                    _read(pending, meter)
+                    checkpoints.save(done, state)
+                if stop.received is not None:
+                    log.warning(
+                        "%s: saved step %d, run the same command to go on",
+                        stop.received,
+                        done,
+                    )
+                    break
+                progress.advance()
+    return Trained(state, start, int(state.step) >= steps, figures)
+
+
+def _read(pending: list[tuple[int, Report]], meter: Meter) -> dict[str, float]:
+    """Waits for the steps since the last read and returns their means."""
+    if not pending:
+        return {}
+    reports = [(step, report) for step, report in zip(
+        [step for step, _ in pending],
+        jax.device_get([report for _, report in pending]),
+        strict=True,
+    )]
+    pending.clear()
+    for step, report in reports:
+        check(step, report)
+    totals: dict[str, tuple[float, float]] = {}
+    for _, report in reports:
+        for name, (total, weight) in report.means.items():
+            before = totals.get(name, (0.0, 0.0))
+            totals[name] = (before[0] + float(total), before[1] + float(weight))
+    means = {name: t / max(w, 1e-12) for name, (t, w) in totals.items()}
+    values = {name: float(value) for name, value in reports[-1][1].values.items()}
+    return {**means, **values, **meter.read(len(reports))}

@@ -1,0 +1,138 @@
+"""An experiment bound to its data and to the devices: what train, eval, export share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from recjax import rng
+from recjax.data.dataset import Dataset
+from recjax.data.pipeline import HostBatch
+from recjax.experiment import Experiment, Runtime
+from recjax.sharding.mesh import make_mesh
+from recjax.sharding.placement import put_batch
+from recjax.train import checkpoint
+from recjax.train import state as states
+from recjax.train.state import State
+from recjax.train.step import StepFn, compile_step, make_step
+from recjax.typing import Array
+
+
+@dataclass(frozen=True)
+class Program:
+    """An opened experiment on a mesh.
+
+    Attributes:
+      experiment: what is learned.
+      runtime: where it runs.
+      dataset: the opened data.
+      mesh: the devices.
+    """
+
+    experiment: Experiment
+    runtime: Runtime
+    dataset: Dataset
+    mesh: Mesh
+
+    @property
+    def key(self) -> Array:
+        """The root key of the run."""
+        return rng.root(self.experiment.seed)
+
+    def batches(self, start: int):
+        """Yields this host's part of each batch from step `start` on."""
+        return self.dataset.batches(
+            start,
+            (jax.process_index(), jax.process_count()),
+            self.runtime.threads,
+            self.runtime.prefetch,
+        )
+
+    @cached_property
+    def example_batch(self) -> HostBatch:
+        """A batch, for its shapes."""
+        return next(
+            self.dataset.batches(0, (jax.process_index(), jax.process_count()), 0, 0)
+        )
+
+    def init(self) -> State:
+        """Returns the state of step 0."""
+        return self._init(put_batch(self.example_batch, self.mesh))
+
+    @cached_property
+    def like(self) -> State:
+        """Shapes, types and shardings of the state."""
+        batch = jax.tree.map(_shape, self.example_batch)
+        shape = jax.eval_shape(self._init, batch)
+        return checkpoint.like(shape, states.shardings(shape, self.mesh))
+
+    def restore(self, folder: Path) -> State:
+        """Returns the newest good state of a folder of checkpoints."""
+        return checkpoint.read_state(folder, self.like)
+
+    def step(self) -> StepFn:
+        """Returns the compiled training step."""
+        experiment = self.experiment
+        step = make_step(
+            self.key,
+            experiment.model,
+            self.dataset.sides,
+            experiment.losses,
+            experiment.optimizer,
+            experiment.steps,
+            self.mesh,
+        )
+        return compile_step(step, self.like, self.mesh)
+
+    @cached_property
+    def embedders(self) -> dict[str, Any]:
+        """The compiled functions (state, features) -> [B, D], by side."""
+        return {side: self._embedder(side) for side in self.dataset.sides}
+
+    def _embedder(self, side: str) -> Any:
+        model, mesh = self.experiment.model, self.mesh
+        specs = model.table_specs(self.dataset.sides)
+
+        @jax.jit
+        def embed(params: Any, tables: Any, features: Any) -> Array:
+            ids = model.side_rows(side, features)
+            rows, _, _ = states.gather(tables, ids, specs, mesh, capped=False)
+            return model.embed(params, rows, side, features)
+
+        return lambda state, features: embed(state.params, state.tables, features)
+
+    def _init(self, batch: Any) -> State:
+        experiment = self.experiment
+        return states.init(
+            self.key,
+            experiment.model,
+            self.dataset.sides,
+            experiment.optimizer,
+            experiment.steps,
+            batch,
+            self.mesh,
+        )
+
+
+def open_program(experiment: Experiment, runtime: Runtime) -> Program:
+    """Opens the data and the mesh of an experiment.
+
+    Raises:
+      UserError: the data is not prepared, or the devices do not fit.
+    """
+    jax.config.update("jax_default_matmul_precision", runtime.matmul_precision)
+    mesh = make_mesh(runtime.mesh)
+    return Program(experiment, runtime, experiment.data.open(experiment.seed), mesh)
+
+
+def _shape(array: np.ndarray) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(array.shape, array.dtype)
+
+

@@ -1,0 +1,163 @@
+"""The folder of a run: what was asked for, so that it can be done again or gone on with.
+
+`run.json` names the files and overrides; `experiment.py` and `runtime.py` are copies of
+the files, so that a later edit does not change what a finished run was; and
+`experiment.txt` is the resolved tree with versions, for people and for comparison.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from recjax import settings
+from recjax.errors import UserError
+from recjax.experiment import Experiment, Runtime, load_experiment, load_runtime
+
+PACKAGES = ("recjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+FREE = ("evals", "export", "best")
+"""Parts of an experiment that may change between the attempts of one run."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
+
+    Attributes:
+      experiment: path of the experiment file.
+      runtime: path of the config file.
+      tiny: the experiment's small twin.
+      set: overrides of the experiment, "path=value".
+      set_runtime: overrides of the runtime.
+    """
+
+    experiment: str
+    runtime: str
+    tiny: bool = False
+    set: tuple[str, ...] = ()
+    set_runtime: tuple[str, ...] = ()
+
+    def resolve(self) -> tuple[Experiment, Runtime]:
+        """Returns the experiment and the runtime, overrides applied.
+
+        Raises:
+          UserError: a file, a path or a value is wrong.
+        """
+        experiment = load_experiment(self.experiment, self.tiny)
+        runtime = load_runtime(self.runtime)
+        return (
+            settings.override(experiment, self.set),
+            settings.override(runtime, self.set_runtime),
+        )
+
+
+def create(workdir: Path, request: Request) -> None:
+    """Writes the record of a run, or checks that the folder holds the same one.
+
+    Raises:
+      UserError: the folder holds another experiment, or cannot be written.
+    """
+    experiment, runtime = request.resolve()
+    text = settings.to_text(experiment)
+    record = workdir / "experiment.txt"
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        if record.exists():
+            _same(workdir, record.read_text().split("\n\n")[0], text)
+        for source, name in (
+            (request.experiment, "experiment.py"),
+            (request.runtime, "runtime.py"),
+        ):
+            if Path(source).resolve() != (workdir / name).resolve():
+                shutil.copyfile(source, workdir / name)
+        facts = "\n".join(f"{k}: {v}" for k, v in environment().items())
+        where = settings.to_text(runtime)
+        record.write_text(f"{text.strip()}\n\n{where.strip()}\n\n{facts}\n")
+        saved = {
+            "tiny": request.tiny,
+            "set": list(request.set),
+            "set_runtime": list(request.set_runtime),
+        }
+        (workdir / "run.json").write_text(json.dumps(saved, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write the run folder {workdir}: {error}") from error
+
+
+def request_of(workdir: Path) -> Request:
+    """Returns what the run in a folder was asked for.
+
+    Raises:
+      UserError: the folder holds no run.
+    """
+    path = workdir / "run.json"
+    if not path.exists():
+        raise UserError(
+            f"{workdir} is no run folder ({path.name} is missing); "
+            "give the --workdir of a `recjax train`"
+        )
+    try:
+        saved = json.loads(path.read_text())
+        return Request(
+            str(workdir / "experiment.py"),
+            str(workdir / "runtime.py"),
+            saved["tiny"],
+            tuple(saved["set"]),
+            tuple(saved["set_runtime"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+
+
+def write_result(workdir: Path, result: Mapping[str, Any]) -> None:
+    """Adds to `result.json`, what tables of results are made of."""
+    path = workdir / "result.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({**before, **result}, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def environment() -> dict[str, str]:
+    """Returns versions, machine and commit, for the record."""
+    facts = {"date": time.strftime("%Y-%m-%d %H:%M:%S"), "python": _python()}
+    for package in PACKAGES:
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = "not installed"
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5)
+        facts["commit"] = found.stdout.strip() or "unknown"
+    except (OSError, subprocess.TimeoutExpired):
+        facts["commit"] = "unknown"
+    return facts
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.platform()}"
+
+
+def _same(workdir: Path, before: str, now: str) -> None:
+    def binding(text: str) -> list[str]:
+        lines = text.strip().splitlines()
+        return [line for line in lines if line.split(".")[0].split(" ")[0] not in FREE]
+
+    old, new = binding(before), binding(now)
+    if old == new:
+        return
+    changed = [f"  - {line}" for line in old if line not in new]
+    changed += [f"  + {line}" for line in new if line not in old]
+    raise UserError(
+        f"{workdir} holds a run with other settings:\n" + "\n".join(changed[:20])
+        + "\nchoose another --workdir, or remove the folder to start anew"
+    )

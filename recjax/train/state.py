@@ -1,0 +1,158 @@
+"""The training state: arrays only, so that placement, checkpoints and resume are plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax.sharding import Mesh
+
+from recjax import rng
+from recjax.features import Sides
+from recjax.models.base import Model, TableRows, TableSpec
+from recjax.optim import Optimizer
+from recjax.sharding import placement
+from recjax.sharding import rows as table_rows
+from recjax.typing import Array, Batch, Memory, Params, PRNGKey
+
+
+@struct.dataclass
+class State:
+    """Everything that a step changes.
+
+    Attributes:
+      step: steps done.
+      params: dense parameters.
+      tables: embedding tables by name [V, D], split by rows over the mesh.
+      opt: {"dense": optax state, "rows": table -> one number a row}.
+      memory: the model's own pytree.
+    """
+
+    step: Array
+    params: Params
+    tables: Mapping[str, Array]
+    opt: Mapping[str, Any]
+    memory: Memory
+
+
+def init(
+    key: PRNGKey,
+    model: Model,
+    sides: Sides,
+    optimizer: Optimizer,
+    steps: int,
+    batch: Batch,
+    mesh: Mesh,
+) -> State:
+    """Returns the state of step 0, each array where it will stay.
+
+    Args:
+      key: the run's root key.
+      model: the model.
+      sides: the features of the data set.
+      optimizer: the optimizer.
+      steps: steps of the run, for schedules.
+      batch: any training batch, for shapes.
+      mesh: the mesh.
+    """
+    specs = model.table_specs(sides)
+
+    def make(key: PRNGKey) -> State:
+        rows = _blank_rows(specs, model, batch)
+        params, memory = model.init(rng.stream(key, "params"), rows, batch)
+        tables = {
+            name: _fill(rng.stream(key, f"tables/{name}"), spec, mesh)
+            for name, spec in specs.items()
+        }
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            tables=tables,
+            opt={
+                "dense": optimizer.dense(params, steps).init(params),
+                "rows": {
+                    name: optimizer.row_rule(name).init(table.shape[0])
+                    for name, table in tables.items()
+                },
+            },
+            memory=memory,
+        )
+
+    shape = jax.eval_shape(make, key)
+    return jax.jit(make, out_shardings=shardings(shape, mesh))(key)
+
+
+def shardings(state: State, mesh: Mesh) -> State:
+    """Returns the sharding of each array of a state (or of its shapes)."""
+    whole, rows = placement.replicated(mesh), placement.by_rows(mesh)
+    return State(
+        step=whole,
+        params=jax.tree.map(lambda _: whole, state.params),
+        tables=jax.tree.map(lambda _: rows, state.tables),
+        opt={
+            "dense": jax.tree.map(lambda _: whole, state.opt["dense"]),
+            "rows": jax.tree.map(lambda _: rows, state.opt["rows"]),
+        },
+        memory=jax.tree.map(lambda _: whole, state.memory),
+    )
+
+
+def gather(
+    tables: Mapping[str, Array],
+    ids: Mapping[str, Mapping[str, Array]],
+    specs: Mapping[str, TableSpec],
+    mesh: Mesh,
+    capped: bool = True,
+) -> tuple[dict[str, TableRows], dict[str, Array], dict[str, Array]]:
+    """Reads each distinct row that `ids` name, once.
+
+    Args:
+      tables: the tables.
+      ids: table -> use -> ids, as `Model.rows` names them.
+      specs: the tables' capacities.
+      mesh: the mesh.
+      capped: keep to the capacities; else there is room for every id.
+
+    Returns:
+      Rows for the model, the distinct ids [U] of each table, and how many of them
+      found no room.
+    """
+    rows, distinct, overflow = {}, {}, {}
+    for name, uses in ids.items():
+        # Tables that are named by the same ids sort them once: XLA merges the sorts.
+        flat = jnp.concatenate([part.ravel() for part in uses.values()])
+        capacity = specs[name].distinct if capped else None
+        capacity = min(capacity or flat.size, flat.size)
+        unique, index, overflow[name] = table_rows.distinct(
+            flat, capacity, tables[name].shape[0]
+        )
+        places, start = {}, 0
+        for use, part in uses.items():
+            places[use] = index[start : start + part.size].reshape(part.shape)
+            start += part.size
+        values = table_rows.read(tables[name], unique, mesh)
+        rows[name], distinct[name] = TableRows(values, places), unique
+    return rows, distinct, overflow
+
+
+def _blank_rows(
+    specs: Mapping[str, TableSpec], model: Model, batch: Batch
+) -> dict[str, TableRows]:
+    return {
+        name: TableRows(
+            jnp.zeros((1, specs[name].width)), jax.tree.map(jnp.zeros_like, uses)
+        )
+        for name, uses in model.rows(batch).items()
+    }
+
+
+def _fill(key: PRNGKey, spec: TableSpec, mesh: Mesh) -> Array:
+    rows = placement.round_up(spec.rows, mesh)
+    table = spec.init(key, (spec.rows, spec.width))
+    return jnp.pad(table, ((0, rows - spec.rows), (0, 0)))
+
+
