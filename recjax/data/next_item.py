@@ -16,7 +16,7 @@ from recjax.data.histories import history_bounds, newest, ragged
 from recjax.data.inputs import IdListInput, Input, TextInput
 from recjax.data.interactions import Interactions, load_interactions
 from recjax.data.pipeline import HostBatch
-from recjax.data.prepared import find
+from recjax.data.prepared import prepared_path
 from recjax.data.splits import TEST, TRAIN, VALIDATION, time_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
@@ -64,7 +64,7 @@ class NextItem:
         Raises:
           UserError: they are not prepared.
         """
-        return NextItemData(self, seed, load_interactions(find(self.source)))
+        return NextItemData(self, seed, load_interactions(prepared_path(self.source)))
 
 
 @dataclass(frozen=True)

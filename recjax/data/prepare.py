@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
 from recjax.data.paths import prepared_root
+from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
 from recjax.data.report import accept
 from recjax.data.write import write
@@ -32,40 +32,6 @@ BUILT_IN: Mapping[str, type[Builder]] = {
     cls.name: cls for cls in (HomeDepot, MovieLens100K)
 }
 SKIPPED = "skipped_rows.csv"
-
-
-def place(name: str | Path) -> Path:
-    """Returns the folder of a data set: a path as it is, a bare name under the cache.
-
-    Args:
-      name: "mine" is `$RECJAX_CACHE/prepared/mine`; "./mine" and "/a/mine" are paths.
-    """
-    text = os.fspath(name)
-    if isinstance(name, Path) or os.sep in text or text in (".", ".."):
-        return Path(name).expanduser()
-    return prepared_root() / text
-
-
-def prepared_path(name: str | Path) -> Path:
-    """Returns the folder of a prepared data set.
-
-    Args:
-      name: a name or a path; see `place`.
-
-    Raises:
-      UserError: it is not prepared; names what is, and the command to prepare it.
-    """
-    path = place(name)
-    if (path / ABOUT).is_file():
-        return path
-    ready = sorted(p.parent.name for p in prepared_root().glob(f"[!.]*/{ABOUT}"))
-    hint = nearest(path.name, {*ready, *BUILT_IN})
-    if path.name in BUILT_IN and path == place(path.name):
-        hint = f" Run `recjax data prepare {path.name}` first."
-    known = ", ".join(ready) or "nothing"
-    raise UserError(
-        f"There is no prepared data set at {path}.{hint} Prepared so far: {known}."
-    )
 
 
 def prepare(name: str, *, out: str | Path | None = None) -> Path:

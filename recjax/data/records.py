@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tensorflow_datasets as tfds
-
 from recjax.errors import UserError
 
 ABOUT = "prepared.json"
@@ -58,6 +56,8 @@ def read(path: Path, config: str) -> Iterator[dict[str, Any]]:
     Raises:
       UserError: the records are missing or damaged.
     """
+    import tensorflow_datasets as tfds
+
     versions = sorted((Path(path) / config).glob("*.*.*"))
     try:
         if not versions:

@@ -14,7 +14,7 @@ from recjax.data import pairs, pipeline
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input, TextInput
 from recjax.data.pipeline import HostBatch
-from recjax.data.prepared import find
+from recjax.data.prepared import prepared_path
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.data.text.ngrams import words
@@ -66,7 +66,7 @@ class Search:
         Raises:
           UserError: they are not prepared.
         """
-        return SearchData(self, seed, load_search_pairs(find(self.source)))
+        return SearchData(self, seed, load_search_pairs(prepared_path(self.source)))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +15,11 @@ class RankingTask:
     Attributes:
       num_items: `N`.
       offsets: judged items of query q lie in `items[offsets[q]:offsets[q + 1]]`.
-      items: corpus indices of the judged items [P].
-      gains: their gains [P]; 0 for an item judged irrelevant.
+      items: corpus indices of the judged items [P]; distinct within a query.
+      gains: their gains [P], at least 0; 0 for an item judged irrelevant.
       exclude_offsets: the same as `offsets`, of the excluded items.
-      exclude: corpus indices that are not ranked for a query, since already seen.
+      exclude: corpus indices that are not ranked for a query, since already seen;
+        no judged item of the same query is among them.
       positive_gain: smallest gain of a positive; None for any gain above 0.
     """
 
@@ -39,7 +41,8 @@ class RankingTask:
             (self.offsets, self.items),
             (self.exclude_offsets, self.exclude),
         ):
-            if offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
+            bad = not len(offsets) or offsets[0] != 0 or offsets[-1] != len(values)
+            if bad or (np.diff(offsets) < 0).any():
                 raise ValueError(f"offsets do not fit {len(values)} items")
             if len(values) and not 0 <= values.min() <= values.max() < self.num_items:
                 raise ValueError(f"an item is outside 0..{self.num_items - 1}")
@@ -47,6 +50,56 @@ class RankingTask:
             raise ValueError("judged and excluded items are of different queries")
         if len(self.gains) != len(self.items):
             raise ValueError(f"{len(self.gains)} gains of {len(self.items)} items")
+        if not (np.isfinite(self.gains) & (np.asarray(self.gains) >= 0)).all():
+            raise ValueError("a gain is negative, infinite or NaN")
+        if self.positive_gain is not None and not self.positive_gain > 0:
+            raise ValueError(f"positive_gain is {self.positive_gain}, must be above 0")
+        judged = np.sort(self._keys(self.offsets, self.items))
+        twice = judged[1:][judged[1:] == judged[:-1]]
+        if len(twice):
+            query, item = divmod(int(twice[0]), self.num_items)
+            raise ValueError(f"query {query} judges item {item} twice")
+        both = np.intersect1d(judged, self._keys(self.exclude_offsets, self.exclude))
+        if len(both):
+            query, item = divmod(int(both[0]), self.num_items)
+            raise ValueError(f"query {query} both judges and excludes item {item}")
+
+    @classmethod
+    def from_lists(
+        cls,
+        num_items: int,
+        items: Sequence[Sequence[int]],
+        gains: Sequence[Sequence[float]] | None = None,
+        exclude: Sequence[Sequence[int]] | None = None,
+        positive_gain: float | None = None,
+    ) -> RankingTask:
+        """Returns a task from one list a query.
+
+        Args:
+          num_items: `N`.
+          items: judged items of each query [Q][...].
+          gains: their gains; all 1 by default.
+          exclude: items that are not ranked for each query; none by default.
+          positive_gain: smallest gain of a positive; None for any gain above 0.
+
+        Raises:
+          ValueError: the lists do not fit each other.
+        """
+        gains = [[1.0] * len(row) for row in items] if gains is None else gains
+        exclude = [[]] * len(items) if exclude is None else exclude
+        if [len(row) for row in gains] != [len(row) for row in items]:
+            raise ValueError("gains and items have lists of different lengths")
+        offsets, flat = _ragged(items, np.int32)
+        exclude_offsets, exclude_flat = _ragged(exclude, np.int32)
+        return cls(
+            num_items=num_items,
+            offsets=offsets,
+            items=flat,
+            gains=_ragged(gains, np.float32)[1],
+            exclude_offsets=exclude_offsets,
+            exclude=exclude_flat,
+            positive_gain=positive_gain,
+        )
 
     def __len__(self) -> int:
         """Returns `Q`."""
@@ -64,6 +117,38 @@ class RankingTask:
             return self.gains > 0
         return self.gains >= self.positive_gain
 
+    @property
+    def pool(self) -> np.ndarray:
+        """How many items are ranked for each query [Q]."""
+        keys = np.unique(self._keys(self.exclude_offsets, self.exclude))
+        out = np.bincount(keys // max(self.num_items, 1), minlength=len(self))
+        return self.num_items - out
+
+    def part(self, start: int, stop: int) -> RankingTask:
+        """Returns the queries `start` to `stop`.
+
+        Raises:
+          ValueError: there are no such queries.
+        """
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"queries {start}..{stop} of {len(self)}")
+        judged = slice(self.offsets[start], self.offsets[stop])
+        out = slice(self.exclude_offsets[start], self.exclude_offsets[stop])
+        return replace(
+            self,
+            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+            items=self.items[judged],
+            gains=self.gains[judged],
+            exclude_offsets=self.exclude_offsets[start : stop + 1]
+            - self.exclude_offsets[start],
+            exclude=self.exclude[out],
+        )
+
+    def _keys(self, offsets: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Returns one number for each query and item."""
+        query = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
+        return query * self.num_items + items
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -71,10 +156,18 @@ class Ranks:
 
     Attributes:
       query: the query of each judged item [P].
-      rank: its rank among the items that are ranked, from 1, ties averaged [P].
-      top: the best items of each query [Q, K]; -1 where fewer are ranked.
+      rank: its rank among the items that are ranked, from 1, ties averaged [P]:
+        1 + items above + other items with the same score / 2.
+      top: the best items of each query, best first [Q, K]; -1 where fewer are ranked.
     """
 
     query: np.ndarray
     rank: np.ndarray
     top: np.ndarray
+
+
+def _ragged(rows: Sequence[Sequence], dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    flat = [value for row in rows for value in row]
+    return offsets, np.array(flat, dtype)

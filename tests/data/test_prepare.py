@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recjax.data import paths, prepare
+from recjax.data import paths, prepare, prepared
 from recjax.data.interactions import load_interactions
 from recjax.data.search_pairs import load_search_pairs
 from recjax.errors import UserError
@@ -39,7 +39,7 @@ def state(path):
 
 def test_a_bare_name_goes_to_the_cache(events, cache):
     path = prepare.prepare_interactions(events, out="mine")
-    assert path == cache / "prepared" / "mine" == prepare.prepared_path("mine")
+    assert path == cache / "prepared" / "mine" == prepared.prepared_path("mine")
     assert [p.name for p in path.parent.iterdir()] == ["mine"]
     assert load_interactions(path).timestamp.tolist() == [10, 20, 30]
 
@@ -48,7 +48,7 @@ def test_a_path_is_taken_as_it_is(events, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     prepare.prepare_interactions(events, out="./here")
     assert (tmp_path / "here" / "prepared.json").is_file()
-    assert prepare.prepared_path(Path("here")) == Path("here")
+    assert prepared.prepared_path(Path("here")) == Path("here")
 
 
 def test_prepared_already(events):
@@ -170,10 +170,10 @@ def test_unknown_built_in():
 
 def test_missing_data_set_names_the_command_or_the_nearest(events):
     with pytest.raises(UserError, match="Run `recjax data prepare movielens_100k`"):
-        prepare.prepared_path("movielens_100k")
+        prepared.prepared_path("movielens_100k")
     prepare.prepare_interactions(events, out="mine")
     with pytest.raises(UserError, match="Did you mean 'mine'.*so far: mine"):
-        prepare.prepared_path("mien")
+        prepared.prepared_path("mien")
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -237,21 +237,16 @@ def test_a_killed_preparation_leaves_nothing_that_counts(events, tmp_path):
     done = run(
         """
         import os, sys
-        from recjax.data import prepare
-        def kill(path):
-            os.kill(os.getpid(), 9)
-        prepare.write(
-            __import__("functools").partial(
-                prepare.OwnInteractions,
-                data=prepare.interactions.from_frames(
-                    prepare.validate.validate_interactions(sys.argv[1]).main, None
-                ),
-            ),
-            prepare.Path(sys.argv[2]),
-            kind="interactions",
-            source={},
-            extra={"last": kill},
-        )
+        from functools import partial
+        from pathlib import Path
+        from recjax.data.datasets.own import OwnInteractions
+        from recjax.data.interactions import from_frames
+        from recjax.data.validate import validate_interactions
+        from recjax.data.write import write
+        data = from_frames(validate_interactions(sys.argv[1]).main, None)
+        kill = {"last": lambda path: os.kill(os.getpid(), 9)}
+        builder, out = partial(OwnInteractions, data=data), Path(sys.argv[2])
+        write(builder, out, kind="interactions", source={}, extra=kill)
         """,
         *(events, out),
     )
@@ -259,7 +254,7 @@ def test_a_killed_preparation_leaves_nothing_that_counts(events, tmp_path):
     left = [p.name for p in out.parent.iterdir()]
     assert len(left) == 1 and left[0].startswith(".mine.partial-")
     with pytest.raises(UserError, match="no prepared data set"):
-        prepare.prepared_path(out)
+        prepared.prepared_path(out)
     prepare.prepare_interactions(events, out=out)
     assert [p.name for p in out.parent.iterdir()] == ["mine"]
 

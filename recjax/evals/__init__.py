@@ -1,0 +1,1 @@
+"""Evaluations: exact ranking of the corpus, baselines, and when they run."""
