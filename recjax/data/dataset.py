@@ -34,6 +34,21 @@ class Corpus:
 
 
 @dataclass(frozen=True)
+class Histories:
+    """What the user of each of `Q` queries did before.
+
+    Attributes:
+      offsets: query q has the items `items[offsets[q]:offsets[q + 1]]`.
+      items: corpus indices, oldest first [H].
+      ages: seconds between each item's event and the query [H].
+    """
+
+    offsets: np.ndarray
+    items: np.ndarray
+    ages: np.ndarray
+
+
+@dataclass(frozen=True)
 class Queries:
     """The queries of one split, and what they should find.
 
@@ -41,13 +56,13 @@ class Queries:
       features: the query side's features, name -> array [Q, ...].
       task: judged and excluded items of each query.
       texts: the queries as text [Q], where they are text.
-      history: (offsets [Q + 1], item indices oldest first), where there are any.
+      history: what the user of each query did before, where that is known.
     """
 
     features: Mapping[str, np.ndarray]
     task: RankingTask
     texts: tuple[str, ...] | None = None
-    history: tuple[np.ndarray, np.ndarray] | None = None
+    history: Histories | None = None
 
 
 class Dataset(Protocol):

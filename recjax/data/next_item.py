@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline
-from recjax.data.dataset import Corpus, Queries
+from recjax.data.dataset import Corpus, Histories, Queries
 from recjax.data.histories import history_bounds, newest, ragged
 from recjax.data.inputs import IdListInput, Input, TextInput
 from recjax.data.interactions import Interactions, load_interactions
@@ -182,17 +182,16 @@ class NextItemData:
             "history": self._history(events),
             "text": np.zeros((len(events), self.settings.text_length), np.int32),
         }
-        return Queries(features, task, history=(offsets, history))
+        ages = np.repeat(known.timestamp[events], np.diff(offsets)) - ragged(
+            known.timestamp, start, stop
+        )[1]
+        return Queries(features, task, history=Histories(offsets, history, ages))
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
-        offsets, history = self.queries(split).history
-        ids = self.interactions.item_ids
-        stops = offsets[1 : count + 1]
-        lists = [
-            [ids[i] for i in history[a:b]]
-            for a, b in zip(offsets, stops, strict=False)
-        ]
+        history, ids = self.queries(split).history, self.interactions.item_ids
+        bounds = zip(history.offsets, history.offsets[1 : count + 1], strict=False)
+        lists = [[ids[i] for i in history.items[a:b]] for a, b in bounds]
         return {"history": lists, "text": [""] * len(lists)}
 
     def facts(self) -> Mapping[str, Any]:

@@ -1,1 +1,1 @@
-"""Evaluations: exact ranking of the corpus, baselines, and when they run."""
+"""Evaluation: exact ranking of the whole corpus, and the cheap lines beside it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -18,9 +18,13 @@ class Scorer(Protocol):
 
 
 def rank_scores(
-    task: RankingTask, scorer: Scorer, top_k: int, block: int = 256
+    task: RankingTask,
+    scorer: Scorer,
+    top_k: int,
+    block: int = 256,
+    ties: Literal["average", "order"] = "average",
 ) -> Ranks:
-    """Ranks the corpus for every query, ties averaged; excluded items have no rank.
+    """Ranks the corpus for every query; excluded items have no rank.
 
     Memory: `block` x N scores at a time.
 
@@ -29,6 +33,8 @@ def rank_scores(
       scorer: scores of those queries.
       top_k: length of the lists; items of equal score come in the order of the corpus.
       block: queries at a time.
+      ties: items of equal score share their average rank, or follow the order of the
+        corpus. Corpora are rarely in random order: figures by "order" say so.
 
     Raises:
       ValueError: scores of another shape, or one that is NaN or infinite.
@@ -50,9 +56,14 @@ def rank_scores(
             own = scores[row, task.items[judged]]
             above = task.num_items - np.searchsorted(ordered[row], own, "right")
             below = np.searchsorted(ordered[row], own, "left")
-            # An item is its own equal: 1 + above + (equal - 1) / 2.
-            equal = task.num_items - above - below
-            rank[judged] = 0.5 + above + 0.5 * equal
+            if ties == "average":
+                # An item is its own equal: 1 + above + (equal - 1) / 2.
+                equal = task.num_items - above - below
+                rank[judged] = 0.5 + above + 0.5 * equal
+            else:
+                pairs = zip(own, task.items[judged], strict=True)
+                before = [(scores[row, :item] == score).sum() for score, item in pairs]
+                rank[judged] = 1 + above + np.array(before, np.int64)
             best = _best(scores[row], ordered[row], top_k)
             top[start + row, : len(best)] = best
     return Ranks(query=task.query, rank=rank, top=top)

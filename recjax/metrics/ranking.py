@@ -4,19 +4,19 @@ All of them read exact ranks with ties averaged, so an item that ties with other
 as found at K only if its average place does. Means add up over parts of the queries:
 `means` of two parts merge into those of the whole.
 
-| name                | mean over            | of                                       |
-|---------------------|----------------------|------------------------------------------|
-| `recall@K`          | positive pairs       | rank <= K                                |
-| `recall_by_query@K` | queries              | share of its positives with rank <= K    |
-| `hit@K`             | queries              | any positive with rank <= K              |
-| `ndcg@K`            | queries              | DCG over the best DCG possible           |
-| `mrr`               | queries              | 1 / rank of the first positive           |
-| `mrp`               | positive pairs       | rank / items ranked for the query        |
-| `coverage@K`        | items of the corpus  | in the top K of any query                |
+| name                | mean over           | of                                    |
+|---------------------|---------------------|---------------------------------------|
+| `recall@K`          | positive pairs      | rank <= K                             |
+| `recall_by_query@K` | queries             | share of its positives with rank <= K |
+| `hit@K`             | queries             | any positive with rank <= K           |
+| `ndcg@K`            | queries             | DCG over the best DCG possible        |
+| `mrr`               | queries             | 1 / rank of the first positive        |
+| `mrp`               | positive pairs      | rank / items ranked for the query     |
+| `coverage@K`        | items of the corpus | in the top K of any query             |
 
-Only queries with a positive count (for `ndcg@K`: with a gain above 0). `ndcg@K` gives an
-item its gain, linear, over log2(1 + rank); the best DCG sorts all judged gains of the
-query, not only those of positives; items that nobody judged gain 0.
+Only queries with a positive count (for `ndcg@K`: with a gain above 0). `ndcg@K` gives
+an item its gain, linear, over log2(1 + rank); the best DCG sorts all judged gains of
+the query, not only those of positives; items that nobody judged gain 0.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """BM25 over short texts: the baseline of product search.
 
 S. Robertson, H. Zaragoza: "The Probabilistic Relevance Framework: BM25 and Beyond",
-2009, eq. 3.15, with the idf that Lucene uses, ln(1 + (N - df + .5) / (df + .5)), which is
+2009, eq. 3.15, with the idf that Lucene uses, ln(1 + (N - df + .5) / (df + .5)): it is
 never negative. Every occurrence of a term in the query counts. Lengths count tokens.
+Among short texts many scores are equal, so say which tie rule a figure follows.
 """
 
 from __future__ import annotations

@@ -60,8 +60,9 @@ class Histories:
         Raises:
           ValueError: they do not.
         """
-        bad = not len(self.offsets) or self.offsets[0] or (np.diff(self.offsets) < 0).any()
-        if bad or self.offsets[-1] != len(self.items):
+        offsets = self.offsets
+        bad = not len(offsets) or offsets[0] != 0 or offsets[-1] != len(self.items)
+        if bad or (np.diff(offsets) < 0).any():
             raise ValueError(f"offsets do not fit {len(self.items)} items")
         if self.ages is not None:
             if len(self.ages) != len(self.items):

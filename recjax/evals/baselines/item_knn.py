@@ -11,8 +11,8 @@ Two items are similar when the same users met them close to each other:
 the cosine of B. Sarwar et al., "Item-Based Collaborative Filtering Recommendation
 Algorithms", WWW 2001; unequal powers are the asymmetric cosine of F. Aiolli, RecSys
 2013; `backward = 0` are skip transitions. A query's score sums the similarities of its
-history, newer events weighing more, and adds the popularity of late, which decides where
-no neighbour does.
+history, newer events weighing more, and adds the popularity of late, which decides
+where no neighbour does.
 """
 
 from __future__ import annotations

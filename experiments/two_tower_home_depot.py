@@ -1,0 +1,76 @@
+"""Home Depot product search: query words to products, from scratch.
+
+    recjax data prepare home_depot
+    recjax train experiments/two_tower_home_depot.py --workdir runs/home_depot
+"""
+
+from dataclasses import replace
+
+from recjax.data.search import Search
+from recjax.data.text_features import NGrams
+from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.corpus import CorpusRanking
+from recjax.experiment import Experiment
+from recjax.export.bundle import Bundle
+from recjax.losses import SampledSoftmax
+from recjax.models import Table, Tower, TwoTower
+from recjax.nn.inputs import Bag
+from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+
+WIDTH = 512
+
+
+def experiment() -> Experiment:
+    """Returns the experiment."""
+    return Experiment(
+        name="two_tower_home_depot",
+        seed=0,
+        steps=4_000,
+        data=Search(
+            "home_depot",
+            batch_size=512,
+            negatives=512,
+            ngrams=NGrams(100_000, 200_000, 30_000, min_count=2),
+            query_length=48,
+            title_length=112,
+        ),
+        model=TwoTower(
+            query=Tower({"text": Bag("token", "importance", "unit")}, WIDTH),
+            candidate=Tower({"text": Bag("token", "importance", "unit")}, WIDTH),
+            tables={
+                "token": Table(WIDTH, scale=WIDTH**-0.5, distinct=24_576),
+                "importance": Table(1, from_weight=True, distinct=24_576),
+            },
+            temperature=0.05,
+        ),
+        losses={"softmax": SampledSoftmax(random=True)},
+        optimizer=Optimizer(
+            rules={
+                "tables/importance": RowwiseAdagrad(0.02),
+                "tables/.*": RowwiseAdagrad(0.05),
+                ".*": Adam(1e-3),
+            },
+            schedule=WarmupCosine(warmup=100),
+        ),
+        evals={
+            "two_tower": CorpusRanking("test"),
+            "bm25": Bm25Baseline("test"),
+            "bm25_raw": Bm25Baseline("test", strip_plurals=False),
+            "validation": CorpusRanking("validation", every=1_000),
+        },
+        export=Bundle(),
+    )
+
+
+def tiny() -> Experiment:
+    """Returns the same experiment, small enough for continuous integration."""
+    full = experiment()
+    data = replace(
+        full.data,
+        batch_size=64,
+        negatives=64,
+        ngrams=NGrams(2_000, 2_000, 2_000, min_count=2),
+        query_length=16,
+        title_length=32,
+    )
+    return replace(full, name="two_tower_home_depot_tiny", steps=20, data=data)

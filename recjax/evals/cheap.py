@@ -1,0 +1,115 @@
+"""Baselines as evaluations: the cheap lines beside every model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recjax.errors import UserError
+from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.baselines.events import Events, Histories
+from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.scorer import Scorer, rank_scores
+from recjax.metrics.ranking import ranking_metrics
+from recjax.train.program import Program
+from recjax.train.state import State
+
+
+@dataclass(frozen=True)
+class PopularityBaseline:
+    """The same list for everybody, from the training events.
+
+    Attributes:
+      split: "validation" or "test".
+      ks: lengths of the lists that are judged.
+      days: count the last days of training alone; None counts all.
+    """
+
+    split: str = "test"
+    ks: tuple[int, ...] = (10, 100)
+    days: float | None = None
+    every = 0
+    trained = False
+
+    def run(self, program: Program, state: State | None) -> Mapping[str, float]:
+        """Returns the ranking metrics."""
+        del state
+        events = training_events(program.dataset)
+        return _judge(self, program, Popularity.fit(events, self.days))
+
+
+@dataclass(frozen=True)
+class ItemKnnBaseline:
+    """Recency-weighted item-kNN over the histories of the queries.
+
+    Attributes:
+      split: "validation" or "test".
+      ks: lengths of the lists that are judged.
+      options: its settings; `tools/tune_item_knn.py` finds them on validation queries.
+    """
+
+    split: str = "test"
+    ks: tuple[int, ...] = (10, 100)
+    options: ItemKnnOptions = field(default_factory=ItemKnnOptions)
+    every = 0
+    trained = False
+
+    def run(self, program: Program, state: State | None) -> Mapping[str, float]:
+        """Returns the ranking metrics."""
+        del state
+        known = program.dataset.queries(self.split).history
+        if known is None:
+            raise UserError("item-kNN needs queries with histories; this data has none")
+        histories = Histories(known.offsets, known.items, known.ages)
+        events = training_events(program.dataset)
+        return _judge(self, program, ItemKnn.fit(events, histories, self.options))
+
+
+@dataclass(frozen=True)
+class Bm25Baseline:
+    """Words of the query in the titles.
+
+    Attributes:
+      split: "validation" or "test".
+      ks: lengths of the lists that are judged.
+      strip_plurals: drop a final s of longer words.
+    """
+
+    split: str = "test"
+    ks: tuple[int, ...] = (10, 100)
+    strip_plurals: bool = True
+    every = 0
+    trained = False
+
+    def run(self, program: Program, state: State | None) -> Mapping[str, float]:
+        """Returns the ranking metrics."""
+        del state
+        texts = program.dataset.queries(self.split).texts
+        if texts is None:
+            raise UserError("BM25 needs queries that are texts; this data has none")
+        titles = program.dataset.corpus.titles
+        return _judge(self, program, Bm25.fit(titles, texts, self.strip_plurals))
+
+
+def training_events(dataset: Any) -> Events:
+    """Returns the events that trained the model.
+
+    Raises:
+      UserError: the data set is not made of interactions.
+    """
+    known = getattr(dataset, "interactions", None)
+    if known is None:
+        raise UserError("this baseline needs interactions; this data has none")
+    rows = np.sort(dataset.training_events)
+    size = len(dataset.corpus)
+    return Events(known.user[rows], known.item[rows], known.timestamp[rows], size)
+
+
+def _judge(baseline: Any, program: Program, scorer: Scorer) -> Mapping[str, float]:
+    task = program.dataset.queries(baseline.split).task
+    ranks = rank_scores(task, scorer, max(baseline.ks))
+    return ranking_metrics(task, ranks, baseline.ks)

@@ -1,0 +1,201 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recjax.evals.baselines import item_knn
+from recjax.evals.baselines.events import Events, Histories
+from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions, count_pairs
+from recjax.evals.baselines.tune import tune_item_knn
+from recjax.metrics.task import RankingTask
+
+ITEMS = 12
+PLAIN = ItemKnnOptions(popularity_weight=0.0)
+
+
+def random_events(seed, users=9, most=14):
+    random = np.random.default_rng(seed)
+    lengths = random.integers(0, most, users)
+    user = np.repeat(np.arange(users), lengths)
+    timestamp = random.integers(0, 8, len(user)) * 3_600  # many at the same time
+    order = np.lexsort((timestamp, user))
+    item = random.integers(0, ITEMS, len(user))
+    return Events(user, item, timestamp[order], ITEMS)
+
+
+def random_histories(seed, queries=7, ages=True):
+    random = np.random.default_rng(seed)
+    lengths = np.r_[0, random.integers(1, 9, queries - 1)]
+    offsets = np.r_[0, np.cumsum(lengths)]
+    items = random.integers(0, ITEMS, offsets[-1])
+    age = -np.sort(-random.integers(0, 900, offsets[-1]))
+    return Histories(offsets, items, age if ages else None)
+
+
+def naive_similarity(events, o):
+    """Returns the similarities from the definition, one pair of events at a time."""
+    pairs = np.zeros((ITEMS, ITEMS))
+    for user in np.unique(events.user):
+        mine = np.flatnonzero(events.user == user)
+        for place, a in enumerate(mine):
+            for b in mine[place + 1 : place + 1 + o.window]:
+                i, j = events.item[a], events.item[b]
+                weight = float(b - a) ** -o.gap_power
+                same = events.timestamp[a] == events.timestamp[b]
+                pairs[i, j] += weight
+                pairs[j, i] += weight * (1 if same else o.backward)
+    known = np.bincount(events.item, minlength=ITEMS) + o.shrinkage
+    known = np.maximum(known, 1)
+    similarity = pairs / known[:, None] ** o.source_power / known**o.target_power
+    for row in similarity:
+        row[np.argsort(-row, kind="stable")[o.neighbours :]] = 0
+    return similarity
+
+
+def naive_scores(events, histories, o):
+    similarity = naive_similarity(events, o)
+    last = events.timestamp.max() if len(events.timestamp) else 0
+    late = np.full(len(events.item), True)
+    if o.popularity_days is not None:
+        late = last - events.timestamp < o.popularity_days * 86_400
+    popularity = np.bincount(events.item[late], minlength=ITEMS)
+    top = o.popularity_weight * popularity / max(popularity.max(), 1)
+    scores = np.tile(top, (len(histories), 1))
+    for q in range(len(histories)):
+        mine = range(histories.offsets[q], histories.offsets[q + 1])
+        for from_end, event in enumerate(reversed(mine)):
+            if from_end < o.history:
+                distance = from_end
+                if histories.ages is not None:
+                    distance = histories.ages[event] / o.age_scale
+                weight = (1 + distance) ** -o.recency_power
+                scores[q] += weight * similarity[histories.items[event]]
+    return scores
+
+
+@pytest.mark.parametrize("ages", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"window": 1},
+        {"window": 3, "gap_power": 1.0, "backward": 0.0},
+        {"gap_power": 0.0, "backward": 1.0, "source_power": 0.5, "shrinkage": 0.0},
+        {"neighbours": 2, "recency_power": 0.0},
+        {"history": 2, "age_scale": 600.0},
+        {"popularity_days": None, "popularity_weight": 5.0},
+        {"popularity_days": 0.1, "popularity_weight": 5.0},
+    ],
+)
+def test_same_as_the_definition(change, ages):
+    options = replace(ItemKnnOptions(), **change)
+    events, histories = random_events(1), random_histories(2, ages=ages)
+    model = ItemKnn.fit(events, histories, options)
+    got = model.scores(0, len(histories))
+    assert got.dtype == np.float32 and got.max() > 0
+    expected = naive_scores(events, histories, options)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(model.scores(2, 5), got[2:5])
+
+
+def test_a_wide_window_without_decay_is_cosine():
+    # Each user meets an item at most once, so pairs are users who met both.
+    met = np.random.default_rng(0).random((20, ITEMS)) < 0.4
+    user, item = np.nonzero(met)
+    events = Events(user, item, np.zeros(len(user), np.int64), ITEMS)
+    options = ItemKnnOptions(
+        window=1_000,
+        gap_power=0,
+        source_power=0.5,
+        target_power=0.5,
+        shrinkage=0,
+        popularity_weight=0,
+    )
+    everyone = Histories(np.arange(ITEMS + 1), np.arange(ITEMS))
+    got = ItemKnn.fit(events, everyone, options).scores(0, ITEMS)
+    unit = met / np.linalg.norm(met, axis=0)
+    expected = unit.T @ unit - np.eye(ITEMS)
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_direction():
+    # Everyone goes 0 -> 1 -> 2.
+    user, item = np.repeat(np.arange(4), 3), np.tile([0, 1, 2], 4)
+    events = Events(user, item, np.tile([10, 20, 30], 4), 3)
+    at = Histories(np.array([0, 1]), np.array([1]))
+    forward = ItemKnn.fit(events, at, replace(PLAIN, backward=0.0)).scores(0, 1)[0]
+    both = ItemKnn.fit(events, at, replace(PLAIN, backward=1.0)).scores(0, 1)[0]
+    assert forward[0] == 0 < forward[2]
+    assert both[0] == both[2] > 0
+
+
+def test_pairs_in_portions_are_the_same_pairs(monkeypatch):
+    events = random_events(3, users=30)
+    whole = count_pairs(events, 10, 0.5)
+    monkeypatch.setattr(item_knn, "PAIRS_AT_ONCE", 7)
+    parts = count_pairs(events, 10, 0.5)
+    for name in ("ordered", "together"):
+        expected = getattr(whole, name).toarray()
+        assert expected.sum() > 0
+        np.testing.assert_allclose(getattr(parts, name).toarray(), expected)
+
+
+def test_without_history_the_popular_wins():
+    events = Events(np.arange(5), np.array([2, 1, 2, 0, 2]), np.zeros(5, int), 4)
+    model = ItemKnn.fit(events, Histories(np.array([0, 0]), np.zeros(0, int)))
+    assert model.scores(0, 1)[0].argmax() == 2
+
+
+@pytest.mark.parametrize("events", [random_events(0, users=1, most=2), None])
+def test_next_to_no_events(events):
+    none = np.zeros(0, np.int64)
+    events = events or Events(none, none, none, ITEMS)
+    histories = random_histories(1)
+    got = ItemKnn.fit(events, histories, PLAIN).scores(0, len(histories))
+    np.testing.assert_array_equal(got, np.zeros((len(histories), ITEMS)))
+
+
+def test_other_histories():
+    events = random_events(4)
+    one, two = random_histories(5), random_histories(6)
+    model = ItemKnn.fit(events, one).with_histories(two)
+    expected = ItemKnn.fit(events, two).scores(0, len(two))
+    np.testing.assert_array_equal(model.scores(0, len(two)), expected)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"window": 0}, {"neighbours": 0}, {"backward": 2.0}, {"shrinkage": -1.0}]
+)
+def test_settings_out_of_range(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        ItemKnnOptions(**bad)
+
+
+@pytest.fixture
+def chain():
+    """Returns events and validation queries where only the next item follows."""
+    user, place = np.repeat(np.arange(40), 6), np.tile(np.arange(6), 40)
+    item = (user + place) % ITEMS
+    events = Events(user, item, place * 60, ITEMS)
+    start = np.arange(ITEMS)
+    histories = Histories(np.arange(0, 25, 2), np.c_[start, start + 1].ravel() % ITEMS)
+    task = RankingTask.from_lists(ITEMS, [[(i + 2) % ITEMS] for i in start])
+    return events, task, histories
+
+
+def test_tuning_finds_what_matters_and_tells_what_it_tried(chain):
+    worst = replace(PLAIN, backward=1.0, recency_power=0.0, window=5)
+    space = {"backward": (0.0, 1.0), "recency_power": (0.0, 2.0), "window": (1, 5)}
+    tuned = tune_item_knn(*chain, start=worst, space=space)
+    assert tuned.best.options.backward == 0
+    assert tuned.best.figures["ndcg@10"] == 1
+    assert tuned.tried[0].options == worst
+    assert tuned.best.goal == max(one.goal for one in tuned.tried) > tuned.tried[0].goal
+    settings = [one.options for one in tuned.tried]
+    assert len(set(settings)) == len(settings) <= 8
+
+
+def test_tuning_needs_a_history_for_each_query(chain):
+    events, task, histories = chain
+    with pytest.raises(ValueError, match="11 queries but 12"):
+        tune_item_knn(events, task.part(0, 11), histories)

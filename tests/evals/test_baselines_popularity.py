@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from recjax.evals.baselines.events import Events, Histories
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.scorer import rank_scores
+from recjax.metrics.task import RankingTask
+
+DAY = 86_400
+
+
+@pytest.fixture
+def events():
+    return Events(
+        user=np.array([0, 0, 0, 1, 1, 2]),
+        item=np.array([3, 1, 3, 3, 0, 1]),
+        timestamp=np.array([0, 5, 9, 1, 10, 10]) * DAY,
+        num_items=5,
+    )
+
+
+@pytest.mark.parametrize(
+    "days, expected",
+    [
+        (None, [1, 2, 0, 3, 0]),
+        (100.0, [1, 2, 0, 3, 0]),
+        (10.0, [1, 2, 0, 2, 0]),
+        (1.5, [1, 1, 0, 1, 0]),
+        (1.0, [1, 1, 0, 0, 0]),
+    ],
+)
+def test_counts_of_the_last_days(events, days, expected):
+    model = Popularity.fit(events, days)
+    assert model.counts.tolist() == expected
+    assert model.scores(4, 7).tolist() == [expected] * 3
+
+
+def test_ranks_like_any_scorer(events):
+    task = RankingTask.from_lists(5, [[3], [1], [4]], exclude=[[], [3], []])
+    ranks = rank_scores(task, Popularity.fit(events), 2)
+    assert ranks.rank.tolist() == [1, 1, 4.5]
+    assert ranks.top.tolist() == [[3, 1], [1, 0], [3, 1]]
+
+
+def test_no_events():
+    none = np.zeros(0, np.int64)
+    assert Popularity.fit(Events(none, none, none, 3), 7).counts.tolist() == [0, 0, 0]
+
+
+def test_days_must_be_above_0(events):
+    with pytest.raises(ValueError, match="days is 0"):
+        Popularity.fit(events, 0)
+
+
+@pytest.mark.parametrize(
+    "user, item, timestamp, message",
+    [
+        ([0, 0], [1, 2], [5, 4], "not sorted"),
+        ([1, 0], [1, 2], [4, 5], "not sorted"),
+        ([0, 0], [1, 5], [4, 5], "outside 0..4"),
+        ([0, 0], [1], [4, 5], "different lengths"),
+    ],
+)
+def test_events_that_do_not_fit(user, item, timestamp, message):
+    with pytest.raises(ValueError, match=message):
+        Events(np.array(user), np.array(item), np.array(timestamp), 5)
+
+
+@pytest.mark.parametrize(
+    "offsets, items, ages, message",
+    [
+        ([0, 3], [1, 2], None, "offsets"),
+        ([1, 2], [1, 2], None, "offsets"),
+        ([], [], None, "offsets"),
+        ([0, 2, 1, 2], [1, 2], None, "offsets"),
+        ([0, 2], [1, 2], [4], "1 ages"),
+        ([0, 2], [1, 2], [4, -1], "after the query"),
+    ],
+)
+def test_histories_that_do_not_fit(offsets, items, ages, message):
+    with pytest.raises(ValueError, match=message):
+        Histories(np.array(offsets), np.array(items), ages and np.array(ages))

@@ -1,0 +1,110 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from recjax.evals.scorer import rank_scores
+from recjax.metrics.task import RankingTask
+
+
+@dataclass(frozen=True)
+class Table:
+    """Scores that are known beforehand."""
+
+    table: np.ndarray
+
+    def scores(self, start, stop):
+        return self.table[start:stop]
+
+
+def random_case(seed, queries=37, items=25, levels=6):
+    random = np.random.default_rng(seed)
+    judged, out = [], []
+    for _ in range(queries):
+        order = random.permutation(items)
+        count, excluded = random.integers(0, 5), random.integers(0, items - 4)
+        judged.append(order[:count].tolist())
+        out.append(order[count : count + excluded].tolist())
+    task = RankingTask.from_lists(items, judged, exclude=out)
+    table = random.integers(-levels, levels, (queries, items)).astype(np.float32)
+    return task, Table(table)
+
+
+def naive(task, table, top_k, ties):
+    """Returns ranks and top lists by sorting (score, item) pairs in plain Python."""
+    ranks, tops = [], []
+    for q in range(len(task)):
+        out = set(task.exclude[task.exclude_offsets[q] : task.exclude_offsets[q + 1]])
+        ranked = [i for i in range(task.num_items) if i not in out]
+        ranked.sort(key=lambda i, q=q: (-table[q, i], i))
+        for item in task.items[task.offsets[q] : task.offsets[q + 1]]:
+            places = [
+                place
+                for place, other in enumerate(ranked, 1)
+                if table[q, other] == table[q, item]
+            ]
+            own = ranked.index(item) + 1
+            ranks.append(np.mean(places) if ties == "average" else own)
+        tops.append((ranked + [-1] * top_k)[:top_k])
+    return ranks, tops
+
+
+@pytest.mark.parametrize("ties", ["average", "order"])
+@pytest.mark.parametrize("block", [1, 5, 256])
+@pytest.mark.parametrize("top_k", [1, 4, 30])
+def test_same_as_sorting_in_plain_python(top_k, block, ties):
+    task, scorer = random_case(seed=top_k)
+    ranks = rank_scores(task, scorer, top_k, block, ties)
+    expected = naive(task, scorer.table, top_k, ties)
+    assert ranks.rank.tolist() == expected[0]
+    assert ranks.top.tolist() == expected[1]
+    assert ranks.query.tolist() == task.query.tolist()
+
+
+def test_equal_scores_share_the_middle_place():
+    task = RankingTask.from_lists(5, [[0, 3, 4]])
+    ranks = rank_scores(task, Table(np.array([[2.0, 1.0, 1.0, 1.0, 0.0]])), 3)
+    assert ranks.rank.tolist() == [1, 3, 5]
+    assert ranks.top.tolist() == [[0, 1, 2]]
+
+
+def test_when_all_are_equal_nobody_is_first():
+    task = RankingTask.from_lists(9, [[7]])
+    ranks = rank_scores(task, Table(np.zeros((1, 9))), 3)
+    assert ranks.rank.tolist() == [5]
+    assert ranks.top.tolist() == [[0, 1, 2]]
+
+
+def test_all_but_one_excluded():
+    task = RankingTask.from_lists(3, [[2]], exclude=[[0, 1, 1]])
+    ranks = rank_scores(task, Table(np.array([[9.0, 8.0, 7.0]])), 2)
+    assert (ranks.rank.tolist(), ranks.top.tolist()) == ([1], [[2, -1]])
+
+
+def test_leaves_the_scores_as_they_were():
+    table = np.arange(4, dtype=np.float32)[None]
+    rank_scores(RankingTask.from_lists(4, [[0]], exclude=[[3]]), Table(table), 2)
+    assert table.tolist() == [[0, 1, 2, 3]]
+
+
+def test_no_queries():
+    ranks = rank_scores(RankingTask.from_lists(4, []), Table(np.zeros((0, 4))), 2)
+    assert (ranks.rank.shape, ranks.top.shape) == ((0,), (0, 2))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_is_named(bad):
+    table = np.zeros((3, 4))
+    table[2, 1] = bad
+    with pytest.raises(ValueError, match="query 2 and item 1"):
+        rank_scores(RankingTask.from_lists(4, [[0]] * 3), Table(table), 2, block=2)
+
+
+def test_scores_of_another_corpus():
+    with pytest.raises(ValueError, match=r"\(1, 5\), not \(1, 4\)"):
+        rank_scores(RankingTask.from_lists(4, [[0]]), Table(np.zeros((1, 5))), 2)
+
+
+def test_no_list():
+    with pytest.raises(ValueError, match="top_k 0"):
+        rank_scores(RankingTask.from_lists(4, [[0]]), Table(np.zeros((1, 4))), 0)
