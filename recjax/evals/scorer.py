@@ -37,10 +37,13 @@ def rank_scores(
         corpus. Corpora are rarely in random order: figures by "order" say so.
 
     Raises:
-      ValueError: scores of another shape, or one that is NaN or infinite.
+      ValueError: scores of another shape, or one that is NaN or infinite; no such
+        tie rule.
     """
     if top_k < 1 or block < 1:
         raise ValueError(f"top_k {top_k} and block {block} must be at least 1")
+    if ties not in ("average", "order"):
+        raise ValueError(f"ties is {ties!r}, must be 'average' or 'order'")
     rank = np.zeros(len(task.items), np.float32)
     top = np.full((len(task), top_k), -1, np.int32)
     for start in range(0, len(task), block):

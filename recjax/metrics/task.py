@@ -54,12 +54,14 @@ class RankingTask:
             raise ValueError("a gain is negative, infinite or NaN")
         if self.positive_gain is not None and not self.positive_gain > 0:
             raise ValueError(f"positive_gain is {self.positive_gain}, must be above 0")
-        judged = np.sort(self._keys(self.offsets, self.items))
+        judged = self._sorted(self.offsets, self.items)
         twice = judged[1:][judged[1:] == judged[:-1]]
         if len(twice):
             query, item = divmod(int(twice[0]), self.num_items)
             raise ValueError(f"query {query} judges item {item} twice")
-        both = np.intersect1d(judged, self._keys(self.exclude_offsets, self.exclude))
+        out = self._sorted(self.exclude_offsets, self.exclude)
+        place = np.searchsorted(out, judged)
+        both = judged[np.append(out, -1)[place] == judged]
         if len(both):
             query, item = divmod(int(both[0]), self.num_items)
             raise ValueError(f"query {query} both judges and excludes item {item}")
@@ -120,9 +122,10 @@ class RankingTask:
     @property
     def pool(self) -> np.ndarray:
         """How many items are ranked for each query [Q]."""
-        keys = np.unique(self._keys(self.exclude_offsets, self.exclude))
-        out = np.bincount(keys // max(self.num_items, 1), minlength=len(self))
-        return self.num_items - out
+        out = self._sorted(self.exclude_offsets, self.exclude)
+        once = out[np.append(True, out[1:] != out[:-1])[: len(out)]]
+        lost = np.bincount(once // max(self.num_items, 1), minlength=len(self))
+        return self.num_items - lost
 
     def part(self, start: int, stop: int) -> RankingTask:
         """Returns the queries `start` to `stop`.
@@ -144,10 +147,10 @@ class RankingTask:
             exclude=self.exclude[out],
         )
 
-    def _keys(self, offsets: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Returns one number for each query and item."""
+    def _sorted(self, offsets: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Returns one number for each query and item, in order."""
         query = np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets))
-        return query * self.num_items + items
+        return np.sort(query * self.num_items + items)
 
 
 @dataclass(frozen=True)

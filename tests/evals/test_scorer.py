@@ -108,3 +108,10 @@ def test_scores_of_another_corpus():
 def test_no_list():
     with pytest.raises(ValueError, match="top_k 0"):
         rank_scores(RankingTask.from_lists(4, [[0]]), Table(np.zeros((1, 4))), 0)
+
+
+def test_no_such_tie_rule():
+    with pytest.raises(ValueError, match="ties is 'first'"):
+        rank_scores(
+            RankingTask.from_lists(4, [[0]]), Table(np.zeros((1, 4))), 2, ties="first"
+        )

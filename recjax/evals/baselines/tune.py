@@ -20,9 +20,9 @@ SPACE: Mapping[str, Sequence] = {
     "target_power": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
     "backward": (0.0, 0.25, 0.5, 0.75, 1.0),
     "shrinkage": (0.0, 1.0, 5.0, 20.0),
-    "popularity_weight": (1e-3, 0.01, 0.03, 0.06, 0.1, 0.2),
+    "popularity_weight": (1e-3, 5e-3, 0.01, 0.03, 0.1),
     "popularity_days": (None, 3.0, 7.0, 14.0, 30.0),
-    "history": (20, 50, 200),
+    "history": (20, 50, 200, 1_000),
     "neighbours": (50, 200, 400, 1_000),
 }
 
