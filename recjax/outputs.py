@@ -12,13 +12,13 @@ class Retrieval:
     """The embeddings of one batch of (query, positive) pairs and extra negatives.
 
     Attributes:
-      query: unit vectors [B, D].
-      positive: unit vectors [B, D]; row i is what query i led to.
-      negative: unit vectors [R, D] of items drawn at random from the corpus.
+      query: vectors [B, D].
+      positive: vectors [B, D]; row i is what query i led to.
+      negative: vectors [R, D] of items drawn at random from the corpus.
       scale: inverse temperature, a scalar.
       query_id: rows with the same id are the same query [B].
       positive_id: corpus index [B].
-      negative_id: corpus index [R].
+      negative_id: corpus index [R]; -1 fills up the shape.
       positive_logq: log probability that a training pair holds this item [B].
       negative_logq: the same of the drawn negatives [R].
       positive_draw_logq: log probability that one random draw gives this item [B].

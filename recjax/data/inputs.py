@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,63 @@ class IdListInput:
         return {item: place for place, item in enumerate(self.item_ids, 1)}
 
 
-Input = TextInput | IdListInput
+@dataclass(frozen=True)
+class AgeListInput:
+    """Seconds since each id of an id list, in the same order; a missing list is zeros.
+
+    Attributes:
+      of: name of the id list's feature.
+      ids: how that list is made: what it drops, drops its age.
+    """
+
+    of: str
+    ids: IdListInput = field(repr=False)
+
+    @property
+    def length(self) -> int:
+        """Most ages of one list."""
+        return self.ids.length
+
+    def encode(
+        self, ages: Sequence[Sequence[float]], lists: Sequence[Sequence[str]]
+    ) -> np.ndarray:
+        """Returns ages, f32[B, length]."""
+        encoded = np.zeros((len(lists), self.length), np.float32)
+        for row, raw, ids in zip(encoded, ages, lists, strict=True):
+            if len(raw) and len(raw) != len(ids):
+                raise UserError(
+                    f"{len(raw)} ages of {len(ids)} {self.of} ids; give one each or none"
+                )
+            pairs = zip(raw, ids, strict=True) if len(raw) else ()
+            known = [age for age, id in pairs if id in self.ids.places]
+            known = known[-self.length :]
+            row[: len(known)] = known
+        return encoded
+
+
+Input = TextInput | IdListInput | AgeListInput
+
+
+def encode_all(
+    inputs: Mapping[str, Input], raw: Mapping[str, Sequence[Any]], count: int
+) -> dict[str, np.ndarray]:
+    """Returns the feature arrays of raw queries.
+
+    Args:
+      inputs: how each feature is made.
+      raw: feature -> one raw value a query; a feature left out is empty.
+      count: number of queries.
+    """
+    features = {}
+    for name, kind in inputs.items():
+        empty: Any = "" if isinstance(kind, TextInput) else []
+        values = raw.get(name, [empty] * count)
+        if isinstance(kind, AgeListInput):
+            features[name] = kind.encode(values, raw.get(kind.of, [[]] * count))
+        else:
+            features[name] = kind.encode(values)
+    return features
+
 
 
 def check_ids(item_ids: Sequence[str]) -> None:
@@ -92,10 +149,13 @@ def save(folder: Path, inputs: Mapping[str, Input]) -> None:
     """Writes inputs to a folder; lists of item ids are left to the corpus."""
     index = {}
     for name, kind in inputs.items():
-        text = isinstance(kind, TextInput)
-        index[name] = {"kind": "text" if text else "ids", "length": kind.length}
-        if text:
+        if isinstance(kind, TextInput):
+            index[name] = {"kind": "text", "length": kind.length}
             kind.vocabulary.save(folder / f"{name}.vocabulary.jsonl")
+        elif isinstance(kind, IdListInput):
+            index[name] = {"kind": "ids", "length": kind.length}
+        else:
+            index[name] = {"kind": "ages", "of": kind.of, "length": kind.length}
     (folder / _INDEX).write_text(json.dumps(index, indent=2) + "\n")
 
 
@@ -117,7 +177,9 @@ def load(folder: Path, item_ids: tuple[str, ...]) -> dict[str, Input]:
                 vocabulary = Vocabulary.load(folder / f"{name}.vocabulary.jsonl")
                 inputs[name] = TextInput(vocabulary, about["length"])
             else:
-                inputs[name] = IdListInput(item_ids, about["length"])
+                ids = IdListInput(item_ids, about["length"])
+                ages = about["kind"] == "ages"
+                inputs[name] = AgeListInput(about["of"], ids) if ages else ids
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); export anew") from error
     return inputs

@@ -13,14 +13,14 @@ from recjax import rng
 from recjax.data import pairs, pipeline
 from recjax.data.dataset import Corpus, Histories, Queries
 from recjax.data.histories import history_bounds, newest, ragged
-from recjax.data.inputs import IdListInput, Input, TextInput
+from recjax.data.inputs import AgeListInput, IdListInput, Input, TextInput
 from recjax.data.interactions import Interactions, load_interactions
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.splits import TEST, TRAIN, VALIDATION, time_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
-from recjax.features import IdFeature, Sides
+from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
 
 SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -30,14 +30,16 @@ SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 class NextItem:
     """Settings of a next-item data set.
 
-    Queries have two features: `history`, the newest items of the user, and `text`. Most
+    Queries have three features: `history`, the newest items of the user, `history_age`,
+    the seconds since each, and `text`. Most
     training queries are histories; a share of them are random words of an item's title
     and tags instead, so that one query tower serves both.
 
     Attributes:
       source: name or folder of prepared interactions.
       batch_size: pairs of the global batch.
-      negatives: uniform negatives of the global batch.
+      negatives: uniform negatives of the global batch; None takes the whole corpus,
+        which makes the softmax over random columns the full one.
       history: newest items of a query.
       ngrams: vocabulary of titles and tags.
       text_length: n-grams of a text query.
@@ -49,7 +51,7 @@ class NextItem:
 
     source: str
     batch_size: int = 512
-    negatives: int = 512
+    negatives: int | None = 512
     history: int = 50
     ngrams: NGrams = NGrams()
     text_length: int = 32
@@ -103,8 +105,10 @@ class NextItemData:
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
         vocabulary = self.settings.ngrams.build(self.texts)
+        history = IdListInput(self.interactions.item_ids, self.settings.history)
         return {
-            "history": IdListInput(self.interactions.item_ids, self.settings.history),
+            "history": history,
+            "history_age": AgeListInput("history", history),
             "text": TextInput(vocabulary, self.settings.text_length),
         }
 
@@ -130,6 +134,7 @@ class NextItemData:
         return {
             "query": {
                 "history": IdFeature(items, self.settings.history),
+                "history_age": DenseFeature(self.settings.history),
                 "text": IdFeature(size, self.settings.text_length, idf),
             },
             "candidate": {
@@ -179,7 +184,7 @@ class NextItemData:
             exclude=history[~again],
         )
         features = {
-            "history": self._history(events),
+            **self._history(events),
             "text": np.zeros((len(events), self.settings.text_length), np.int32),
         }
         ages = np.repeat(known.timestamp[events], np.diff(offsets)) - ragged(
@@ -190,9 +195,11 @@ class NextItemData:
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
         history, ids = self.queries(split).history, self.interactions.item_ids
-        bounds = zip(history.offsets, history.offsets[1 : count + 1], strict=False)
+        offsets = history.offsets[: count + 1]
+        bounds = list(zip(offsets[:-1], offsets[1:], strict=True))
         lists = [[ids[i] for i in history.items[a:b]] for a, b in bounds]
-        return {"history": lists, "text": [""] * len(lists)}
+        ages = [history.ages[a:b].tolist() for a, b in bounds]
+        return {"history": lists, "history_age": ages, "text": [""] * len(lists)}
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the limits of the splits in time."""
@@ -219,10 +226,17 @@ class NextItemData:
     def _words(self) -> list[list[str]]:
         return [words(text) for text in self.texts]
 
-    def _history(self, events: np.ndarray) -> np.ndarray:
+    def _history(self, events: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the newest items before each event, and how long before it."""
+        known, length = self.interactions, self.settings.history
         start, stop = (bound[events] for bound in self._bounds)
-        item = self.interactions.item + 1
-        return newest(item, start, stop, self.settings.history).astype(np.int32)
+        items = newest(known.item + 1, start, stop, length)
+        when = newest(known.timestamp, start, stop, length)
+        age = np.where(items > 0, known.timestamp[events][:, None] - when, 0)
+        return {
+            "history": items.astype(np.int32),
+            "history_age": age.astype(np.float32),
+        }
 
     def _batch(self, step: int, rows: np.ndarray, mine: slice) -> HostBatch:
         settings, known = self.settings, self.interactions
@@ -232,7 +246,8 @@ class NextItemData:
         seeds = generator.integers(0, 2**31, len(rows))
         events, is_text, seeds = events[mine], is_text[mine], seeds[mine]
         positive = known.item[events]
-        history = np.where(is_text[:, None], 0, self._history(events))
+        query = self._history(events)
+        query = {n: np.where(is_text[:, None], 0, a) for n, a in query.items()}
         texts = [
             self._some_words(item, seed) if chosen else ""
             for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
@@ -250,7 +265,7 @@ class NextItemData:
             is_text, -1 - rows[mine], self._bounds[1][events].astype(np.int64)
         )
         return pairs.pair_batch(
-            {"history": history, "text": self.inputs["text"].encode(texts)},
+            {**query, "text": self.inputs["text"].encode(texts)},
             query_id,
             positive,
             negative,

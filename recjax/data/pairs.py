@@ -9,6 +9,8 @@ import numpy as np
 from recjax import rng
 from recjax.data.pipeline import HostBatch
 
+FILL = 64
+
 
 def pair_batch(
     query: Mapping[str, np.ndarray],
@@ -25,21 +27,22 @@ def pair_batch(
       query: features of the queries, name -> [B, ...].
       query_id: equal numbers mean the same query [B].
       positive: corpus indices [B].
-      negative: corpus indices [R].
+      negative: corpus indices [R]; -1 fills up the shape.
       weight: weight of each pair [B].
       corpus: features of the corpus, name -> [N, ...].
       log_share: log share of each item among the positives of training [N].
     """
     uniform = -np.log(len(log_share))
+    held = np.maximum(negative, 0)
     return {
         "query": dict(query),
         "positive": {name: array[positive] for name, array in corpus.items()},
-        "negative": {name: array[negative] for name, array in corpus.items()},
+        "negative": {name: array[held] for name, array in corpus.items()},
         "query_id": query_id.astype(np.int32),
         "positive_id": positive.astype(np.int32),
         "negative_id": negative.astype(np.int32),
         "positive_logq": log_share[positive],
-        "negative_logq": log_share[negative],
+        "negative_logq": log_share[held],
         "positive_draw_logq": np.full(len(positive), uniform, np.float32),
         "negative_draw_logq": np.full(len(negative), uniform, np.float32),
         "weight": weight.astype(np.float32),
@@ -47,19 +50,27 @@ def pair_batch(
 
 
 def draw_negatives(
-    seed: int, step: int, size: int, count: int, mine: slice, batch_size: int
+    seed: int, step: int, size: int, count: int | None, mine: slice, batch_size: int
 ) -> np.ndarray:
     """Draws this host's part of the uniform negatives of a step.
+
+    The whole corpus is filled up with -1 to a multiple of 64, so that it splits over
+    hosts and devices.
 
     Args:
       seed: of the run.
       step: of the batch.
       size: `N`.
-      count: negatives of the global batch, divisible by the number of hosts.
+      count: negatives of the global batch, divisible by the number of hosts; None for
+        the whole corpus, each item once.
       mine: this host's rows of the global batch of pairs.
       batch_size: rows of the global batch of pairs.
     """
-    drawn = rng.host_stream(seed, "negatives", step).integers(0, size, count)
+    if count is None:
+        count = -(-size // FILL) * FILL
+        drawn = np.where(np.arange(count) < size, np.arange(count), -1)
+    else:
+        drawn = rng.host_stream(seed, "negatives", step).integers(0, size, count)
     start, stop = (count * at // batch_size for at in (mine.start, mine.stop))
     return drawn[start:stop].astype(np.int32)
 

@@ -128,7 +128,7 @@ def _write(
     k = min(spec.k, len(vectors))
     index = scann_index.build(vectors, k)
     scann_index.save(index, folder / "index")
-    features = {name: kind.encode([]) for name, kind in dataset.inputs.items()}
+    features = raw_inputs.encode_all(dataset.inputs, {}, 1)
     held, embed = _held(program, state, features), query_function(program)
     jax_export.save(folder / "query.jaxexport.npz", embed, held, features)
     if spec.saved_model:
@@ -154,7 +154,8 @@ def _check(
     from recjax.serve.retriever import Retriever
 
     raw = program.dataset.raw_queries(spec.check_split, spec.check_queries)
-    features = {n: kind.encode(raw[n]) for n, kind in program.dataset.inputs.items()}
+    count = len(next(iter(raw.values())))
+    features = raw_inputs.encode_all(program.dataset.inputs, raw, count)
     live = embed_all(program, state, "query", features)
     scores = live @ vectors.T
     retriever = Retriever.open(folder, verify=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.inputs import Input, TextInput, check_ids
+from recjax.data.inputs import AgeListInput, Input, TextInput, check_ids
 from recjax.errors import UserError, nearest
 from recjax.export import scann_index, tf_text
 
@@ -106,7 +106,9 @@ def load(path: str | Path) -> Callable[[Mapping[str, Sequence]], dict[str, np.nd
                 "at least one"
             )
         tensors = {
-            name: _strings(tf, name, features[name], spec.shape.rank)
+            name: _numbers(tf, features[name])
+            if spec.dtype == tf.float32
+            else _strings(tf, name, features[name], spec.shape.rank)
             for name, spec in specs.items()
         }
         # Through `model`: a signature alone does not keep its variables alive.
@@ -134,7 +136,7 @@ def _retriever(
     from recjax.export.jax_export import host_array
 
     shapes = {
-        name: jax.ShapeDtypeStruct((1, input.length), np.int32)
+        name: jax.ShapeDtypeStruct((1, input.length), _dtype(input))
         for name, input in inputs.items()
     }
     made = jax.eval_shape(query_fn, params, shapes).shape
@@ -155,7 +157,9 @@ def _retriever(
     )
     signature = {
         name: tf.TensorSpec(
-            [None] if isinstance(input, TextInput) else [None, None], tf.string, name
+            [None] if isinstance(input, TextInput) else [None, None],
+            tf.float32 if isinstance(input, AgeListInput) else tf.string,
+            name,
         )
         for name, input in inputs.items()
     }
@@ -175,7 +179,12 @@ def _retriever(
 
         @tf.function(input_signature=[signature], autograph=False)
         def retrieve(self, raw: dict[str, Any]) -> dict[str, Any]:
-            features = {name: self.encoders[name](raw[name]) for name in inputs}
+            features = {
+                name: self.encoders[name](raw[name], raw[input.of])
+                if isinstance(input, AgeListInput)
+                else self.encoders[name](raw[name])
+                for name, input in inputs.items()
+            }
             embedding = tf.cast(embed(self.params, features), tf.float32)
             if plan.leaves:
                 items, scores = scann_index.search_tf(self.index, embedding, plan.k)
@@ -196,20 +205,31 @@ def _encoder(tf: Any, input: Input) -> Any:
     if isinstance(input, TextInput):
         return tf_text.text_encoder(input.vocabulary, input.length)
 
-    class IdListEncoder(tf.Module):
+    ages = isinstance(input, AgeListInput)
+    item_ids = input.ids.item_ids if ages else input.item_ids
+
+    class ListEncoder(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.table = tf_text.hash_table(tf, _utf8(input.item_ids), 1)
+            self.table = tf_text.hash_table(tf, _utf8(item_ids), 1)
 
-        def __call__(self, raw: Any) -> Any:
-            ids = self.table.lookup(raw)
-            rows = tf.shape(raw, tf.int64)[0]
-            known = tf_text.left_packed(
-                tf, tf.reshape(ids, [-1]), _rows_of(tf, ids), rows
-            )
-            return known[:, -input.length :].to_tensor(shape=[None, input.length])
+        def __call__(self, raw: Any, of: Any = None) -> Any:
+            ids = self.table.lookup(of if ages else raw)
+            rows = tf.shape(ids, tf.int64)[0]
+            # Places from 1, so that what `left_packed` drops is what is unknown.
+            places = tf.range(1, tf.size(ids) + 1)
+            known = tf.where(tf.reshape(ids, [-1]) > 0, places, 0)
+            packed = tf_text.left_packed(tf, known, _rows_of(tf, ids), rows)
+            kept = packed[:, -input.length :].to_tensor(shape=[None, input.length])
+            values = tf.reshape(raw if ages else ids, [-1])
+            padded = tf.concat([tf.zeros([1], values.dtype), values], 0)
+            return tf.gather(padded, kept)
 
-    return IdListEncoder()
+    return ListEncoder()
+
+
+def _dtype(input: Input) -> Any:
+    return np.float32 if isinstance(input, AgeListInput) else np.int32
 
 
 def _rows_of(tf: Any, values: Any) -> Any:
@@ -225,6 +245,12 @@ def _strings(tf: Any, name: str, values: Sequence, rank: int) -> Any:
     width = max(map(len, values), default=0)
     flat = [id for row in values for id in (*row, *[""] * (width - len(row)))]
     return tf.constant(_utf8(flat), tf.string, [len(values), width])
+
+
+def _numbers(tf: Any, values: Sequence[Sequence[float]]) -> Any:
+    width = max(map(len, values), default=0)
+    rows = [[*row, *[0.0] * (width - len(row))] for row in values]
+    return tf.constant(rows, tf.float32, [len(values), width])
 
 
 def _utf8(texts: Sequence[str]) -> list[bytes]:

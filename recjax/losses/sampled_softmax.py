@@ -119,7 +119,8 @@ class SampledSoftmax:
         return hidden
 
     def _hidden_random(self, outputs: Retrieval) -> Bool[Array, "B R"]:
-        hidden = jnp.zeros((outputs.query.shape[0], outputs.negative.shape[0]), bool)
+        shape = (outputs.query.shape[0], outputs.negative.shape[0])
+        hidden = jnp.broadcast_to(outputs.negative_id[None] < 0, shape)
         if self.mask_same_item:
             hidden |= outputs.positive_id[:, None] == outputs.negative_id[None]
         if self.mask_same_query:

@@ -1,4 +1,4 @@
-"""A history of ids, newest weighing most, as one vector."""
+"""A history of ids as one vector, the newest weighing most."""
 
 from __future__ import annotations
 
@@ -9,26 +9,32 @@ import jax
 import jax.numpy as jnp
 
 from recjax.nn.bag import bag
-from recjax.typing import Array, Float, Int
+from recjax.typing import Array, Batch, Float, Int
+
+MINUTE = 60.0
 
 
 class RecencyBag(nn.Module):
-    """Sum of the rows of a history, each weighed by how long ago it stands.
+    """Weighted means of the rows of a history, under several learned forgettings.
 
-    The weight of the item that stands a places before the end is learned, one number a
-    place and head; it starts as a geometric decay. Each head looks through its own
-    decay, and a linear map joins the heads.
+    Head h weighs the item that stands p places and t minutes before the query by
+    `(1 + t) ** -by_age[h] * (1 + p) ** -by_place[h]`: power laws, since people forget
+    like that. Both powers are learned. A linear map joins the heads.
 
     Attributes:
       table: name of the table of vectors.
       width: output width.
-      decays: starting decay a place, one a head.
-      dropout: rate at which whole ids are left out in training.
+      heads: number of forgettings; they start spread from long to short memory.
+      age: name of the feature with the seconds since each id; None leaves age out.
+      id_dropout: rate at which whole ids are left out in training.
+      dropout: rate on the heads' vectors.
     """
 
     table: str
     width: int
-    decays: tuple[float, ...] = (0.5, 0.9, 1.0)
+    heads: int = 4
+    age: str | None = None
+    id_dropout: float = 0.0
     dropout: float = 0.0
 
     def row_ids(self, ids: Int[Array, "B L"]) -> dict[str, Int[Array, "B L"]]:
@@ -38,31 +44,33 @@ class RecencyBag(nn.Module):
     @nn.compact
     def __call__(
         self,
-        ids: Int[Array, "B L"],
+        name: str,
+        features: Batch,
         rows: Mapping[str, tuple[Array, Array]],
         train: bool,
     ) -> Float[Array, "B D"]:
         """Returns one vector a history; an empty history gives a learned one."""
+        ids = features[name]
         values, index = rows[self.table]
-        length = ids.shape[1]
-        held = ids > 0
-        count = jnp.sum(held, 1, keepdims=True)
-        ago = jnp.clip(count - 1 - jnp.arange(length)[None], 0, length - 1)
-        keep = held.astype(values.dtype)
-        if self.dropout:
-            keep = nn.Dropout(self.dropout, deterministic=not train)(keep)
+        held = (ids > 0).astype(values.dtype)
+        newer = jnp.cumsum(held[:, ::-1], 1)[:, ::-1] - held
+        place = jnp.log1p(newer)
+        age = 0.0 if self.age is None else jnp.log1p(features[self.age] / MINUTE)
+        keep = nn.Dropout(self.id_dropout, deterministic=not train)(held)
+        spread = jnp.linspace(0.0, 1.0, self.heads, dtype=values.dtype)
+        by_age = self.param("by_age", lambda _: 0.2 + 1.8 * spread)
+        by_place = self.param("by_place", lambda _: 1.5 * spread)
         parts = []
-        for head, decay in enumerate(self.decays):
-            start = jnp.log(decay) * jnp.arange(length, dtype=values.dtype)
-            place = self.param(f"log_weight_{head}", lambda _, s=start: s)
-            weight = jnp.exp(jnp.clip(place, -20, 5))[ago] * keep
+        for head in range(self.heads):
+            weight = keep * jnp.exp(-by_age[head] * age - by_place[head] * place)
             weight /= jnp.sum(weight, 1, keepdims=True) + 1e-3
             parts.append(bag(values, index, weight))
         joined = jnp.concatenate(parts, -1)
-        return nn.Dense(self.width, kernel_init=_stacked_identity)(joined)
+        joined = nn.Dropout(self.dropout, deterministic=not train)(joined)
+        return nn.Dense(self.width, kernel_init=_mean_of_heads)(joined)
 
 
-def _stacked_identity(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
+def _mean_of_heads(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Array:
     """Starts as the mean of the heads, so that queries begin in the items' space."""
     heads = shape[0] // shape[1]
     eye = jnp.tile(jnp.eye(shape[1], dtype=dtype), (heads, 1)) / heads

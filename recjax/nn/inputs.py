@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from recjax.nn.bag import bag
-from recjax.typing import Array, Float, Int
+from recjax.typing import Array, Batch, Float, Int
 
 
 class Bag(nn.Module):
@@ -38,11 +38,13 @@ class Bag(nn.Module):
     @nn.compact
     def __call__(
         self,
-        ids: Int[Array, "B L"],
+        name: str,
+        features: Batch,
         rows: Mapping[str, tuple[Array, Array]],
         train: bool,
     ) -> Float[Array, "B D"]:
         """Returns one vector a bag; an empty bag gives zeros."""
+        ids = features[name]
         values, index = rows[self.table]
         weight = (ids > 0).astype(values.dtype)
         if self.importance is not None:

@@ -1,4 +1,4 @@
-"""A tower: several inputs summed, then layers, then a unit vector."""
+"""A tower: several inputs summed, then layers, then one vector."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Tower(nn.Module):
         no layers at all (then the inputs' width is `D`).
       residual: add the sum of the inputs to what the layers make of it.
       dropout: rate inside the layers.
+      normalize: scale embeddings to length 1, so that scores are cosines.
     """
 
     inputs: Mapping[str, nn.Module]
@@ -28,6 +29,7 @@ class Tower(nn.Module):
     hidden: tuple[int, ...] | None = None
     residual: bool = False
     dropout: float = 0.0
+    normalize: bool = True
 
     @nn.compact
     def __call__(
@@ -36,18 +38,18 @@ class Tower(nn.Module):
         rows: Mapping[str, Mapping[str, tuple[Array, Array]]],
         train: bool = False,
     ) -> Float[Array, "B D"]:
-        """Returns unit vectors.
+        """Returns one vector a row.
 
         Args:
-          features: feature name -> ids [B, L].
+          features: feature name -> array [B, L].
           rows: feature name -> table -> (distinct rows, index).
           train: dropout is on.
         """
         total = 0.0
         for name, module in self.inputs.items():
-            total = total + module.copy(name=name)(features[name], rows[name], train)
+            total = total + module.copy(name=name)(name, features, rows[name], train)
         if self.hidden is not None:
             mlp = Mlp(self.hidden, self.width, self.dropout, name="mlp")
             deep = mlp(nn.LayerNorm(name="norm")(total), train)
             total = total + deep if self.residual else deep
-        return unit(total)
+        return unit(total) if self.normalize else total

@@ -23,7 +23,7 @@ class Found:
     Attributes:
       id: the item's own id.
       title: what to show a person.
-      score: cosine with the query.
+      score: dot product with the query.
     """
 
     id: str
@@ -102,10 +102,7 @@ class Retriever:
         count = max(map(len, raw.values()), default=0)
         if count == 0:
             raise UserError("there is nothing to ask: give a text or a history")
-        features = {}
-        for name, kind in self.inputs.items():
-            empty: Any = [] if isinstance(kind, IdListInput) else ""
-            features[name] = kind.encode(raw.get(name, [empty] * count))
+        features = raw_inputs.encode_all(self.inputs, raw, count)
         return np.asarray(self.query(features))
 
     def search(self, raw: Mapping[str, Sequence[Any]], k: int) -> list[list[Found]]:
@@ -117,7 +114,7 @@ class Retriever:
         if k < 1:
             raise UserError(f"k = {k}: ask for at least one result")
         queries = self.embed(raw)
-        known = [name for name, kind in self.inputs.items() if not _is_text(kind)]
+        known = [n for n, kind in self.inputs.items() if isinstance(kind, IdListInput)]
         seen = [
             {id for name in known if name in raw for id in raw[name][row]}
             for row in range(len(queries))
@@ -166,6 +163,3 @@ def answer(
     lines = [f"{one.score:8.4f}  {one.id:>12}  {one.title}" for one in found]
     return "\n".join(["   score            id  title", *lines])
 
-
-def _is_text(kind: Input) -> bool:
-    return not isinstance(kind, IdListInput)
