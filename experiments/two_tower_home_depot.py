@@ -1,7 +1,7 @@
 """Home Depot product search: query words to products, from scratch.
 
-    recjax data prepare home_depot
-    recjax train experiments/two_tower_home_depot.py --workdir runs/home_depot
+recjax data prepare home_depot
+recjax train experiments/two_tower_home_depot.py --workdir runs/home_depot
 """
 
 from dataclasses import replace
@@ -41,21 +41,22 @@ def experiment() -> Experiment:
                 "token": Table(WIDTH, scale=WIDTH**-0.5, distinct=24_576),
                 "importance": Table(1, from_weight=True, distinct=24_576),
             },
-            temperature=0.05,
+            temperature=0.07,
         ),
         losses={"softmax": SampledSoftmax(random=True)},
         optimizer=Optimizer(
             rules={
                 "tables/importance": RowwiseAdagrad(0.02),
-                "tables/.*": RowwiseAdagrad(0.05),
+                "tables/.*": RowwiseAdagrad(0.01),
                 ".*": Adam(1e-3),
             },
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
             "two_tower": CorpusRanking("test"),
-            "bm25": Bm25Baseline("test"),
-            "bm25_raw": Bm25Baseline("test", strip_plurals=False),
+            "bm25": Bm25Baseline("test", ties="order"),
+            "bm25_raw": Bm25Baseline("test", strip_plurals=False, ties="order"),
+            "bm25_ties_averaged": Bm25Baseline("test"),
             "validation": CorpusRanking("validation", every=1_000),
         },
         export=Bundle(),

@@ -149,7 +149,9 @@ def main() -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        app.cli(prog="recjax", use_underscores=True, description=__doc__.splitlines()[0])
+        app.cli(
+            prog="recjax", use_underscores=True, description=__doc__.splitlines()[0]
+        )
     except UserError as error:
         print(f"recjax: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

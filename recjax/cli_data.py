@@ -18,8 +18,14 @@ prepare_app = tyro.extras.SubcommandApp()
 validate_app = tyro.extras.SubcommandApp()
 
 
-app.command(prepare_app, name="prepare", help="Prepares a data set: a built-in one, or your own files.")
-app.command(validate_app, name="validate", help="Checks your own files and stops there.")
+app.command(
+    prepare_app,
+    name="prepare",
+    help="Prepares a data set: a built-in one, or your own files.",
+)
+app.command(
+    validate_app, name="validate", help="Checks your own files and stops there."
+)
 
 
 @prepare_app.command(name="movielens_100k")

@@ -81,9 +81,7 @@ def override(tree: Any, assignments: Sequence[str]) -> Any:
     return tree
 
 
-def _replace(
-    node: Any, rest: str, text: str, path: str, root: Any, hint: Any
-) -> Any:
+def _replace(node: Any, rest: str, text: str, path: str, root: Any, hint: Any) -> Any:
     if not rest:
         return _parse(text, node, hint, path)
     below = children(node) or {}

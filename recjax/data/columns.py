@@ -66,7 +66,7 @@ def resolve(
                 findings.of_file(file, "column given twice", fix, repr(there))
             names[column.name] = there
         elif column.required or column.name in columns:
-            found, fix = False, f"add it, or map it: --columns {column.name}=NAME"
+            found, fix = False, f"add it, or map it: --column {column.name}=NAME"
             value = f"{there!r} (the file has {_header_text(header)})"
             value += nearest(there, header) + _header_hint(header, separator)
             findings.of_file(file, "missing column", fix, value)

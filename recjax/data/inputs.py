@@ -130,7 +130,6 @@ def encode_all(
     return features
 
 
-
 def check_ids(item_ids: Sequence[str]) -> None:
     """Checks that item ids can name items.
 

@@ -187,9 +187,10 @@ class NextItemData:
             **self._history(events),
             "text": np.zeros((len(events), self.settings.text_length), np.int32),
         }
-        ages = np.repeat(known.timestamp[events], np.diff(offsets)) - ragged(
-            known.timestamp, start, stop
-        )[1]
+        ages = (
+            np.repeat(known.timestamp[events], np.diff(offsets))
+            - ragged(known.timestamp, start, stop)[1]
+        )
         return Queries(features, task, history=Histories(offsets, history, ages))
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:

@@ -145,7 +145,7 @@ def _columns(
     for name in columns or {}:
         if name not in known:
             raise UserError(
-                f"--columns {name}=...: no such column here; there are "
+                f"--column {name}=...: no such column here; there are "
                 f"{', '.join(known)}.{nearest(name, known)}"
             )
     return columns or {}

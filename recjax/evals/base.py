@@ -8,6 +8,9 @@ from typing import Protocol
 from recjax.train.program import Program
 from recjax.train.state import State
 
+KS = (1, 2, 5, 10, 20, 50, 100)
+"""Lengths of the lists that are judged: enough points for a curve."""
+
 
 class Evaluation(Protocol):
     """Figures about a trained state, or about something that needs no training.

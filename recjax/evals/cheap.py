@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from recjax.errors import UserError
+from recjax.evals.base import KS
 from recjax.evals.baselines.bm25 import Bm25
 from recjax.evals.baselines.events import Events, Histories
 from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
@@ -30,7 +31,7 @@ class PopularityBaseline:
     """
 
     split: str = "test"
-    ks: tuple[int, ...] = (10, 100)
+    ks: tuple[int, ...] = KS
     days: float | None = None
     every = 0
     trained = False
@@ -53,7 +54,7 @@ class ItemKnnBaseline:
     """
 
     split: str = "test"
-    ks: tuple[int, ...] = (10, 100)
+    ks: tuple[int, ...] = KS
     options: ItemKnnOptions = field(default_factory=ItemKnnOptions)
     every = 0
     trained = False
@@ -77,11 +78,14 @@ class Bm25Baseline:
       split: "validation" or "test".
       ks: lengths of the lists that are judged.
       strip_plurals: drop a final s of longer words.
+      ties: titles of equal score share their "average" rank, or follow the "order" of
+        the corpus, as in most published BM25 figures. Short titles tie often.
     """
 
     split: str = "test"
-    ks: tuple[int, ...] = (10, 100)
+    ks: tuple[int, ...] = KS
     strip_plurals: bool = True
+    ties: Literal["average", "order"] = "average"
     every = 0
     trained = False
 
@@ -92,7 +96,8 @@ class Bm25Baseline:
         if texts is None:
             raise UserError("BM25 needs queries that are texts; this data has none")
         titles = program.dataset.corpus.titles
-        return _judge(self, program, Bm25.fit(titles, texts, self.strip_plurals))
+        bm25 = Bm25.fit(titles, texts, self.strip_plurals)
+        return _judge(self, program, bm25, self.ties)
 
 
 def training_events(dataset: Any) -> Events:
@@ -109,7 +114,12 @@ def training_events(dataset: Any) -> Events:
     return Events(known.user[rows], known.item[rows], known.timestamp[rows], size)
 
 
-def _judge(baseline: Any, program: Program, scorer: Scorer) -> Mapping[str, float]:
+def _judge(
+    baseline: Any,
+    program: Program,
+    scorer: Scorer,
+    ties: Literal["average", "order"] = "average",
+) -> Mapping[str, float]:
     task = program.dataset.queries(baseline.split).task
-    ranks = rank_scores(task, scorer, max(baseline.ks))
+    ranks = rank_scores(task, scorer, max(baseline.ks), ties=ties)
     return ranking_metrics(task, ranks, baseline.ks)

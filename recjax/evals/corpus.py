@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import set_mesh
 
+from recjax.evals.base import KS
 from recjax.evals.exact import rank_embeddings
 from recjax.metrics.ranking import ranking_metrics
 from recjax.metrics.task import Ranks
@@ -28,7 +29,7 @@ class CorpusRanking:
     """
 
     split: str = "test"
-    ks: tuple[int, ...] = (10, 100)
+    ks: tuple[int, ...] = KS
     every: int = 0
     trained = True
 
@@ -70,7 +71,9 @@ def embed_all(
     embed, out = program.embedders[side], []
     with set_mesh(program.mesh):
         for start in range(0, size, block):
-            part = {name: array[start : start + block] for name, array in features.items()}
+            part = {
+                name: array[start : start + block] for name, array in features.items()
+            }
             rows = len(next(iter(part.values())))
             padded = jax.tree.map(lambda a, n=block - rows: _pad(a, n), part)
             vectors = embed(state, put_batch(padded, program.mesh))

@@ -12,6 +12,9 @@ from recjax.train.state import State
 
 log = logging.getLogger(__name__)
 
+MAIN = ("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10")
+"""The metrics of a table for people; all others are in `result.json`."""
+
 
 def during_training(program: Program) -> Evaluate:
     """Returns the function that the loop calls after each step.
@@ -60,21 +63,27 @@ def run_all(
 
 
 def table(results: Mapping[str, Mapping[str, float]]) -> str:
-    """Returns results as text: a row an evaluation, a column a metric."""
-    metrics = list(dict.fromkeys(m for row in results.values() for m in row))
-    names = [*results]
-    first = max(map(len, [*names, "evaluation"]))
+    """Returns results as text: a row an evaluation, a column a main metric.
+
+    An evaluation without any main metric shows all that it has.
+    """
+    metrics = [m for m in MAIN if any(m in row for row in results.values())]
+    for row in results.values():
+        if not any(m in MAIN for m in row):
+            metrics += [m for m in row if m not in (*metrics, "seconds")]
+    metrics.append("seconds")
+    first = max(map(len, [*results, "evaluation"]))
     lines = ["  ".join(["evaluation".ljust(first), *(m.rjust(10) for m in metrics)])]
-    for name in names:
-        cells = [_cell(results[name].get(m)).rjust(max(10, len(m))) for m in metrics]
+    for name, row in results.items():
+        cells = [_cell(row.get(m), m).rjust(max(10, len(m))) for m in metrics]
         lines.append("  ".join([name.ljust(first), *cells]))
     return "\n".join(lines)
 
 
-def _cell(value: float | None) -> str:
+def _cell(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:.1f}" if metric == "seconds" or abs(value) >= 10 else f"{value:.4f}"
 
 
 def _under(figures: Mapping[str, float], name: str) -> dict[str, float]:

@@ -1,12 +1,12 @@
 """A bundle: everything that answers queries, in one folder, loaded back and compared.
 
-    vectors.npy           item embeddings f32[N, D]
-    items.jsonl           id and title of each item, in the order of the vectors
-    index/                ScaNN index, or nothing but its plan where exact is fast
-    query.jaxexport.npz   the query tower: feature arrays -> embeddings, cpu, cuda, tpu
-    inputs.json, *.jsonl  how feature arrays are made from raw values
-    saved_model/          raw features -> ids and scores, for TensorFlow
-    manifest.json         hashes, versions, sizes, and what the checks measured
+vectors.npy           item embeddings f32[N, D]
+items.jsonl           id and title of each item, in the order of the vectors
+index/                ScaNN index, or nothing but its plan where exact is fast
+query.jaxexport.npz   the query tower: feature arrays -> embeddings, cpu, cuda, tpu
+inputs.json, *.jsonl  how feature arrays are made from raw values
+saved_model/          raw features -> ids and scores, for TensorFlow
+manifest.json         hashes, versions, sizes, and what the checks measured
 """
 
 from __future__ import annotations

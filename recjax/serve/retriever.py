@@ -162,4 +162,3 @@ def answer(
         return json.dumps([vars(one) for one in found], indent=2)
     lines = [f"{one.score:8.4f}  {one.id:>12}  {one.title}" for one in found]
     return "\n".join(["   score            id  title", *lines])
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -12,6 +13,8 @@ from recjax.errors import UserError
 
 DATA = "data"
 """The mesh axis that splits the batch."""
+BLOCK = 256
+"""Tables hold a multiple of this many rows."""
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -30,8 +33,12 @@ def by_batch(mesh: Mesh) -> NamedSharding:
 
 
 def round_up(rows: int, mesh: Mesh) -> int:
-    """Returns `rows` rounded up so that every device holds as many."""
-    return -(-rows // mesh.size) * mesh.size
+    """Returns `rows` rounded up so that every device holds as many.
+
+    Meshes whose sizes divide `BLOCK` round alike: each can restore the others' tables.
+    """
+    block = math.lcm(BLOCK, mesh.size)
+    return -(-rows // block) * block
 
 
 def put_batch(batch: Any, mesh: Mesh) -> Any:

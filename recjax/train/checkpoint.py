@@ -100,7 +100,9 @@ class Checkpoints:
                 except Exception as error:
                     reason = f"{self.folder / str(step)}: {_first_line(error)}"
             reasons.append(reason)
-            log.warning("checkpoint %d is damaged, trying an older one: %s", step, reason)
+            log.warning(
+                "checkpoint %d is damaged, trying an older one: %s", step, reason
+            )
             if set_aside:
                 self._set_aside(step)
         if reasons:
@@ -206,7 +208,9 @@ def _first_line(error: BaseException) -> str:
 def like(state: Any, shardings: Any) -> Any:
     """Returns the shapes of a state with the shardings it should be restored to."""
     return jax.tree.map(
-        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+        lambda leaf, where: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=where
+        ),
         state,
         shardings,
     )

@@ -91,8 +91,9 @@ def train(
                 last = done == steps or stop.received is not None
                 saves = last or done % runtime.checkpoint_every == 0
                 if saves or done % runtime.log_every == 0:
-                    figures |= _read(pending, meter)
-                    writer.write(done, figures)
+                    read = _read(pending, meter)
+                    figures |= read
+                    writer.write(done, read)
                     progress.show(done, figures)
                     checkpoints.settle()
                 due = evaluate(state, done)
@@ -120,11 +121,14 @@ def _read(pending: list[tuple[int, Report]], meter: Meter) -> dict[str, float]:
     """Waits for the steps since the last read and returns their means."""
     if not pending:
         return {}
-    reports = [(step, report) for step, report in zip(
-        [step for step, _ in pending],
-        jax.device_get([report for _, report in pending]),
-        strict=True,
-    )]
+    reports = [
+        (step, report)
+        for step, report in zip(
+            [step for step, _ in pending],
+            jax.device_get([report for _, report in pending]),
+            strict=True,
+        )
+    ]
     pending.clear()
     for step, report in reports:
         check(step, report)

@@ -1,5 +1,4 @@
-"""An experiment bound to its data and to the devices: what train, eval, export share.
-"""
+"""An experiment bound to its data and to the devices: what train, eval, export share."""
 
 from __future__ import annotations
 
@@ -134,5 +133,3 @@ def open_program(experiment: Experiment, runtime: Runtime) -> Program:
 
 def _shape(array: np.ndarray) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(array.shape, array.dtype)
-
-

@@ -158,6 +158,7 @@ def _same(workdir: Path, before: str, now: str) -> None:
     changed = [f"  - {line}" for line in old if line not in new]
     changed += [f"  + {line}" for line in new if line not in old]
     raise UserError(
-        f"{workdir} holds a run with other settings:\n" + "\n".join(changed[:20])
+        f"{workdir} holds a run with other settings:\n"
+        + "\n".join(changed[:20])
         + "\nchoose another --workdir, or remove the folder to start anew"
     )

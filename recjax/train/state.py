@@ -1,5 +1,4 @@
-"""The training state: arrays only, so that placement, checkpoints and resume are plain.
-"""
+"""The training state: arrays only, so that placement, checkpoints and resume are plain."""
 
 from __future__ import annotations
 
@@ -154,5 +153,3 @@ def _fill(key: PRNGKey, spec: TableSpec, mesh: Mesh) -> Array:
     rows = placement.round_up(spec.rows, mesh)
     table = spec.init(key, (spec.rows, spec.width))
     return jnp.pad(table, ((0, rows - spec.rows), (0, 0)))
-
-

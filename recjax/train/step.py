@@ -65,9 +65,7 @@ def make_step(
     specs = model.table_specs(sides)
 
     def step(state: State, batch: Batch) -> tuple[State, Report]:
-        rows, distinct, overflow = gather(
-            state.tables, model.rows(batch), specs, mesh
-        )
+        rows, distinct, overflow = gather(state.tables, model.rows(batch), specs, mesh)
         values = {name: row.values for name, row in rows.items()}
 
         def loss(params, values):

@@ -32,10 +32,13 @@ class Writer:
           figures: name -> number.
         """
         clean = {k: v if math.isfinite(v) else None for k, v in figures.items()}
-        self._lines.write(json.dumps({"step": step, "time": time.time(), **clean}) + "\n")
+        self._lines.write(
+            json.dumps({"step": step, "time": time.time(), **clean}) + "\n"
+        )
         if self._board is not None:
             for name, value in figures.items():
-                self._board.add_scalar(name, value, step)
+                # TensorBoard takes no "@" in a name, and says so for each one.
+                self._board.add_scalar(name.replace("@", "_at_"), value, step)
 
     def close(self) -> None:
         """Closes the files."""

@@ -144,7 +144,7 @@ def test_mapped_column_that_is_missing(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"columns": {"usr": "uid"}}, "--columns usr.*Did you mean 'user'"),
+        ({"columns": {"usr": "uid"}}, "--column usr.*Did you mean 'user'"),
         ({"unit": "us"}, "--unit 'us': must be 's' or 'ms'"),
         ({"encoding": "utf-9"}, "--encoding 'utf-9': no such"),
         ({"encoding": "hex"}, "--encoding 'hex': no such"),

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from recjax.data.inputs import IdListInput, TextInput
 from recjax.data.text import Vocabulary
 from recjax.errors import UserError
 from recjax.export import saved_model, scann_index
-from recjax.data.inputs import IdListInput, TextInput
 
 pytest.importorskip("tensorflow", reason="the savedmodel extra is not installed")
 

@@ -1,0 +1,129 @@
+"""An experiment laid open before it runs: settings, arrays, memory, FLOPs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+from jax.sharding import set_mesh
+
+from recjax import settings, tree
+from recjax.experiment import Experiment, Runtime
+from recjax.sharding.placement import by_batch
+from recjax.train.program import Program, open_program
+
+
+def summarize(experiment: Experiment, runtime: Runtime) -> str:
+    """Returns what `recjax show` prints; compiles the step, allocates no state.
+
+    Args:
+      experiment: what is learned.
+      runtime: where it runs.
+
+    Raises:
+      UserError: the data is not prepared, or the devices do not fit.
+    """
+    program = open_program(experiment, runtime)
+    parts = {
+        "experiment": settings.to_text(experiment).strip(),
+        "runtime": settings.to_text(runtime).strip(),
+        "data": _facts(program.dataset.facts()),
+        "parameters": _arrays(program.like.params, "all dense parameters"),
+        "tables": _arrays(program.like.tables, "all tables"),
+        "optimizer state": _arrays(program.like.opt, "all optimizer state"),
+        "memory of the model": _arrays(program.like.memory, "all"),
+        "batch": _arrays(batch_shapes(program), "one batch"),
+        "compiled step, on each device": _facts(step_costs(program)),
+    }
+    return "\n\n".join(f"== {name}\n{text}" for name, text in parts.items())
+
+
+def batch_shapes(program: Program) -> Any:
+    """Returns shapes, types and shardings of a global batch."""
+    where, hosts = by_batch(program.mesh), jax.process_count()
+
+    def whole(array: Any) -> jax.ShapeDtypeStruct:
+        shape = (array.shape[0] * hosts, *array.shape[1:])
+        return jax.ShapeDtypeStruct(shape, array.dtype, sharding=where)
+
+    return jax.tree.map(whole, program.example_batch)
+
+
+def step_costs(program: Program) -> dict[str, str]:
+    """Returns what XLA says of the compiled step, as figures for people."""
+    with set_mesh(program.mesh):
+        lowered = program.step().lower(program.like, batch_shapes(program))
+        compiled = lowered.compile()
+    costs = compiled.cost_analysis() or {}
+    costs = costs[0] if isinstance(costs, list) else costs
+    out = {}
+    if costs.get("flops", 0) > 0:
+        out["FLOPs"] = f"{costs['flops'] / 1e6:,.1f} M"
+    if costs.get("bytes accessed", 0) > 0:
+        out["bytes read and written"] = (
+            f"{_size(costs['bytes accessed'])} (an upper bound: XLA counts whole "
+            "operands, also tables of which few rows are read)"
+        )
+    memory = compiled.memory_analysis()
+    for name, field in (
+        ("state and batch", "argument_size_in_bytes"),
+        ("  of it updated in place", "alias_size_in_bytes"),
+        ("working memory", "temp_size_in_bytes"),
+    ):
+        value = getattr(memory, field, None)
+        if value is not None:
+            out[name] = _size(value)
+    return out
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    width = max(map(len, facts), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in facts.items())
+
+
+def _arrays(arrays: Any, total: str) -> str:
+    """Returns a line an array: path, shape, type, bytes, and where it lies."""
+    rows, here, everywhere = [], 0, 0
+    for name, leaf in tree.named_leaves(arrays):
+        local = leaf.sharding.shard_shape(leaf.shape)
+        size = leaf.dtype.itemsize
+        here += math.prod(local) * size
+        everywhere += leaf.size * size
+        rows.append(
+            (
+                name,
+                "x".join(map(str, leaf.shape)) or "scalar",
+                str(leaf.dtype),
+                _size(leaf.size * size),
+                _split(leaf.shape, local),
+            )
+        )
+    if not rows:
+        return "none"
+    last = _size(everywhere)
+    if here != everywhere:
+        last += f", {_size(here)} on each device"
+    return "\n".join([*_columns(rows), f"{total}: {last}"])
+
+
+def _split(shape: Sequence[int], local: Sequence[int]) -> str:
+    if tuple(shape) == tuple(local):
+        return "whole on each device"
+    return "x".join(map(str, local)) + " on each device"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _size(count: float) -> str:
+    if count < 1000:
+        return f"{count:.0f} B"
+    power = min(int(math.log10(count)) // 3, 4)
+    return f"{count / 1000**power:.1f} {' kMGT'[power]}B"

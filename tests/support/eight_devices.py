@@ -1,0 +1,176 @@
+"""What the tests of tests/multidevice compare, in a process with 8 pretended devices.
+
+Run as `python eight_devices.py FOLDER`; writes arrays and `report.json` to the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import small
+from jax.sharding import set_mesh
+
+from recjax.evals.exact import rank_embeddings
+from recjax.metrics.task import RankingTask
+from recjax.sharding import rows
+from recjax.sharding.mesh import make_mesh
+from recjax.sharding.placement import put_batch
+from recjax.train.checkpoint import Checkpoints
+from recjax.train.program import open_program
+from recjax.train.summary import batch_shapes
+
+MESHES = {
+    "1": {"data": 1},
+    "8": {"data": 8},
+    "4x2": {"data": 4, "model": 2},
+    "2x4": {"data": 2, "model": 4},
+}
+STEPS = 8
+COLLECTIVE = re.compile(
+    r" = (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
+    r"(?:-start)?\("
+)
+
+
+def program(mesh: str, items: int = 40):
+    """Opens the small experiment on a mesh."""
+    runtime = replace(small.runtime(), mesh=MESHES[mesh])
+    return open_program(small.experiment(items), runtime)
+
+
+def train(mesh: str, folder: Path) -> dict:
+    """Trains some steps; saves a checkpoint of the last."""
+    opened = program(mesh)
+    losses = []
+    with set_mesh(opened.mesh):
+        state, step = opened.init(), opened.step()
+        batches = opened.batches(0)
+        for _ in range(STEPS):
+            state, report = step(state, put_batch(next(batches), opened.mesh))
+            losses.append(float(report.means["loss"][0]))
+        checkpoints = Checkpoints(folder / f"checkpoints_{mesh}", 2)
+        checkpoints.save(STEPS, state)
+        checkpoints.close()
+    np.savez(folder / f"trained_{mesh}.npz", **named(opened, state))
+    film = state.tables["film"]
+    shards = sorted({shard.data.shape[0] for shard in film.addressable_shards})
+    return {"losses": losses, "rows": film.shape[0], "shard_rows": shards}
+
+
+def named(opened, state) -> dict[str, np.ndarray]:
+    """Returns the arrays of a state by path; tables without rows added for a mesh."""
+    specs = opened.experiment.model.table_specs(opened.dataset.sides)
+    state = jax.device_get(state)
+    cut = {n: t[: specs[n].rows] for n, t in state.tables.items()}
+    slots = {n: s[: specs[n].rows] for n, s in state.opt["rows"].items()}
+    state = state.replace(tables=cut, opt={**state.opt, "rows": slots})
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(p, simple=True, separator="|"): v for p, v in leaves}
+
+
+def restore(saved: str, mesh: str, folder: Path) -> None:
+    """Restores a checkpoint of one mesh on another and saves its arrays."""
+    opened = program(mesh)
+    state = opened.restore(folder / f"checkpoints_{saved}")
+    for leaf, like in zip(
+        jax.tree.leaves(state), jax.tree.leaves(opened.like), strict=True
+    ):
+        assert leaf.sharding.is_equivalent_to(like.sharding, leaf.ndim)
+    np.savez(folder / f"restored_{saved}_on_{mesh}.npz", **named(opened, state))
+
+
+def collectives(mesh: str) -> dict:
+    """Returns the largest collective of a step over large tables, in elements."""
+    opened = program(mesh, items=20_000)
+    with set_mesh(opened.mesh):
+        lowered = opened.step().lower(opened.like, batch_shapes(opened))
+        text = lowered.compile().as_text()
+    sizes = [
+        int(np.prod([int(n) for n in shape.split(",")] if shape else [1]))
+        for shapes, _ in COLLECTIVE.findall(text)
+        for shape in re.findall(r"\[([\d,]*)\]", shapes)
+    ]
+    film = opened.like.tables["film"]
+    held = re.findall(rf"f32\[{film.shape[0]},{film.shape[1]}\]", text)
+    return {
+        "table": int(film.size),
+        "rows": film.shape[0],
+        "sizes": sizes,
+        "whole_tables_on_a_device": len(held),
+    }
+
+
+def ranking(mesh: str, folder: Path) -> None:
+    """Ranks a corpus with ties, exclusions and uneven tiles."""
+    random = np.random.default_rng(0)
+    queries = random.integers(-2, 3, (13, 4)).astype(np.float32)
+    corpus = random.integers(-2, 3, (101, 4)).astype(np.float32)
+    chosen = [random.permutation(101) for _ in queries]
+    task = RankingTask.from_lists(
+        101,
+        [order[: q % 4] for q, order in enumerate(chosen)],
+        exclude=[order[4 : 4 + 3 * q] for q, order in enumerate(chosen)],
+    )
+    devices = make_mesh(MESHES[mesh])
+    got = rank_embeddings(queries, corpus, task, 9, devices, block=5, tile=4)
+    np.savez(
+        folder / f"ranking_{mesh}.npz",
+        rank=got.rank,
+        top=got.top,
+        query=got.query,
+        queries=queries,
+        corpus=corpus,
+        offsets=task.offsets,
+        items=task.items,
+        exclude_offsets=task.exclude_offsets,
+        exclude=task.exclude,
+    )
+
+
+def reads_and_writes(mesh: str, folder: Path) -> None:
+    """Reads and writes rows of a sharded table, some ids outside it."""
+    devices = make_mesh(MESHES[mesh])
+    table = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
+    ids = np.array([0, 2, 3, 7, 11, 12, 23, 24, 24], np.int32)
+    values = np.arange(27, dtype=np.float32).reshape(9, 3)
+    with set_mesh(devices):
+        where = jax.sharding.NamedSharding(
+            devices, jax.sharding.PartitionSpec(devices.axis_names)
+        )
+        placed = jax.device_put(table, where)
+        read = rows.read(placed, ids, devices)
+        written = rows.write(placed, ids, values, devices)
+    np.savez(
+        folder / f"rows_{mesh}.npz",
+        table=table,
+        ids=ids,
+        values=values,
+        read=read,
+        written=written,
+    )
+
+
+def main(folder: Path) -> None:
+    """Does everything."""
+    report = {"devices": len(jax.devices()), "train": {}, "collectives": {}}
+    for mesh in MESHES:
+        if mesh != "2x4":
+            report["train"][mesh] = train(mesh, folder)
+        ranking(mesh, folder)
+        reads_and_writes(mesh, folder)
+    for mesh in ("8", "4x2"):
+        report["collectives"][mesh] = collectives(mesh)
+    for mesh in ("4x2", "2x4", "1"):
+        restore("4x2", mesh, folder)
+    restore("1", "8", folder)
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
