@@ -128,7 +128,7 @@ def print_floor(args: argparse.Namespace) -> None:
 
 def enough_memory(args: argparse.Namespace, dense: bool) -> bool:
     """Says so and returns False where a CPU machine's memory would not do."""
-    need = args.large * args.width * 4 * (4.2 if dense else 1.1)
+    need = args.large * args.width * 4 * (4.2 if dense else 2.1)
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         for line in open("/proc/meminfo"):

@@ -1,4 +1,4 @@
-"""The training state: arrays only, so that placement, checkpoints and resume are plain."""
+"""The training state: arrays only, so that checkpoints and resume are plain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampled softmax: the correction has the right sign, the masks hide what they should."""
+"""Sampled softmax: the correction has the right sign, the masks hide enough."""
 
 from dataclasses import replace
 

@@ -93,7 +93,7 @@ def test_same_as_dense_adagrad_on_summed_gradients(distinct, initial):
     history, report = run(optimizer, Sums(distinct), STEPS)
     assert report.overflow["t"] == 0
     table = history[0].tables["t"].astype(np.float64)
-    slots = np.full(ROWS, initial)
+    slots = np.full(len(table), initial)
     for step, (before, after) in enumerate(zip(history, history[1:], strict=False)):
         grad = dense_gradient(table, before.params["bias"], batch(step))
         slots += (grad**2).mean(1)

@@ -1,0 +1,18 @@
+"""What all tests share: one compilation cache, and no data but their own."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compilation_cache(tmp_path_factory):
+    """Compiles what several tests, or fresh processes, run but once."""
+    # Set before JAX is imported here, and inherited by the processes of tests.
+    folder = tmp_path_factory.mktemp("compilation_cache")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

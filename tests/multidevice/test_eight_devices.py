@@ -1,0 +1,109 @@
+"""One device and eight: the same training, ranking and checkpoints."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+
+SCRIPT = Path(small.__file__).with_name("eight_devices.py")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("eight_devices")
+    flags = "--xla_force_host_platform_device_count=8"
+    done = subprocess.run(
+        [sys.executable, SCRIPT, folder],
+        env=small.environment(XLA_FLAGS=flags),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(made):
+    return json.loads((made / "report.json").read_text())
+
+
+def arrays(path):
+    with np.load(path) as held:
+        return dict(held)
+
+
+@pytest.mark.parametrize("mesh", ["8", "4x2"])
+def test_losses_are_those_of_one_device(report, mesh):
+    assert report["devices"] == 8
+    one, many = report["train"]["1"]["losses"], report["train"][mesh]["losses"]
+    assert len(set(one)) == len(one) == 8
+    np.testing.assert_allclose(many, one, rtol=2e-5)
+
+
+@pytest.mark.parametrize("mesh", ["8", "4x2"])
+def test_all_arrays_are_those_of_one_device(made, mesh):
+    one, many = (arrays(made / f"trained_{m}.npz") for m in ("1", mesh))
+    assert one.keys() == many.keys()
+    for name in one:
+        np.testing.assert_allclose(
+            many[name], one[name], rtol=2e-3, atol=2e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("mesh", ["8", "4x2"])
+def test_each_device_holds_an_eighth_of_a_table(report, mesh):
+    trained = report["train"][mesh]
+    assert trained["shard_rows"] == [trained["rows"] // 8]
+    assert report["collectives"][mesh]["whole_tables"] == 0
+
+
+@pytest.mark.parametrize("mesh", ["8", "4x2"])
+def test_no_collective_of_a_step_is_as_large_as_a_column_of_the_table(report, mesh):
+    found = report["collectives"][mesh]
+    assert found["rows"] > 20_000
+    assert 0 < max(found["sizes"]) < found["rows"]
+
+
+@pytest.mark.parametrize("mesh", ["1", "8", "4x2", "2x4"])
+def test_ranking_is_numpys(made, mesh):
+    got = arrays(made / f"ranking_{mesh}.npz")
+    scores = got["queries"] @ got["corpus"].T
+    ranks = []
+    for q, row in enumerate(scores):
+        a, b = got["exclude_offsets"][q : q + 2]
+        row[got["exclude"][a:b]] = -np.inf
+        a, b = got["offsets"][q : q + 2]
+        for item in got["items"][a:b]:
+            above, equal = (row > row[item]).sum(), (row == row[item]).sum()
+            ranks.append(1 + above + (equal - 1) / 2)
+        top = np.argsort(-row, kind="stable")[:9]
+        np.testing.assert_array_equal(got["top"][q], top)
+    np.testing.assert_array_equal(got["rank"], ranks)
+
+
+@pytest.mark.parametrize("mesh", ["1", "8", "4x2", "2x4"])
+def test_rows_are_read_and_written_as_by_numpy(made, mesh):
+    got = arrays(made / f"rows_{mesh}.npz")
+    ids, table = got["ids"], got["table"]
+    inside = ids < len(table)
+    expected = np.where(inside[:, None], table[np.minimum(ids, len(table) - 1)], 0)
+    np.testing.assert_array_equal(got["read"], expected)
+    table[ids[inside]] = got["values"][inside]
+    np.testing.assert_array_equal(got["written"], table)
+
+
+@pytest.mark.parametrize(
+    ("saved", "mesh"), [("4x2", "4x2"), ("4x2", "2x4"), ("4x2", "1"), ("1", "8")]
+)
+def test_a_checkpoint_restores_bit_by_bit_on_another_mesh(made, saved, mesh):
+    before = arrays(made / f"trained_{saved}.npz")
+    after = arrays(made / f"restored_{saved}_on_{mesh}.npz")
+    assert before.keys() == after.keys()
+    for name in before:
+        assert before[name].dtype == after[name].dtype, name
+        assert before[name].tobytes() == after[name].tobytes(), name
