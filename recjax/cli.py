@@ -1,6 +1,6 @@
 """The command line: parse a command, build what it names, call one function.
 
-Exit status: 0 done (also after a signal that saved first), 2 bad input, 1 anything else.
+Exit status: 0 done (also after a signal that saved first), 2 bad input, 1 other.
 Heavy imports are inside the commands, so that `--help` is quick.
 """
 
@@ -106,7 +106,7 @@ def evaluate(run: Positional[Path], watch: bool = False, best: bool = False) -> 
 
 @app.command
 def export(run: Positional[Path], to: Path, best: bool = False) -> None:
-    """Writes a bundle: vectors, index, SavedModel, jax.export and manifest, all checked.
+    """Writes a bundle: vectors, index, SavedModel, jax.export, manifest; all checked.
 
     Args:
       run: run folder.

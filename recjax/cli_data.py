@@ -38,7 +38,7 @@ def prepare_movielens_100k() -> None:
 
 @prepare_app.command(name="home_depot")
 def prepare_home_depot() -> None:
-    """Prepares Home Depot product search from home_depot/train.csv.zip (Kaggle 2016)."""
+    """Prepares Home Depot product search from home_depot/train.csv.zip (Kaggle)."""
     from recjax.data.prepare import prepare
 
     print(f"prepared: {prepare('home_depot')}")

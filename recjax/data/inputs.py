@@ -97,7 +97,7 @@ class AgeListInput:
         for row, raw, ids in zip(encoded, ages, lists, strict=True):
             if len(raw) and len(raw) != len(ids):
                 raise UserError(
-                    f"{len(raw)} ages of {len(ids)} {self.of} ids; give one each or none"
+                    f"{len(raw)} ages of {len(ids)} {self.of} ids: give one each"
                 )
             pairs = zip(raw, ids, strict=True) if len(raw) else ()
             known = [age for age, id in pairs if id in self.ids.places]

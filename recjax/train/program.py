@@ -1,4 +1,4 @@
-"""An experiment bound to its data and to the devices: what train, eval, export share."""
+"""An experiment bound to its data and its devices: what train, eval, export share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what was asked for, so that it can be done again."""
+"""The folder of a run: what was asked for, so that it can be done again.
 
 `run.json` names the files and overrides; `experiment.py` and `runtime.py` are copies of
 the files, so that a later edit does not change what a finished run was; and
