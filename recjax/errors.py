@@ -20,7 +20,7 @@ def nearest(name: str, options: Iterable[str]) -> str:
       name: what was asked for.
       options: the valid names.
     """
-    options = list(options)
+    options = dict.fromkeys(options)
     close = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
     if not close:
         return ""

@@ -32,7 +32,9 @@ def stream(key: PRNGKey, name: str, step: int | jax.Array = 0) -> PRNGKey:
 
 def host_stream(seed: int, name: str, step: int) -> np.random.Generator:
     """Returns the NumPy generator of the stream `name` at `step`, the same anywhere."""
-    return np.random.Generator(np.random.Philox(key=[seed, crc(name) << 32 | step]))
+    # NumPy turns a list with a number above 2**63 into floats, and loses the step.
+    key = np.array([seed, crc(name) << 32 | int(step)], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def crc(name: str) -> int:

@@ -26,7 +26,7 @@ def main() -> None:
     folder, draw = Path(sys.argv[1]), random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)
     items = [
-        (f"{kind[:2].upper()}-{style[:2]}{colour[:3]}", f"{style} {colour} {kind}", kind)
+        (f"{kind[:2]}-{style[:2]}{colour[:3]}", f"{style} {colour} {kind}", kind)
         for kind in KINDS
         for colour in COLOURS
         for style in STYLES

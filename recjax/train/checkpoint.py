@@ -62,20 +62,29 @@ class Checkpoints:
                 self._manager.check_for_errors()
         except OSError as error:
             raise _disk_error(self.folder, error) from error
-        kept = set(self._manager.all_steps(read=True))
+        kept = self.steps()
         for step in kept:
             listing = self._listing(step)
-            if not listing.exists():
-                temporary = listing.with_suffix(".tmp")
-                temporary.write_text(json.dumps(_files(self.folder / str(step))))
-                temporary.replace(listing)
+            if listing.exists():
+                continue
+            try:
+                files = _files(self.folder / str(step))
+            except FileNotFoundError:
+                # An old checkpoint, which Orbax deletes at this moment.
+                continue
+            temporary = listing.with_suffix(".tmp")
+            temporary.write_text(json.dumps(files))
+            temporary.replace(listing)
         for listing in self.folder.glob("*.files.json"):
             if int(listing.name.split(".")[0]) not in kept:
                 listing.unlink(missing_ok=True)
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, oldest first."""
-        return sorted(self._manager.all_steps(read=True))
+        # Orbax's own list must not be read anew while it writes: it would forget what
+        # it has to delete.
+        names = [path.name for path in self.folder.iterdir() if path.is_dir()]
+        return sorted(int(name) for name in names if name.isdigit())
 
     def restore(self, like: Any, set_aside: bool = True) -> Any | None:
         """Returns the newest undamaged state, or None where there is none at all.
