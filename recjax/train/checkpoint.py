@@ -96,7 +96,8 @@ class Checkpoints:
             steps can be saved again.
 
         Raises:
-          UserError: there are checkpoints and all are damaged.
+          UserError: there are checkpoints and all are damaged, or one is whole but of
+            other shapes.
         """
         reasons = []
         for step in reversed(self.steps()):
@@ -108,6 +109,12 @@ class Checkpoints:
                     )
                 except Exception as error:
                     reason = f"{self.folder / str(step)}: {_first_line(error)}"
+                    if self._listing(step).exists():
+                        raise UserError(
+                            f"the checkpoint is whole but does not fit: {reason}\nthe "
+                            "data or the model has changed since; choose another "
+                            "--workdir"
+                        ) from error
             reasons.append(reason)
             log.warning(
                 "checkpoint %d is damaged, trying an older one: %s", step, reason

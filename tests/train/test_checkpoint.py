@@ -15,6 +15,8 @@ def state(step):
 
 
 LIKE = state(0)
+# Orbax leaves coroutines behind where restoring fails.
+quiet = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
@@ -98,6 +100,7 @@ def test_reading_alone_changes_nothing(folder):
     assert not (folder.parent / "checkpoints_damaged").exists()
 
 
+@quiet
 def test_a_cut_one_without_a_list_of_files_is_told_too(folder):
     # The process was killed between writing and listing, the file cut later.
     path = largest(folder, 30)
@@ -116,10 +119,12 @@ def test_where_all_are_damaged_each_is_named(folder):
     assert f"remove {folder} to start the run anew" in str(error.value)
 
 
-def test_a_state_of_other_shapes_is_no_match(folder):
+@quiet
+def test_a_state_of_other_shapes_is_no_damage(folder):
     other = {"step": jnp.int32(0), "w": jnp.zeros(7)}
-    with pytest.raises(UserError, match="(?i)shape"):
-        read_state(folder, other)
+    with pytest.raises(UserError, match=r"whole but does not fit: .*30: .*shape"):
+        Checkpoints(folder, 2).restore(other)
+    assert int(Checkpoints(folder, 2).restore(LIKE)["step"]) == 30
 
 
 def test_half_written_folders_are_not_seen(folder):
