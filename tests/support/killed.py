@@ -27,7 +27,7 @@ STEPS = 240
 
 def run(workdir: Path) -> None:
     """Trains to the end, or to the newest step that it is let to."""
-    logging.basicConfig(filename=workdir / "log", level=logging.INFO)
+    logging.basicConfig(filename=workdir / "log", level=logging.INFO, force=True)
     runtime = replace(small.runtime(), log_every=2, checkpoint_every=7)
     program = open_program(small.experiment(steps=STEPS), runtime)
     train(program, workdir, lambda state, done: {})

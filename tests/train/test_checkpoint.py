@@ -1,5 +1,6 @@
 """Checkpoints: what is kept, what is believed, what is said of damage."""
 
+import gc
 import logging
 
 import jax.numpy as jnp
@@ -16,7 +17,15 @@ def state(step):
 
 LIKE = state(0)
 # Orbax leaves coroutines behind where restoring fails.
-quiet = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def leftovers():
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -100,7 +109,6 @@ def test_reading_alone_changes_nothing(folder):
     assert not (folder.parent / "checkpoints_damaged").exists()
 
 
-@quiet
 def test_a_cut_one_without_a_list_of_files_is_told_too(folder):
     # The process was killed between writing and listing, the file cut later.
     path = largest(folder, 30)
@@ -119,7 +127,6 @@ def test_where_all_are_damaged_each_is_named(folder):
     assert f"remove {folder} to start the run anew" in str(error.value)
 
 
-@quiet
 def test_a_state_of_other_shapes_is_no_damage(folder):
     other = {"step": jnp.int32(0), "w": jnp.zeros(7)}
     with pytest.raises(UserError, match=r"whole but does not fit: .*30: .*shape"):

@@ -1,0 +1,109 @@
+"""Fresh processes that are told to stop, go wrong, or find damage."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import small
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return small.write_files(tmp_path_factory.mktemp("files"))
+
+
+def command(files, workdir, *more):
+    experiment, config = files
+    return ["train", experiment, "--on", config, "--workdir", workdir, *more]
+
+
+def checkpoints(workdir):
+    folder = workdir / "checkpoints"
+    names = [p.name for p in folder.iterdir()] if folder.exists() else []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def cut_largest(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    path = max(files, key=lambda path: path.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-20])
+    return path
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_the_same_command_goes_on(files, tmp_path):
+    told = [str(p) for p in command(files, tmp_path / "run", "--set", "steps=3000")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recjax", *told],
+        cwd=small.ROOT,
+        env=small.environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lines = tmp_path / "run" / "metrics.jsonl"
+        began = time.monotonic()
+        while not (lines.exists() and lines.read_text().count("\n") > 2):
+            assert process.poll() is None and time.monotonic() - began < 120
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors[-2000:]
+    saved = int(re.search(r"SIGTERM: saved step (\d+), run the same", errors)[1])
+    assert checkpoints(tmp_path / "run")[-1] == saved < 3000
+    assert not (tmp_path / "run" / "result.json").exists()
+    # Goes on from there; a table too small for a batch then stops it at once.
+    again = small.recjax(*told, "--set-runtime", "checkpoint_every=1")
+    assert f"going on from step {saved} of 3000" in again.stderr
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["name"] == "small"
+
+
+@pytest.mark.slow
+def test_damage_is_found_named_and_gone_around(files, tmp_path):
+    run = tmp_path / "run"
+    assert small.recjax(*command(files, run)).returncode == 0
+    assert checkpoints(run)[-2:] == [20, 30]
+    cut = cut_largest(run / "checkpoints" / "30")
+    again = small.recjax(*command(files, run))
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "checkpoint 30 is damaged, trying an older one" in again.stderr
+    assert str(cut) in again.stderr
+    assert "going on from step 20 of 30" in again.stderr
+    assert checkpoints(run)[-1] == 30
+    cuts = [cut_largest(run / "checkpoints" / str(step)) for step in checkpoints(run)]
+    last = small.recjax("eval", run)
+    assert last.returncode == 2
+    assert "recjax: error: no checkpoint can be read" in last.stderr
+    assert all(str(cut) in last.stderr for cut in cuts)
+    assert "Traceback" not in last.stderr
+
+
+@pytest.mark.slow
+def test_bad_numbers_stop_the_run_and_leave_the_last_good_state(files, tmp_path):
+    run = tmp_path / "run"
+    first = small.recjax(*command(files, run, "--set", "steps=20"))
+    assert first.returncode == 0, first.stderr[-2000:]
+    wild = "optimizer.rules.tables/.*.learning_rate=1e38"
+    broken = small.recjax(*command(files, tmp_path / "wild", "--set", wild))
+    assert broken.returncode == 2
+    error = broken.stderr[broken.stderr.index("recjax: error:") :]
+    assert re.match(r"recjax: error: step \d+: NaN or infinity in .*loss.*grad/", error)
+    assert "Traceback" not in broken.stderr
+    assert checkpoints(tmp_path / "wild") == []
+
+
+@pytest.mark.slow
+def test_too_small_a_room_for_distinct_rows_names_the_setting(files, tmp_path):
+    small_room = "model.tables.film.distinct=5"
+    done = small.recjax(*command(files, tmp_path / "run", "--set", small_room))
+    assert done.returncode == 2
+    assert "table 'film' has no room for" in done.stderr
+    assert "raise model.tables.film.distinct" in done.stderr
+    assert "Traceback" not in done.stderr
