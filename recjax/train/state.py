@@ -125,7 +125,8 @@ def gather(
         # Tables that are named by the same ids sort them once: XLA merges the sorts.
         flat = jnp.concatenate([part.ravel() for part in uses.values()])
         capacity = specs[name].distinct if capped else None
-        capacity = min(capacity or flat.size, flat.size)
+        # No more rows are distinct than there are, which small tables profit from.
+        capacity = min(capacity or flat.size, flat.size, tables[name].shape[0])
         unique, index, overflow[name] = table_rows.distinct(
             flat, capacity, tables[name].shape[0]
         )

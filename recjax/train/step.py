@@ -82,6 +82,7 @@ def make_step(
         updates, dense_opt = optimize.update(dense, state.opt["dense"], state.params)
         factor = optimizer.schedule(state.step, steps)
         tables, row_opt = dict(state.tables), dict(state.opt["rows"])
+        touched = {}
         for name, ids in distinct.items():
             slots = table_rows.read(row_opt[name], ids, mesh)
             new, slots = optimizer.row_rule(name).update(
@@ -89,6 +90,7 @@ def make_step(
             )
             tables[name] = table_rows.write(tables[name], ids, new, mesh)
             row_opt[name] = table_rows.write(row_opt[name], ids, slots, mesh)
+            touched[name] = {"rows": new, "opt": slots}
         new_state = State(
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
@@ -102,7 +104,17 @@ def make_step(
                 "learning_rate_factor": factor,
                 "grad_norm": optax.tree.norm(dense),
             },
-            broken=_broken({"loss": total, "grad": dense, "grad/tables": by_row}),
+            # The new state too: gradients may be finite and the step all the same not.
+            broken=_broken(
+                {
+                    "loss": total,
+                    "grad": dense,
+                    "grad/tables": by_row,
+                    "params": new_state.params,
+                    "tables": touched,
+                    "memory": memory,
+                }
+            ),
             overflow=overflow,
         )
         return new_state, report

@@ -244,4 +244,3 @@ def test_sign_of_the_correction_decides_what_is_learned():
     assert slope(SampledSoftmax(), log_share) == pytest.approx(1, abs=0.15)
     assert slope(SampledSoftmax(logq=False), log_share) == pytest.approx(0, abs=0.15)
     assert slope(SampledSoftmax(), -log_share) == pytest.approx(-1, abs=0.3)
-

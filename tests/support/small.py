@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from recjax.data.interactions import Interactions
@@ -27,6 +28,18 @@ from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 8
 
+EXPLODES = '''"""A small experiment whose learning rate is infinite from step 14 on."""
+
+import small
+
+
+def experiment():
+    """Returns the experiment."""
+    made = small.experiment()
+    optimizer = small.replace(made.optimizer, schedule=small.Explode(14))
+    return small.replace(made, optimizer=optimizer)
+'''
+
 EXPERIMENT = '''"""A small experiment."""
 
 from small import experiment
@@ -40,6 +53,17 @@ from small import runtime
 
 __all__ = ["runtime"]
 '''
+
+
+@dataclass(frozen=True)
+class Explode:
+    """The factor 1, and infinity from step `at` on."""
+
+    at: int
+
+    def __call__(self, step, steps):
+        """Returns the factor."""
+        return jnp.where(step < self.at, 1.0, jnp.inf)
 
 
 @dataclass(frozen=True)

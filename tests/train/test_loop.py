@@ -54,7 +54,11 @@ def test_metrics_are_means_over_the_steps_between_lines(trained):
         assert line["loss"] == pytest.approx(line["softmax/loss"], rel=1e-5)
     assert lines[-1]["loss"] < lines[0]["loss"]
     scores = [line for line in read_metrics(workdir) if "e/score" in line]
-    assert [(s["step"], s["e/score"]) for s in scores] == [(10, -10), (20, 0), (30, -10)]
+    assert [(s["step"], s["e/score"]) for s in scores] == [
+        (10, -10),
+        (20, 0),
+        (30, -10),
+    ]
     assert ended.figures["e/score"] == -10
     assert list((workdir / "tensorboard").iterdir())
 
