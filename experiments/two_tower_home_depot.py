@@ -7,6 +7,7 @@ recjax train experiments/two_tower_home_depot.py --workdir runs/home_depot
 from dataclasses import replace
 
 from recjax.data.search import Search
+from recjax.data.text.ngrams import TextRules
 from recjax.data.text_features import NGrams
 from recjax.evals.cheap import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking
@@ -18,6 +19,7 @@ from recjax.nn.inputs import Bag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH = 512
+PLAIN = {"normalize": False}
 
 
 def experiment() -> Experiment:
@@ -25,29 +27,39 @@ def experiment() -> Experiment:
     return Experiment(
         name="two_tower_home_depot",
         seed=0,
-        steps=4_000,
+        steps=3_000,
         data=Search(
             "home_depot",
             batch_size=512,
             negatives=512,
-            ngrams=NGrams(100_000, 200_000, 30_000, min_count=2),
+            ngrams=NGrams(
+                100_000,
+                200_000,
+                30_000,
+                min_count=2,
+                rules=TextRules(split_digits=True, strip_plurals=True, once=True),
+                kind_weights=(1.0, 0.5, 0.5),
+                idf_power=0.5,
+            ),
             query_length=48,
             title_length=112,
+            title_share=0.7,
         ),
         model=TwoTower(
-            query=Tower({"text": Bag("token", "importance", "unit")}, WIDTH),
-            candidate=Tower({"text": Bag("token", "importance", "unit")}, WIDTH),
+            query=Tower({"text": Bag("token", "importance", 1.0)}, WIDTH, **PLAIN),
+            # Longer titles may say more: half of BM25's idea of length.
+            candidate=Tower({"text": Bag("token", "importance", 0.5)}, WIDTH, **PLAIN),
             tables={
                 "token": Table(WIDTH, scale=WIDTH**-0.5, distinct=24_576),
                 "importance": Table(1, from_weight=True, distinct=24_576),
             },
-            temperature=0.07,
+            temperature=0.2,
         ),
         losses={"softmax": SampledSoftmax(random=True)},
         optimizer=Optimizer(
             rules={
                 "tables/importance": RowwiseAdagrad(0.02),
-                "tables/.*": RowwiseAdagrad(0.01),
+                "tables/.*": RowwiseAdagrad(0.0075),
                 ".*": Adam(1e-3),
             },
             schedule=WarmupCosine(warmup=100),
@@ -70,7 +82,7 @@ def tiny() -> Experiment:
         full.data,
         batch_size=64,
         negatives=64,
-        ngrams=NGrams(2_000, 2_000, 2_000, min_count=2),
+        ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
         query_length=16,
         title_length=32,
     )

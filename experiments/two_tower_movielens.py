@@ -2,6 +2,9 @@
 
 recjax data prepare movielens_100k
 recjax train experiments/two_tower_movielens.py --workdir runs/movielens
+
+An embedding has two parts whose scores add up: one is learned, the other is counted
+(which film follows which, factorised) and remembers what training smooths over.
 """
 
 from dataclasses import replace
@@ -14,11 +17,12 @@ from recjax.experiment import Experiment
 from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.history import RecencyBag
+from recjax.nn.history import Recall, RecencyBag
 from recjax.nn.inputs import Bag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
-WIDTH = 64
+LEARNED = 128
+COUNTED = 512
 
 
 def experiment() -> Experiment:
@@ -26,45 +30,53 @@ def experiment() -> Experiment:
     return Experiment(
         name="two_tower_movielens",
         seed=0,
-        steps=1_250,
+        steps=800,
         data=NextItem(
             "movielens_100k",
             batch_size=512,
             # With 1,682 films the full softmax costs little more than a sample.
             negatives=None,
+            history=100,
             ngrams=NGrams(3_000, 2_000, 3_000, min_count=2),
             title_length=48,
             text_share=0.05,
+            half_life=60.0,
+            neighbours=COUNTED,
         ),
         model=TwoTower(
             query=Tower(
                 inputs={
                     "history": RecencyBag(
                         "watched",
-                        WIDTH,
+                        LEARNED,
                         heads=6,
                         age="history_age",
+                        hidden=128,
                         id_dropout=0.3,
                         dropout=0.4,
                     ),
                     "text": Bag("token", "importance"),
                 },
-                width=WIDTH,
+                width=LEARNED,
                 normalize=False,
+                fixed={"history": Recall("follows", "history_age", 1.4, scale=60.0)},
             ),
             candidate=Tower(
                 inputs={
-                    "item": Bag("film", norm="none"),
+                    "item": Bag("film", norm=0.0),
                     "text": Bag("token", "importance"),
                 },
-                width=WIDTH,
+                width=LEARNED,
                 normalize=False,
+                fixed={"item": Bag("followed", norm=0.0)},
             ),
             tables={
-                "watched": Table(WIDTH, scale=0.1),
-                "film": Table(WIDTH, scale=0.1),
-                "token": Table(WIDTH, scale=0.03),
+                "watched": Table(LEARNED, scale=0.1),
+                "film": Table(LEARNED, scale=0.1),
+                "token": Table(LEARNED, scale=0.03),
                 "importance": Table(1, from_weight=True),
+                "follows": Table(COUNTED, from_vectors=True),
+                "followed": Table(COUNTED, from_vectors=True),
             },
             temperature=1.0,
             learn_temperature=False,
@@ -80,8 +92,8 @@ def experiment() -> Experiment:
         optimizer=Optimizer(
             rules={
                 "tables/importance": RowwiseAdagrad(0.01),
-                "tables/.*": RowwiseAdagrad(0.04),
-                ".*": Adam(2e-3),
+                "tables/.*": RowwiseAdagrad(0.04, weight_decay=0.1),
+                ".*": Adam(2e-3, weight_decay=0.2),
             },
             schedule=WarmupCosine(warmup=100),
         ),
@@ -89,7 +101,7 @@ def experiment() -> Experiment:
             "two_tower": CorpusRanking("test"),
             "item_knn": ItemKnnBaseline("test"),
             "popularity": PopularityBaseline("test"),
-            "validation": CorpusRanking("validation", every=250),
+            "validation": CorpusRanking("validation", every=200),
         },
         best="validation/ndcg@10",
         export=Bundle(),
@@ -102,7 +114,6 @@ def tiny() -> Experiment:
     data = replace(
         full.data,
         batch_size=64,
-        negatives=None,
         history=10,
         ngrams=NGrams(500, 500, 500),
         text_length=16,

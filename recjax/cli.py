@@ -1,6 +1,7 @@
 """The command line: parse a command, build what it names, call one function.
 
-Exit status: 0 done (also after a signal that saved first), 2 bad input, 1 other.
+Exit status: 0 done (also after a signal that saved first), 2 bad input, 130
+interrupted, 1 other.
 Heavy imports are inside the commands, so that `--help` is quick.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -140,8 +142,12 @@ def query(
     print(answer(bundle, text, history, k, json))
 
 
-def main() -> None:
-    """Runs the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line.
+
+    Args:
+      arguments: what stands after `recjax`; None takes the process's own.
+    """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
@@ -150,10 +156,21 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app.cli(
-            prog="recjax", use_underscores=True, description=__doc__.splitlines()[0]
+            args=arguments,
+            prog="recjax",
+            use_underscores=True,
+            description=__doc__.splitlines()[0],
         )
     except UserError as error:
         print(f"recjax: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = f"{error.filename}: {error.strerror}"
+        print(f"recjax: error: {reason}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -7,13 +7,15 @@ returns a tree of real objects, and `tiny()`, its twin for continuous integratio
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from recjax.errors import UserError, nearest
 from recjax.losses import Loss
@@ -50,6 +52,17 @@ class Experiment:
     best: str | None = None
     export: Any = None
 
+    def __post_init__(self) -> None:
+        """Checks what needs no data.
+
+        Raises:
+          ValueError: a number of steps below 0, or nothing to learn from.
+        """
+        if self.steps < 0:
+            raise ValueError(f"steps = {self.steps}: must be at least 0")
+        if not self.losses:
+            raise ValueError("losses is empty: there is nothing to learn from")
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -72,7 +85,23 @@ class Runtime:
     keep: int = 2
     prefetch: int = 4
     threads: int = 1
-    matmul_precision: str = "default"
+    matmul_precision: Literal["default", "high", "highest"] = "default"
+
+    def __post_init__(self) -> None:
+        """Checks what needs no devices.
+
+        Raises:
+          ValueError: a mesh without the axis `data`, or a number that is too small.
+        """
+        if "data" not in self.mesh:
+            raise ValueError(f"mesh {dict(self.mesh)} has no axis 'data'")
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                value = getattr(self, name)
+                raise ValueError(f"{name} = {value}: must be at least {least}")
+
+
+_LEAST = {"log_every": 1, "checkpoint_every": 1, "keep": 1, "prefetch": 0, "threads": 0}
 
 
 def load_experiment(path: str, tiny: bool = False) -> Experiment:
@@ -83,7 +112,7 @@ def load_experiment(path: str, tiny: bool = False) -> Experiment:
       tiny: take `tiny()` instead.
 
     Raises:
-      UserError: no such file, no such function, or it returns something else.
+      UserError: no such file, it fails, no such function, or it returns something else.
     """
     return _call(path, "tiny" if tiny else "experiment", Experiment, "experiments")
 
@@ -95,7 +124,7 @@ def load_runtime(path: str) -> Runtime:
       path: a Python file that defines `runtime()`.
 
     Raises:
-      UserError: no such file, no such function, or it returns something else.
+      UserError: no such file, it fails, no such function, or it returns something else.
     """
     return _call(path, "runtime", Runtime, "configs")
 
@@ -107,7 +136,8 @@ def _call(path: str, function: str, kind: type, folder: str) -> Any:
             f"{path} defines no function {function}()."
             + nearest(function, [n for n in vars(module) if not n.startswith("_")])
         )
-    got = getattr(module, function)()
+    with _blamed_on(path):
+        got = getattr(module, function)()
     if not isinstance(got, kind):
         raise UserError(
             f"{path}: {function}() returned {type(got).__name__}, "
@@ -117,6 +147,8 @@ def _call(path: str, function: str, kind: type, folder: str) -> Any:
 
 
 def _import_file(path: Path, folder: str) -> ModuleType:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a Python file in it")
     if not path.is_file():
         beside = path.parent if path.parent.is_dir() else Path(folder)
         options = [str(p) for p in sorted(beside.glob("*.py"))]
@@ -126,10 +158,21 @@ def _import_file(path: Path, folder: str) -> ModuleType:
         raise UserError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    try:
+    with _blamed_on(path):
         spec.loader.exec_module(module)
+    return module
+
+
+@contextlib.contextmanager
+def _blamed_on(path: str | Path) -> Iterator[None]:
+    """Tells a failure of the user's file as one: which line, and what is wrong."""
+    try:
+        yield
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{path} failed: {type(error).__name__}: {error}") from error
-    return module
+        frames = traceback.extract_tb(error.__traceback__)
+        own = Path(path).resolve()
+        lines = [f.lineno for f in frames if Path(f.filename).resolve() == own]
+        place = f"{path}, line {lines[-1]}" if lines else f"{path}"
+        raise UserError(f"{place}: {type(error).__name__}: {error}") from error

@@ -16,11 +16,13 @@ class IdFeature:
       rows: ids run from 1 to `rows - 1`.
       length: `L`.
       weight: starting importance of each id, for example its IDF [rows].
+      vectors: what is known of each id beforehand [rows, D].
     """
 
     rows: int
     length: int
     weight: np.ndarray | None = field(default=None, repr=False, compare=False)
+    vectors: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

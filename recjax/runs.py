@@ -16,6 +16,7 @@ from recjax.train.checkpoint import Checkpoints
 from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profile
 from recjax.train.loop import train
+from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
 from recjax.train.run_folder import (
     Request,
@@ -44,6 +45,8 @@ def train_run(
       UserError: bad input.
     """
     create(workdir, request)
+    if jax.default_backend() == "cpu":
+        keep_freed_memory()
     program = open_program(*request.resolve())
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)

@@ -7,6 +7,7 @@ tuples; a setting is a leaf, named by its path: `model.query.width`.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import types
 import typing
@@ -124,34 +125,74 @@ def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
             f"--set {path}: this is a {type(old).__name__}, set one of its parts: "
             + ", ".join(children(old) or ())
         )
-    kinds = _kinds(hint) or ((type(old),) if old is not None else ())
-    if str in kinds and not (type(None) in kinds and text == "None"):
+    if hint is Any and old is not None:
+        hint = type(old)
+        if hint is tuple:
+            hint = tuple[type(old[0]), ...] if old else tuple[Any, ...]
+    if _allows(hint, str) and not (_allows(hint, type(None)) and text == "None"):
         return text
     try:
         value = {"true": True, "false": False}.get(text.lower(), ...)
         value = ast.literal_eval(text) if value is ... else value
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         value = text
-    if float in kinds and type(value) is int:
-        value = float(value)
-    if kinds and type(value) not in kinds:
-        wanted = " or ".join(k.__name__ for k in kinds)
-        raise UserError(f"--set {path}={text}: expected {wanted}, now {old!r}")
-    if isinstance(value, tuple) and isinstance(old, tuple) and old:
-        wrong = [v for v in value if type(v) is not type(old[0])]
-        if wrong:
-            raise UserError(
-                f"--set {path}={text}: {wrong[0]!r} is not like the items of {old!r}"
-            )
-    return value
+    try:
+        return _fitting(value, hint)
+    except TypeError:
+        wanted = _wanted(hint)
+        raise UserError(
+            f"--set {path}={text}: expected {wanted}, now {old!r}"
+        ) from None
 
 
-def _kinds(hint: Any) -> tuple[type, ...]:
-    """Returns the plain types that a type hint allows; () where it says nothing."""
-    if hint is Any or hint is None:
-        return ()
+def _options(hint: Any) -> tuple[Any, ...]:
+    """Returns the parts of a union; other hints alone."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        found = [_kinds(arg) for arg in typing.get_args(hint)]
-        return tuple(kind for kinds in found for kind in kinds)
-    origin = typing.get_origin(hint) or hint
-    return (origin,) if isinstance(origin, type) else ()
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _allows(hint: Any, kind: type) -> bool:
+    return kind in _options(hint)
+
+
+def _fitting(value: Any, hint: Any) -> Any:
+    """Returns a value as the hint wants it: whole numbers serve as real ones.
+
+    Raises:
+      TypeError: it does not fit.
+    """
+    for option in _options(hint):
+        origin, args = typing.get_origin(option), typing.get_args(option)
+        if option is Any or (isinstance(option, type) and type(value) is option):
+            return value
+        if option is float and type(value) is int:
+            return float(value)
+        if origin is typing.Literal and value in args:
+            return value
+        if origin is tuple and type(value) is tuple:
+            if args[-1] is ...:
+                args = args[:1] * len(value)
+            if len(args) == len(value):
+                pairs = zip(value, args, strict=True)
+                with contextlib.suppress(TypeError):
+                    return tuple(_fitting(one, arg) for one, arg in pairs)
+    raise TypeError
+
+
+def _wanted(hint: Any) -> str:
+    """Returns a hint as a person writes it."""
+    names = []
+    for option in _options(hint):
+        origin, args = typing.get_origin(option), typing.get_args(option)
+        if origin is typing.Literal:
+            names += [repr(arg) for arg in args]
+        elif origin is tuple and args[-1] is ...:
+            names.append(f"a tuple like ({_wanted(args[0])}, ...)")
+        elif origin is tuple:
+            names.append(f"a tuple ({', '.join(map(_wanted, args))})")
+        elif option is type(None):
+            names.append("None")
+        else:
+            names.append(getattr(option, "__name__", str(option)))
+    return " or ".join(names)

@@ -8,6 +8,8 @@ from typing import Any
 
 import jax
 
+from recjax.errors import UserError
+
 
 def path_text(path: tuple[Any, ...]) -> str:
     """Returns a key path as text, for example "model/query/mlp_0/kernel"."""
@@ -32,15 +34,16 @@ def label(tree: Any, rules: Mapping[str, Any]) -> Any:
     """Returns `tree` with each leaf replaced by the pattern that covers it.
 
     Raises:
-      ValueError: a leaf that no pattern covers.
+      UserError: a leaf that no pattern covers.
     """
 
     def one(path: tuple[Any, ...], _: Any) -> str:
         name = path_text(path)
         pattern = first_match(rules, name)
         if pattern is None:
-            raise ValueError(
-                f"no rule covers {name!r}; patterns: {', '.join(map(repr, rules))}"
+            raise UserError(
+                f"optimizer.rules: no rule covers {name!r}; patterns: "
+                + ", ".join(map(repr, rules))
             )
         return pattern
 

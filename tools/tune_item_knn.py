@@ -14,7 +14,6 @@ import json
 import time
 from dataclasses import asdict
 
-from recjax.evals.baselines.events import Histories
 from recjax.evals.baselines.item_knn import ItemKnnOptions
 from recjax.evals.baselines.tune import SPACE, Tried, tune_item_knn
 from recjax.evals.cheap import training_events
@@ -35,14 +34,11 @@ def main() -> None:
     experiment = load_experiment(args.experiment)
     data = experiment.data.open(experiment.seed)
     queries = data.queries("validation")
-    histories = Histories(
-        queries.history.offsets, queries.history.items, queries.history.ages
-    )
     began = time.perf_counter()
     tuned = tune_item_knn(
         training_events(data),
         queries.task,
-        histories,
+        queries.history,
         space={name: SPACE[name] for name in args.only},
         sweeps=args.sweeps,
     )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from recjax.data.events import Histories
 from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
 from recjax.features import Sides
@@ -31,21 +32,6 @@ class Corpus:
     def __len__(self) -> int:
         """Returns `N`."""
         return len(self.ids)
-
-
-@dataclass(frozen=True)
-class Histories:
-    """What the user of each of `Q` queries did before.
-
-    Attributes:
-      offsets: query q has the items `items[offsets[q]:offsets[q + 1]]`.
-      items: corpus indices, oldest first [H].
-      ages: seconds between each item's event and the query [H].
-    """
-
-    offsets: np.ndarray
-    items: np.ndarray
-    ages: np.ndarray
 
 
 @dataclass(frozen=True)

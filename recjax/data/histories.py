@@ -62,3 +62,21 @@ def ragged(
     offsets = np.r_[0, np.cumsum(stop - start)].astype(np.int64)
     shift = np.repeat(start - offsets[:-1], stop - start)
     return offsets, values[np.arange(offsets[-1]) + shift]
+
+
+def without(
+    offsets: np.ndarray, values: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ragged slices without one value each: what was seen and is not sought.
+
+    Args:
+      offsets: [B + 1].
+      values: of all slices.
+      wanted: the value that slice b loses [B].
+
+    Returns:
+      offsets [B + 1] and the values that stay.
+    """
+    kept = values != np.repeat(wanted, np.diff(offsets))
+    before = np.r_[0, np.cumsum(kept)]
+    return before[offsets].astype(np.int64), values[kept]

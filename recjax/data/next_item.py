@@ -11,19 +11,20 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline
-from recjax.data.dataset import Corpus, Histories, Queries
-from recjax.data.histories import history_bounds, newest, ragged
+from recjax.data.cooccurrence import Cooccurrence
+from recjax.data.dataset import Corpus, Queries
+from recjax.data.events import Events, Histories
+from recjax.data.histories import history_bounds, newest, ragged, without
 from recjax.data.inputs import AgeListInput, IdListInput, Input, TextInput
 from recjax.data.interactions import Interactions, load_interactions
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.splits import TEST, TRAIN, VALIDATION, time_split
+from recjax.data.splits import SPLITS, time_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
+from recjax.data.title_queries import some_words
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-
-SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class NextItem:
       text_share: share of training queries that are text.
       fractions: share of events in train, validation and test, by time.
       fit: splits whose events train the model.
+      half_life: days in which the weight of a training event halves, down to
+        `oldest_weight`: what people watch changes. None weighs all alike.
+      oldest_weight: weight that no event falls below.
+      neighbours: width of the vectors that stand for who follows whom in the training
+        events (`Cooccurrence.vectors`), on `history` and `item`; 0 for none.
+      cooccurrence: how that is counted.
     """
 
     source: str
@@ -59,6 +66,10 @@ class NextItem:
     text_share: float = 0.1
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     fit: tuple[str, ...] = ("train",)
+    half_life: float | None = None
+    oldest_weight: float = 0.2
+    neighbours: int = 0
+    cooccurrence: Cooccurrence = Cooccurrence()
 
     def open(self, seed: int) -> NextItemData:
         """Reads the prepared interactions.
@@ -129,17 +140,18 @@ class NextItemData:
         """The features of both sides."""
         items = len(self.corpus) + 1
         vocabulary = self.inputs["text"].vocabulary
-        idf = vocabulary.idf()
+        start = self.settings.ngrams.importance(vocabulary)
         size = vocabulary.size
+        source, target = self._vectors
         return {
             "query": {
-                "history": IdFeature(items, self.settings.history),
+                "history": IdFeature(items, self.settings.history, vectors=source),
                 "history_age": DenseFeature(self.settings.history),
-                "text": IdFeature(size, self.settings.text_length, idf),
+                "text": IdFeature(size, self.settings.text_length, start),
             },
             "candidate": {
-                "item": IdFeature(items, 1),
-                "text": IdFeature(size, self.settings.title_length, idf),
+                "item": IdFeature(items, 1, vectors=target),
+                "text": IdFeature(size, self.settings.title_length, start),
             },
         }
 
@@ -168,25 +180,17 @@ class NextItemData:
         known = self.interactions
         start, stop = (bound[events] for bound in self._bounds)
         offsets, history = ragged(known.item, start, stop)
-        again = np.isin(
-            np.repeat(np.arange(len(events)), np.diff(offsets)) * (len(self.corpus))
-            + history,
-            np.arange(len(events)) * len(self.corpus) + known.item[events],
-        )
-        # A repeated item would be excluded and sought at once: it stays rankable.
-        lengths = np.add.reduceat(np.r_[~again, False], offsets[:-1]) * (stop > start)
+        exclude_offsets, exclude = without(offsets, history, known.item[events])
         task = RankingTask(
             num_items=len(self.corpus),
             offsets=np.arange(len(events) + 1, dtype=np.int64),
             items=known.item[events],
             gains=np.ones(len(events), np.float32),
-            exclude_offsets=np.r_[0, np.cumsum(lengths)].astype(np.int64),
-            exclude=history[~again],
+            exclude_offsets=exclude_offsets,
+            exclude=exclude,
         )
-        features = {
-            **self._history(events),
-            "text": np.zeros((len(events), self.settings.text_length), np.int32),
-        }
+        no_text = np.zeros((len(events), self.settings.text_length), np.int32)
+        features = {**self._history(events), "text": no_text}
         ages = (
             np.repeat(known.timestamp[events], np.diff(offsets))
             - ragged(known.timestamp, start, stop)[1]
@@ -224,6 +228,31 @@ class NextItemData:
         return pairs.log_share(items, len(self.corpus))
 
     @cached_property
+    def events(self) -> Events:
+        """The training events, as baselines and co-occurrence read them."""
+        known, rows = self.interactions, np.sort(self.training_events)
+        columns = known.user[rows], known.item[rows], known.timestamp[rows]
+        return Events(*columns, len(self.corpus))
+
+    @cached_property
+    def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Vectors of history ids and of candidates; row 0 is padding."""
+        if not self.settings.neighbours:
+            return None, None
+        both = self.settings.cooccurrence.vectors(self.events, self.settings.neighbours)
+        source, target = (np.pad(vectors, ((1, 0), (0, 0))) for vectors in both)
+        return source, target
+
+    @cached_property
+    def _weight(self) -> np.ndarray:
+        """The weight of each event in training [E]."""
+        when, settings = self.interactions.timestamp, self.settings
+        if settings.half_life is None:
+            return np.ones(len(when), np.float32)
+        age = when[self.training_events].max() - when
+        return pairs.recency_weight(age, settings.half_life, settings.oldest_weight)
+
+    @cached_property
     def _words(self) -> list[list[str]]:
         return [words(text) for text in self.texts]
 
@@ -250,16 +279,11 @@ class NextItemData:
         query = self._history(events)
         query = {n: np.where(is_text[:, None], 0, a) for n, a in query.items()}
         texts = [
-            self._some_words(item, seed) if chosen else ""
+            some_words(self._words[item], seed) if chosen else ""
             for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
         ]
         negative = pairs.draw_negatives(
-            self.seed,
-            step,
-            len(self.corpus),
-            settings.negatives,
-            mine,
-            settings.batch_size,
+            self.seed, step, len(self.corpus), settings.negatives, mine, len(rows)
         )
         # Histories of one user at one time are one query; text queries stand alone.
         query_id = np.where(
@@ -270,17 +294,7 @@ class NextItemData:
             query_id,
             positive,
             negative,
-            np.ones(len(events), np.float32),
+            self._weight[events],
             self.corpus.features,
             self._log_share,
         )
-
-    def _some_words(self, item: int, seed: int) -> str:
-        """Returns 1 to 4 words of an item's text, in their order."""
-        of_item = self._words[item]
-        if not of_item:
-            return ""
-        generator = np.random.Generator(np.random.Philox(seed))
-        count = min(len(of_item), int(generator.integers(1, 5)))
-        chosen = np.sort(generator.permutation(len(of_item))[:count])
-        return " ".join(of_item[place] for place in chosen)

@@ -10,6 +10,7 @@ from recjax import rng
 from recjax.data.pipeline import HostBatch
 
 FILL = 64
+SECONDS_A_DAY = 86_400
 
 
 def pair_batch(
@@ -79,3 +80,15 @@ def log_share(items: np.ndarray, size: int) -> np.ndarray:
     """Returns log of each item's share of `items`, one added to every count [size]."""
     counts = np.bincount(items, minlength=size) + 1.0
     return np.log(counts / counts.sum()).astype(np.float32)
+
+
+def recency_weight(age: np.ndarray, half_life: float, least: float) -> np.ndarray:
+    """Returns weights that halve with age, down to `least`, float32 [E].
+
+    Args:
+      age: seconds before the newest training event [E]; below 0 counts as 0.
+      half_life: days.
+      least: weight of the oldest.
+    """
+    young = 0.5 ** (np.maximum(age, 0) / (half_life * SECONDS_A_DAY))
+    return (least + (1 - least) * young).astype(np.float32)

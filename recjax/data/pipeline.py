@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import grain
 import numpy as np
 
 from recjax import rng
+from recjax.errors import UserError
 
 HostBatch = Mapping[str, Any]
 """Nested mapping of NumPy arrays with one leading axis."""
@@ -45,12 +45,17 @@ def batches(
       prefetch: batches made ahead.
 
     Raises:
-      ValueError: no examples, or a batch size that the hosts do not divide.
+      UserError: no examples, or a batch size that the hosts do not divide.
     """
+    # Here, so that a step on arrays of one's own needs no grain.
+    import grain
+
     if examples < 1:
-        raise ValueError("there are no training examples")
+        raise UserError("there are no training examples: prepare more data")
+    if batch_size < 1:
+        raise UserError(f"batch size {batch_size}: must be at least 1")
     if batch_size % host[1]:
-        raise ValueError(f"batch size {batch_size} is not divisible by {host[1]} hosts")
+        raise UserError(f"batch size {batch_size} is not divisible by {host[1]} hosts")
     share = batch_size // host[1]
     mine = slice(host[0] * share, (host[0] + 1) * share)
     order = grain.MapDataset.range(examples).shuffle(seed=rng.crc(f"order/{seed}"))

@@ -16,13 +16,12 @@ from recjax.data.inputs import Input, TextInput
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
-from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
+from recjax.data.splits import SPLITS, query_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
+from recjax.data.title_queries import span
 from recjax.features import IdFeature, Sides
 from recjax.metrics.task import RankingTask
-
-SPLITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -116,10 +115,10 @@ class SearchData:
     def sides(self) -> Sides:
         """The features of both sides."""
         vocabulary = self.inputs["text"].vocabulary
-        size, idf = vocabulary.size, vocabulary.idf()
+        size, start = vocabulary.size, self.settings.ngrams.importance(vocabulary)
         return {
-            "query": {"text": IdFeature(size, self.settings.query_length, idf)},
-            "candidate": {"text": IdFeature(size, self.settings.title_length, idf)},
+            "query": {"text": IdFeature(size, self.settings.query_length, start)},
+            "candidate": {"text": IdFeature(size, self.settings.title_length, start)},
         }
 
     def batches(
@@ -196,18 +195,15 @@ class SearchData:
         pair = self.training_pairs[rows]
         positive = np.where(spans, titles, known.product[pair]).astype(np.int32)
         texts = [
-            self._span(positive[i], draws[i]) if spans[i] else known.queries[q]
+            span(self._words[positive[i]], draws[i], settings.span)
+            if spans[i]
+            else known.queries[q]
             for i, q in list(enumerate(known.query[pair]))[mine]
         ]
         top = max(settings.positive_relevance, known.relevance.max())
         weight = np.where(spans, 1.0, known.relevance[pair] / top)
         negative = pairs.draw_negatives(
-            self.seed,
-            step,
-            len(self.corpus),
-            settings.negatives,
-            mine,
-            settings.batch_size,
+            self.seed, step, len(self.corpus), settings.negatives, mine, len(rows)
         )
         query_id = np.where(spans, -1 - np.arange(len(rows)), known.query[pair])
         return pairs.pair_batch(
@@ -219,11 +215,3 @@ class SearchData:
             self.corpus.features,
             self._log_share,
         )
-
-    def _span(self, product: int, draw: np.ndarray) -> str:
-        """Returns a few neighbouring words of a title."""
-        title = self._words[product]
-        shortest, longest = self.settings.span
-        count = shortest + int(draw[0] * (longest - shortest + 1))
-        start = int(draw[1] * max(len(title) - count + 1, 1))
-        return " ".join(title[start : start + count])

@@ -8,9 +8,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recjax.errors import UserError
+from recjax.errors import UserError, nearest
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+class Splits(dict[str, int]):
+    """Name of a split -> its number."""
+
+    def __missing__(self, name: str) -> int:
+        """Raises UserError: there is no such split."""
+        known = ", ".join(map(repr, self))
+        raise UserError(f"no split {name!r}; choose {known}.{nearest(name, self)}")
+
+
+SPLITS = Splits(train=TRAIN, validation=VALIDATION, test=TEST)
 
 
 def time_split(

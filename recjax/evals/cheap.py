@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
+from recjax.data.events import Events
 from recjax.errors import UserError
 from recjax.evals.base import KS
 from recjax.evals.baselines.bm25 import Bm25
-from recjax.evals.baselines.events import Events, Histories
 from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.scorer import Scorer, rank_scores
@@ -65,9 +63,8 @@ class ItemKnnBaseline:
         known = program.dataset.queries(self.split).history
         if known is None:
             raise UserError("item-kNN needs queries with histories; this data has none")
-        histories = Histories(known.offsets, known.items, known.ages)
         events = training_events(program.dataset)
-        return _judge(self, program, ItemKnn.fit(events, histories, self.options))
+        return _judge(self, program, ItemKnn.fit(events, known, self.options))
 
 
 @dataclass(frozen=True)
@@ -106,12 +103,10 @@ def training_events(dataset: Any) -> Events:
     Raises:
       UserError: the data set is not made of interactions.
     """
-    known = getattr(dataset, "interactions", None)
-    if known is None:
+    events = getattr(dataset, "events", None)
+    if events is None:
         raise UserError("this baseline needs interactions; this data has none")
-    rows = np.sort(dataset.training_events)
-    size = len(dataset.corpus)
-    return Events(known.user[rows], known.item[rows], known.timestamp[rows], size)
+    return events
 
 
 def _judge(

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recjax.data.text.ngrams import IDEOGRAPH, JOINER, LETTER, SPACE, classes
+from recjax.data.text.ngrams import (
+    IDEOGRAPH,
+    JOINER,
+    LETTER,
+    PLURAL,
+    SPACE,
+    TextRules,
+    classes,
+)
 from recjax.data.text.normalize import CODE_POINTS, folding
 from recjax.data.text.vocabulary import Vocabulary
 from recjax.errors import UserError
@@ -80,7 +88,7 @@ def text_encoder(vocabulary: Vocabulary, length: int) -> tf.Module:
             rows = tf.size(texts, tf.int64)
             codes, row = self._normalized(texts)
             kinds = _lookup(tf, self.classes, codes)
-            words, word_row = _words(tf, codes, kinds, row)
+            words, word_row = _words(tf, codes, kinds, row, vocabulary.rules)
             pair_row, inside = _windows(tf, word_row, 2)
             pairs = tf.strings.join([words[:-1], words[1:]], JOINER)
             pairs = tf.boolean_mask(pairs, inside)
@@ -90,7 +98,10 @@ def text_encoder(vocabulary: Vocabulary, length: int) -> tf.Module:
                 left_packed(tf, self.bigrams.lookup(pairs), pair_row, rows),
                 left_packed(tf, self.trigrams.lookup(keys), key_row, rows),
             ]
-            return tf.concat(ids, 1).to_tensor(shape=[None, length])
+            ids = tf.concat(ids, 1)
+            if vocabulary.rules.once:
+                ids = _once(tf, ids, rows, vocabulary.size)
+            return ids.to_tensor(shape=[None, length])
 
         def _normalized(self, texts: Any) -> tuple[Any, Any]:
             """Returns normalised code points, a space around each text, and rows."""
@@ -149,10 +160,15 @@ def _key(first: Any, second: Any, third: Any) -> Any:
     return (first * _WIDE + second) * _WIDE + third
 
 
-def _words(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
+def _words(
+    tf: Any, codes: Any, kinds: Any, row: Any, rules: TextRules
+) -> tuple[Any, Any]:
     """Returns the words and their rows; every row starts and ends with whitespace."""
     inside = (kinds == LETTER) | (kinds == IDEOGRAPH)
     joined = (kinds == LETTER) & (_shifted(tf, kinds) == LETTER)
+    if rules.split_digits:
+        digit = tf.cast((codes >= ord("0")) & (codes <= ord("9")), tf.int32)
+        joined &= digit == _shifted(tf, digit)
     starts = inside & ~joined
     word = tf.cumsum(tf.cast(starts, tf.int64)) - 1
     word_row = tf.boolean_mask(row, starts)
@@ -162,7 +178,10 @@ def _words(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
         tf.size(word_row, tf.int64),
         validate=False,
     )
-    return tf.strings.unicode_encode(chars, "UTF-8"), word_row
+    words = tf.strings.unicode_encode(chars, "UTF-8")
+    if rules.strip_plurals:
+        words = tf.strings.regex_replace(words, PLURAL, r"\1")
+    return words, word_row
 
 
 def _trigram_keys(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
@@ -174,6 +193,15 @@ def _trigram_keys(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
     key_row, inside = _windows(tf, tf.boolean_mask(row, ~repeated), 3)
     keys = _key(chars[:-2], chars[1:-1], chars[2:])
     return tf.boolean_mask(keys, inside), key_row
+
+
+def _once(tf: Any, ids: Any, rows: Any, size: int) -> Any:
+    """Returns each id of a row once, in the order of first occurrence."""
+    keys = ids.value_rowids() * size + tf.cast(ids.flat_values, tf.int64)
+    keys, _ = tf.unique(keys)
+    return tf.RaggedTensor.from_value_rowids(
+        tf.cast(keys % size, tf.int32), keys // size, rows, validate=False
+    )
 
 
 def _shifted(tf: Any, values: Any) -> Any:

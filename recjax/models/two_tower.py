@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax import rng
-from recjax.features import Sides
+from recjax.errors import UserError
+from recjax.features import IdFeature, Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn.tower import Tower
 from recjax.outputs import Retrieval
@@ -28,12 +29,14 @@ class Table:
       width: `D`.
       scale: standard deviation of the starting values.
       from_weight: start from the feature's weights (IDF) instead; width 1.
+      from_vectors: start from the feature's vectors instead.
       distinct: see `TableSpec`.
     """
 
     width: int
     scale: float = 0.05
     from_weight: bool = False
+    from_vectors: bool = False
     distinct: int | None = None
 
 
@@ -65,10 +68,9 @@ class TwoTower:
         Raises:
           ValueError: a tower names a table or feature that does not exist.
         """
-        rows: dict[str, int] = {}
-        weights: dict[str, np.ndarray | None] = {}
+        tallest: dict[str, IdFeature] = {}
         for side in SIDES:
-            for name, module in self.tower(side).inputs.items():
+            for name, module in self.tower(side).uses(train=False).values():
                 if name not in sides[side]:
                     raise ValueError(
                         f"the {side} tower wants feature {name!r}, the data has "
@@ -78,13 +80,16 @@ class TwoTower:
                 for table in module.row_ids(np.zeros((1, 1), np.int32)):
                     if table not in self.tables:
                         raise ValueError(f"{side}/{name} names no table {table!r}")
-                    rows[table] = max(rows.get(table, 0), feature.rows)
-                    weights[table] = feature.weight
+                    known = tallest.setdefault(table, feature)
+                    tallest[table] = max(known, feature, key=lambda one: one.rows)
+        for name in self.tables:
+            if name not in tallest:
+                raise ValueError(f"no tower uses table {name!r}; remove it")
         return {
             name: TableSpec(
-                rows[name],
+                tallest[name].rows,
                 table.width,
-                partial(_start, table=table, weight=weights[name]),
+                partial(_start, table=table, feature=tallest[name], name=name),
                 table.distinct,
             )
             for name, table in self.tables.items()
@@ -97,16 +102,19 @@ class TwoTower:
             ("query", batch["query"]),
             ("candidate", _candidates(batch)),
         ):
-            for table, uses in self.side_rows(side, features).items():
+            for table, uses in self._side_rows(side, features, True).items():
                 named.setdefault(table, {}).update(uses)
         return named
 
     def side_rows(self, side: str, features: Batch) -> RowIds:
-        """Names the rows that the features of one side need."""
+        """Names the rows that the features of one side need, the fixed part's too."""
+        return self._side_rows(side, features, False)
+
+    def _side_rows(self, side: str, features: Batch, train: bool) -> RowIds:
         named: dict[str, dict[str, Array]] = {}
-        for name, module in self.tower(side).inputs.items():
+        for use, (name, module) in self.tower(side).uses(train).items():
             for table, ids in module.row_ids(features[name]).items():
-                named.setdefault(table, {})[f"{side}/{name}"] = ids
+                named.setdefault(table, {})[f"{side}/{use}"] = ids
         return named
 
     def init(
@@ -119,8 +127,9 @@ class TwoTower:
             ("candidate", _candidates(batch)),
         ):
             tower = self.tower(side)
-            taken = _taken(tower, side, rows)
-            variables = tower.init(rng.stream(key, side), features, taken)
+            taken = _taken(tower, side, rows, train=True)
+            keys = {"params": rng.stream(key, side), "dropout": key}
+            variables = tower.init(keys, features, taken, train=True)
             params[side] = variables.get("params", {})
         if self.learn_temperature:
             params["log_scale"] = jnp.log(jnp.float32(1 / self.temperature))
@@ -179,7 +188,7 @@ class TwoTower:
         return tower.apply(
             {"params": params[side]},
             features,
-            _taken(tower, side, rows),
+            _taken(tower, side, rows, train=key is not None),
             train=key is not None,
             rngs=rngs,
         )
@@ -194,25 +203,31 @@ def _candidates(batch: Batch) -> Batch:
 
 
 def _taken(
-    tower: Tower, side: str, rows: Mapping[str, TableRows]
+    tower: Tower, side: str, rows: Mapping[str, TableRows], train: bool
 ) -> dict[str, dict[str, tuple[Array, Array]]]:
     taken: dict[str, dict[str, tuple[Array, Array]]] = {}
-    for name in tower.inputs:
-        use = f"{side}/{name}"
-        taken[name] = {
-            table: (got.values, got.index[use])
+    for use in tower.uses(train):
+        taken[use] = {
+            table: (got.values, got.index[f"{side}/{use}"])
             for table, got in rows.items()
-            if use in got.index
+            if f"{side}/{use}" in got.index
         }
     return taken
 
 
 def _start(
-    key: PRNGKey, shape: tuple[int, int], table: Table, weight: np.ndarray | None
+    key: PRNGKey, shape: tuple[int, int], table: Table, feature: IdFeature, name: str
 ) -> Array:
-    if not table.from_weight:
+    if table.from_weight:
+        given = None if feature.weight is None else feature.weight[:, None]
+    elif table.from_vectors:
+        given = feature.vectors
+    else:
         return table.scale * jax.random.normal(key, shape)
-    if weight is None:
-        raise ValueError("from_weight needs a feature with weights")
-    start = jnp.zeros(shape).at[: len(weight), 0].set(jnp.asarray(weight))
-    return start
+    if given is None or given.shape != shape:
+        found = "nothing" if given is None else list(given.shape)
+        raise UserError(
+            f"table {name!r} starts from what the data knows of its ids: wanted "
+            f"{list(shape)}, the feature gives {found}"
+        )
+    return jnp.asarray(given)

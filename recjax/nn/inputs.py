@@ -18,14 +18,15 @@ class Bag(nn.Module):
       table: name of the table of vectors.
       importance: name of a table of width 1 that weighs each id; None weighs all
         alike.
-      norm: scale the sum to length 1, or leave it ("none"), or divide it by the
-        square root of the number of ids ("sqrt").
+      norm: power of the sum's length that is divided out: 1 makes all bags of length 1,
+        0 leaves them alone. Between them longer texts weigh more, but not in
+        proportion, as in BM25.
       dropout: rate at which whole ids are left out in training.
     """
 
     table: str
     importance: str | None = None
-    norm: str = "sqrt"
+    norm: float = 0.5
     dropout: float = 0.0
 
     def row_ids(self, ids: Int[Array, "B L"]) -> dict[str, Int[Array, "B L"]]:
@@ -53,10 +54,7 @@ class Bag(nn.Module):
         if self.dropout:
             weight = nn.Dropout(self.dropout, deterministic=not train)(weight)
         total = bag(values, index, weight)
-        if self.norm == "unit":
-            square = jnp.sum(total * total, -1, keepdims=True)
-            return total / jnp.sqrt(square + 1e-6)
-        if self.norm == "sqrt":
-            count = jnp.sum(ids > 0, -1, keepdims=True)
-            return total / jnp.sqrt(jnp.maximum(count, 1)).astype(total.dtype)
-        return total
+        if not self.norm:
+            return total
+        square = jnp.sum(total * total, -1, keepdims=True)
+        return total / (square + 1e-6) ** (self.norm / 2)

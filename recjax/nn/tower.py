@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 
 import flax.linen as nn
+import jax.numpy as jnp
 
 from recjax.nn.mlp import Mlp, unit
 from recjax.typing import Array, Batch, Float
@@ -22,6 +24,10 @@ class Tower(nn.Module):
       residual: add the sum of the inputs to what the layers make of it.
       dropout: rate inside the layers.
       normalize: scale embeddings to length 1, so that scores are cosines.
+      fixed: feature name -> a module without parameters, whose vector is joined to the
+        embedding once training is over: the scores of the two parts add up. Training
+        does not see it, for what was counted from the training events looks far better
+        on them than on others.
     """
 
     inputs: Mapping[str, nn.Module]
@@ -30,6 +36,15 @@ class Tower(nn.Module):
     residual: bool = False
     dropout: float = 0.0
     normalize: bool = True
+    fixed: Mapping[str, nn.Module] = field(default_factory=dict)
+
+    def uses(self, train: bool) -> dict[str, tuple[str, nn.Module]]:
+        """Returns name of a use -> (feature, module), all or those of training."""
+        used = {name: (name, module) for name, module in self.inputs.items()}
+        if not train:
+            fixed = self.fixed.items()
+            used |= {f"fixed/{name}": (name, module) for name, module in fixed}
+        return used
 
     @nn.compact
     def __call__(
@@ -42,8 +57,8 @@ class Tower(nn.Module):
 
         Args:
           features: feature name -> array [B, L].
-          rows: feature name -> table -> (distinct rows, index).
-          train: dropout is on.
+          rows: name of a use -> table -> (distinct rows, index).
+          train: dropout is on, the fixed part is off.
         """
         total = 0.0
         for name, module in self.inputs.items():
@@ -52,4 +67,9 @@ class Tower(nn.Module):
             mlp = Mlp(self.hidden, self.width, self.dropout, name="mlp")
             deep = mlp(nn.LayerNorm(name="norm")(total), train)
             total = total + deep if self.residual else deep
-        return unit(total) if self.normalize else total
+        parts = [unit(total) if self.normalize else total]
+        if not train:
+            for name, module in self.fixed.items():
+                fixed = module.copy(name=f"{name}_fixed")
+                parts.append(fixed(name, features, rows[f"fixed/{name}"], train))
+        return jnp.concatenate(parts, -1)

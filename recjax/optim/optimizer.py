@@ -9,6 +9,7 @@ from typing import Protocol
 import optax
 
 from recjax import tree
+from recjax.errors import UserError
 from recjax.optim.rowwise import RowRule
 from recjax.optim.schedule import Constant, Schedule
 from recjax.typing import Params
@@ -85,7 +86,7 @@ class Optimizer:
         """Returns the transformation of the dense parameters.
 
         Raises:
-          ValueError: a parameter that no pattern covers, or a row rule covers.
+          UserError: a parameter that no pattern covers, or a row rule covers.
         """
         labels = tree.label(params, self.rules)
         used = {label for _, label in tree.named_leaves(labels)}
@@ -93,7 +94,10 @@ class Optimizer:
         for pattern in used:
             rule = self.rules[pattern]
             if not hasattr(rule, "transform"):
-                raise ValueError(f"{pattern!r} covers dense parameters: {rule}")
+                raise UserError(
+                    f"optimizer.rules: {pattern!r} covers dense parameters, but "
+                    f"{type(rule).__name__} is a rule of tables"
+                )
             transforms[pattern] = rule.transform(lambda s: self.schedule(s, steps))
         parts = [optax.partition(transforms, labels)]
         if self.clip is not None:
@@ -104,10 +108,12 @@ class Optimizer:
         """Returns the rule of a table.
 
         Raises:
-          ValueError: no pattern covers it, or one of a dense rule.
+          UserError: no pattern covers it, or one of a dense rule.
         """
         pattern = tree.first_match(self.rules, f"tables/{table}")
         rule = self.rules[pattern] if pattern is not None else None
         if not hasattr(rule, "update"):
-            raise ValueError(f"no row rule covers 'tables/{table}', only {rule}")
+            raise UserError(
+                f"optimizer.rules: no row rule covers 'tables/{table}', only {rule}"
+            )
         return rule

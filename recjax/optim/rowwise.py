@@ -11,7 +11,10 @@ from recjax.typing import Array, Float
 
 
 class RowRule(Protocol):
-    """Updates the distinct rows that a batch touched, given their summed gradients."""
+    """Updates the distinct rows that a batch touched, given their summed gradients.
+
+    A row whose gradient is zero must stay as it is: it may not have been touched.
+    """
 
     def init(self, rows: int) -> Float[Array, " V"]:
         """Returns the state of a table, one number a row."""
@@ -39,11 +42,14 @@ class RowwiseAdagrad:
       learning_rate: step size before the schedule's factor.
       initial: start of the accumulator.
       eps: added to its root.
+      weight_decay: share of a touched row that goes per unit of learning rate,
+        decoupled from the gradient (Loshchilov & Hutter 2019).
     """
 
     learning_rate: float
     initial: float = 0.0
     eps: float = 1e-8
+    weight_decay: float = 0.0
 
     def init(self, rows: int) -> Float[Array, " V"]:
         """Returns the accumulators of a table."""
@@ -58,5 +64,9 @@ class RowwiseAdagrad:
     ) -> tuple[Float[Array, "U D"], Float[Array, " U"]]:
         """Returns new rows and accumulators."""
         slots = slots + jnp.mean(grads * grads, -1)
-        size = self.learning_rate * factor / (jnp.sqrt(slots) + self.eps)
-        return values - size[:, None] * grads, slots
+        rate = self.learning_rate * factor
+        change = grads / (jnp.sqrt(slots) + self.eps)[:, None]
+        if self.weight_decay:
+            touched = jnp.any(grads != 0, -1, keepdims=True)
+            change += self.weight_decay * jnp.where(touched, values, 0)
+        return values - rate * change, slots

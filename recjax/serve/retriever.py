@@ -70,7 +70,7 @@ class Retriever:
             ids = tuple(item["id"] for item in items)
             titles = tuple(item["title"] for item in items)
             vectors = np.load(folder / "vectors.npy")
-        except (OSError, ValueError, LookupError) as error:
+        except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
             raise UserError(f"{folder} is no whole bundle: {error}") from error
         return cls(
             ids,
@@ -142,6 +142,8 @@ def answer(
     Raises:
       UserError: no bundle, nothing to ask, or an id that the bundle does not know.
     """
+    if k < 1:
+        raise UserError(f"-k {k}: ask for at least one result")
     if not text.strip() and not history:
         raise UserError("there is nothing to ask: give --text or --history")
     retriever = Retriever.open(bundle)

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from recjax import tree
 from recjax.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -103,18 +104,14 @@ class Checkpoints:
         for step in reversed(self.steps()):
             reason = self._damage(step)
             if reason is None:
+                if self._listing(step).exists():
+                    self._check_shapes(step, like)
                 try:
                     return self._manager.restore(
                         step, args=ocp.args.StandardRestore(like)
                     )
                 except Exception as error:
                     reason = f"{self.folder / str(step)}: {_first_line(error)}"
-                    if self._listing(step).exists():
-                        raise UserError(
-                            f"the checkpoint is whole but does not fit: {reason}\nthe "
-                            "data or the model has changed since; choose another "
-                            "--workdir"
-                        ) from error
             reasons.append(reason)
             log.warning(
                 "checkpoint %d is damaged, trying an older one: %s", step, reason
@@ -138,6 +135,25 @@ class Checkpoints:
         """Waits for what is being written."""
         self.settle(wait=True)
         self._manager.close()
+
+    def _check_shapes(self, step: int, like: Any) -> None:
+        """Raises UserError where a whole checkpoint holds other arrays than wanted."""
+        path = self.folder / str(step)
+        found = ocp.StandardCheckpointHandler().metadata(path / "default").tree
+        saved = {name: leaf.shape for name, leaf in tree.named_leaves(found)}
+        wanted = {name: leaf.shape for name, leaf in tree.named_leaves(like)}
+        wrong = [
+            f"{name} has the shape {saved.get(name, 'nothing')}, "
+            f"{wanted.get(name, 'nothing')} is wanted"
+            for name in sorted(saved | wanted, key=lambda n: (n.startswith("opt/"), n))
+            if saved.get(name) != wanted.get(name)
+        ]
+        if wrong:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise UserError(
+                f"the checkpoint is whole but does not fit: {path}: {wrong[0]}{more}\n"
+                "the data or the model has changed since; choose another --workdir"
+            )
 
     def _set_aside(self, step: int) -> None:
         aside = self.folder.with_name(self.folder.name + "_damaged")

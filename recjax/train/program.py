@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from recjax import rng
 from recjax.data.dataset import Dataset
 from recjax.data.pipeline import HostBatch
+from recjax.errors import UserError
 from recjax.experiment import Experiment, Runtime
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
@@ -67,7 +68,15 @@ class Program:
 
     @cached_property
     def like(self) -> State:
-        """Shapes, types and shardings of the state."""
+        """Shapes, types and shardings of the state.
+
+        Raises:
+          UserError: the model does not fit the data.
+        """
+        try:
+            self.experiment.model.table_specs(self.dataset.sides)
+        except ValueError as error:
+            raise UserError(f"the model does not fit the data: {error}") from error
         batch = jax.tree.map(_shape, self.example_batch)
         shape = jax.eval_shape(self._init, batch)
         return checkpoint.like(shape, states.shardings(shape, self.mesh))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shutil
 import subprocess
 import time
@@ -19,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from recjax import settings
-from recjax.errors import UserError
+from recjax.data.splits import SPLITS
+from recjax.errors import UserError, nearest
 from recjax.experiment import Experiment, Runtime, load_experiment, load_runtime
 
 PACKAGES = ("recjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-FREE = ("evals", "export", "best")
-"""Parts of an experiment that may change between the attempts of one run."""
+FREE = (r"evals\..*", r"export.*", r"best", r"model\.tables\..*\.distinct")
+"""Settings that may change between the attempts of one run: they learn nothing else."""
+COPIES = ("experiment.py", "runtime.py")
 
 
 @dataclass(frozen=True)
@@ -53,34 +56,33 @@ class Request:
         """
         experiment = load_experiment(self.experiment, self.tiny)
         runtime = load_runtime(self.runtime)
-        return (
-            settings.override(experiment, self.set),
-            settings.override(runtime, self.set_runtime),
-        )
+        experiment = settings.override(experiment, self.set)
+        _check_evals(experiment)
+        return experiment, settings.override(runtime, self.set_runtime)
 
 
 def create(workdir: Path, request: Request) -> None:
-    """Writes the record of a run, or checks that the folder holds the same one.
+    """Writes the record of a run, after checking that it goes on with the same one.
 
     Raises:
-      UserError: the folder holds another experiment, or cannot be written.
+      UserError: the folder holds states of another experiment, or cannot be written.
     """
     experiment, runtime = request.resolve()
     text = settings.to_text(experiment)
     record = workdir / "experiment.txt"
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        if record.exists():
+        _mine(workdir)
+        if record.exists() and _begun(workdir):
             _same(workdir, record.read_text().split("\n\n")[0], text)
-        for source, name in (
-            (request.experiment, "experiment.py"),
-            (request.runtime, "runtime.py"),
-        ):
-            if Path(source).resolve() != (workdir / name).resolve():
-                shutil.copyfile(source, workdir / name)
         facts = "\n".join(f"{k}: {v}" for k, v in environment().items())
         where = settings.to_text(runtime)
         record.write_text(f"{text.strip()}\n\n{where.strip()}\n\n{facts}\n")
+        for source, name in zip(
+            (request.experiment, request.runtime), COPIES, strict=True
+        ):
+            if Path(source).resolve() != (workdir / name).resolve():
+                shutil.copyfile(source, workdir / name)
         saved = {
             "tiny": request.tiny,
             "set": list(request.set),
@@ -88,7 +90,10 @@ def create(workdir: Path, request: Request) -> None:
         }
         (workdir / "run.json").write_text(json.dumps(saved, indent=2) + "\n")
     except OSError as error:
-        raise UserError(f"cannot write the run folder {workdir}: {error}") from error
+        reason = error.strerror or error
+        raise UserError(
+            f"cannot write the run folder {workdir}: {reason}; choose another --workdir"
+        ) from error
 
 
 def request_of(workdir: Path) -> Request:
@@ -106,8 +111,7 @@ def request_of(workdir: Path) -> Request:
     try:
         saved = json.loads(path.read_text())
         return Request(
-            str(workdir / "experiment.py"),
-            str(workdir / "runtime.py"),
+            *(str(workdir / name) for name in COPIES),
             saved["tiny"],
             tuple(saved["set"]),
             tuple(saved["set_runtime"]),
@@ -147,10 +151,57 @@ def _python() -> str:
     return f"{platform.python_version()} on {platform.platform()}"
 
 
+def _check_evals(experiment: Experiment) -> None:
+    """Finds before training what would be found at its end, or never.
+
+    Raises:
+      UserError: an evaluation of a split that does not exist, or a best metric that no
+        evaluation computes.
+    """
+    for name, evaluation in experiment.evals.items():
+        split = getattr(evaluation, "split", "test")
+        if split not in SPLITS:
+            raise UserError(
+                f"evals.{name}.split = {split!r}: there is no such split."
+                + nearest(split, SPLITS)
+            )
+    if experiment.best is None:
+        return
+    name = experiment.best.split("/")[0]
+    during = [
+        other
+        for other, evaluation in experiment.evals.items()
+        if evaluation.trained and evaluation.every
+    ]
+    if name not in during:
+        raise UserError(
+            f"best = {experiment.best!r}: no evaluation {name!r} runs in training; "
+            f"those that do (every > 0): {', '.join(during) or 'none'}."
+            + nearest(name, during)
+        )
+
+
+def _mine(workdir: Path) -> None:
+    """Refuses a folder whose files would be taken for those of a run."""
+    there = [name for name in COPIES if (workdir / name).exists()]
+    if there and not (workdir / "experiment.txt").exists():
+        raise UserError(
+            f"{workdir} holds {there[0]} but no experiment.txt, so it is no run "
+            "folder; choose another --workdir"
+        )
+
+
+def _begun(workdir: Path) -> bool:
+    """Whether there is a state to go on from; else nothing binds the next attempt."""
+    return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
+
+
 def _same(workdir: Path, before: str, now: str) -> None:
     def binding(text: str) -> list[str]:
         lines = text.strip().splitlines()
-        return [line for line in lines if line.split(".")[0].split(" ")[0] not in FREE]
+        paths = [re.split(r" [:=]", line)[0] for line in lines]
+        free = [any(re.fullmatch(p, path) for p in FREE) for path in paths]
+        return [line for line, may in zip(lines, free, strict=True) if not may]
 
     old, new = binding(before), binding(now)
     if old == new:

@@ -122,21 +122,31 @@ def gather(
     """
     rows, distinct, overflow = {}, {}, {}
     for name, uses in ids.items():
-        # Tables that are named by the same ids sort them once: XLA merges the sorts.
-        flat = jnp.concatenate([part.ravel() for part in uses.values()])
+        height = tables[name].shape[0]
         capacity = specs[name].distinct if capped else None
-        # No more rows are distinct than there are, which small tables profit from.
-        capacity = min(capacity or flat.size, flat.size, tables[name].shape[0])
-        unique, index, overflow[name] = table_rows.distinct(
-            flat, capacity, tables[name].shape[0]
-        )
-        places, start = {}, 0
-        for use, part in uses.items():
-            places[use] = index[start : start + part.size].reshape(part.shape)
-            start += part.size
+        capacity = capacity or sum(part.size for part in uses.values())
+        if capacity >= height:
+            # A batch that names more ids than there are rows takes them all, unsorted.
+            unique, places = jnp.arange(height), uses
+            overflow[name] = jnp.zeros((), jnp.int32)
+        else:
+            unique, places, overflow[name] = _distinct(uses, capacity, height)
         values = table_rows.read(tables[name], unique, mesh)
         rows[name], distinct[name] = TableRows(values, places), unique
     return rows, distinct, overflow
+
+
+def _distinct(
+    uses: Mapping[str, Array], capacity: int, height: int
+) -> tuple[Array, dict[str, Array], Array]:
+    # Tables that are named by the same ids sort them once: XLA merges the sorts.
+    flat = jnp.concatenate([part.ravel() for part in uses.values()])
+    unique, index, overflow = table_rows.distinct(flat, capacity, height)
+    places, start = {}, 0
+    for use, part in uses.items():
+        places[use] = index[start : start + part.size].reshape(part.shape)
+        start += part.size
+    return unique, places, overflow
 
 
 def _blank_rows(

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recjax.evals.baselines import item_knn
-from recjax.evals.baselines.events import Events, Histories
-from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions, count_pairs
+from recjax.data import cooccurrence
+from recjax.data.cooccurrence import count_pairs
+from recjax.data.events import Events, Histories
+from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
 from recjax.evals.baselines.tune import tune_item_knn
 from recjax.metrics.task import RankingTask
 
@@ -132,7 +133,7 @@ def test_direction():
 def test_pairs_in_portions_are_the_same_pairs(monkeypatch):
     events = random_events(3, users=30)
     whole = count_pairs(events, 10, 0.5)
-    monkeypatch.setattr(item_knn, "PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr(cooccurrence, "PAIRS_AT_ONCE", 7)
     parts = count_pairs(events, 10, 0.5)
     for name in ("ordered", "together"):
         expected = getattr(whole, name).toarray()

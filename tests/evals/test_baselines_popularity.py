@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recjax.evals.baselines.events import Events, Histories
+from recjax.data.events import Events, Histories
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.task import RankingTask

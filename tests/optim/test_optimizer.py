@@ -5,6 +5,7 @@ import numpy as np
 import optax
 import pytest
 
+from recjax.errors import UserError
 from recjax.optim import Adam, Constant, Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
 
 PARAMS = {"query": {"kernel": jnp.ones((2, 2))}, "bias": jnp.ones(3)}
@@ -34,13 +35,13 @@ def test_each_part_moves_at_its_own_rate():
     ],
 )
 def test_dense_parameters_need_a_dense_rule(rules, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         Optimizer(rules).dense(PARAMS, 10)
 
 
 @pytest.mark.parametrize("rules", [{".*": Adam(0.1)}, {"query/.*": Adam(0.1)}])
 def test_tables_need_a_row_rule(rules):
-    with pytest.raises(ValueError, match="no row rule covers 'tables/item'"):
+    with pytest.raises(UserError, match="no row rule covers 'tables/item'"):
         Optimizer(rules).row_rule("item")
 
 

@@ -84,10 +84,11 @@ def run(optimizer, model, steps):
     return history, jax.device_get(report)
 
 
-@pytest.mark.parametrize("distinct", [None, 14])
-@pytest.mark.parametrize("initial", [0.0, 0.3])
-def test_same_as_dense_adagrad_on_summed_gradients(distinct, initial):
-    rule = RowwiseAdagrad(0.1, initial, eps=1e-6)
+# With more room than the table has rows, all of them are taken and none sorted.
+@pytest.mark.parametrize("distinct", [None, 14, 10_000])
+@pytest.mark.parametrize("initial, decay", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.7)])
+def test_same_as_dense_adagrad_on_summed_gradients(distinct, initial, decay):
+    rule = RowwiseAdagrad(0.1, initial, eps=1e-6, weight_decay=decay)
     schedule = WarmupCosine(3)
     optimizer = Optimizer({"tables/.*": rule, ".*": Adam(0.05)}, schedule)
     history, report = run(optimizer, Sums(distinct), STEPS)
@@ -98,14 +99,17 @@ def test_same_as_dense_adagrad_on_summed_gradients(distinct, initial):
         grad = dense_gradient(table, before.params["bias"], batch(step))
         slots += (grad**2).mean(1)
         factor = float(schedule(step, STEPS))
-        table -= 0.1 * factor * grad / (np.sqrt(slots) + 1e-6)[:, None]
+        decayed = np.where((grad != 0).any(1, keepdims=True), decay * table, 0)
+        table -= 0.1 * factor * (grad / (np.sqrt(slots) + 1e-6)[:, None] + decayed)
         np.testing.assert_allclose(after.tables["t"], table, rtol=2e-5, atol=2e-5)
         np.testing.assert_allclose(after.opt["rows"]["t"], slots, rtol=1e-4)
 
 
-def test_rows_that_a_batch_does_not_name_keep_every_bit():
-    optimizer = Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(0.05)})
-    history, _ = run(optimizer, Sums(), STEPS)
+@pytest.mark.parametrize("distinct", [None, 10_000])
+def test_rows_that_a_batch_does_not_name_keep_every_bit(distinct):
+    rule = RowwiseAdagrad(0.1, weight_decay=0.5)
+    optimizer = Optimizer({"tables/.*": rule, ".*": Adam(0.05)})
+    history, _ = run(optimizer, Sums(distinct), STEPS)
     for step, (before, after) in enumerate(zip(history, history[1:], strict=False)):
         named = np.unique([*batch(step)["a"].ravel(), *batch(step)["b"]])
         others = np.setdiff1d(np.arange(ROWS), named)

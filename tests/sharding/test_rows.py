@@ -22,7 +22,7 @@ def mesh():
     return make_mesh({"data": 1})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ids_of_a_batch, st.sampled_from([1, 4, TABLE, SIZE]))
 def test_distinct_is_numpys_unique(ids, capacity):
     unique, index, overflow = jax.device_get(
@@ -38,7 +38,7 @@ def test_distinct_is_numpys_unique(ids, capacity):
     assert ((0 <= index) & (index < capacity)).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ids_of_a_batch)
 def test_what_is_read_by_place_is_what_was_named(ids):
     mesh = make_mesh({"data": 1})
@@ -54,7 +54,7 @@ def test_ids_outside_the_table_read_as_zeros(mesh):
     np.testing.assert_array_equal(got[:, 0], [1, 1, 0, 0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ids_of_a_batch)
 def test_write_changes_the_named_rows_and_no_other(ids):
     mesh = make_mesh({"data": 1})

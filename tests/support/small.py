@@ -118,7 +118,7 @@ def experiment(items: int = 40, **changes) -> Experiment:
                 dropout=0.1,
             ),
             candidate=Tower(
-                {"item": Bag("film", norm="none"), "text": Bag("token", "importance")},
+                {"item": Bag("film", norm=0.0), "text": Bag("token", "importance")},
                 WIDTH,
             ),
             tables={

@@ -5,6 +5,7 @@ import pytest
 import small
 
 from recjax.data.pipeline import batches
+from recjax.errors import UserError
 
 SIZE = 16
 
@@ -81,7 +82,7 @@ def test_an_epoch_meets_every_example_once(examples):
 
 
 def test_what_cannot_be_split_or_is_not_there():
-    with pytest.raises(ValueError, match="no training examples"):
+    with pytest.raises(UserError, match="no training examples"):
         batches(0, 4, None, seed=0)
-    with pytest.raises(ValueError, match="batch size 5 is not divisible by 2 hosts"):
+    with pytest.raises(UserError, match="batch size 5 is not divisible by 2 hosts"):
         batches(9, 5, None, seed=0, host=(0, 2))

@@ -33,9 +33,7 @@ def test_bad_arrays_are_named_with_the_step():
 
 
 def test_rows_without_room_name_the_setting():
-    with pytest.raises(
-        TrainingBroken, match="step 4: table 'film' has no room for 12"
-    ):
+    with pytest.raises(TrainingBroken, match="step 4: table 'film' has no room for 12"):
         check(4, report(overflow=12))
     with pytest.raises(TrainingBroken, match=r"raise model\.tables\.film\.distinct"):
         check(4, report(overflow=12))

@@ -8,6 +8,7 @@ relevance 1 to 3 as the mean of at least 3 raters. A product is an id, not a tit
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -62,7 +63,10 @@ def read(path: Path) -> SearchPairs:
             pl.col("product_title").str.strip_chars().alias("title"),
             pl.col("relevance").cast(pl.Float32),
         )
-    except (OSError, KeyError, zipfile.BadZipFile, pl.exceptions.PolarsError) as error:
+    except (
+        *(OSError, KeyError, ValueError, EOFError),
+        *(zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError),
+    ) as error:
         raise UserError(
             f"{path} is not Home Depot's train.csv.zip as {URL} gives it "
             f"({type(error).__name__}: {error}). Download it again."

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -88,7 +89,7 @@ def read(path: Path) -> Interactions:
             return _read_zip(file)
     except (
         *(OSError, KeyError, ValueError, IndexError, EOFError),
-        *(zipfile.BadZipFile, pl.exceptions.PolarsError),
+        *(zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError),
     ) as error:
         raise UserError(
             f"{path} is not MovieLens-100K as it was published "

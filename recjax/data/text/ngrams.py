@@ -6,7 +6,8 @@ The rules are OmniSearchSage's (arXiv 2404.16260, published code):
 * trigrams: "#" at both ends and for each run of whitespace, punctuation kept, running
   across words; whitespace at an end is one with that end's "#".
 Code points beyond U+FFFF are visited once (the published code visits them twice).
-Every function normalises its input; normalised input is left as it is.
+Every function normalises its input; normalised input is left as it is. `TextRules` adds
+what product search profits from; the defaults are the published rules.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +23,11 @@ from recjax.data.text.normalize import CODE_POINTS, normalize
 
 LETTER, SPACE, PUNCTUATION, IDEOGRAPH = 0, 1, 2, 3
 JOINER = "#"
+PLURAL = "^(.{2,}[^s])s$"
+"""A word that loses its final s; read alike by Python and TensorFlow."""
+
+_RUNS = re.compile("[0-9]+|[^0-9]+")
+_PLURAL = re.compile(PLURAL)
 
 # The CJK Unified and Compatibility Ideograph blocks.
 _IDEOGRAPHS = (
@@ -29,9 +36,31 @@ _IDEOGRAPHS = (
 )  # fmt: skip
 
 
-def words(text: str) -> list[str]:
-    """Returns the words of `text` in order, duplicates kept."""
-    return _words(normalize(text))
+@dataclass(frozen=True)
+class TextRules:
+    """What product search profits from, beyond the published rules.
+
+    Attributes:
+      split_digits: "4in" is two words, "4" and "in" (digits 0 to 9).
+      strip_plurals: a final s of words over 3 letters goes, unless it is one of two.
+      once: an n-gram that a text repeats gets one id, that of its first occurrence.
+    """
+
+    split_digits: bool = False
+    strip_plurals: bool = False
+    once: bool = False
+
+
+PUBLISHED = TextRules()
+
+
+def words(text: str, rules: TextRules = PUBLISHED) -> list[str]:
+    """Returns the words of `text` in order, duplicates kept.
+
+    >>> words("2x4 Angle-Brackets", TextRules(True, True))
+    ['2', 'x', '4', 'angle', 'bracket']
+    """
+    return _words(normalize(text), rules)
 
 
 def unigrams(text: str) -> list[str]:
@@ -57,10 +86,12 @@ def trigrams(text: str) -> list[str]:
     return _trigrams(normalize(text))
 
 
-def all_ngrams(text: str) -> tuple[list[str], list[str], list[str]]:
+def all_ngrams(
+    text: str, rules: TextRules = PUBLISHED
+) -> tuple[list[str], list[str], list[str]]:
     """Returns (unigrams, bigrams, trigrams), normalising `text` once."""
     text = normalize(text)
-    tokens = _words(text)
+    tokens = _words(text, rules)
     return tokens, _bigrams(tokens), _trigrams(text)
 
 
@@ -99,8 +130,13 @@ def _character_class(members: np.ndarray) -> str:
     )
 
 
-def _words(text: str) -> list[str]:
-    return _pattern().findall(text)
+def _words(text: str, rules: TextRules) -> list[str]:
+    found = _pattern().findall(text)
+    if rules.split_digits:
+        found = [run for word in found for run in _RUNS.findall(word)]
+    if rules.strip_plurals:
+        found = [_PLURAL.sub(r"\1", word) for word in found]
+    return found
 
 
 def _bigrams(tokens: list[str]) -> list[str]:

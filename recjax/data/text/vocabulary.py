@@ -6,16 +6,16 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from recjax.data.text.ngrams import all_ngrams
+from recjax.data.text.ngrams import PUBLISHED, TextRules, all_ngrams
 from recjax.errors import UserError
 
 KINDS = ("unigram", "bigram", "trigram")
-_FORMAT = "recjax vocabulary 1"
+_FORMAT = "recjax vocabulary 2"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Vocabulary:
       frequencies: for each token in id order (without padding), how many texts of the
         corpus hold it.
       documents: number of texts of the corpus.
+      rules: how texts become n-grams.
     """
 
     unigrams: tuple[str, ...]
@@ -39,6 +40,7 @@ class Vocabulary:
     trigrams: tuple[str, ...]
     frequencies: tuple[int, ...]
     documents: int
+    rules: TextRules = PUBLISHED
 
     def __post_init__(self) -> None:
         """Checks the lists against each other.
@@ -71,6 +73,7 @@ class Vocabulary:
         bigrams: int,
         trigrams: int,
         min_count: int = 1,
+        rules: TextRules = PUBLISHED,
     ) -> Vocabulary:
         """Returns the n-grams that most texts hold.
 
@@ -82,12 +85,13 @@ class Vocabulary:
           bigrams: how many bigrams to keep at most.
           trigrams: how many trigrams to keep at most.
           min_count: a kept token is in at least this many texts.
+          rules: how texts become n-grams.
         """
         counts: tuple[Counter[str], ...] = (Counter(), Counter(), Counter())
         documents = 0
         for text in texts:
             documents += 1
-            for count, grams in zip(counts, all_ngrams(text), strict=True):
+            for count, grams in zip(counts, all_ngrams(text, rules), strict=True):
                 count.update(set(grams))
         kept = [
             sorted(
@@ -100,6 +104,7 @@ class Vocabulary:
             *(tuple(token for token, _ in items) for items in kept),
             frequencies=tuple(n for items in kept for _, n in items),
             documents=documents,
+            rules=rules,
         )
 
     @property
@@ -130,9 +135,10 @@ class Vocabulary:
         return weights
 
     def encode(self, text: str) -> np.ndarray:
-        """Returns the ids of the n-grams of `text`, i32[n], duplicates kept.
+        """Returns the ids of the n-grams of `text`, i32[n].
 
-        Unigrams come first, then bigrams, then trigrams, each in text order.
+        Duplicates are kept unless the rules say `once`. Unigrams come first, then
+        bigrams, then trigrams, each in text order.
         """
         return np.asarray(self._ids(text), np.int32)
 
@@ -151,6 +157,7 @@ class Vocabulary:
     def save(self, path: str | Path) -> None:
         """Writes the vocabulary as JSON lines: a header, then one token a line."""
         header = {"format": _FORMAT, "documents": self.documents}
+        header["rules"] = asdict(self.rules)
         header |= dict(zip(KINDS, map(len, self.tokens), strict=True))
         frequency = iter(self.frequencies)
         with open(path, "w", encoding="utf-8", newline="\n") as file:
@@ -176,6 +183,7 @@ class Vocabulary:
                 raise ValueError(header["format"])
             sizes = [int(header[kind]) for kind in KINDS]
             documents = int(header["documents"])
+            rules = TextRules(**header["rules"])
         except (ValueError, LookupError, TypeError) as error:
             raise UserError(
                 f"{path}: not a vocabulary file (line 1 must hold "
@@ -207,6 +215,7 @@ class Vocabulary:
             tuple(tokens[second:]),
             tuple(frequencies),
             documents,
+            rules,
         )
 
     @functools.cached_property
@@ -217,9 +226,12 @@ class Vocabulary:
         )
 
     def _ids(self, text: str) -> list[int]:
-        return [
+        ids = [
             known
-            for lookup, grams in zip(self._lookups, all_ngrams(text), strict=True)
+            for lookup, grams in zip(
+                self._lookups, all_ngrams(text, self.rules), strict=True
+            )
             for gram in grams
             if (known := lookup.get(gram))
         ]
+        return list(dict.fromkeys(ids)) if self.rules.once else ids

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.evals.baselines.events import Events
+from recjax.data.events import Events
 
 SECONDS_A_DAY = 86_400
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from recjax.evals.baselines.events import Events, Histories
-from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions, count_pairs
+from recjax.data.cooccurrence import count_pairs
+from recjax.data.events import Events, Histories
+from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.ranking import ranking_metrics
 from recjax.metrics.task import RankingTask

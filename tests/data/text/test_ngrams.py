@@ -45,6 +45,32 @@ def naive_trigrams(text):
     return ["".join(three) for three in zip(chars, chars[1:], chars[2:], strict=False)]
 
 
+def naive_rules(words):
+    """Applies the rules of product search one character at a time."""
+    refined = []
+    for word in words:
+        parts = [word[0]]
+        for char in word[1:]:
+            if (char in "0123456789") == (parts[-1][-1] in "0123456789"):
+                parts[-1] += char
+            else:
+                parts.append(char)
+        refined += parts
+    plural = [len(w) > 3 and w[-1] == "s" and w[-2] != "s" for w in refined]
+    return [w[:-1] if s else w for w, s in zip(refined, plural, strict=True)]
+
+
+@given(text=st.text(st.sampled_from("asS12$-. é日𠀋"), max_size=20))
+def test_word_rules_of_product_search(text):
+    rules = ngrams.TextRules(split_digits=True, strip_plurals=True)
+    assert ngrams.words(text, rules) == naive_rules(naive_words(text))
+    unigrams, bigrams, trigrams = ngrams.all_ngrams(text, rules)
+    assert unigrams == ngrams.words(text, rules)
+    pairs = zip(unigrams, unigrams[1:], strict=False)
+    assert bigrams == [f"{a}#{b}" for a, b in pairs]
+    assert trigrams == ngrams.trigrams(text)
+
+
 def test_published_outputs():
     assert ngrams.trigrams("Hello  World") == (
         "#he hel ell llo lo# o#w #wo wor orl rld ld#".split()

@@ -1,4 +1,4 @@
-"""What the baselines of interactions read: training events and query histories."""
+"""Training events and query histories: what is counted, and what is answered."""
 
 from __future__ import annotations
 

@@ -1,0 +1,291 @@
+"""Bad data files, given to the command line: one clear error and exit status 2."""
+
+import zipfile
+from pathlib import Path
+
+import command
+import polars as pl
+import pytest
+import small
+
+EVENTS = "user,item,timestamp\nu1,i1,100\nu1,i2,200\nu2,i1,300\n"
+ITEMS = "item,title\ni1,Red shoe\ni2,Blue shoe\n"
+PAIRS = "query,product,relevance,title\nshoe,p1,3,Red shoe\nhat,p2,2.5,Hat\n"
+PRODUCTS = "product,title\np1,Red shoe\np2,Hat\n"
+
+INTERACTIONS = [
+    # case, text of the file, what the message must hold
+    ("empty file", "", ["empty file", "Fix: give it a header and rows"]),
+    ("header alone", "user,item,timestamp\n", ["no rows", "Fix: give it rows"]),
+    (
+        "a wrong column",
+        EVENTS.replace("timestamp", "time"),
+        ["missing column", "'timestamp'", "user", "--column timestamp=NAME"],
+    ),
+    (
+        "another separator",
+        EVENTS.replace(",", ";"),
+        ["missing column", "separated by semicolons"],
+    ),
+    (
+        "a timestamp that is no number",
+        EVENTS.replace("200", "yesterday"),
+        ["row 3", "'timestamp'", '"yesterday"', "not a timestamp", "Fix: write unix"],
+    ),
+    ("a timestamp before time", EVENTS.replace("200", "-1"), ["row 3", "negative"]),
+    (
+        "milliseconds",
+        EVENTS.replace("200", "1700000000000"),
+        ["row 3", "in the future", "--unit ms"],
+    ),
+    (
+        "a missing id",
+        EVENTS.replace("u1,i2", ",i2"),
+        ["row 3", "'user'", "Fix: fill it in"],
+    ),
+    (
+        "a NaN rating",
+        "user,item,timestamp,rating\nu1,i1,1,5\nu1,i2,2,NaN\n",
+        ["row 3", "'rating'", '"NaN"', "Fix: give it a number"],
+    ),
+    (
+        "an infinite rating",
+        "user,item,timestamp,rating\nu1,i1,1,inf\n",
+        ["row 2", "'rating'", '"inf"', "Fix: give it a finite number"],
+    ),
+    (
+        "an event twice",
+        EVENTS + "u1,i1,100\n",
+        ["row 5", "the same event twice", "first in row 2", "Fix: keep one"],
+    ),
+    (
+        "too few fields",
+        EVENTS + "u1,i1\n",
+        ["row 5", "wrong number of fields", "2 fields"],
+    ),
+    ("an open quote", EVENTS + 'u1,"i1,400\n', ["never closed", "row 5"]),
+    ("other bytes", EVENTS.encode() + b"u\xe9,i1,400\n", ["row 5", "--encoding"]),
+    ("a binary file", b"\x00\x01\x02", ["not a text file", "Fix: save it as CSV"]),
+    (
+        "UTF-16",
+        EVENTS.encode("utf-16"),
+        ["not a text file", "--encoding utf-16"],
+    ),
+]
+
+
+def write(path, content):
+    content = content.encode() if isinstance(content, str) else content
+    path.write_bytes(content)
+    return path
+
+
+def both(capfd, tmp_path, kind, path, *more):
+    """Returns the message of `validate`, after checking that of `prepare`."""
+    out = tmp_path / "prepared"
+    checked = command.fails(capfd, "data", "validate", kind, path, *more)
+    given = ("data", "prepare", kind, path, "--out", out, *more)
+    refused = command.fails(capfd, *given)
+    assert refused.startswith(checked.strip()[:200])
+    assert "Nothing was prepared." in refused
+    assert not out.exists()
+    return checked
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [c[1:] for c in INTERACTIONS],
+    ids=[c[0] for c in INTERACTIONS],
+)
+def test_events(capfd, tmp_path, content, words):
+    path = write(tmp_path / "events.csv", content)
+    message = both(capfd, tmp_path, "interactions", path)
+    assert "events.csv" in message
+    assert not [word for word in words if word not in message], message
+
+
+def test_no_such_file_names_its_neighbour(capfd, tmp_path):
+    write(tmp_path / "events.csv", EVENTS)
+    message = both(capfd, tmp_path, "interactions", tmp_path / "event.csv")
+    assert "no such file" in message and "Did you mean 'events.csv'" in message
+
+
+def test_a_folder_and_an_unknown_extension(capfd, tmp_path):
+    message = both(capfd, tmp_path, "interactions", tmp_path)
+    assert "a folder, not a file" in message
+    path = write(tmp_path / "events.xlsx", EVENTS)
+    message = both(capfd, tmp_path, "interactions", path)
+    assert "unknown extension" in message and ".csv" in message
+
+
+def test_items_that_events_do_not_know(capfd, tmp_path):
+    events = write(tmp_path / "events.csv", EVENTS)
+    items = write(tmp_path / "items.csv", ITEMS.replace("i2", "i3"))
+    message = both(capfd, tmp_path, "interactions", events, "--items", items)
+    assert "unknown item" in message and "row 3" in message and '"i2"' in message
+    write(items, ITEMS + "i1,Again\n")
+    message = both(capfd, tmp_path, "interactions", events, "--items", items)
+    assert "items.csv: item given twice" in message and "first in row 2" in message
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no parquet", "empty", "column"])
+def test_parquet(capfd, tmp_path, damage):
+    path = tmp_path / "events.parquet"
+    frame = pl.DataFrame(
+        {"user": ["u"] * 500, "item": ["i"] * 500, "timestamp": [1] * 500}
+    )
+    if damage == "column":
+        frame = frame.with_columns(timestamp=pl.lit([1, 2]))
+    frame.write_parquet(path)
+    whole = path.read_bytes()
+    cut = {"truncated": whole[:-40], "no parquet": b"hello" * 9, "empty": b""}
+    path.write_bytes(cut.get(damage, whole))
+    message = both(capfd, tmp_path, "interactions", path)
+    words = {"empty": "empty file", "column": "column of type List"}
+    assert words.get(damage, "unreadable Parquet") in message
+    assert "events.parquet" in message and "Fix: " in message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (PAIRS.replace(",3,", ",high,"), ["row 2", "'relevance'", '"high"']),
+        (PAIRS.replace(",3,", ",-3,"), ["row 2", "negative number"]),
+        (PAIRS.replace("hat,", " ,"), ["row 3", "'query'"]),
+        (PAIRS.replace("title", "name"), ["missing column", "'title'"]),
+        (PAIRS + "shoe,p1,2,Red shoe\n", ["row 4", "first in row 2"]),
+        (PAIRS + "cap,p2,2,Cap\n", ["row 4", "two titles", '"Hat" in row 3']),
+    ],
+    ids=["no number", "negative", "empty query", "column", "twice", "two titles"],
+)
+def test_pairs(capfd, tmp_path, content, words):
+    path = write(tmp_path / "pairs.csv", content)
+    message = both(capfd, tmp_path, "search", path)
+    assert not [word for word in words if word not in message], message
+
+
+def test_pairs_of_unknown_products(capfd, tmp_path):
+    pairs = write(tmp_path / "pairs.csv", PAIRS)
+    products = write(tmp_path / "products.tsv", "product\ttitle\np1\tRed shoe\n")
+    message = both(capfd, tmp_path, "search", pairs, "--products", products)
+    assert "unknown product" in message and '"p2"' in message
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--column", "user"], "--column user: expected recjax's name=your name"),
+        (["--column", "usr=a"], "Did you mean 'user'"),
+        (["--encoding", "utf8000"], "--encoding 'utf8000': no such encoding"),
+    ],
+)
+def test_arguments_of_both_commands(capfd, tmp_path, more, words):
+    path = write(tmp_path / "events.csv", EVENTS)
+    for told in (["validate"], ["prepare"]):
+        out = ["--out", tmp_path / "x"] if told == ["prepare"] else []
+        given = ["data", *told, "interactions", path, *out, *more]
+        assert words in command.fails(capfd, *given)
+
+
+def test_arguments_of_prepare(capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
+    path = write(tmp_path / "events.csv", EVENTS + "u1,i1,100\n")
+    given = ["data", "prepare", "interactions", path, "--out"]
+    skip = ["--on-bad-row", "skip"]
+    message = command.fails(capfd, *given, "x", *skip, "--max-bad-share", "2")
+    assert "--max-bad-share 2.0: must be between 0 and 1" in message
+    message = command.fails(capfd, *given, "x", *skip)
+    assert "1 of 4 rows (25.00%) are bad, more than --max-bad-share" in message
+    message = command.fails(capfd, *given, "home_depot", *skip)
+    assert "--out home_depot: a built-in data set" in message
+    write(path, EVENTS)
+    (tmp_path / "taken").mkdir()
+    write(tmp_path / "taken" / "letter.txt", "Dear Sir")
+    message = command.fails(capfd, *given, tmp_path / "taken")
+    assert "taken exists and is no prepared data set" in message
+    message = command.fails(capfd, *given, path / "inside")
+    assert "Cannot write the prepared data set" in message
+    assert command.misused(capfd, *given, "x", "--unit", "h").startswith("╭─ Invalid")
+
+
+def test_home_depot_raw_file(capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECJAX_DATA", str(tmp_path / "raw"))
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
+    message = command.fails(capfd, "data", "prepare", "home_depot")
+    assert "raw data is not here: download train.csv.zip" in message
+    path = tmp_path / "raw" / "home_depot" / "train.csv.zip"
+    path.parent.mkdir(parents=True)
+    rows = "".join(f"{i},{i},Title {i},query {i},3\n" for i in range(500))
+    header = "id,product_uid,product_title,search_term,relevance\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("train.csv", header + rows)
+    whole = path.read_bytes()
+    for damaged in (whole[:-30], whole[:100] + b"\xff" * 60 + whole[160:], b""):
+        path.write_bytes(damaged)
+        message = command.fails(capfd, "data", "prepare", "home_depot")
+        assert f"{path} is not Home Depot's train.csv.zip" in message
+        assert "Download it again." in message
+
+
+def test_movielens_raw_file(capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECJAX_DATA", str(tmp_path / "raw"))
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "raw" / "movielens_100k" / "ml-100k.zip"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK\x03\x04 cut short")
+    message = command.fails(capfd, "data", "prepare", "movielens_100k")
+    assert f"{path} is not MovieLens-100K" in message
+    assert "Delete it and prepare again." in message
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    path = write(folder / "events.csv", EVENTS)
+    out = folder / "mine"
+    command.main(["data", "prepare", "interactions", str(path), "--out", str(out)])
+    return out
+
+
+def trained_on(capfd, tmp_path, source):
+    told = ["train", small.ROOT / "experiments" / "two_tower_movielens.py", "--tiny"]
+    where = ["--workdir", tmp_path / "run", "--on", small.ROOT / "configs" / "cpu.py"]
+    return command.fails(capfd, *told, *where, "--set", f"data.source={source}")
+
+
+def test_data_that_is_not_prepared(capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
+    message = trained_on(capfd, tmp_path, "movielens_100k")
+    assert "Run `recjax data prepare movielens_100k` first." in message
+    message = trained_on(capfd, tmp_path, "movielens")
+    assert "Did you mean 'movielens_100k'" in message
+
+
+def test_prepared_data_that_was_damaged(capfd, tmp_path, prepared):
+    files = sorted(prepared.rglob("*array_record*"), key=lambda p: p.stat().st_size)
+    path = [file for file in files if "users" in str(file)][-1]
+    whole = path.read_bytes()
+    try:
+        for damaged in (whole[: len(whole) // 2], b""):
+            path.write_bytes(damaged)
+            message = trained_on(capfd, tmp_path, prepared)
+            assert (
+                f"Cannot read the users of the prepared data set {prepared}" in message
+            )
+            assert path.name in message
+            assert "Delete that folder and prepare it again" in message
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_description_that_was_damaged(capfd, tmp_path, prepared):
+    path = Path(prepared, "prepared.json")
+    whole = path.read_text()
+    try:
+        path.write_text(whole[:20])
+        assert "is not a prepared data set" in trained_on(capfd, tmp_path, prepared)
+        path.write_text(whole.replace('"interactions"', '"search"', 1))
+        message = trained_on(capfd, tmp_path, prepared)
+        assert "holds search data, interactions data is needed" in message
+    finally:
+        path.write_text(whole)

@@ -1,0 +1,213 @@
+"""Every experiment on every config: its resolved text, its parts, and its whole way."""
+
+import importlib.util
+import json
+import math
+from functools import cache
+
+import jax
+import numpy as np
+import pytest
+import small
+
+from recjax.cli import main
+from recjax.data.interactions import Interactions
+from recjax.data.next_item import NextItem, NextItemData
+from recjax.data.search import Search, SearchData
+from recjax.data.search_pairs import SearchPairs
+from recjax.experiment import load_experiment, load_runtime
+from recjax.sharding.mesh import make_mesh
+from recjax.train.program import Program
+
+NAMES = sorted(path.stem for path in (small.ROOT / "experiments").glob("*.py"))
+CONFIGS = sorted(path.stem for path in (small.ROOT / "configs").glob("*.py"))
+REFRESH = small.ROOT / "tools" / "refresh_goldens.py"
+ITEMS, USERS, EACH = 60, 30, 12
+COLORS, THINGS = ("red", "green", "blue", "grey"), ("shoe", "hat", "lamp")
+
+
+@cache
+def load(name, tiny=False):
+    return load_experiment(str(small.ROOT / "experiments" / f"{name}.py"), tiny)
+
+
+@cache
+def on(config):
+    return load_runtime(str(small.ROOT / "configs" / f"{config}.py"))
+
+
+def title(item):
+    return f"{COLORS[item % 4]} {THINGS[item % 3]} {item}"
+
+
+def events():
+    """Returns user, item and timestamp of users who go on to the next item."""
+    user = np.repeat(np.arange(USERS), EACH)
+    place = np.tile(np.arange(EACH), USERS)
+    return user, (user * 7 + place) % ITEMS, 1_000_000 + place * 4_000 + user
+
+
+def pairs():
+    """Returns query, product and relevance: words, and items whose titles hold both."""
+    return [
+        (f"{color} {thing} {like}", item, 3.0 if like % 12 == item % 12 else 1.0)
+        for like in range(60)
+        for color, thing in [(COLORS[like % 4], THINGS[like % 3])]
+        for item in (like, (like + 12) % ITEMS, (like + 5) % ITEMS)
+    ]
+
+
+def opened(settings, seed):
+    """Returns small data in memory, of the kind that the settings are about."""
+    ids, titles = tuple(map(str, range(ITEMS))), tuple(map(title, range(ITEMS)))
+    if isinstance(settings, NextItem):
+        user, item, timestamp = events()
+        known = Interactions(
+            user=user.astype(np.int32),
+            item=item.astype(np.int32),
+            timestamp=timestamp,
+            rating=np.ones(len(user), np.float32),
+            user_ids=tuple(map(str, range(USERS))),
+            item_ids=ids,
+            titles=titles,
+            tags=("",) * ITEMS,
+        )
+        return NextItemData(settings, seed, known)
+    assert isinstance(settings, Search)
+    rows = pairs()
+    queries = tuple(dict.fromkeys(query for query, _, _ in rows))
+    known = SearchPairs(
+        query=np.array([queries.index(query) for query, _, _ in rows], np.int32),
+        product=np.array([item for _, item, _ in rows], np.int32),
+        relevance=np.array([relevance for _, _, relevance in rows], np.float32),
+        queries=queries,
+        product_ids=ids,
+        titles=titles,
+    )
+    return SearchData(settings, seed, known)
+
+
+@pytest.fixture(scope="module")
+def goldens():
+    spec = importlib.util.spec_from_file_location("refresh_goldens", REFRESH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_there_are_experiments_and_configs():
+    assert {"two_tower_movielens", "two_tower_home_depot"} <= set(NAMES)
+    assert {"cpu", "cpu8", "gpu1", "gpu8", "tpu_v5e_16"} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_resolved_text_is_the_golden_one(goldens, name):
+    path = goldens.GOLDENS / f"{name}.txt"
+    meant = f"if the change is meant: python {REFRESH.relative_to(small.ROOT)}"
+    assert path.exists(), meant
+    assert goldens.goldens()[path.name] == path.read_text(encoding="utf-8"), meant
+
+
+def test_no_golden_is_left_over(goldens):
+    assert sorted(path.stem for path in goldens.GOLDENS.iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_sizes(name):
+    full, tiny = load(name), load(name, tiny=True)
+    assert (full.name, tiny.name) == (name, f"{name}_tiny")
+    assert tiny.steps <= 50 < full.steps
+    assert tiny.data.batch_size < full.data.batch_size
+    assert set(tiny.evals) <= set(full.evals)
+    assert full.export is not None and any(e.trained for e in full.evals.values())
+    for evaluation in full.evals.values():
+        assert evaluation.split in ("validation", "test")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("tiny", [False, True])
+def test_batches_and_tables_divide_over_the_mesh(name, config, tiny):
+    experiment, mesh = load(name, tiny), on(config).mesh
+    if -1 in mesh.values():
+        pytest.skip("the mesh takes as many devices as there are")
+    for rows in (experiment.data.batch_size, experiment.data.negatives):
+        assert rows is None or rows % mesh["data"] == 0
+    # Checkpoints move between meshes whose sizes divide a block of table rows.
+    assert 256 % math.prod(mesh.values()) == 0
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_model_data_and_optimizer_fit_together(name, tiny):
+    experiment = load(name, tiny)
+    data = opened(experiment.data, experiment.seed)
+    mesh = make_mesh({"data": 1})
+    program = Program(experiment, on("cpu"), data, mesh)
+    state = program.like
+    assert set(state.tables) == set(experiment.model.tables)
+    batch = program.example_batch
+    assert len(batch["weight"]) == experiment.data.batch_size
+    step = jax.eval_shape(program.step(), state, batch)
+    assert jax.tree.map(lambda a: a.shape, step[0]) == jax.tree.map(
+        lambda a: a.shape, state
+    )
+    assert set(step[1].overflow) <= set(state.tables)
+
+
+def prepare(name, folder):
+    """Prepares the small data with the command line; returns the folder."""
+    out, items = folder / "prepared", ("item", range(ITEMS))
+    if isinstance(load(name).data, NextItem):
+        kind, columns = "interactions", ("user", "item", "timestamp")
+        rows = zip(*events(), strict=True)
+    else:
+        kind, columns, items = (
+            "search",
+            ("query", "product", "relevance"),
+            ("product", range(ITEMS)),
+        )
+        rows = pairs()
+    main_file, items_file = folder / "main.csv", folder / "items.csv"
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    main_file.write_text("\n".join(lines) + "\n")
+    titles = [f"{items[0]},title", *(f"{i},{title(i)}" for i in items[1])]
+    items_file.write_text("\n".join(titles) + "\n")
+    flag = f"--{items[0]}s"
+    given = (main_file, flag, items_file, "--out", out)
+    main(["data", "prepare", kind, *map(str, given)])
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
+    source, run, bundle = prepare(name, tmp_path), tmp_path / "run", tmp_path / "bundle"
+    path, config = (
+        small.ROOT / "experiments" / f"{name}.py",
+        small.ROOT / "configs" / "cpu.py",
+    )
+    told = ["train", path, "--tiny", "--on", config, "--workdir", run]
+    told += ["--set", f"data.source={source}", "--set", "export.saved_model=false"]
+    main([*map(str, told)])
+    result = json.loads((run / "result.json").read_text())
+    assert set(result["results"]) == set(load(name, tiny=True).evals)
+    for figures in result["results"].values():
+        assert all(0 <= figures[metric] <= 1 for metric in ("recall@10", "ndcg@10"))
+    capsys.readouterr()
+    main(["eval", str(run)])
+    said = capsys.readouterr().out
+    again = json.loads((run / "eval.json").read_text())["results"]
+    for evaluation, figures in again.items():
+        assert evaluation in said
+        before = result["results"][evaluation]["recall@10"]
+        assert figures["recall@10"] == pytest.approx(before, abs=1e-6)
+    main(["export", str(run), "--to", str(bundle)])
+    capsys.readouterr()
+    main(["query", str(bundle), "--text", "red shoe", "-k", "5", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 5 and all(
+        title(int(one["id"])) == one["title"] for one in found
+    )
+    scores = [one["score"] for one in found]
+    assert scores == sorted(scores, reverse=True)

@@ -1,0 +1,85 @@
+"""What importing recjax costs, and what it does not need."""
+
+import pkgutil
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import small
+
+HEAVY = ("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam")
+EDGES = ("grain", "tyro", "polars", "pyarrow", "tensorflow_datasets", "array_record")
+"""What reading data and parsing commands need, and nothing between them."""
+
+EVERY_MODULE = """
+import importlib, masked, sys
+hidden, names = sys.argv[1].split(","), sys.argv[2].split(",")
+masked.mask(hidden)
+failed = []
+for name in names:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed.append(f"{name}: {type(error).__name__}: {error}")
+print("\\n".join(failed))
+"""
+
+
+def fresh(*arguments):
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=small.ROOT,
+        env=small.environment(),
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout.strip()
+
+
+def cpu_seconds(code):
+    """Returns the CPU time of the quickest of three processes: others may be busy."""
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        fresh("-c", code)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        user = after.ru_utime - before.ru_utime
+        times.append(user + after.ru_stime - before.ru_stime)
+    return min(times)
+
+
+def test_importing_recjax_is_quick():
+    assert cpu_seconds("import recjax") < 2
+
+
+def test_help_is_quick():
+    # All that `recjax --help` loads.
+    assert cpu_seconds("import recjax.cli") < 2
+
+
+def test_commands_load_no_heavy_package_before_they_run():
+    heavy = (*HEAVY, "jax", "grain", "tensorflow_datasets", "matplotlib")
+    code = f"import sys, recjax.cli; print(*({{*{heavy}}} & {{*sys.modules}}))"
+    assert fresh("-c", code) == ""
+
+
+def test_every_module_imports_without_heavy_packages():
+    root = str(Path(small.ROOT, "recjax"))
+    names = [m.name for m in pkgutil.walk_packages([root], "recjax.")]
+    assert len(names) > 60
+    names.remove("recjax.__main__")
+    assert fresh("-c", EVERY_MODULE, ",".join(HEAVY), ",".join(names)) == ""
+
+
+def test_the_core_runs_on_jax_flax_optax_and_orbax():
+    script = Path(small.__file__).with_name("core_step.py")
+    assert fresh(str(script), *HEAVY, *EDGES).startswith("loss ")
+
+
+def test_masking_masks():
+    code = EVERY_MODULE
+    said = fresh("-c", code, "grain", "grain,recjax.errors")
+    assert said.startswith("grain: ModuleNotFoundError") and "\n" not in said

@@ -1,0 +1,218 @@
+"""Imports go one way. Needs Python alone: `python tests/test_layers.py` runs it too."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("recjax", "experiments", "configs", "tools", "tests")
+LINES = 300
+
+ORDER = (
+    ("errors", "typing"),
+    ("tree", "rng", "features", "outputs"),
+    ("sharding",),
+    ("nn", "losses", "metrics", "optim"),
+    ("models", "data"),
+    ("experiment", "settings"),
+    ("train",),
+    ("evals",),
+    ("export",),
+    ("serve",),
+    ("launch",),
+    ("users", "runs", "doctor"),
+    ("cli_data", "cli_users"),
+    ("cli",),
+    ("__main__",),
+)
+"""What stands in a row may import the rows above it, and itself."""
+
+APART = (("nn", "models"), ("losses", "metrics", "optim", "data"))
+"""These two groups do not know each other, whatever their rows."""
+
+BACK = {("recjax.export.bundle", "recjax.serve.retriever")}
+"""The exception: a bundle is checked by the code that will serve it."""
+
+IN_FUNCTIONS = ("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam")
+"""Packages that only those need who use them."""
+TENSORFLOW = ("tensorflow", "scann")
+TENSORFLOW_IN = ("export", "serve")
+NOT_OURS = ("experiments", "configs", "tests", "tools", "small", "conftest")
+
+
+def modules() -> dict[str, ast.Module]:
+    """Returns module name -> syntax tree of everything in recjax."""
+    found = {}
+    for path in sorted((ROOT / "recjax").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(), str(path))
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str, top: bool = False) -> Iterator[str]:
+    """Yields what a module imports, by full name.
+
+    Args:
+      name: the module.
+      top: only what runs when the module is imported; neither what stands in
+        functions nor what type checkers alone see.
+    """
+    tree = MODULES[name]
+    for node in _running(tree) if top else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name}, line {node.lineno}: import by full name"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _running(child)
+
+
+def first(name: str) -> str:
+    """Returns the package that a dotted name starts with."""
+    return name.split(".")[0]
+
+
+def part(name: str) -> str:
+    """Returns the part of recjax that a module belongs to: "recjax.data.x" -> "data".
+
+    That of recjax itself is "".
+    """
+    return (name.split(".") + [""])[1]
+
+
+def row(name: str) -> int:
+    """Returns the row of `ORDER` that a part of recjax stands in."""
+    return next(i for i, parts in enumerate(ORDER) if name in parts)
+
+
+def needed(name: str) -> set[str]:
+    """Returns all that is loaded, at any depth, when a module is imported."""
+    seen, todo = set(), [name]
+    while todo:
+        now = todo.pop()
+        if now in seen:
+            continue
+        seen.add(now)
+        if now in MODULES:
+            parents = now.split(".")[:-1]
+            todo += [".".join(parents[: i + 1]) for i in range(len(parents))]
+            todo += imports(now, top=True)
+    return seen
+
+
+def test_every_part_has_a_row():
+    listed = [name for parts in ORDER for name in parts]
+    assert len(listed) == len(set(listed))
+    assert {part(name) for name in MODULES} - {""} <= set(listed)
+
+
+def test_imports_go_one_way():
+    wrong = [
+        f"{name} imports {other}"
+        for name in MODULES
+        for other in imports(name)
+        if first(other) == "recjax"
+        and part(other) != part(name)
+        and (not part(other) or row(part(other)) >= row(part(name)))
+        and (name, other) not in BACK
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_models_and_losses_do_not_know_each_other():
+    wrong = [
+        f"{name} imports {other}"
+        for here, there in (APART, APART[::-1])
+        for name in MODULES
+        if part(name) in here
+        for other in imports(name)
+        if first(other) == "recjax" and part(other) in there
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_exceptions_are_still_needed():
+    for name, other in BACK:
+        assert other in set(imports(name)), f"{name} no longer imports {other}"
+        assert other not in set(imports(name, top=True)), "only inside a function"
+
+
+def test_the_package_itself_imports_nothing():
+    assert not list(imports("recjax"))
+
+
+def test_nothing_imports_experiments_configs_tests_or_tools():
+    wrong = [
+        f"{name} imports {other}"
+        for name in MODULES
+        for other in imports(name)
+        if first(other) in NOT_OURS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_heavy_packages_are_imported_in_functions():
+    wrong = [
+        f"{name} imports {other} on import"
+        for name in MODULES
+        for other in imports(name, top=True)
+        if first(other) in IN_FUNCTIONS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_tensorflow_is_for_export_and_serve_alone():
+    wrong = [
+        f"{name} imports {other}"
+        for name in MODULES
+        for other in imports(name)
+        if first(other) in TENSORFLOW and part(name) not in TENSORFLOW_IN
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_users_need_no_jax():
+    for name in MODULES:
+        if part(name) == "users":
+            heavy = {first(other) for other in needed(name)} & {"jax", "flax", "optax"}
+            assert not heavy, f"{name} needs {heavy}"
+
+
+def test_configs_know_no_models_and_experiments_no_devices():
+    for folder, banned in (("configs", "models"), ("experiments", "sharding")):
+        for path in sorted((ROOT / folder).glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom):
+                    assert part(node.module) != banned, f"{path} imports {node.module}"
+
+
+def test_files_are_short():
+    long = [
+        f"{path.relative_to(ROOT)}: {count} lines"
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (count := len(path.read_text().splitlines())) > LINES
+    ]
+    assert not long, "\n".join(long)
+
+
+if __name__ == "__main__":
+    for check in [v for k, v in list(globals().items()) if k.startswith("test_")]:
+        check()
+    sys.exit(0)

@@ -1,0 +1,56 @@
+"""Writes tests/goldens/: the resolved text of every experiment on every config.
+
+    python tools/refresh_goldens.py && git diff tests/goldens
+
+One file an experiment: its settings, those of `tiny()` that differ, and where it runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recjax import settings
+from recjax.experiment import load_experiment, load_runtime
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDENS = ROOT / "tests" / "goldens"
+
+
+def goldens() -> dict[str, str]:
+    """Returns file name -> text, for every experiment."""
+    where = [_on(path) for path in sorted((ROOT / "configs").glob("*.py"))]
+    return {
+        f"{path.stem}.txt": "\n".join([_what(path), *where])
+        for path in sorted((ROOT / "experiments").glob("*.py"))
+    }
+
+
+def main() -> None:
+    """Writes the files, and removes those of experiments that are gone."""
+    texts = goldens()
+    GOLDENS.mkdir(parents=True, exist_ok=True)
+    for path in GOLDENS.glob("*.txt"):
+        if path.name not in texts:
+            path.unlink()
+    for name, text in texts.items():
+        (GOLDENS / name).write_text(text, encoding="utf-8")
+    print(f"wrote {len(texts)} files to {GOLDENS}")
+
+
+def _what(path: Path) -> str:
+    full, tiny = (
+        settings.to_text(load_experiment(str(path), tiny=tiny))
+        for tiny in (False, True)
+    )
+    known = set(full.splitlines())
+    changed = [line for line in tiny.splitlines() if line not in known]
+    return "\n".join([full, "# tiny() differs in", *changed, ""])
+
+
+def _on(path: Path) -> str:
+    text = settings.to_text(load_runtime(str(path)))
+    return f"# on configs/{path.name}\n{text}"
+
+
+if __name__ == "__main__":
+    main()
