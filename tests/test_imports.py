@@ -9,7 +9,10 @@ from pathlib import Path
 import small
 
 HEAVY = ("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam")
-EDGES = ("grain", "tyro", "polars", "pyarrow", "tensorflow_datasets", "array_record")
+EDGES = (
+    *("grain", "tyro", "polars", "pyarrow", "tensorflow_datasets", "array_record"),
+    "tqdm",
+)
 """What reading data and parsing commands need, and nothing between them."""
 
 EVERY_MODULE = """

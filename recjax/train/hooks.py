@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jax
-from tqdm import tqdm
 
 from recjax.data.pipeline import HostBatch
 from recjax.train.checkpoint import Checkpoints
@@ -26,8 +25,11 @@ class Progress:
     def __init__(self, start: int, steps: int) -> None:
         """Starts at step `start` of `steps`."""
         self._steps, self._start, self._began = steps, start, time.perf_counter()
-        terminal = sys.stderr.isatty()
-        self._bar = tqdm(total=steps, initial=start, unit="step") if terminal else None
+        self._bar = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=steps, initial=start, unit="step")
 
     def advance(self) -> None:
         """Counts one step."""
