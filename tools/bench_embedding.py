@@ -4,8 +4,11 @@
 
 Times `recjax.train.step` on a two-tower over a table of 100 k and of 10 M rows, and
 beside it the naive step: the same model, but a gradient of the whole table and
-optax's Adagrad on it. Steps of both sizes alternate, so that a busy machine slows both
-alike; figures are medians. The naive step at 10 M rows needs about 11 GB.
+optax's Adagrad on it. Rounds of steps of both sizes take turns, so that a busy machine
+slows both alike; within a round the steps follow each other as in training, and the
+first ones, which find the other size's data in the caches, do not count. Times are
+medians over all steps, a ratio is the median of the rounds' ratios. The naive step runs
+one size after the other, since both together need too much memory (13 GB at 10 M rows).
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
+import platform
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -36,11 +40,12 @@ from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train import state as states
+from recjax.train.memory import keep_freed_memory
 from recjax.train.step import compile_step, make_step
 from recjax.typing import Array, Batch
 
 STEPS = 1_000_000
-BATCHES = 8
+BATCHES, WARM = 8, 3
 
 
 @dataclass(frozen=True)
@@ -55,140 +60,188 @@ class CheapStart(TwoTower):
 
 @dataclass
 class Runner:
-    """A compiled step with its state and the times that it took."""
+    """A compiled step with its state, and the milliseconds of its steps by round."""
 
-    name: str
     rows: int
     step: Callable[[Any, Batch], tuple[Any, Any]]
     state: Any
-    wall: list[float]
-    cpu: list[float]
+    wall: list[list[float]] = field(default_factory=list)
+    cpu: list[list[float]] = field(default_factory=list)
 
-    def run(self, batch: Batch) -> None:
-        """Does one step and notes its times."""
-        cpu, wall = time.process_time(), time.perf_counter()
-        self.state, out = self.step(self.state, batch)
-        jax.block_until_ready((self.state, out))
-        self.wall.append(time.perf_counter() - wall)
-        self.cpu.append(time.process_time() - cpu)
+    def round(self, batches: Sequence[Batch], steps: int) -> None:
+        """Does a round and notes the time of all its steps but the first ones."""
+        walls, cpus = [], []
+        for number in range(WARM + steps):
+            batch = batches[number % len(batches)]
+            cpu, wall = time.process_time(), time.perf_counter()
+            self.state, out = self.step(self.state, batch)
+            jax.block_until_ready((self.state, out))
+            walls.append(1e3 * (time.perf_counter() - wall))
+            cpus.append(1e3 * (time.process_time() - cpu))
+        self.wall.append(walls[WARM:])
+        self.cpu.append(cpus[WARM:])
 
 
 def main() -> None:
     """Measures, prints the table, and the ratios as JSON in the last line."""
+    args = parse()
+    if jax.default_backend() == "cpu":
+        keep_freed_memory()  # As `recjax train` does.
+    floor = print_floor(args)
+    print(
+        f"\n{'step':<6}{'rows':>11}{'ms':>10}{'10..90 %':>20}{'least':>9}{'CPU ms':>9}"
+    )
+    sizes = f"{short(args.large)}_over_{short(args.small)}"
+    figures: dict[str, Any] = {}
+    mesh = make_mesh({"data": 1})
+    with set_mesh(mesh):
+        for name, label in (("rows", "step"), ("dense", "dense")):
+            found = measure(name, args, mesh)
+            figures[f"{label}_ratio_{sizes}"] = found.pop("ratio", None)
+            figures |= {f"{name}_{size}_ms": value for size, value in found.items()}
+    if "rows_large_ms" in figures:
+        print(f"\nA step on rows takes {figures['rows_large_ms'] / floor:.1f} floors.")
+    print(json.dumps(figures))
+
+
+def parse() -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", type=int, default=100_000, help="rows")
     parser.add_argument("--large", type=int, default=10_000_000, help="rows")
     parser.add_argument("--batch", type=int, default=1_024, help="pairs a step")
     parser.add_argument("--bag", type=int, default=8, help="ids a query and an item")
     parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=60, help="timed steps of a size")
-    parser.add_argument("--dense-steps", type=int, default=5, help="0 leaves it out")
-    args = parser.parse_args()
-    mesh = make_mesh({"data": 1})
-    print_floor(args)
-    medians: dict[str, dict[str, float]] = {}
-    for name, make, steps in (
-        ("rows", row_runner, args.steps),
-        ("dense", dense_runner, args.dense_steps),
-    ):
-        if steps and enough_memory(args, dense=name == "dense"):
-            medians[name] = measure(name, make, steps, args, mesh)
-    out = {}
-    for name, label in (("rows", "step"), ("dense", "dense")):
-        found = medians.get(name)
-        ratio = found["large"] / found["small"] if found else None
-        out[f"{label}_ratio_10m_over_100k"] = ratio and round(ratio, 3)
-    for name, found in medians.items():
-        out |= {f"{name}_{k}_ms": round(v, 3) for k, v in found.items()}
-    out |= {"rows": [args.small, args.large], "device": jax.devices()[0].device_kind}
-    print(json.dumps(out))
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of a round")
+    parser.add_argument("--dense-steps", type=int, default=8, help="0 leaves it out")
+    return parser.parse_args()
 
 
-def print_floor(args: argparse.Namespace) -> None:
-    """Prints what a step must at least compute and move."""
-    ids, width = 2 * args.batch * args.bag, args.width
-    softmax = 3 * 2 * args.batch**2 * width
-    touched = ids * width * 4
-    whole = args.large * width * 4
-    print(
-        f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {os.cpu_count()} CPUs"
-    )
-    print(
-        f"{args.batch} pairs, {args.bag} ids on each side, {ids} ids a step, D={width}"
-    )
-    print(
-        f"floor of a step on rows: {(softmax + 6 * ids * width) / 1e6:.0f} MFLOP, "
-        f"{3 * touched / 1e6:.1f} MB of table rows (read, gradient, write)"
-    )
-    print(
-        f"floor of a dense step at {args.large:,} rows: {5 * whole / 1e9:.1f} GB "
-        "(gradient written, read; table and accumulator read and written)"
-    )
+def measure(name: str, args: argparse.Namespace, mesh: Mesh) -> dict[str, float]:
+    """Measures one kind of step at both sizes and prints its lines of the table.
 
-
-def enough_memory(args: argparse.Namespace, dense: bool) -> bool:
-    """Says so and returns False where a CPU machine's memory would not do."""
-    need = args.large * args.width * 4 * (4.2 if dense else 2.1)
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        for line in open("/proc/meminfo"):
-            if line.startswith("MemAvailable"):
-                free = int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return True
-    if jax.default_backend() == "cpu" and free < need:
-        print(f"left out: needs {need / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
-        return False
-    return True
-
-
-def measure(
-    name: str,
-    make: Callable[..., Runner],
-    steps: int,
-    args: argparse.Namespace,
-    mesh: Mesh,
-) -> dict[str, float]:
-    """Runs both sizes in turn; returns their median milliseconds."""
-    sizes = {"small": args.small, "large": args.large}
-    with set_mesh(mesh):
-        runners = {size: make(rows, args, mesh) for size, rows in sizes.items()}
-        batches = {
-            size: [put_batch(make_batch(rows, args, i), mesh) for i in range(BATCHES)]
-            for size, rows in sizes.items()
-        }
-        for turn in range(-3, steps):
-            for size, runner in runners.items():
-                runner.run(batches[size][turn % BATCHES])
-    out = {}
-    for size, runner in runners.items():
-        wall, cpu = runner.wall[3:], runner.cpu[3:]
-        out[size] = 1e3 * statistics.median(wall)
-        spread = np.percentile(wall, [10, 90]) * 1e3
+    Returns:
+      Median milliseconds by size, and the ratio; nothing where it was left out.
+    """
+    dense = name == "dense"
+    steps = args.dense_steps if dense else args.steps
+    if not steps or not enough_memory(args, 5.0 if dense else 2.1):
+        return {}
+    batches = {
+        rows: [put_batch(make_batch(rows, args, i), mesh) for i in range(BATCHES)]
+        for rows in (args.small, args.large)
+    }
+    if dense:
+        runners = []
+        for rows in batches:
+            runner = dense_runner(rows, args)
+            runner.round(batches[rows], steps)
+            runner.state = None  # Makes room for the next.
+            runners.append(runner)
+    else:
+        runners = [row_runner(rows, args, mesh) for rows in batches]
+        for _ in range(args.rounds):
+            for runner in runners:
+                runner.round(batches[runner.rows], steps)
+    for runner in runners:
+        wall = np.array(runner.wall)
+        low, high = np.percentile(wall, [10, 90])
         print(
-            f"{name:5} {runner.rows:>11,} rows: {out[size]:9.2f} ms a step "
-            f"(10..90 %: {spread[0]:.2f}..{spread[1]:.2f}), "
-            f"CPU {1e3 * statistics.median(cpu):9.2f} ms",
+            f"{name:<6}{runner.rows:>11,}{np.median(wall):>10.1f}"
+            f"{f'{low:.1f}..{high:.1f}':>20}{wall.min():>9.1f}"
+            f"{np.median(runner.cpu):>9.1f}",
             flush=True,
         )
-    print(f"{name:5} ratio {out['large'] / out['small']:.2f}", flush=True)
-    return out
+    small, large = (np.median(runner.wall, 1) for runner in runners)
+    least = np.min(runners[1].wall) / np.min(runners[0].wall)
+    cpu = np.median(runners[1].cpu) / np.median(runners[0].cpu)
+    ratio = round(float(np.median(large / small)), 3)
+    print(f"{name:<6}{'ratio':>11}{ratio:>10.2f}{'':>20}{least:>9.2f}{cpu:>9.2f}")
+    middle = [round(float(np.median(runner.wall)), 2) for runner in runners]
+    return {"ratio": ratio, "small": middle[0], "large": middle[1]}
+
+
+def print_floor(args: argparse.Namespace) -> float:
+    """Prints what a step must at least compute and move; returns its milliseconds."""
+    ids, width = 2 * args.batch * args.bag, args.width
+    flops = 3 * 2 * args.batch**2 * width + 6 * ids * width
+    touched, whole = 3 * ids * width * 4, 5 * args.large * width * 4
+    # What this machine takes for arithmetic and for streaming bytes alone, now.
+    square, long = jnp.ones((1_024, 1_024)), jnp.ones(1 << 26)
+    flop_ms = quickest(jax.jit(jnp.matmul), square, square) / (2 * 1_024**3)
+    byte_ms = quickest(jax.jit(jnp.negative), long) / (2 * long.nbytes)
+    device = jax.devices()[0].device_kind
+    print(
+        f"jax {jax.__version__}, Python {platform.python_version()}, {device} "
+        f"({chip()}), {os.cpu_count()} CPUs\n"
+        f"{args.batch} pairs, {args.bag} ids on each side: {ids} ids a step, D={width}\n"
+        f"This machine: {1e-6 / flop_ms:.0f} GFLOP/s, {1e-6 / byte_ms:.1f} GB/s\n"
+        f"Floor of a step on rows: {flops / 1e6:.0f} MFLOP = {flops * flop_ms:.1f} ms, "
+        f"{touched / 1e6:.1f} MB (rows read, gradient, rows written) = "
+        f"{touched * byte_ms:.1f} ms\n"
+        f"Floor of a dense step at {args.large:,} rows: {whole / 1e9:.1f} GB (gradient "
+        f"written, table and accumulator read and written) = {whole * byte_ms:.0f} ms"
+    )
+    return flops * flop_ms + touched * byte_ms
+
+
+def quickest(function: Callable[..., Array], *arguments: Array) -> float:
+    """Returns the milliseconds of the quickest of twenty calls."""
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        jax.block_until_ready(function(*arguments))
+        times.append(1e3 * (time.perf_counter() - began))
+    return min(times)
+
+
+def enough_memory(args: argparse.Namespace, tables: float) -> bool:
+    """Says so and returns False where a CPU machine has no room for that many tables."""
+    need = args.large * args.width * 4 * tables
+    try:
+        known = dict(line.split(":") for line in open("/proc/meminfo"))
+        free = int(known["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, LookupError):
+        return True
+    if jax.default_backend() != "cpu" or free > need:
+        return True
+    print(f"left out: needs {need / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
+    return False
+
+
+def chip() -> str:
+    """Returns the processor's name, where Linux tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(
+            s.split(":")[1].strip() for s in lines if s.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def short(rows: int) -> str:
+    """Returns "10m" of 10,000,000."""
+    for unit, name in ((10**6, "m"), (10**3, "k")):
+        if rows % unit == 0:
+            return f"{rows // unit}{name}"
+    return str(rows)
 
 
 def row_runner(rows: int, args: argparse.Namespace, mesh: Mesh) -> Runner:
-    """The step that training uses: gradients of the gathered rows alone."""
+    """Returns the step that training uses: gradients of the gathered rows alone."""
     model, key = make_model(args.width), rng.root(0)
     optimizer = Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-3)})
     sides, batch = make_sides(rows, args), make_batch(rows, args, 0)
     state = states.init(key, model, sides, optimizer, STEPS, batch, mesh)
     losses = {"softmax": SampledSoftmax()}
     step = make_step(key, model, sides, losses, optimizer, STEPS, mesh)
-    return Runner("rows", rows, compile_step(step, state, mesh), state, [], [])
+    return Runner(rows, compile_step(step, state, mesh), state)
 
 
-def dense_runner(rows: int, args: argparse.Namespace, mesh: Mesh) -> Runner:
-    """The naive step: the table is one more dense parameter."""
-    del mesh
+def dense_runner(rows: int, args: argparse.Namespace) -> Runner:
+    """Returns the naive step: the table is one more dense parameter."""
     model, key, loss_fn = make_model(args.width), rng.root(0), SampledSoftmax()
     optimizer = optax.adagrad(0.1)
 
@@ -212,7 +265,7 @@ def dense_runner(rows: int, args: argparse.Namespace, mesh: Mesh) -> Runner:
         updates, slots = optimizer.update(grads, slots, learned)
         return (optax.apply_updates(learned, updates), slots), value
 
-    return Runner("dense", rows, step, jax.jit(start)(), [], [])
+    return Runner(rows, step, jax.jit(start)())
 
 
 def make_model(width: int) -> CheapStart:

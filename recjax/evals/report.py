@@ -92,8 +92,6 @@ def learning_curve(lines: Sequence[Mapping[str, float]], metric: str) -> bytes:
         axis.set_ylabel(name, color=colour)
         axis.tick_params(axis="y", colors=colour, length=0)
         axis.spines[["top", "right", "left"]].set_visible(False)
-        if name == metric:
-            axis.set_ylim(bottom=0)
     left.set_xlabel("step")
     left.grid(axis="y", color="#eee")
     return _png(figure)
@@ -169,6 +167,8 @@ def item_map(
             axis.scatter(
                 x, y, size[rows], color=colour, label=label, lw=0.4, edgecolor="white"
             )
+    low, high = axis.get_xlim()
+    axis.set_xlim(low, high + 0.12 * (high - low))  # Room for labels at the edge.
     for row in _apart(place, labelled):
         text = _short(titles[chosen[row]])
         label = axis.annotate(

@@ -7,7 +7,7 @@ import sys
 
 # Parameters of glibc's mallopt, from malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
-_MOST = 2**31 - 1
+_NEVER = -1
 
 
 def keep_freed_memory() -> None:
@@ -23,6 +23,6 @@ def keep_freed_memory() -> None:
     if mallopt is None:
         return
     mallopt(_MMAP_MAX, 0)
-    mallopt(_TRIM_THRESHOLD, _MOST)
+    mallopt(_TRIM_THRESHOLD, _NEVER)
     mallopt(_TOP_PAD, 1 << 28)
     mallopt(_ARENA_MAX, 1)

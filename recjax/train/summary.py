@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+from jax.extend.backend import clear_backends
 from jax.sharding import set_mesh
 
 from recjax import settings, tree
@@ -25,10 +26,12 @@ def summarize(experiment: Experiment, runtime: Runtime) -> str:
     Raises:
       UserError: the data is not prepared, or the devices do not fit.
     """
+    devices = rehearse(runtime)
     program = open_program(experiment, runtime)
     parts = {
         "experiment": settings.to_text(experiment).strip(),
         "runtime": settings.to_text(runtime).strip(),
+        "devices": devices,
         "data": _facts(program.dataset.facts()),
         "parameters": _arrays(program.like.params, "all dense parameters"),
         "tables": _arrays(program.like.tables, "all tables"),
@@ -38,6 +41,23 @@ def summarize(experiment: Experiment, runtime: Runtime) -> str:
         "compiled step, on each device": _facts(step_costs(program)),
     }
     return "\n\n".join(f"== {name}\n{text}" for name, text in parts.items())
+
+
+def rehearse(runtime: Runtime) -> str:
+    """Pretends to have the CPU devices that the mesh wants, where real ones are few.
+
+    Returns:
+      What there is now, for people.
+    """
+    wanted = math.prod(runtime.mesh.values())
+    present = jax.devices()
+    if wanted <= len(present):
+        return f"{len(present)} x {present[0].device_kind}"
+    clear_backends()
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_num_cpu_devices", wanted)
+    kind = f"{len(present)} x {present[0].device_kind}"
+    return f"{wanted} pretended CPU devices, for there are only {kind}"
 
 
 def batch_shapes(program: Program) -> Any:

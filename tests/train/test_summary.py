@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import small
 
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
@@ -72,6 +73,15 @@ def part(text, name):
 def test_settings_are_there_as_the_run_folder_writes_them(text):
     assert "model.tables.film.width = 8" in part(text, "experiment")
     assert "log_every = 50" in part(text, "runtime")
+
+
+@pytest.mark.slow
+def test_a_mesh_that_is_not_here_is_rehearsed(tmp_path):
+    file, _ = small.write_files(tmp_path)
+    shown = small.recjax("show", file, "--on", "configs/gpu8.py")
+    assert shown.returncode == 0, shown.stderr[-2000:]
+    assert "8 pretended CPU devices" in part(shown.stdout, "devices")
+    assert "32x8 on each device" in part(shown.stdout, "tables")
 
 
 def test_tables_have_shape_type_and_bytes(text):
