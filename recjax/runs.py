@@ -44,9 +44,8 @@ def train_run(
     Raises:
       UserError: bad input.
     """
+    keep_freed_memory()  # Too late once JAX has started its threads.
     create(workdir, request)
-    if jax.default_backend() == "cpu":
-        keep_freed_memory()
     program = open_program(*request.resolve())
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)

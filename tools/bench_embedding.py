@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -40,7 +39,6 @@ from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train import state as states
-from recjax.train.memory import keep_freed_memory
 from recjax.train.step import compile_step, make_step
 from recjax.typing import Array, Batch
 
@@ -85,8 +83,6 @@ class Runner:
 def main() -> None:
     """Measures, prints the table, and the ratios as JSON in the last line."""
     args = parse()
-    if jax.default_backend() == "cpu":
-        keep_freed_memory()  # As `recjax train` does.
     floor = print_floor(args)
     print(
         f"\n{'step':<6}{'rows':>11}{'ms':>10}{'10..90 %':>20}{'least':>9}{'CPU ms':>9}"
@@ -168,14 +164,14 @@ def print_floor(args: argparse.Namespace) -> float:
     flops = 3 * 2 * args.batch**2 * width + 6 * ids * width
     touched, whole = 3 * ids * width * 4, 5 * args.large * width * 4
     # What this machine takes for arithmetic and for streaming bytes alone, now.
-    square, long = jnp.ones((1_024, 1_024)), jnp.ones(1 << 26)
-    flop_ms = quickest(jax.jit(jnp.matmul), square, square) / (2 * 1_024**3)
-    byte_ms = quickest(jax.jit(jnp.negative), long) / (2 * long.nbytes)
+    square, long = jnp.eye(1_024), jnp.ones(1 << 26)
+    flop_ms = quickest(jax.jit(lambda a: a @ a), square) / (2 * 1_024**3)
+    byte_ms = quickest(jax.jit(jnp.negative, donate_argnums=0), long) / (2 * 4 << 26)
     device = jax.devices()[0].device_kind
     print(
-        f"jax {jax.__version__}, Python {platform.python_version()}, {device} "
-        f"({chip()}), {os.cpu_count()} CPUs\n"
-        f"{args.batch} pairs, {args.bag} ids on each side: {ids} ids a step, D={width}\n"
+        f"jax {jax.__version__}, Python {platform.python_version()}, {device}, "
+        f"{os.cpu_count()} CPUs\n"
+        f"{args.batch} pairs, {args.bag} ids a side: {ids} ids a step, D={width}\n"
         f"This machine: {1e-6 / flop_ms:.0f} GFLOP/s, {1e-6 / byte_ms:.1f} GB/s\n"
         f"Floor of a step on rows: {flops / 1e6:.0f} MFLOP = {flops * flop_ms:.1f} ms, "
         f"{touched / 1e6:.1f} MB (rows read, gradient, rows written) = "
@@ -186,47 +182,30 @@ def print_floor(args: argparse.Namespace) -> float:
     return flops * flop_ms + touched * byte_ms
 
 
-def quickest(function: Callable[..., Array], *arguments: Array) -> float:
-    """Returns the milliseconds of the quickest of twenty calls."""
+def quickest(function: Callable[[Array], Array], value: Array) -> float:
+    """Returns the milliseconds of the quickest of twenty calls, each on the last's."""
     times = []
     for _ in range(20):
         began = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
+        value = jax.block_until_ready(function(value))
         times.append(1e3 * (time.perf_counter() - began))
     return min(times)
 
 
 def enough_memory(args: argparse.Namespace, tables: float) -> bool:
-    """Says so and returns False where a CPU machine has no room for that many tables."""
-    need = args.large * args.width * 4 * tables
-    try:
+    """Says so where a CPU machine has no room for that many tables."""
+    need, free = args.large * args.width * 4 * tables, float("inf")
+    if jax.default_backend() == "cpu" and os.path.exists("/proc/meminfo"):
         known = dict(line.split(":") for line in open("/proc/meminfo"))
         free = int(known["MemAvailable"].split()[0]) * 1024
-    except (OSError, ValueError, LookupError):
-        return True
-    if jax.default_backend() != "cpu" or free > need:
-        return True
-    print(f"left out: needs {need / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
-    return False
-
-
-def chip() -> str:
-    """Returns the processor's name, where Linux tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            s.split(":")[1].strip() for s in lines if s.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    if free < need:
+        print(f"left out: needs {need / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
+    return free >= need
 
 
 def short(rows: int) -> str:
     """Returns "10m" of 10,000,000."""
-    for unit, name in ((10**6, "m"), (10**3, "k")):
-        if rows % unit == 0:
-            return f"{rows // unit}{name}"
-    return str(rows)
+    return f"{rows // 10**6}m" if rows % 10**6 == 0 else f"{rows // 1_000}k"
 
 
 def row_runner(rows: int, args: argparse.Namespace, mesh: Mesh) -> Runner:

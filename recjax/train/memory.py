@@ -15,7 +15,8 @@ def keep_freed_memory() -> None:
 
     XLA's CPU backend allocates its buffers anew in every step. Large ones come from
     the kernel each time, zeroed page by page: some 50 of 300 ms a step with tables of
-    width 512. Elsewhere than on glibc nothing is changed.
+    width 512. It must be called before JAX starts its threads, since each of them
+    would have a heap of its own. Elsewhere than on glibc nothing is changed.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -2,16 +2,25 @@ import subprocess
 import sys
 
 import pytest
+import small
 
 FAULTS = """
 import resource, sys
-import numpy as np
 if sys.argv[1] == "keep":
     from recjax.train.memory import keep_freed_memory
     keep_freed_memory()
-def use():
-    np.zeros(1 << 23, np.uint8) + np.ones(1 << 25, np.uint8)[: 1 << 23]
-use()
+if sys.argv[2] == "numpy":
+    import numpy as np
+    def use():
+        np.zeros(1 << 23, np.uint8) + np.ones(1 << 25, np.uint8)[: 1 << 23]
+else:
+    import jax
+    long = jax.numpy.ones(1 << 24)
+    more = jax.jit(lambda a: a + 1)
+    def use():
+        more(long).block_until_ready()
+for _ in range(5):
+    use()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
     use()
@@ -19,11 +28,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(what):
-    command = [sys.executable, "-c", FAULTS, what]
-    return int(subprocess.run(command, capture_output=True, check=True).stdout)
+def faults(what, where):
+    command = [sys.executable, "-c", FAULTS, what, where]
+    environment = small.environment() | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    return int(done.stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator alone is tuned")
-def test_memory_that_was_freed_is_not_fetched_anew():
-    assert faults("keep") < faults("as it is") / 20
+@pytest.mark.parametrize("where", ["numpy", "jax"])
+def test_memory_that_was_freed_is_not_fetched_anew(where):
+    assert faults("keep", where) < faults("as it is", where) / 20
