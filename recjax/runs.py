@@ -12,7 +12,7 @@ import jax
 
 from recjax.errors import UserError
 from recjax.evals import schedule
-from recjax.train.checkpoint import Checkpoints
+from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profile
 from recjax.train.loop import train
@@ -28,6 +28,7 @@ from recjax.train.run_folder import (
 from recjax.train.state import State
 
 log = logging.getLogger(__name__)
+WATCH_SECONDS = 5
 
 
 def train_run(
@@ -91,18 +92,19 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
       watch: evaluate each new checkpoint as it appears, until interrupted.
       best: evaluate the best checkpoint.
     """
-    program, state = open_run(run, best)
-    while True:
-        results = schedule.run_all(program, state)
+    program = open_program(*request_of(run).resolve())
+    step, known = -1, {}
+    while not watch or _newer_comes(run, best, step, program):
+        state = program.restore(_folder(run, best, program))
+        results = schedule.run_all(program, state, known)
+        known = schedule.untrained(program, results)
         step = int(state.step)
         (run / "eval.json").write_text(
             json.dumps({"step": step, "results": results}, indent=2) + "\n"
         )
         print(f"step {step}\n{schedule.table(results)}", flush=True)
-        if not watch or step >= program.experiment.steps:
+        if not watch:
             return
-        _wait_for_newer(run, step)
-        state = program.restore(_folder(run, best))
 
 
 def export_run(run: Path, to: Path, best: bool = False) -> None:
@@ -128,23 +130,27 @@ def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
       UserError: the folder holds no run, or no good checkpoint.
     """
     program = open_program(*request_of(run).resolve())
-    return program, program.restore(_folder(run, best))
+    return program, program.restore(_folder(run, best, program))
 
 
-def _folder(run: Path, best: bool) -> Path:
-    folder = run / ("best" if best else "checkpoints")
-    if not folder.is_dir():
-        hint = " (the experiment names no best metric)" if best else ""
-        raise UserError(f"{folder} does not exist{hint}: train the run first")
-    return folder
+def _folder(run: Path, best: bool, program: Program) -> Path:
+    if best and program.experiment.best is None:
+        raise UserError(
+            f"{run} has no best checkpoint: its experiment names no best metric"
+        )
+    return run / ("best" if best else "checkpoints")
 
 
-def _wait_for_newer(run: Path, step: int) -> None:
-    while True:
-        steps = Checkpoints(run / "checkpoints", keep=1_000_000).steps()
-        if steps and steps[-1] > step:
-            return
-        time.sleep(5)
+def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:
+    """Waits for a checkpoint after `step`; False where training ends without one."""
+    folder = _folder(run, best, program)
+    if newest_step(folder) <= step:
+        log.info("waiting for a newer checkpoint in %s", folder)
+    while newest_step(folder) <= step:
+        if newest_step(run / "checkpoints") >= program.experiment.steps:
+            return False
+        time.sleep(WATCH_SECONDS)
+    return True
 
 
 @contextlib.contextmanager

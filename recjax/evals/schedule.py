@@ -62,6 +62,18 @@ def run_all(
     return results
 
 
+def untrained(
+    program: Program, results: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+    """Returns the figures, "name/metric", that no further training will change."""
+    return {
+        f"{name}/{metric}": value
+        for name, figures in results.items()
+        if not program.experiment.evals[name].trained
+        for metric, value in figures.items()
+    }
+
+
 def table(results: Mapping[str, Mapping[str, float]]) -> str:
     """Returns results as text: a row an evaluation, a column a main metric.
 

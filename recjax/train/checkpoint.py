@@ -84,8 +84,7 @@ class Checkpoints:
         """Returns the steps that have a checkpoint, oldest first."""
         # Orbax's own list must not be read anew while it writes: it would forget what
         # it has to delete.
-        names = [path.name for path in self.folder.iterdir() if path.is_dir()]
-        return sorted(int(name) for name in names if name.isdigit())
+        return _steps(self.folder)
 
     def restore(self, like: Any, set_aside: bool = True) -> Any | None:
         """Returns the newest undamaged state, or None where there is none at all.
@@ -181,6 +180,11 @@ class Checkpoints:
         return None
 
 
+def newest_step(folder: Path) -> int:
+    """Returns the step of the newest checkpoint in a folder, -1 where there is none."""
+    return max(_steps(folder), default=-1) if folder.is_dir() else -1
+
+
 def read_state(folder: Path, like: Any) -> Any:
     """Returns the newest undamaged state of a run folder, without changing the folder.
 
@@ -198,6 +202,11 @@ def read_state(folder: Path, like: Any) -> Any:
     if state is None:
         raise UserError(f"{folder} holds no checkpoint: train the run first")
     return state
+
+
+def _steps(folder: Path) -> list[int]:
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:

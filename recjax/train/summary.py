@@ -80,7 +80,7 @@ def step_costs(program: Program) -> dict[str, str]:
     costs = costs[0] if isinstance(costs, list) else costs
     out = {}
     if costs.get("flops", 0) > 0:
-        out["FLOPs"] = f"{costs['flops'] / 1e6:,.1f} M"
+        out["FLOPs"] = f"{costs['flops'] / 1e6:,.1f} M (loops counted once)"
     if costs.get("bytes accessed", 0) > 0:
         out["bytes read and written"] = (
             f"{_size(costs['bytes accessed'])} (an upper bound: XLA counts whole "

@@ -118,3 +118,35 @@ def test_too_small_a_room_for_distinct_rows_names_the_setting(files, tmp_path):
     assert "table 'film' has no room for" in done.stderr
     assert "raise model.tables.film.distinct" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_watch_waits_for_the_first_checkpoint_and_ends_with_the_run(files, tmp_path):
+    run = tmp_path / "run"
+    assert small.recjax(*command(files, run)).returncode == 0
+    (run / "checkpoints").rename(tmp_path / "not_yet")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recjax", "eval", str(run), "--watch"],
+        cwd=small.ROOT,
+        env=small.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lines = iter(process.stderr.readline, "")
+        assert any("waiting for a newer checkpoint" in line for line in lines)
+        (tmp_path / "not_yet").rename(run / "checkpoints")
+        said, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors[-2000:]
+    assert said.count("evaluation") == 1 and said.startswith("step 30\n")
+
+
+@pytest.mark.slow
+def test_there_is_no_best_checkpoint_without_a_best_metric(files, tmp_path):
+    run = tmp_path / "run"
+    assert small.recjax(*command(files, run, "--set", "steps=1")).returncode == 0
+    done = small.recjax("eval", run, "--best", "--watch")
+    assert done.returncode == 2 and "names no best metric" in done.stderr

@@ -19,7 +19,7 @@ else:
     more = jax.jit(lambda a: a + 1)
     def use():
         more(long).block_until_ready()
-for _ in range(5):
+for _ in range(50):  # Until the heap has room for what overlaps.
     use()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
