@@ -7,6 +7,7 @@ Heavy imports are inside the commands, so that `--help` is quick.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -152,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
     for noisy in ("absl", "orbax", "jax", "tensorflow"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        # What they call an error is raised as well, and told once.
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app.cli(
@@ -165,12 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"recjax: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
+        print("recjax: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(1) from None
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno != errno.ENOSPC:
             raise
-        reason = f"{error.filename}: {error.strerror}"
+        reason = f"{error.filename or 'cannot write'}: {error.strerror}"
         print(f"recjax: error: {reason}", file=sys.stderr)
         raise SystemExit(2) from None

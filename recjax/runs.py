@@ -56,7 +56,8 @@ def train_run(
             trained = train(
                 program,
                 workdir,
-                schedule.during_training(program),
+                # Steps are what --debug nojit is for; evaluations would take minutes.
+                jax.disable_jit(False)(schedule.during_training(program)),
                 Profile(workdir / "profile" if profile else None),
             )
         except TrainingBroken as error:

@@ -116,15 +116,19 @@ def run(number: int, what: str, command: list[str], capture: bool = False) -> st
     shown = shlex.join(["python", *command[1:]])
     print(f"\n[{number}/5] {what}\n      {shown}", flush=True)
     began = time.perf_counter()
-    got = subprocess.run(
-        command, stdout=subprocess.PIPE if capture else None, text=True, check=False
-    )
-    if got.returncode:
-        raise SystemExit(f"demo: `{shown}` ended with status {got.returncode}")
+    pipe = subprocess.PIPE if capture else None
+    with subprocess.Popen(command, stdout=pipe, text=True) as process:
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            process.wait()  # It was interrupted as well, and may be saving.
+            raise
+    if process.returncode:
+        raise SystemExit(f"demo: `{shown}` ended with status {process.returncode}")
     if capture:
-        print(got.stdout, end="")
+        print(output, end="")
     print(f"      done in {time.perf_counter() - began:.1f} s", flush=True)
-    return got.stdout or ""
+    return output or ""
 
 
 def done(number: int, what: str, where: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from recjax.data import inputs as raw_inputs
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError, nearest
 from recjax.export import jax_export, manifest, scann_index
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,9 @@ def answer(
     raw: dict[str, list[Any]] = {}
     if text.strip():
         raw["text"] = [text]
+        kind = retriever.inputs.get("text")
+        if kind is not None and not np.any(kind.encode([text])):
+            log.warning("the bundle knows no part of %r: it says nothing", text)
     if history:
         known = set(retriever.ids)
         for id in history:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import re
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +46,8 @@ class Checkpoints:
         Raises:
           UserError: the disk is full or not writable.
         """
-        try:
+        with _disk_errors(self.folder):
             self._manager.save(step, args=ocp.args.StandardSave(state))
-        except OSError as error:
-            raise _disk_error(self.folder, error) from error
 
     def settle(self, wait: bool = False) -> None:
         """Lists the files of finished checkpoints, so that damage can be told later.
@@ -56,29 +58,12 @@ class Checkpoints:
         Raises:
           UserError: writing failed because the disk is full or not writable.
         """
-        try:
+        with _disk_errors(self.folder):
             if wait:
                 self._manager.wait_until_finished()
             else:
                 self._manager.check_for_errors()
-        except OSError as error:
-            raise _disk_error(self.folder, error) from error
-        kept = self.steps()
-        for step in kept:
-            listing = self._listing(step)
-            if listing.exists():
-                continue
-            try:
-                files = _files(self.folder / str(step))
-            except FileNotFoundError:
-                # An old checkpoint, which Orbax deletes at this moment.
-                continue
-            temporary = listing.with_suffix(".tmp")
-            temporary.write_text(json.dumps(files))
-            temporary.replace(listing)
-        for listing in self.folder.glob("*.files.json"):
-            if int(listing.name.split(".")[0]) not in kept:
-                listing.unlink(missing_ok=True)
+            self._list_files()
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, oldest first."""
@@ -134,6 +119,24 @@ class Checkpoints:
         """Waits for what is being written."""
         self.settle(wait=True)
         self._manager.close()
+
+    def _list_files(self) -> None:
+        kept = self.steps()
+        for step in kept:
+            listing = self._listing(step)
+            if listing.exists():
+                continue
+            try:
+                files = _files(self.folder / str(step))
+            except FileNotFoundError:
+                # An old checkpoint, which Orbax deletes at this moment.
+                continue
+            temporary = listing.with_suffix(".tmp")
+            temporary.write_text(json.dumps(files))
+            temporary.replace(listing)
+        for listing in self.folder.glob("*.files.json"):
+            if int(listing.name.split(".")[0]) not in kept:
+                listing.unlink(missing_ok=True)
 
     def _check_shapes(self, step: int, like: Any) -> None:
         """Raises UserError where a whole checkpoint holds other arrays than wanted."""
@@ -213,10 +216,8 @@ def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, create=True, enable_async_checkpointing=True
     )
-    try:
+    with _disk_errors(folder):
         return ocp.CheckpointManager(folder, options=options)
-    except OSError as error:
-        raise _disk_error(folder, error) from error
 
 
 def _files(root: Path) -> dict[str, tuple[int, int]]:
@@ -235,11 +236,21 @@ def _checksum(path: Path) -> int:
     return value
 
 
-def _disk_error(folder: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write checkpoints to {folder}: {error.strerror or error}; free space "
-        "or choose another --workdir, then run the same command again to go on"
-    )
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Tells a full or read-only disk as the user's error."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        # TensorStore's threads tell the system's errors as ValueError.
+        code = re.search(r"os_error_code='(\d+)'", str(error))
+        if isinstance(error, ValueError) and code is None:
+            raise
+        told = os.strerror(int(code[1])) if code else error.strerror or error
+        raise UserError(
+            f"cannot write checkpoints to {folder}: {told}; free space or choose "
+            "another --workdir, then run the same command again to go on"
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -146,12 +146,31 @@ def test_a_place_that_cannot_be_written(tmp_path):
         Checkpoints(tmp_path / "file" / "checkpoints", 2)
 
 
-def test_a_full_disk(folder, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        # As TensorStore's threads tell it.
+        ValueError("RESOURCE_EXHAUSTED: Error opening: x [os_error_code='28'] [spec]"),
+    ],
+)
+def test_a_full_disk(folder, monkeypatch, error):
     checkpoints = Checkpoints(folder, 2)
 
     def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
     with pytest.raises(UserError, match="No space left on device; free space"):
         checkpoints.save(40, state(40))
+
+
+def test_other_errors_than_the_disk_are_not_hidden(folder, monkeypatch):
+    checkpoints = Checkpoints(folder, 2)
+
+    def wrong(*args, **kwargs):
+        raise ValueError("something else")
+
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", wrong)
+    with pytest.raises(ValueError, match="something else"):
+        checkpoints.settle(wait=True)
