@@ -90,7 +90,10 @@ def write_bundle(program: Program, state: State, folder: Path) -> str:
         manifest.verify(partial)
         partial.rename(folder)
     except OSError as error:
-        raise UserError(f"cannot write the bundle {folder}: {error}") from error
+        raise UserError(
+            f"cannot write the bundle {folder}: {error}; free space, or choose another "
+            "folder with --to"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
