@@ -7,6 +7,7 @@ changed since, it says so and starts anew.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import shlex
@@ -53,6 +54,7 @@ ABOUT_ANSWERS = (
 
 def main() -> None:
     """Does the steps in order."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     began = time.perf_counter()
     step(1, "prepare the data", "data", "prepare", "movielens_100k")
     keep_or_clear()

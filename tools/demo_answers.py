@@ -8,7 +8,7 @@ users are taken from.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,11 @@ HISTORY, TOP = 5, 5
 
 def main() -> None:
     """Prints the answers."""
-    run, bundle = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("bundle", type=Path, help="folder of the bundle")
+    args = parser.parse_args()
+    run, bundle = args.run, args.bundle
     began = time.perf_counter()
     retriever = Retriever.open(bundle)
     print(f"{bundle} opened in {time.perf_counter() - began:.1f} s")

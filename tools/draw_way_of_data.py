@@ -7,7 +7,7 @@ The file's ending decides the format: PNG to look at it, SVG to keep it.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from typing import Any
 
 import matplotlib
@@ -44,6 +44,9 @@ WIDE, HIGH = 2.35, 1.0
 
 def main() -> None:
     """Draws and saves."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("to", help="file of the picture")
+    to = parser.parse_args().to
     matplotlib.rcParams["svg.hashsalt"] = "recjax"
     figure = Figure((15, 5.6))
     axis = figure.add_axes((0, 0, 1, 1))
@@ -79,8 +82,8 @@ def main() -> None:
     axis.text(10.5, 1.43, "rows [U, D]", va="center", **NOTE)
     axis.text(4.6, 1.43, "rows [U, D]", va="center", **NOTE)
     # Without a date the same drawing is the same file.
-    dated = {"Date": None} if sys.argv[1].endswith(".svg") else None
-    figure.savefig(sys.argv[1], metadata=dated)
+    dated = {"Date": None} if to.endswith(".svg") else None
+    figure.savefig(to, metadata=dated)
 
 
 def box(

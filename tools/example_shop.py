@@ -8,9 +8,9 @@ with one or two kinds of things, so there is something to learn.
 
 from __future__ import annotations
 
+import argparse
 import csv
 import random
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +23,9 @@ START = 1_700_000_000
 
 def main() -> None:
     """Writes the three files."""
-    folder, draw = Path(sys.argv[1]), random.Random(0)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder, draw = parser.parse_args().folder, random.Random(0)
     folder.mkdir(parents=True, exist_ok=True)
     items = [
         (f"{kind[:2]}-{style[:2]}{colour[:3]}", f"{style} {colour} {kind}", kind)

@@ -7,6 +7,7 @@ One file an experiment: its settings, those of `tiny()` that differ, and where i
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from recjax import settings
@@ -27,6 +28,7 @@ def goldens() -> dict[str, str]:
 
 def main() -> None:
     """Writes the files, and removes those of experiments that are gone."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     texts = goldens()
     GOLDENS.mkdir(parents=True, exist_ok=True)
     for path in GOLDENS.glob("*.txt"):
