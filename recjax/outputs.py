@@ -24,6 +24,8 @@ class Retrieval:
       positive_draw_logq: log probability that one random draw gives this item [B].
       negative_draw_logq: the same of the drawn negatives [R].
       weight: weight of each pair in the loss [B].
+      given_query_logq: log probability that a training pair of this query holds this
+        item [B]; None where nobody counts it.
     """
 
     query: Float[Array, "B D"]
@@ -38,3 +40,4 @@ class Retrieval:
     positive_draw_logq: Float[Array, " B"]
     negative_draw_logq: Float[Array, " R"]
     weight: Float[Array, " B"]
+    given_query_logq: Float[Array, " B"] | None = None
