@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recjax.data import inputs as raw_inputs
 from recjax.data.text.wordpiece import WordPiece
 from recjax.errors import UserError
 
@@ -121,6 +122,16 @@ def test_files_make_the_round_trip_byte_for_byte(pieces, tmp_path):
     assert again == loaded
     # The lengths that a file names are for other uses: ours counts.
     np.testing.assert_array_equal(again.encode(texts), pieces.encode(texts))
+
+
+def test_it_is_an_input_like_others(pieces, tmp_path):
+    raw_inputs.save(tmp_path, {"query": pieces})
+    loaded = raw_inputs.load(tmp_path, ())
+    assert loaded == {"query": pieces}
+    for raw in ({"query": ["angle", ""]}, {}):
+        got = raw_inputs.encode_all(loaded, raw, 2)["query"]
+        wanted = pieces.encode(raw.get("query", ["", ""]))
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_it_travels_to_other_processes(pieces):
