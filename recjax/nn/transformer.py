@@ -70,8 +70,9 @@ class Transformer(nn.Module):
       pooling: "cls" takes the first token's vector, "mean" that of all tokens.
       width: output width of one linear map (`head`); None for none.
       dtype: what matrices are multiplied in.
-      remat: compute each layer again in the backward pass: memory for layers' inputs
-        alone, a third more time.
+      remat: compute each layer again in the backward pass, which then is given layers'
+        inputs alone (MiniLM, 64 texts of 64 tokens, bfloat16: 19 MB, not 960 MB), for
+        a third more time. XLA's CPU compiler may undo it.
     """
 
     settings: TransformerSettings

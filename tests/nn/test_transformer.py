@@ -131,6 +131,13 @@ def test_rematerialised_layers_give_the_same_gradients_under_the_same_names():
     params = start(plain)
     assert jax.tree.structure(start(again)) == jax.tree.structure(params)
 
+    kept = [
+        sum(leaf.size for leaf in jax.tree.leaves(residuals(module, params)))
+        for module in (plain, again)
+    ]
+    of_params = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert kept[1] < of_params + 6 * IDS.size * TINY.width < kept[0]
+
     def gradient(module):
         def loss(params):
             return jnp.sum(jnp.sin(3 * run(module, params, key=7)))
@@ -141,6 +148,16 @@ def test_rematerialised_layers_give_the_same_gradients_under_the_same_names():
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
         *(gradient(again), gradient(plain)),
     )
+
+
+def residuals(module, params):
+    """Returns the shapes of what the backward pass is given."""
+    key = jax.random.key(0)
+
+    def forward(params):
+        return jax.vjp(lambda params: program(module, True)(params, IDS, key), params)
+
+    return jax.eval_shape(lambda params: forward(params)[1], params)
 
 
 def test_dropout_is_for_training_alone():

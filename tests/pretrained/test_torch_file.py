@@ -122,15 +122,21 @@ def test_nothing_but_tensors_can_be_named(tmp_path, module, name):
         torch_file.read(path)
 
 
-def test_what_may_be_called_cannot_be_changed(tmp_path):
+@pytest.mark.parametrize(
+    "target",
+    [
+        wf.function("torch._utils", "_rebuild_tensor_v2"),
+        wf.function("collections", "OrderedDict"),
+        wf.function("torch", "FloatStorage"),
+    ],
+)
+def test_what_may_be_named_cannot_be_changed(tmp_path, target):
     path = tmp_path / "pytorch_model.bin"
-    rebuild = wf.function("torch._utils", "_rebuild_tensor_v2")
-    for state in (b"}" + wf.text("__call__") + wf.number(1) + b"s",):
-        slots = b"N" + state + b"\x86"
-        for given in (state, slots):
-            wf.write_zip(path, b"\x80\x02" + rebuild + given + b"b.", {})
-            with pytest.raises(UserError, match="cannot be read"):
-                torch_file.read(path)
+    state = b"}" + wf.text("__call__") + wf.number(1) + b"s"
+    for given in (state, b"N" + state + b"\x86"):
+        wf.write_zip(path, b"\x80\x02" + target + given + b"b.", {})
+        with pytest.raises(UserError, match="cannot be read"):
+            torch_file.read(path)
     test_views_of_one_storage(tmp_path)
 
 
