@@ -21,6 +21,7 @@ DATA = ("grain", "array-record", "tensorflow-datasets", "polars", "pyarrow")
 OPTIONAL = {
     "tensorflow-cpu": "pip install 'recjax[savedmodel]' to export SavedModels",
     "scann": "pip install 'recjax[scann]' for fast indexes of large corpora",
+    "tokenizers": "pip install 'recjax[text]' to read texts as word pieces",
     "tensorboardX": "pip install tensorboardX to see runs in TensorBoard",
     "matplotlib": "pip install matplotlib to draw reports",
 }

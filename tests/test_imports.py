@@ -8,7 +8,10 @@ from pathlib import Path
 
 import small
 
-HEAVY = ("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam")
+HEAVY = (
+    *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
+    "tokenizers",
+)
 EDGES = (
     *("grain", "tyro", "polars", "pyarrow", "tensorflow_datasets", "array_record"),
     "tqdm",

@@ -14,7 +14,7 @@ ORDER = (
     ("tree", "rng", "features", "outputs"),
     ("sharding",),
     ("nn", "losses", "metrics", "optim"),
-    ("models", "data"),
+    ("models", "data", "pretrained"),
     ("experiment", "settings"),
     ("train",),
     ("evals",),
@@ -34,7 +34,10 @@ APART = (("nn", "models"), ("losses", "metrics", "optim", "data"))
 BACK = {("recjax.export.bundle", "recjax.serve.retriever")}
 """The exception: a bundle is checked by the code that will serve it."""
 
-IN_FUNCTIONS = ("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam")
+IN_FUNCTIONS = (
+    *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
+    "tokenizers",
+)
 """Packages that only those need who use them."""
 TENSORFLOW = ("tensorflow", "scann")
 TENSORFLOW_IN = ("export", "serve")

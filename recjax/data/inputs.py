@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from recjax.data.text.vocabulary import Vocabulary
+from recjax.data.text.wordpiece import WordPiece
 from recjax.errors import UserError
 
 _INDEX = "inputs.json"
@@ -106,7 +107,7 @@ class AgeListInput:
         return encoded
 
 
-Input = TextInput | IdListInput | AgeListInput
+Input = TextInput | WordPiece | IdListInput | AgeListInput
 
 
 def encode_all(
@@ -121,7 +122,7 @@ def encode_all(
     """
     features = {}
     for name, kind in inputs.items():
-        empty: Any = "" if isinstance(kind, TextInput) else []
+        empty: Any = "" if isinstance(kind, TextInput | WordPiece) else []
         values = raw.get(name, [empty] * count)
         if isinstance(kind, AgeListInput):
             features[name] = kind.encode(values, raw.get(kind.of, [[]] * count))
@@ -151,6 +152,9 @@ def save(folder: Path, inputs: Mapping[str, Input]) -> None:
         if isinstance(kind, TextInput):
             index[name] = {"kind": "text", "length": kind.length}
             kind.vocabulary.save(folder / f"{name}.vocabulary.jsonl")
+        elif isinstance(kind, WordPiece):
+            index[name] = {"kind": "pieces", "length": kind.length}
+            kind.save(folder / f"{name}.tokenizer.json")
         elif isinstance(kind, IdListInput):
             index[name] = {"kind": "ids", "length": kind.length}
         else:
@@ -175,6 +179,9 @@ def load(folder: Path, item_ids: tuple[str, ...]) -> dict[str, Input]:
             if about["kind"] == "text":
                 vocabulary = Vocabulary.load(folder / f"{name}.vocabulary.jsonl")
                 inputs[name] = TextInput(vocabulary, about["length"])
+            elif about["kind"] == "pieces":
+                file = folder / f"{name}.tokenizer.json"
+                inputs[name] = WordPiece.load(file, about["length"])
             else:
                 ids = IdListInput(item_ids, about["length"])
                 ages = about["kind"] == "ages"

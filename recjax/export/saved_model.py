@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.inputs import AgeListInput, Input, TextInput, check_ids
+from recjax.data.inputs import AgeListInput, Input, TextInput, WordPiece, check_ids
 from recjax.errors import UserError, nearest
 from recjax.export import scann_index, tf_text
 
@@ -48,14 +48,20 @@ def write(
       plan: how to search, and K.
 
     Raises:
-      UserError: TensorFlow or ScaNN is not installed, an input's name is unusable, or
-        `vectors`, `item_ids` and `plan` do not fit each other.
+      UserError: TensorFlow or ScaNN is not installed, an input's name is unusable or
+        its kind has no TensorFlow operation, or `vectors`, `item_ids` and `plan` do
+        not fit each other.
     """
     tf = tf_text.require_tensorflow()
     check_ids(item_ids)
-    for name in inputs:
+    for name, input in inputs.items():
         if not name.isidentifier():
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
+        if isinstance(input, WordPiece):
+            raise UserError(
+                f"input {name!r}: a SavedModel cannot make word pieces; set the "
+                "bundle's saved_model to False (the rest of it can)"
+            )
     if len(vectors) != len(item_ids):
         raise UserError(f"{len(vectors)} item vectors, but {len(item_ids)} item ids")
     if not 1 <= plan.k <= len(item_ids):

@@ -1,0 +1,159 @@
+"""Tensors of a `torch.save` file, read without torch and without running its pickle.
+
+Such a file is a zip archive of one pickle, which describes the tensors, and one entry
+of raw numbers per storage. A pickle may name any function of any module to be called;
+here it gets stand-ins for the few that describe tensors, and all else is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from recjax.errors import UserError
+
+_STORAGES = {
+    **{"FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2"},
+    **{"BFloat16Storage": ml_dtypes.bfloat16, "BoolStorage": "?", "ByteStorage": "u1"},
+    **{"LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2"},
+    **{"CharStorage": "i1"},
+}
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a state dict by name.
+
+    Raises:
+      UserError: the file cannot be read, was written by torch before 1.6, is damaged,
+        wants more than tensors, or holds none by name.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [n for n in archive.namelist() if n.endswith("/data.pkl")]
+            if len(found) != 1:
+                raise UserError(f"{path}: holds no data.pkl; not saved by torch.save")
+            root = found[0].removesuffix("data.pkl")
+            state = _Reader(archive, root).load()
+    except _RefusedError as error:
+        raise UserError(
+            f"{path}: refused, its pickle wants {error}, which no weights need. Do "
+            "not open this file with other programs; get a model.safetensors instead"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise UserError(
+            f"{path}: damaged, or saved by torch before 1.6 ({error}); load and save "
+            "it with a newer torch, or get a model.safetensors instead"
+        ) from error
+    # A damaged pickle fails in whatever way its bytes happen to ask for.
+    except Exception as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}); copy it again"
+        ) from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: holds a {type(state).__name__}, no named tensors")
+    return {
+        name: value
+        for name, value in dict.items(state)
+        if isinstance(name, str) and isinstance(value, np.ndarray)
+    }
+
+
+class _RefusedError(Exception):
+    """What the pickle asked for."""
+
+
+class _Reader(pickle.Unpickler):
+    """Unpickles tensors alone."""
+
+    def __init__(self, archive: zipfile.ZipFile, root: str):
+        super().__init__(io.BytesIO(archive.read(root + "data.pkl")))
+        self._archive, self._root = archive, root
+        self._storages: dict[str, np.ndarray] = {}
+        order = root + "byteorder"
+        big = order in archive.namelist() and archive.read(order).strip() == b"big"
+        self._order = ">" if big else "<"
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return _Named
+        if module == "torch._utils" and name == "_rebuild_tensor_v2":
+            return _REBUILD_TENSOR
+        if module == "torch._utils" and name == "_rebuild_parameter":
+            return _REBUILD_PARAMETER
+        if module == "torch" and name in _STORAGES:
+            return _Storage(name)
+        raise _RefusedError(f"{module}.{name}")
+
+    def persistent_load(self, pid: Any) -> np.ndarray:
+        kind, storage, key, _, count = pid
+        if kind != "storage" or not isinstance(storage, _Storage):
+            raise _RefusedError(f"the object {kind!r}")
+        if key not in self._storages:
+            dtype = np.dtype(_STORAGES[storage]).newbyteorder(self._order)
+            entry = self._archive.getinfo(f"{self._root}data/{key}")
+            if entry.file_size != count * dtype.itemsize:
+                raise ValueError(
+                    f"storage {key} has {entry.file_size} bytes, not {count} {dtype}"
+                )
+            self._storages[key] = np.frombuffer(self._archive.read(entry), dtype)
+        return self._storages[key]
+
+
+class _Storage(str):
+    """Name of a storage class."""
+
+    __slots__ = ()
+
+
+class _Named(dict):
+    """Stands for an OrderedDict; its attributes (versions of modules) are dropped."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _Rebuild:
+    """A function that a pickle may call; unlike a function it cannot be changed."""
+
+    __slots__ = ()
+
+
+class _RebuildTensor(_Rebuild):
+    __slots__ = ()
+
+    def __call__(self, storage, offset, size, stride, *_) -> np.ndarray:
+        numbers = (offset, *size, *stride)
+        if len(size) != len(stride) or any(
+            type(n) is not int or n < 0 for n in numbers
+        ):
+            raise ValueError(f"a tensor of shape {size}, strides {stride} at {offset}")
+        count = math.prod(size)
+        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+        if count > storage.size or (count and last >= storage.size):
+            raise ValueError(f"a tensor of shape {size} exceeds its storage")
+        if not count:
+            return np.zeros(size, storage.dtype)
+        steps = [step * storage.itemsize for step in stride]
+        return np.lib.stride_tricks.as_strided(
+            storage[offset:], size, steps, writeable=False
+        )
+
+
+class _RebuildParameter(_Rebuild):
+    __slots__ = ()
+
+    def __call__(self, tensor, *_) -> np.ndarray:
+        return tensor
+
+
+_REBUILD_TENSOR = _RebuildTensor()
+_REBUILD_PARAMETER = _RebuildParameter()

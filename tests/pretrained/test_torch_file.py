@@ -1,0 +1,191 @@
+"""Files of torch.save: what is read, and what is refused."""
+
+import os
+import pickle
+import zipfile
+
+import ml_dtypes
+import numpy as np
+import pytest
+import weight_files as wf
+
+from recjax.errors import UserError
+from recjax.pretrained import torch_file
+
+NUMBERS = np.arange(24, dtype=np.float32)
+F32 = wf.storage("Float", "0", 24)
+
+
+def read(tmp_path, entries, storages=None, **options):
+    path = tmp_path / "pytorch_model.bin"
+    storages = {"0": NUMBERS.tobytes()} if storages is None else storages
+    wf.write_zip(path, wf.state_dict(entries), storages, **options)
+    return torch_file.read(path)
+
+
+def test_views_of_one_storage(tmp_path):
+    got = read(
+        tmp_path,
+        {
+            "whole": wf.tensor(F32, 0, (4, 6), (6, 1)),
+            "turned": wf.tensor(F32, 0, (6, 4), (1, 6)),
+            "part": wf.tensor(F32, 7, (2, 3), (6, 1)),
+            "one": wf.tensor(F32, 23, (), ()),
+            "none": wf.tensor(F32, 0, (0, 3), (3, 1)),
+        },
+    )
+    square = NUMBERS.reshape(4, 6)
+    np.testing.assert_array_equal(got["whole"], square)
+    np.testing.assert_array_equal(got["turned"], square.T)
+    np.testing.assert_array_equal(got["part"], square[1:3, 1:4])
+    assert got["one"] == 23 and got["none"].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        *(("Float", "<f4"), ("Double", "<f8"), ("Half", "<f2"), ("Long", "<i8")),
+        *(("Int", "<i4"), ("Short", "<i2"), ("Char", "i1"), ("Byte", "u1")),
+        *(("Bool", "?"), ("BFloat16", ml_dtypes.bfloat16)),
+    ],
+)
+def test_types(tmp_path, kind, dtype):
+    values = np.array([0, 1, 1, 0]).astype(dtype)
+    stored = wf.storage(kind, "7", 4)
+    got = read(
+        tmp_path, {"x": wf.tensor(stored, 0, (4,), (1,))}, {"7": values.tobytes()}
+    )
+    np.testing.assert_array_equal(got["x"], values)
+    assert got["x"].dtype == np.dtype(dtype)
+
+
+def test_big_endian_files(tmp_path):
+    entries = {"x": wf.tensor(F32, 0, (24,), (1,))}
+    got = read(tmp_path, entries, {"0": NUMBERS.astype(">f4").tobytes()}, order="big")
+    np.testing.assert_array_equal(got["x"], NUMBERS)
+
+
+def test_parameters_are_tensors_and_other_values_are_left_out(tmp_path):
+    inner = wf.tensor(F32, 0, (24,), (1,))
+    call = wf.function("torch._utils", "_rebuild_parameter")
+    parameter = call + wf.tuple_of(inner, b"\x88", wf.ORDERED) + b"R"
+    got = read(tmp_path, {"x": parameter, "epoch": wf.number(3)})
+    assert list(got) == ["x"]
+    np.testing.assert_array_equal(got["x"], NUMBERS)
+
+
+class Evil:
+    def __init__(self, function, *arguments):
+        self._call = function, arguments
+
+    def __reduce__(self):
+        return self._call
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        (os.system, "touch {}"),
+        (eval, "open({!r}, 'w')"),
+        (getattr, "", "join"),
+        (__import__, "subprocess"),
+    ],
+    ids=lambda call: call[0].__name__,
+)
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_pickle_that_calls_something_is_refused(tmp_path, call, protocol):
+    mark = tmp_path / "was_here"
+    function, *arguments = call
+    evil = Evil(function, *(part.format(str(mark)) for part in arguments))
+    path = tmp_path / "pytorch_model.bin"
+    wf.write_zip(path, pickle.dumps({"x": evil}, protocol), {})
+    with pytest.raises(UserError, match="pytorch_model.bin: refused, its pickle wants"):
+        torch_file.read(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *(("builtins", "exec"), ("posix", "system"), ("numpy", "load")),
+        *(("torch", "load"), ("torch._utils", "__builtins__")),
+        *(("torch", "FloatStorage.__class__"), ("collections", "namedtuple")),
+        *(("collections", "OrderedDict.__init__"), ("torch.serialization", "eval")),
+    ],
+)
+def test_nothing_but_tensors_can_be_named(tmp_path, module, name):
+    # STACK_GLOBAL takes dotted names, which protocol 4 would follow.
+    path = tmp_path / "pytorch_model.bin"
+    pickled = b"\x80\x04" + wf.text(module) + wf.text(name) + b"\x93."
+    wf.write_zip(path, pickled, {})
+    with pytest.raises(UserError, match="refused, its pickle wants"):
+        torch_file.read(path)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        wf.function("torch._utils", "_rebuild_tensor_v2"),
+        wf.function("collections", "OrderedDict"),
+        wf.function("torch", "FloatStorage"),
+    ],
+)
+def test_what_may_be_named_cannot_be_changed(tmp_path, target):
+    path = tmp_path / "pytorch_model.bin"
+    state = b"}" + wf.text("__call__") + wf.number(1) + b"s"
+    for given in (state, b"N" + state + b"\x86"):
+        wf.write_zip(path, b"\x80\x02" + target + given + b"b.", {})
+        with pytest.raises(UserError, match="cannot be read"):
+            torch_file.read(path)
+    test_views_of_one_storage(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "stride"),
+    [
+        *((0, (25,), (1,)), (1, (24,), (1,)), (0, (4, 6), (7, 1))),
+        *((-1, (2,), (1,)), (0, (2,), (-1,)), (0, (2, 2), (1,))),
+        (0, (100_000, 100_000), (0, 0)),
+    ],
+)
+def test_a_tensor_stays_inside_its_storage(tmp_path, offset, size, stride):
+    with pytest.raises(UserError, match="cannot be read"):
+        read(tmp_path, {"x": wf.tensor(F32, offset, size, stride)})
+
+
+def test_a_storage_of_another_size_is_damage(tmp_path):
+    with pytest.raises(UserError, match="storage 0 has 8 bytes, not 24"):
+        read(tmp_path, {"x": wf.tensor(F32, 0, (2,), (1,))}, {"0": b"12345678"})
+
+
+def test_other_files(tmp_path):
+    path = tmp_path / "pytorch_model.bin"
+    with pytest.raises(UserError, match="cannot be read"):
+        torch_file.read(path)
+    path.write_bytes(pickle.dumps({"x": 1}))
+    with pytest.raises(UserError, match=r"saved by torch before 1\.6"):
+        torch_file.read(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "")
+    with pytest.raises(UserError, match=r"holds no data\.pkl"):
+        torch_file.read(path)
+    wf.write_zip(path, pickle.dumps([1, 2]), {})
+    with pytest.raises(UserError, match="holds a list, no named tensors"):
+        torch_file.read(path)
+
+
+def test_every_cut_or_flipped_byte_is_an_error_or_the_truth(tmp_path):
+    path = tmp_path / "pytorch_model.bin"
+    wf.write_torch(path, {"x": NUMBERS.reshape(4, 6)})
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for at in random.integers(0, len(whole), 200):
+        broken = bytearray(whole)
+        broken[at] ^= 1 << random.integers(8)
+        for content in (bytes(broken), whole[:at]):
+            path.write_bytes(content)
+            try:
+                got = torch_file.read(path)
+            except UserError:
+                continue
+            assert all(isinstance(value, np.ndarray) for value in got.values())
