@@ -44,7 +44,7 @@ PINS = {
     "blank id": ({"id": " "}, "empty text", "id", '" "'),
     "id twice": ({"id": "a"}, "id given twice", "id", "a (first in row 1)"),
     "too short": ({"gs_v5": [1.0]}, "wrong length", "gs_v5", "1 numbers"),
-    "too long": ({"ue_v4": b"1234"}, "wrong length", "ue_v4", "4 bytes"),
+    "too few bytes": ({"ue_v4": b"12"}, "wrong length", "ue_v4", "2 bytes"),
     "nan": (
         {"gs_v5": [0.0, 1.0, float("nan"), 2.0]},
         *("not a finite number", "gs_v5", "nan at position 3"),
