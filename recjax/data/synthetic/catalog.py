@@ -137,13 +137,14 @@ def draw_cell(world: World, kind: str, number: int) -> Cell:
     found = settings.engaged / (1 - settings.new)
     popularity = found ** (1 / TAIL) * (1 - draw.random(CELL)) ** (-1 / TAIL)
     popularity = np.minimum(popularity, MOST)
+    logged = 1 + (0.4 * (popularity - 1)).astype(np.int64)
     share = popularity / 2.5  # its mean is about 2.5
     pairs = settings.pairs * (0.5 if kind == "product" else 1)
     related = settings.pairs * (0.2 if kind == "pin" else 0)
     return Cell(
         topic=topic,
         concepts=np.take_along_axis(among, best, axis=1),
-        history=np.where(new, 0, popularity.astype(np.int64)),
+        history=np.where(new | (popularity < 1), 0, logged),
         train=np.minimum(draw.poisson(pairs * share), CAP[kind]) * ~new,
         related=draw.poisson(related * share) * ~new,
         test=draw.poisson(0.03 * pairs * share),

@@ -38,7 +38,7 @@ def board_titles(world: World, cell: Cell) -> tuple[np.ndarray, pa.Array]:
     which = _some(draw, rows, 2)
     concepts = np.take_along_axis(cell.concepts[at], which, axis=1)
     words = world.concept_word(concepts, SEEKER, draw.random((rows, 2)))
-    words[draw.random((rows, 2)) < [0.3, 0.6]] = -1
+    words[draw.random((rows, 2)) < [0.2, 0.5]] = -1
     name = np.where(draw.random(rows) < 0.6, world.topic_word(cell.topic[at]), -1)
     words = np.column_stack([words, name])
     words[draw.random(rows) < 0.25] = -1

@@ -21,7 +21,7 @@ CODE_BYTES = 128
 FILLERS = 300
 SYLLABLES = [c + v for c in "bdfghjklmnprstvz" for v in "aeiou"]
 
-WRITER = (0.2, 0.35, 0.45)
+WRITER = (0.45, 0.3, 0.25)
 """How often those who write titles use each of a concept's words."""
 SEEKER = (0.7, 0.2, 0.1)
 """The same for those who search, and who name boards."""
@@ -68,9 +68,9 @@ class CatalogSettings:
     engaged: float = 0.65
     new: float = 0.08
     caption_noise: float = 0.5
-    quality: float = 0.5
-    image_quality: float = 0.4
-    legacy_quality: float = 0.6
+    quality: float = 0.35
+    image_quality: float = 0.3
+    legacy_quality: float = 0.5
     misclicks: float = 0.05
 
     def sized(self, pins: int) -> CatalogSettings:
