@@ -22,13 +22,15 @@ from recjax.data.synthetic.world import CODE_BYTES, CatalogSettings, make_world
 from recjax.evals.baselines.bm25 import Bm25
 
 DENSE = ("gs_v5", "item_is_v2", "ue_v4")
-WRITTEN = ("title", "description", "image_caption", "canonical_desc", "domain")
-WRITTEN += ("rich_pin_title", "rich_pin_description", "product_types", "gpt")
+WRITTEN = ("title", "description", "canonical_desc", "domain", "product_types", "gpt")
+WRITTEN += ("rich_pin_title", "rich_pin_description")
+SEEN = (*WRITTEN, "image_caption")
 RUNGS = {
     "continuous": (),
-    "+ title, description, captions": WRITTEN,
-    "+ board titles": (*WRITTEN, "board_title"),
-    "+ engaged queries": (*WRITTEN, "board_title", "engaged_queries"),
+    "+ title, description": WRITTEN,
+    "+ captions": SEEN,
+    "+ board titles": (*SEEN, "board_title"),
+    "+ engaged queries": (*SEEN, "board_title", "engaged_queries"),
 }
 WEIGHTS = (0.1, 0.2, 0.4, 0.8)
 """Of BM25 beside the dense features; chosen on the last training pairs."""

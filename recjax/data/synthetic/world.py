@@ -67,7 +67,7 @@ class CatalogSettings:
     boarded: float = 0.91
     engaged: float = 0.65
     new: float = 0.08
-    caption_noise: float = 0.5
+    caption_noise: float = 0.35
     quality: float = 0.35
     image_quality: float = 0.3
     legacy_quality: float = 0.5
