@@ -117,6 +117,47 @@ def prepare_search(
     print(f"prepared: {done}")
 
 
+@prepare_app.command(name="catalog")
+def prepare_catalog(
+    pairs: Path,
+    out: str,
+    pins: Path | None = None,
+    products: Path | None = None,
+    column: Repeated[tuple[str, ...]] = (),
+    unit: Literal["s", "ms"] = "s",
+    encoding: str = "utf-8",
+    on_bad_row: Literal["error", "skip"] = "error",
+    max_bad_share: float = 0.01,
+) -> None:
+    """Prepares engagements of queries with pins, products and queries.
+
+    Args:
+      pairs: file of pairs (query, candidate_id, candidate_type, action[, timestamp]).
+      out: name of the data set, or a folder.
+      pins: Parquet file of pins (id, and any text fields and dense features).
+      products: Parquet file of products (the same).
+      column: where a name differs, recjax's=yours; repeatable.
+      unit: of numeric timestamps.
+      encoding: of CSV files.
+      on_bad_row: "skip" leaves bad rows out, counts and lists them.
+      max_bad_share: largest share of rows that skip leaves out.
+    """
+    from recjax.data.prepare import prepare_catalog
+
+    done = prepare_catalog(
+        pairs,
+        out=out,
+        pins=pins,
+        products=products,
+        columns=_mapping(column),
+        unit=unit,
+        encoding=encoding,
+        on_bad_row=on_bad_row,
+        max_bad_share=max_bad_share,
+    )
+    print(f"prepared: {done}")
+
+
 @validate_app.command(name="interactions")
 def validate_interactions(
     events: Positional[Path],
@@ -161,6 +202,38 @@ def validate_search(
 
     checked = validate_search(
         pairs, products=products, columns=_mapping(column), encoding=encoding
+    )
+    _conclude(checked.report)
+
+
+@validate_app.command(name="catalog")
+def validate_catalog(
+    pairs: Path,
+    pins: Path | None = None,
+    products: Path | None = None,
+    column: Repeated[tuple[str, ...]] = (),
+    unit: Literal["s", "ms"] = "s",
+    encoding: str = "utf-8",
+) -> None:
+    """Reports every problem of a catalogue's files.
+
+    Args:
+      pairs: file of pairs.
+      pins: Parquet file of pins.
+      products: Parquet file of products.
+      column: where a name differs, recjax's=yours; repeatable.
+      unit: of numeric timestamps.
+      encoding: of CSV files.
+    """
+    from recjax.data.validate_catalog import validate_catalog
+
+    checked = validate_catalog(
+        pairs,
+        pins=pins,
+        products=products,
+        columns=_mapping(column),
+        unit=unit,
+        encoding=encoding,
     )
     _conclude(checked.report)
 

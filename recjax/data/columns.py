@@ -19,7 +19,9 @@ class Column:
     Attributes:
       name: its name in recjax, and in the file unless mapped.
       kind: "id", "text", "note" (a text that may be empty), "number", "gain" (a number
-        of at least 0) or "time".
+        of at least 0) or "time"; in a catalogue's tables of entities also "words" (a
+        text or a list of texts, any of which may be missing), "vectors" (a vector of
+        numbers an image) or "codes" (bytes an image).
       required: whether the file must have it.
       shared: whether another file has it too: then a name it is mapped to may stand in
         either file.

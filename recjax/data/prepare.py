@@ -16,6 +16,7 @@ from typing import Any, Literal
 from recjax.data import interactions, search_pairs, validate
 from recjax.data.convert import Unit
 from recjax.data.datasets.base import Builder
+from recjax.data.datasets.catalog import OwnCatalog, from_checked
 from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
@@ -23,6 +24,7 @@ from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
 from recjax.data.report import accept
+from recjax.data.validate_catalog import validate_catalog
 from recjax.data.write import write
 from recjax.errors import UserError, nearest
 
@@ -153,10 +155,57 @@ def prepare_search(
     )
 
 
+def prepare_catalog(
+    pairs: str | Path,
+    *,
+    out: str | Path,
+    pins: str | Path | None = None,
+    products: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    unit: Unit = "s",
+    encoding: str = "utf-8",
+    on_bad_row: OnBadRow = "error",
+    max_bad_share: float = 0.01,
+) -> Path:
+    """Checks and prepares your own catalogue; as `prepare_interactions`.
+
+    Args:
+      pairs: CSV, TSV or Parquet file with columns query, candidate_id,
+        candidate_type (pin, product or query), action[, timestamp].
+      out: name or path of the data set; see `place`.
+      pins: Parquet file with columns id and any fields and features of
+        `catalog_schema`.
+      products: the same.
+      columns: recjax's column name -> the file's, where they differ.
+      unit: of numeric timestamps: "s" or "ms".
+      encoding: of CSV files.
+      on_bad_row: "error" or "skip".
+      max_bad_share: the largest share of rows that "skip" leaves out.
+
+    Returns:
+      The folder of the prepared data set.
+
+    Raises:
+      UserError: a file, an argument or `out` is bad; with the whole report.
+    """
+    files = {"pairs": pairs, "pins": pins, "products": products}
+    options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
+    return _prepare_own(
+        "catalog",
+        partial(validate_catalog, **files, **options),
+        lambda c: partial(OwnCatalog, data=from_checked(c)),
+        files,
+        options,
+        out=out,
+        on_bad_row=on_bad_row,
+        max_bad_share=max_bad_share,
+    )
+
+
 def _prepare_own(
     kind: str,
-    check: Callable[[], validate.Checked],
-    builder: Callable[[validate.Checked], Callable[..., Builder]],
+    check: Callable[[], Any],
+    builder: Callable[[Any], Callable[..., Builder]],
     files: Mapping[str, str | Path | None],
     options: Mapping[str, Any],
     *,
@@ -179,11 +228,7 @@ def _prepare_own(
     checked = check()
     report = checked.report
     accept(report, **policy)
-    if (
-        checked.main is None
-        or not checked.main.height
-        or (checked.corpus is not None and not checked.corpus.height)
-    ):
+    if checked.empty:
         raise UserError(f"{report}\n\nNothing was prepared: no good rows are left.")
     if report.ok:
         return write(builder(checked), path, kind=kind, source=source)

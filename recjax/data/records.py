@@ -46,12 +46,13 @@ def expect(path: Path, kind: str) -> dict[str, Any]:
     return found
 
 
-def read(path: Path, config: str) -> Iterator[dict[str, Any]]:
+def read(path: Path, config: str, block: int = BLOCK) -> Iterator[dict[str, Any]]:
     """Yields the records of one config in the order they were written.
 
     Args:
       path: the prepared data set.
       config: name of a TFDS config in it.
+      block: records held at a time.
 
     Raises:
       UserError: the records are missing or damaged.
@@ -64,8 +65,8 @@ def read(path: Path, config: str) -> Iterator[dict[str, Any]]:
             raise FileNotFoundError(f"no folder {config}/ in it")
         source = tfds.builder_from_directory(versions[-1]).as_data_source("train")
         _check_sizes(Path(path), config)
-        for start in range(0, len(source), BLOCK):
-            stop = min(start + BLOCK, len(source))
+        for start in range(0, len(source), block):
+            stop = min(start + block, len(source))
             yield from source.__getitems__(list(range(start, stop)))
     # array_record and protobuf raise bare C++ errors of many types for damage.
     except Exception as error:

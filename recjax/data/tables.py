@@ -38,25 +38,37 @@ def read_table(
     Returns:
       The table, or None if the file as a whole cannot be used.
     """
-    file, suffix = path.name, path.suffix.lower()
+    if not usable(path, (*SEPARATORS, *PARQUET), findings):
+        return None
+    try:
+        if path.suffix.lower() in PARQUET:
+            return _read_parquet(path, schema, columns, findings)
+        return read_csv(path, schema, columns, encoding, findings)
+    except OSError as error:
+        unreadable(path, error, findings)
+    return None
+
+
+def usable(path: Path, suffixes: Sequence[str], findings: Findings) -> bool:
+    """Returns whether `path` is a file with one of the suffixes; else says why not."""
+    file = path.name
     if path.is_dir():
         findings.of_file(file, "a folder, not a file", "name the file in it", str(path))
     elif not path.exists():
         fix = f"check the path{_near(path)}"
         findings.of_file(file, "no such file", fix, str(path))
-    elif suffix not in (*SEPARATORS, *PARQUET):
-        known = ", ".join((*SEPARATORS, *PARQUET))
-        fix = f"save it as one of {known}"
+    elif path.suffix.lower() not in suffixes:
+        fix = f"save it as one of {', '.join(suffixes)}"
         findings.of_file(file, "unknown extension", fix, repr(path.suffix))
     else:
-        try:
-            if suffix in PARQUET:
-                return _read_parquet(path, schema, columns, findings)
-            return read_csv(path, schema, columns, encoding, findings)
-        except OSError as error:
-            fix = "make the file readable for you"
-            findings.of_file(file, "cannot be read", fix, error.strerror or str(error))
-    return None
+        return True
+    return False
+
+
+def unreadable(path: Path, error: OSError, findings: Findings) -> None:
+    """Notes that a file cannot be read."""
+    fix = "make the file readable for you"
+    findings.of_file(path.name, "cannot be read", fix, error.strerror or str(error))
 
 
 def _read_parquet(

@@ -55,6 +55,15 @@ class Checked:
     main: pl.DataFrame | None
     corpus: pl.DataFrame | None
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to prepare."""
+        return (
+            self.main is None
+            or not self.main.height
+            or (self.corpus is not None and not self.corpus.height)
+        )
+
 
 def validate_interactions(
     events: str | Path,
@@ -81,15 +90,15 @@ def validate_interactions(
     """
     findings = Findings()
     now = time.time() if now is None else now
-    columns = _columns(columns, (*EVENTS, *ITEMS))
-    _check_options(unit, encoding)
+    columns = known_columns(columns, (*EVENTS, *ITEMS))
+    check_options(unit, encoding)
     corpus = None
     if items is not None:
         table = read_table(Path(items), ITEMS, columns, encoding, findings)
-        corpus = _clean(table, ITEMS, unit, now, findings)
+        corpus = clean(table, ITEMS, unit, now, findings)
         corpus = _distinct(corpus, table, ["item"], "item given twice", findings)
     table = read_table(Path(events), EVENTS, columns, encoding, findings)
-    main = _clean(table, EVENTS, unit, now, findings)
+    main = clean(table, EVENTS, unit, now, findings)
     main = _known(main, table, corpus, "item", findings)
     key = ["user", "item", "timestamp"]
     main = _distinct(main, table, key, "the same event twice", findings)
@@ -116,12 +125,12 @@ def validate_search(
       UserError: an argument, rather than a file, is wrong.
     """
     findings = Findings()
-    columns = _columns(columns, TITLED_PAIRS)
-    _check_options("s", encoding)
+    columns = known_columns(columns, TITLED_PAIRS)
+    check_options("s", encoding)
     twice, key = "the same query and product twice", ["query", "product"]
     if products is None:
         table = read_table(Path(pairs), TITLED_PAIRS, columns, encoding, findings)
-        main = _clean(table, TITLED_PAIRS, "s", 0, findings)
+        main = clean(table, TITLED_PAIRS, "s", 0, findings)
         main = _distinct(main, table, key, twice, findings)
         main = _one_title(main, table, findings)
         corpus = None
@@ -129,18 +138,23 @@ def validate_search(
             corpus = main.unique("product", keep="first", maintain_order=True)
         return Checked(findings.report(), main, corpus)
     table = read_table(Path(products), PRODUCTS, columns, encoding, findings)
-    corpus = _clean(table, PRODUCTS, "s", 0, findings)
+    corpus = clean(table, PRODUCTS, "s", 0, findings)
     corpus = _distinct(corpus, table, ["product"], "product given twice", findings)
     table = read_table(Path(pairs), PAIRS, columns, encoding, findings)
-    main = _clean(table, PAIRS, "s", 0, findings)
+    main = clean(table, PAIRS, "s", 0, findings)
     main = _known(main, table, corpus, "product", findings)
     main = _distinct(main, table, key, twice, findings)
     return Checked(findings.report(), main, corpus)
 
 
-def _columns(
+def known_columns(
     columns: Mapping[str, str] | None, schema: Sequence[Column]
 ) -> Mapping[str, str]:
+    """Returns `columns` after checking that the schema has their names.
+
+    Raises:
+      UserError: it does not.
+    """
     known = list(dict.fromkeys(column.name for column in schema))
     for name in columns or {}:
         if name not in known:
@@ -151,7 +165,8 @@ def _columns(
     return columns or {}
 
 
-def _check_options(unit: str, encoding: str) -> None:
+def check_options(unit: str, encoding: str) -> None:
+    """Raises a `UserError` for an unknown unit or encoding."""
     if unit not in ("s", "ms"):
         raise UserError(f"--unit {unit!r}: must be 's' or 'ms'.")
     try:
@@ -162,7 +177,7 @@ def _check_options(unit: str, encoding: str) -> None:
         ) from None
 
 
-def _clean(
+def clean(
     table: Table | None,
     schema: Sequence[Column],
     unit: Unit,

@@ -1,0 +1,169 @@
+"""A catalogue in memory: pairs, and the columns of pins and products.
+
+Every feature is ragged and may be absent: an entity without a text has an empty one, an
+entity without a vector has none of them. Large columns stay on disk, memory-mapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Texts:
+    """`N` texts.
+
+    Attributes:
+      data: u8[bytes], all texts in UTF-8, end to end.
+      offsets: i64[N + 1]: text `i` is `data[offsets[i]:offsets[i + 1]]`.
+    """
+
+    data: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        """Returns `N`."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        """Returns one text; "" where there is none."""
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yields the texts in order."""
+        return (self[i] for i in range(len(self)))
+
+    def take(self, indices: np.ndarray) -> list[str]:
+        """Returns the texts at `indices`."""
+        return [self[i] for i in indices]
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool[N]: whether there is a text."""
+        return np.diff(self.offsets) > 0
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of `N` entities, any number each: one an image of a product.
+
+    Attributes:
+      values: [M, D] all vectors; float32, or uint8 whose bits are the features.
+      offsets: i64[N + 1]: entity `i` has `values[offsets[i]:offsets[i + 1]]`.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        """Returns `N`."""
+        return len(self.offsets) - 1
+
+    @property
+    def width(self) -> int:
+        """`D`: numbers, or bytes, of a vector."""
+        return self.values.shape[1]
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool[N]: whether there is any vector."""
+        return np.diff(self.offsets) > 0
+
+    def take(self, indices: np.ndarray, limit: int = 1) -> tuple[np.ndarray, ...]:
+        """Returns the first `limit` vectors of each entity, and which of them exist.
+
+        Args:
+          indices: i32[B] entities.
+          limit: images `I` an entity.
+
+        Returns:
+          values [B, I, D], zero where there is none, and mask bool[B, I].
+        """
+        starts = self.offsets[indices]
+        counts = np.minimum(self.offsets[np.asarray(indices) + 1] - starts, limit)
+        mask = np.arange(limit) < counts[:, None]
+        found = np.zeros((*mask.shape, self.width), self.values.dtype)
+        found[mask] = self.values[(starts[:, None] + np.arange(limit))[mask]]
+        return found, mask
+
+
+@dataclass(frozen=True)
+class Entities:
+    """A table of pins or products; the position of an entity is its index.
+
+    Attributes:
+      ids: the user's ids.
+      texts: field -> texts; only fields that the file has.
+      dense: feature -> vectors; only features that the file has.
+    """
+
+    ids: Texts
+    texts: Mapping[str, Texts]
+    dense: Mapping[str, Vectors]
+
+    def __len__(self) -> int:
+        """Returns the number of entities."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """`P` engagements in the order of their file.
+
+    Attributes:
+      query: i32[P], index into the catalogue's queries.
+      candidate: i32[P], index into the entities of its type, or into the queries.
+      candidate_type: u8[P], position in `catalog_schema.TYPES`.
+      action: u8[P], index into the catalogue's actions.
+      timestamp: i64[P], unix seconds; 0 where the source has none.
+    """
+
+    query: np.ndarray
+    candidate: np.ndarray
+    candidate_type: np.ndarray
+    action: np.ndarray
+    timestamp: np.ndarray
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All of a catalogue.
+
+    Attributes:
+      queries: distinct query texts, of both sides of a pair.
+      actions: distinct actions, such as "save".
+      pairs: who engaged with what.
+      entities: "pin" and "product" -> their table, which may be empty.
+    """
+
+    queries: Texts
+    actions: tuple[str, ...]
+    pairs: Pairs
+    entities: Mapping[str, Entities]
+
+
+def unpack_bits(codes: np.ndarray) -> np.ndarray:
+    """Returns f32[..., 8 * D]: the bits of u8[..., D], most significant first."""
+    return np.unpackbits(codes, axis=-1).astype(np.float32)
+
+
+def offsets_of(lengths: np.ndarray) -> np.ndarray:
+    """Returns i64[N + 1] where each of `N` parts starts, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def encode_texts(texts: Sequence[str] | pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the UTF-8 bytes u8 of texts end to end, and i32[N] bytes of each."""
+    series = pl.Series(texts, dtype=pl.String).fill_null("")
+    lengths = series.str.len_bytes().cast(pl.Int32).to_numpy()
+    return np.frombuffer("".join(series).encode(), np.uint8), lengths
+
+
+def pack(texts: Sequence[str] | pl.Series) -> Texts:
+    """Returns texts as a column; None counts as ""."""
+    data, lengths = encode_texts(texts)
+    return Texts(data, offsets_of(lengths))

@@ -1,0 +1,1 @@
+"""Invented data with a known structure, at any size."""

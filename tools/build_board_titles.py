@@ -1,0 +1,68 @@
+"""Builds the board titles of pins or products from a log of saves.
+
+    python tools/build_board_titles.py saves-*.parquet --out board_title.parquet
+
+A log has the columns id and board_title, a row a save. Join the result to the table of
+pins on `id`. With --counts FOLDER the counts are kept, and the next run adds new logs
+to them: pass each log once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from recjax.data import feature_jobs, feature_logs
+from recjax.errors import UserError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of arguments that both tools share."""
+    made = argparse.ArgumentParser()
+    made.add_argument("logs", nargs="+", type=Path)
+    made.add_argument("--out", type=Path, required=True)
+    made.add_argument("--counts", type=Path, help="folder of counts to add to")
+    made.add_argument("--shards", type=int, default=16)
+    made.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    made.add_argument(
+        "--beam", action="store_true", help="an Apache Beam pipeline; no --counts"
+    )
+    return made
+
+
+def run(job: feature_jobs.Job, given: argparse.Namespace) -> None:
+    """Runs a job as the arguments say."""
+    try:
+        if given.beam:
+            feature_jobs.run_beam(job, given.logs, given.out, shards=given.shards)
+        else:
+            before = given.counts and feature_jobs.counted(given.counts)
+            if before and before["shards"] != given.shards:
+                raise UserError(
+                    f"--shards {given.shards}: {given.counts} was made with "
+                    f"{before['shards']}; pass that."
+                )
+            feature_jobs.run(
+                job,
+                given.logs,
+                given.out,
+                counts=given.counts,
+                shards=given.shards,
+                workers=given.workers,
+            )
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
+    print(f"wrote {given.out}")
+
+
+def main() -> None:
+    """Builds the feature."""
+    made = parser()
+    made.add_argument("--top", type=int, default=feature_logs.BOARD_TITLES)
+    given = made.parse_args()
+    run(feature_jobs.BoardTitles(given.top), given)
+
+
+if __name__ == "__main__":
+    main()
