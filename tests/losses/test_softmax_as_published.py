@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from retrieval import outputs
 
 from recjax.losses import SampledSoftmax
 from recjax.outputs import Retrieval
