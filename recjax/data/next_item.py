@@ -32,9 +32,8 @@ class NextItem:
     """Settings of a next-item data set.
 
     Queries have three features: `history`, the newest items of the user, `history_age`,
-    the seconds since each, and `text`. Most
-    training queries are histories; a share of them are random words of an item's title
-    and tags instead, so that one query tower serves both.
+    the seconds since each, and `text`. Most training queries are histories; a share are
+    words of an item's title and tags instead, so that one query tower serves both.
 
     Attributes:
       source: name or folder of prepared interactions.
@@ -93,6 +92,7 @@ class NextItemData:
     settings: NextItem
     seed: int
     interactions: Interactions
+    tasks = ("",)
 
     @cached_property
     def part(self) -> np.ndarray:
@@ -124,21 +124,20 @@ class NextItemData:
         }
 
     @cached_property
-    def corpus(self) -> Corpus:
+    def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
         known = self.interactions
         vocabulary = self.inputs["text"].vocabulary
-        size = len(known.item_ids)
         features = {
-            "item": np.arange(1, size + 1, dtype=np.int32)[:, None],
+            "item": np.arange(1, self._size + 1, dtype=np.int32)[:, None],
             "text": vocabulary.encode_padded(self.texts, self.settings.title_length),
         }
-        return Corpus(known.item_ids, known.titles, features)
+        return {"item": Corpus(known.item_ids, known.titles, features)}
 
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
-        items = len(self.corpus) + 1
+        items = self._size + 1
         vocabulary = self.inputs["text"].vocabulary
         start = self.settings.ngrams.importance(vocabulary)
         size = vocabulary.size
@@ -170,7 +169,7 @@ class NextItemData:
             prefetch,
         )
 
-    def queries(self, split: str) -> Queries:
+    def queries(self, split: str, task: str = "") -> Queries:
         """Returns one query for each event of a split: what comes next?
 
         The history is what the user did before, in any split; those items are not
@@ -182,7 +181,7 @@ class NextItemData:
         offsets, history = ragged(known.item, start, stop)
         exclude_offsets, exclude = without(offsets, history, known.item[events])
         task = RankingTask(
-            num_items=len(self.corpus),
+            num_items=self._size,
             offsets=np.arange(len(events) + 1, dtype=np.int64),
             items=known.item[events],
             gains=np.ones(len(events), np.float32),
@@ -218,21 +217,24 @@ class NextItemData:
             "vocabulary": self.inputs["text"].vocabulary.size,
         }
 
+    @property
+    def _size(self) -> int:
+        return len(self.interactions.item_ids)
+
     @cached_property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return history_bounds(self.interactions.user, self.interactions.timestamp)
 
     @cached_property
     def _log_share(self) -> np.ndarray:
-        items = self.interactions.item[self.training_events]
-        return pairs.log_share(items, len(self.corpus))
+        return pairs.log_share(self.events.item, self._size)
 
     @cached_property
     def events(self) -> Events:
         """The training events, as baselines and co-occurrence read them."""
         known, rows = self.interactions, np.sort(self.training_events)
         columns = known.user[rows], known.item[rows], known.timestamp[rows]
-        return Events(*columns, len(self.corpus))
+        return Events(*columns, self._size)
 
     @cached_property
     def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -247,8 +249,6 @@ class NextItemData:
     def _weight(self) -> np.ndarray:
         """The weight of each event in training [E]."""
         when, settings = self.interactions.timestamp, self.settings
-        if settings.half_life is None:
-            return np.ones(len(when), np.float32)
         age = when[self.training_events].max() - when
         return pairs.recency_weight(age, settings.half_life, settings.oldest_weight)
 
@@ -283,7 +283,7 @@ class NextItemData:
             for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
         ]
         negative = pairs.draw_negatives(
-            self.seed, step, len(self.corpus), settings.negatives, mine, len(rows)
+            self.seed, step, self._size, settings.negatives, mine, len(rows)
         )
         # Histories of one user at one time are one query; text queries stand alone.
         query_id = np.where(
@@ -295,6 +295,6 @@ class NextItemData:
             positive,
             negative,
             self._weight[events],
-            self.corpus.features,
+            self.corpora["item"].features,
             self._log_share,
         )

@@ -81,6 +81,7 @@ class SearchData:
     settings: Search
     seed: int
     pairs: SearchPairs
+    tasks = ("",)
 
     @cached_property
     def part(self) -> np.ndarray:
@@ -111,6 +112,11 @@ class SearchData:
         features = {"text": encode(titles, self.settings.title_length)}
         return Corpus(self.pairs.product_ids, titles, features)
 
+    @property
+    def corpora(self) -> Mapping[str, Corpus]:
+        """The one corpus."""
+        return {"item": self.corpus}
+
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
@@ -136,7 +142,7 @@ class SearchData:
             prefetch,
         )
 
-    def queries(self, split: str) -> Queries:
+    def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of a split that have at least one positive."""
         known, settings = self.pairs, self.settings
         mine = np.flatnonzero(self.part[known.query] == SPLITS[split])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from recjax.data.dataset import Queries
+from recjax.errors import UserError, nearest
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -26,3 +28,18 @@ class Evaluation(Protocol):
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns name -> figure."""
         ...
+
+
+def queries_of(program: Program, split: str, task: str) -> Queries:
+    """Returns the queries of a split and task.
+
+    Raises:
+      UserError: the data set has no such task.
+    """
+    known = program.dataset.tasks
+    if task not in known:
+        raise UserError(
+            f"no task {task!r}; the data has {', '.join(map(repr, known))}."
+            + nearest(task, known)
+        )
+    return program.dataset.queries(split, task)

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 from jax.sharding import set_mesh
 
-from recjax.evals.base import KS
+from recjax.data.dataset import Column, Queries
+from recjax.evals.base import KS, queries_of
 from recjax.evals.exact import rank_embeddings
 from recjax.metrics.ranking import ranking_metrics
 from recjax.metrics.task import Ranks
@@ -20,30 +21,39 @@ from recjax.train.state import State
 
 @dataclass(frozen=True)
 class CorpusRanking:
-    """Ranks all items for every query of a split.
+    """Ranks a whole corpus for every query of a split and task.
 
     Attributes:
       split: "validation" or "test".
+      task: one of the data set's.
+      tower: part of the model that embeds: "" for its towers, "x" for its sides
+        "query/x" and "SIDE/x" (SIDE is that of the corpus).
       ks: lengths of the lists that are judged.
       every: steps between evaluations in training; 0 for the end alone.
     """
 
     split: str = "test"
+    task: str = ""
+    tower: str = ""
     ks: tuple[int, ...] = KS
     every: int = 0
     trained = True
 
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns the ranking metrics."""
-        queries = program.dataset.queries(self.split)
-        return ranking_metrics(queries.task, self.ranks(program, state), self.ks)
+        queries = queries_of(program, self.split, self.task)
+        return ranking_metrics(
+            queries.task, self.ranks(program, state, queries), self.ks
+        )
 
-    def ranks(self, program: Program, state: State) -> Ranks:
+    def ranks(self, program: Program, state: State, queries: Queries) -> Ranks:
         """Returns the rank of every judged item."""
-        queries = program.dataset.queries(self.split)
+        corpus, end = program.dataset.corpora[queries.corpus], ""
+        if self.tower:
+            end = f"/{self.tower}"
         return rank_embeddings(
-            embed_all(program, state, "query", queries.features),
-            embed_all(program, state, "candidate", program.dataset.corpus.features),
+            embed_all(program, state, f"query{end}", queries.features),
+            embed_all(program, state, f"{corpus.side}{end}", corpus.features),
             queries.task,
             max(self.ks),
             program.mesh,
@@ -54,7 +64,7 @@ def embed_all(
     program: Program,
     state: State,
     side: str,
-    features: Mapping[str, np.ndarray],
+    features: Mapping[str, Column],
     block: int = 1_024,
 ) -> np.ndarray:
     """Embeds any number of rows, block by block in one compiled shape [N, D].
@@ -62,8 +72,8 @@ def embed_all(
     Args:
       program: the opened experiment.
       state: the trained state.
-      side: "query" or "candidate".
-      features: name -> [N, ...].
+      side: of the model, such as "query" or "candidate".
+      features: name -> [N, ...]; read block by block.
       block: rows at a time.
     """
     size = len(next(iter(features.values())))
