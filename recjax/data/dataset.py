@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +58,7 @@ class Queries:
       texts: the queries as text [Q], where they are text.
       history: what the user of each query did before, where that is known.
       corpus: the corpus that the task ranks.
+      cohorts: name -> whether each judged pair belongs to it, bool[P].
     """
 
     features: Mapping[str, Column]
@@ -65,6 +66,7 @@ class Queries:
     texts: tuple[str, ...] | None = None
     history: Histories | None = None
     corpus: str = "item"
+    cohorts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Dataset(Protocol):
