@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,6 +58,8 @@ class Queries:
       texts: the queries as text [Q], where they are text.
       history: what the user of each query did before, where that is known.
       corpus: the corpus that the task ranks.
+      cohorts: parts of the judged items that are reported on their own: name -> bool
+        [P], for example those without a title or of rare queries.
     """
 
     features: Mapping[str, Column]
@@ -65,6 +67,7 @@ class Queries:
     texts: tuple[str, ...] | None = None
     history: Histories | None = None
     corpus: str = "item"
+    cohorts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Dataset(Protocol):

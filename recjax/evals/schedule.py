@@ -12,7 +12,10 @@ from recjax.train.state import State
 
 log = logging.getLogger(__name__)
 
-MAIN = ("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10")
+MAIN = (
+    *("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10"),
+    *("index_recall@10", "index_recall@100"),
+)
 """The metrics of a table for people; all others are in `result.json`."""
 
 
