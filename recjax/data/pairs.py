@@ -52,7 +52,13 @@ def pair_batch(
 
 
 def draw_negatives(
-    seed: int, step: int, size: int, count: int | None, mine: slice, batch_size: int
+    seed: int,
+    step: int,
+    size: int,
+    count: int | None,
+    mine: slice,
+    batch_size: int,
+    name: str = "negatives",
 ) -> np.ndarray:
     """Draws this host's part of the uniform negatives of a step.
 
@@ -67,12 +73,13 @@ def draw_negatives(
         the whole corpus, each item once.
       mine: this host's rows of the global batch of pairs.
       batch_size: rows of the global batch of pairs.
+      name: of the random stream; draws that go together need several.
     """
     if count is None:
         count = -(-size // FILL) * FILL
         drawn = np.where(np.arange(count) < size, np.arange(count), -1)
     else:
-        drawn = rng.host_stream(seed, "negatives", step).integers(0, size, count)
+        drawn = rng.host_stream(seed, name, step).integers(0, size, count)
     start, stop = (count * at // batch_size for at in (mine.start, mine.stop))
     return drawn[start:stop].astype(np.int32)
 

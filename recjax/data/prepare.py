@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
 from recjax.data.report import accept
+from recjax.data.synthetic.world import CatalogSettings
+from recjax.data.synthetic.write import write_catalog
 from recjax.data.validate_catalog import validate_catalog
 from recjax.data.write import write
 from recjax.errors import UserError, nearest
@@ -200,6 +203,22 @@ def prepare_catalog(
         on_bad_row=on_bad_row,
         max_bad_share=max_bad_share,
     )
+
+
+def prepare_invented(settings: CatalogSettings) -> Path:
+    """Makes and prepares an invented catalogue, or returns at once if it is there.
+
+    Its name under the cache says the size, and a hash all settings.
+    """
+    code = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    path = place(f"invented_{settings.pins}_pins_{code}")
+    if (path / ABOUT).is_file():
+        return path
+    log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = write_catalog(settings, Path(folder))
+        files = {name: Path(folder, f"{name}.parquet") for name in rows}
+        return prepare_catalog(**files, out=path)
 
 
 def _prepare_own(
