@@ -58,7 +58,8 @@ class Queries:
       texts: the queries as text [Q], where they are text.
       history: what the user of each query did before, where that is known.
       corpus: the corpus that the task ranks.
-      cohorts: name -> whether each judged pair belongs to it, bool[P].
+      cohorts: parts of the judged items that are reported on their own: name -> bool
+        [P], for example those without a title or of rare queries.
     """
 
     features: Mapping[str, Column]
