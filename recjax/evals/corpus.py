@@ -57,7 +57,7 @@ class CorpusRanking:
         corpus, task = program.dataset.corpora[queries.corpus], queries.task
         query, side = sides_of(corpus, self.tower)
         asked = embed_all(program, state, query, queries.features)
-        items = embed_all(program, state, side, corpus.features)
+        items = embed_corpus(program, state, side, queries.corpus)
         top_k = max(*self.ks, SHOWN_AT)
         ranks = rank_embeddings(asked, items, task, top_k, program.mesh, ties=self.ties)
         shown = Shown.of(task.num_items, ranks.top, SHOWN_AT)
@@ -73,6 +73,25 @@ def sides_of(corpus: Corpus, tower: str) -> tuple[str, str]:
     """Returns the sides of the model that embed queries and items for a tower."""
     end = f"/{tower}" if tower else ""
     return f"query{end}", f"{corpus.side}{end}"
+
+
+def embed_corpus(program: Program, state: State, side: str, name: str) -> np.ndarray:
+    """Embeds a whole corpus [N, D], once for all evaluations of one state.
+
+    Args:
+      program: the opened experiment; it keeps the vectors of the newest state.
+      state: the trained state.
+      side: of the model.
+      name: of the corpus.
+    """
+    kept = program.kept
+    if kept.get("state") is not state:
+        kept.clear()
+        kept["state"] = state
+    if (side, name) not in kept:
+        features = program.dataset.corpora[name].features
+        kept[side, name] = embed_all(program, state, side, features)
+    return kept[side, name]
 
 
 def embed_all(

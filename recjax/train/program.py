@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,14 @@ class Program:
       runtime: where it runs.
       dataset: the opened data.
       mesh: the devices.
+      kept: what evaluations of the newest state share.
     """
 
     experiment: Experiment
     runtime: Runtime
     dataset: Dataset
     mesh: Mesh
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> Array:

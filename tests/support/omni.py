@@ -49,6 +49,7 @@ def sides():
         "text": IdFeature(NGRAMS, LENGTH),
         "v": DenseFeature(5),
         "code": DenseFeature(16),
+        "old": DenseFeature(FROZEN),
     }
     query = {"text": IdFeature(WORDS, LENGTH)}
     return {"query": query, "pin": entity, "product": entity}
