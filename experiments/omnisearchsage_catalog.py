@@ -114,7 +114,7 @@ def tiny() -> Experiment:
     data = replace(
         full.data,
         source=replace(CatalogSettings().sized(600), products=300, asked=0.12),
-        batch_size=32,
+        batch_size=128,
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000),
     )
     evals = {name: full.evals[name] for name in ("pin_save", "pin_save/legacy")}
