@@ -14,7 +14,7 @@ import jax
 
 from recjax.errors import UserError
 from recjax.evals import schedule
-from recjax.evals.base import Findings
+from recjax.evals.base import Findings, check_tasks
 from recjax.evals.run_report import write_report
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
@@ -53,6 +53,7 @@ def train_run(
     keep_freed_memory()  # Too late once JAX has started its threads.
     create(workdir, request)
     program = open_program(*request.resolve())
+    check_tasks(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
     wall, cpu = time.perf_counter(), time.process_time()

@@ -67,10 +67,24 @@ def queries_of(program: Program, split: str, task: str) -> Queries:
     Raises:
       UserError: the data set has no such task.
     """
+    _known_task(program, task)
+    return program.dataset.queries(split, task)
+
+
+def check_tasks(program: Program) -> None:
+    """Finds before training an evaluation that could not run at its end.
+
+    Raises:
+      UserError: an evaluation asks a task that the data set has not.
+    """
+    for name, evaluation in program.experiment.evals.items():
+        _known_task(program, getattr(evaluation, "task", None), f"evals.{name}.task: ")
+
+
+def _known_task(program: Program, task: str | None, place: str = "") -> None:
     known = program.dataset.tasks
-    if task not in known:
+    if task is not None and task not in known:
         raise UserError(
-            f"no task {task!r}; the data has {', '.join(map(repr, known))}."
+            f"{place}no task {task!r}; the data has {', '.join(map(repr, known))}."
             + nearest(task, known)
         )
-    return program.dataset.queries(split, task)

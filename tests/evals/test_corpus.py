@@ -1,14 +1,17 @@
 """Rankings of one of several corpora, by one of several towers, against NumPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import two_corpora as two
 
 from recjax.errors import UserError
-from recjax.evals.base import Examination
+from recjax.evals.base import Examination, check_tasks
 from recjax.evals.cheap import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking, embed_all
 from recjax.evals.exact import rank_embeddings
+from recjax.evals.random_index import IndexRanking
 from recjax.metrics.task import RankingTask
 from recjax.sharding.mesh import make_mesh
 
@@ -87,6 +90,14 @@ def test_a_column_is_read_in_blocks_and_at_positions(program):
 def test_an_unknown_task(program, evaluation):
     with pytest.raises(UserError, match=r"no task 'pin_sav'.*'product_save'.*mean"):
         evaluation("test", "pin_sav").run(program, two.state())
+
+
+def test_an_unknown_task_is_found_before_training(program):
+    check_tasks(program)
+    wrong = {"good": CorpusRanking("test", "pin_save"), "x": IndexRanking("test", "y")}
+    experiment = replace(program.experiment, evals=wrong)
+    with pytest.raises(UserError, match=r"evals\.x\.task: no task 'y'; the data has"):
+        check_tasks(replace(program, experiment=experiment))
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
