@@ -44,6 +44,22 @@ def prepare_home_depot() -> None:
     print(f"prepared: {prepare('home_depot')}")
 
 
+@prepare_app.command(name="tmall")
+def prepare_tmall() -> None:
+    """Prepares Tmall's shopping sessions from tmall/sessions.csv (SHAN's release)."""
+    from recjax.data.prepare import prepare
+
+    print(f"prepared: {prepare('tmall')}")
+
+
+@prepare_app.command(name="globo")
+def prepare_globo() -> None:
+    """Prepares Globo's news clicks from globo/globo_full.npz, cut into sessions."""
+    from recjax.data.prepare import prepare
+
+    print(f"prepared: {prepare('globo')}")
+
+
 @prepare_app.command(name="interactions")
 def prepare_interactions(
     events: Positional[Path],

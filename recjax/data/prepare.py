@@ -17,9 +17,11 @@ from recjax.data import interactions, search_pairs, validate
 from recjax.data.convert import Unit
 from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
+from recjax.data.datasets.globo import Globo
 from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
+from recjax.data.datasets.tmall import Tmall
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
@@ -31,7 +33,7 @@ from recjax.errors import UserError, nearest
 log = logging.getLogger(__name__)
 OnBadRow = Literal["error", "skip"]
 BUILT_IN: Mapping[str, type[Builder]] = {
-    cls.name: cls for cls in (HomeDepot, MovieLens100K)
+    cls.name: cls for cls in (HomeDepot, MovieLens100K, Tmall, Globo)
 }
 SKIPPED = "skipped_rows.csv"
 
@@ -40,7 +42,7 @@ def prepare(name: str, *, out: str | Path | None = None) -> Path:
     """Prepares a built-in data set, or returns at once if it is prepared.
 
     Args:
-      name: "movielens_100k" or "home_depot".
+      name: "movielens_100k", "home_depot", "tmall" or "globo".
       out: where to; default: under the cache by its name.
 
     Returns:
