@@ -37,7 +37,7 @@ class Sessions:
       user_start: i64[U + 1]; user u holds *sessions* start[u]:start[u + 1].
       user_ids: the users' own ids [U].
       item_ids: the items' own ids [N].
-      shown: i32[I], items shown but not taken at the events (impressions); may be empty.
+      shown: i32[I], items shown but not taken at the events (impressions), if known.
       shown_start: i64[E + 1]; event e was shown `shown[start[e]:start[e + 1]]`.
     """
 

@@ -19,7 +19,7 @@ class Filter:
     Attributes:
       item_events: fewest events of an item.
       user_events: fewest events of a user.
-      most_user_events: most events of a user: who has more is a machine. None keeps all.
+      most_user_events: most events of a user: who has more is a machine; None: all.
       passes: how often both are counted.
     """
 

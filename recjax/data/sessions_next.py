@@ -1,4 +1,4 @@
-"""The next event of a session: batches of lanes for training, targets for evaluation."""
+"""The next event of a session: lanes for training, targets for evaluation."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from recjax.data.sessions_split import (
     ColdStart,
     LastSessionOut,
     WarmStart,
+    scored_sessions,
     scoring_runs,
     training_runs,
 )
@@ -45,9 +46,9 @@ class NextInSession:
       source: name or folder of prepared sessions.
       split: how sessions are split.
       layout: how sessions lie in a batch.
-      negatives: items drawn for a batch, with replacement; None takes all of them, which
-        makes the softmax over random columns the full one.
-      popularity: items are drawn in proportion to (training events + 1) ** popularity;
+      negatives: items drawn for a batch, with replacement; None takes all of them,
+        which makes the softmax over drawn items the full one.
+      popularity: items are drawn in proportion to (training events + 1) to this power;
         0 draws uniformly.
       impressions: most items shown at an event that a batch carries; 0 for none.
       fit: splits whose sessions train the model.
@@ -177,7 +178,8 @@ class NextInSessionData:
           slot: its session's slot, i32[B, T].
           place: its place in the session, i32[B, T].
           age: events of its user before it, i32[B, T].
-          filled, fresh: whether a slot holds a session, and its user's first, bool[B, S].
+          filled: whether a slot holds a session, bool[B, S].
+          fresh: whether that is its user's first, bool[B, S].
           gap: seconds since the session before ended, 0 if unknown, f32[B, S].
           shown: ids of items shown at an event, i32[B, T, I], where that is wanted.
         """
@@ -202,15 +204,21 @@ class NextInSessionData:
             out["shown"] = self._shown(event, there)
         return out
 
-    def stream(self, split: str) -> Plan:
-        """Returns the plan that scores a split: its users, from their first session."""
-        runs = scoring_runs(self.sessions, self.parts, split)
+    def stream(self, split: str, nth: int = 1) -> Plan:
+        """Returns the plan that scores a split: its users, from their first session.
+
+        Args:
+          split: name of the split.
+          nth: only every nth user of the data.
+        """
+        runs = scoring_runs(self.sessions, self.parts, split, nth)
         start = np.asarray(self.sessions.session_start)
         return make_plan(self.settings.layout, start, runs)
 
-    def targets(self, split: str) -> np.ndarray:
-        """Returns the events of a split, i64[Q]."""
-        chosen = self.parts == SPLITS[split]
+    def targets(self, split: str, nth: int = 1) -> np.ndarray:
+        """Returns the events of a split, of every nth user, i64[Q]."""
+        chosen = np.zeros(len(self.parts), bool)
+        chosen[scored_sessions(self.sessions, self.parts, split, nth)] = True
         return np.flatnonzero(np.repeat(chosen, np.diff(self.sessions.session_start)))
 
     def facts(self) -> Mapping[str, Any]:

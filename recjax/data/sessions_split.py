@@ -1,4 +1,4 @@
-"""Splits of sessions into train, validation and test; which to stream, which to score."""
+"""Splits of sessions into train, validation and test; what to stream and score."""
 
 from __future__ import annotations
 
@@ -131,12 +131,20 @@ def training_runs(data: Sessions, parts: np.ndarray, fit: Sequence[str]) -> Runs
     return Runs(first, np.diff(np.r_[np.flatnonzero(start), len(chosen)]))
 
 
-def scoring_runs(data: Sessions, parts: np.ndarray, split: str) -> Runs:
+def scored_sessions(
+    data: Sessions, parts: np.ndarray, split: str, nth: int = 1
+) -> np.ndarray:
+    """Returns the sessions of a split, of every nth user of the data."""
+    chosen = np.flatnonzero(parts == SPLITS[split])
+    return chosen[data.session_user[chosen] % nth == 0]
+
+
+def scoring_runs(data: Sessions, parts: np.ndarray, split: str, nth: int = 1) -> Runs:
     """Returns each user of a split from the first session to the last of that split.
 
     Earlier sessions are in it too, whatever their part: they make the user's state.
     """
-    chosen = np.flatnonzero(parts == SPLITS[split])
+    chosen = scored_sessions(data, parts, split, nth)
     user = data.session_user[chosen]
     last = chosen[np.r_[user[1:] != user[:-1], True]] if len(chosen) else chosen
     first = data.user_start[np.unique(user)]

@@ -116,9 +116,9 @@ def recency(data: NextInSessionData, split: str, seconds: int) -> Recency:
     return Recency.fit(data.sessions, data.targets(split), seconds)
 
 
-def targets_of(data: NextInSessionData, split: str) -> Targets:
-    """Returns the events of a split and what metrics need of them."""
-    event, known = data.targets(split), data.sessions
+def targets_of(data: NextInSessionData, split: str, nth: int = 1) -> Targets:
+    """Returns the events of a split, of every nth user, and what metrics need."""
+    event, known = data.targets(split, nth), data.sessions
     session = known.event_session[event]
     return Targets(
         event=event,

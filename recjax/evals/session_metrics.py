@@ -8,9 +8,9 @@
 | `by_user/...`        | users, of each one's mean over events                         |
 | `by_batch/...`       | batches of 32 users, of the mean over their users: HierTCN's  |
 
-`mrr` has no cut-off; `mrp` is rank / pool size. The rank of an event's item is 1 + items
-above + other items of the same score / 2; with `optimistic` ties, as in the papers'
-code, 1 + items above.
+`mrr` has no cut-off; `mrp` is rank / pool size. The rank of an event's item is 1 +
+items above + other items of the same score / 2; with `optimistic` ties, as in the
+papers' code, 1 + items above.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Globo(SessionsBuilder):
         path = find_raw(*FILE)
         if path is None:
             raise UserError(
-                f"Globo's raw data is not here: put {FILE[1]} (arrays user, item, ts_ms "
-                f"of the clicks of {URL}, sorted by user and time) at "
+                f"Globo's raw data is not here: put {FILE[1]} (arrays user, item, "
+                f"ts_ms of the clicks of {URL}, sorted by user and time) at "
                 f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
                 "$RECJAX_DATA."
             )

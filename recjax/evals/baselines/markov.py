@@ -68,7 +68,8 @@ class Markov:
 
         Args:
           data: the sessions.
-          train: whether each event trains, bool[E]. A pair counts if its later one does.
+          train: whether each event trains, bool[E]; a pair counts if its later one
+            does.
           targets: events to predict [Q]; all that is before them is visible.
           options: the settings.
         """
