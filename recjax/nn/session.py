@@ -58,7 +58,8 @@ class Row:
     @property
     def starts(self) -> Bool[Array, "B S"]:
         """Whether a slot's session starts in this row; the first may go on instead."""
-        return self.filled.at[:, 0].set(self.filled[:, 0] & (self.place[:, 0] == 0))
+        first = jnp.arange(self.filled.shape[1]) == 0
+        return self.filled & (~first | (self.place[:, :1] == 0))
 
     @property
     def new_user(self) -> Bool[Array, "B L"]:
