@@ -22,7 +22,7 @@ ORDER = (
     ("serve",),
     ("launch",),
     ("users", "runs", "doctor"),
-    ("cli_data", "cli_users"),
+    ("cli_data", "cli_session", "cli_users"),
     ("cli",),
     ("__main__",),
 )

@@ -63,17 +63,19 @@ def test_a_position_that_was_shown_nothing_is_finite():
         assert np.isfinite(loss("shown")(bare).value).all()
 
 
-def test_hinge_of_sigmoids():
+def log_sigmoid(x):
+    return -np.log1p(np.exp(-x))
+
+
+@pytest.mark.parametrize(
+    ("of", "change"), [("sigmoid", sigmoid), ("log_sigmoid", log_sigmoid)]
+)
+def test_hinge_of_sigmoids(of, change):
     given = outputs()
-    for of, change in (
-        ("sigmoid", sigmoid),
-        ("log_sigmoid", lambda x: -np.log1p(np.exp(-x))),
-    ):
-        scores = given.replace(own=change(given.own), drawn=change(given.drawn))
-        wanted = Hinge(delta=0.3)(scores).value
-        np.testing.assert_allclose(
-            Hinge(delta=0.3, of=of)(given).value, wanted, rtol=1e-5
-        )
+    scores = given.replace(own=change(given.own), drawn=change(given.drawn))
+    wanted = Hinge(delta=0.3)(scores).value
+    got = Hinge(delta=0.3, of=of)(given).value
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
 
 
 def test_softmax_over_all_items_is_the_full_one():

@@ -44,9 +44,8 @@ def test_step_against_numpy(reset):
 def test_the_forms_differ():
     w, b, u, _ = made("before")
     x, h = np.ones((1, 3), np.float32), np.ones((1, 4), np.float32)
-    one, other = (
-        gru_step(x @ w + b, h, u, np.zeros(4), r) for r in ("before", "after")
-    )
+    forms = ("before", "after")
+    one, other = (gru_step(x @ w + b, h, u, np.zeros(4), form) for form in forms)
     assert np.abs(one - other).max() > 1e-3
 
 

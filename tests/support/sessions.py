@@ -24,7 +24,7 @@ ENCODERS = {
         SessionStates(Gru(5, reset="after")),
         Tcn(6, 2, 2, 2),
         WIDTH,
-        hidden=4,
+        hidden=8,
         skip=True,
     ),
     "hiergru": HierGru(SessionStates(Gru(5, 2)), Gru(4, 2), WIDTH),
