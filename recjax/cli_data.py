@@ -44,22 +44,6 @@ def prepare_home_depot() -> None:
     print(f"prepared: {prepare('home_depot')}")
 
 
-@prepare_app.command(name="tmall")
-def prepare_tmall() -> None:
-    """Prepares Tmall's shopping sessions from tmall/sessions.csv (SHAN's release)."""
-    from recjax.data.prepare import prepare
-
-    print(f"prepared: {prepare('tmall')}")
-
-
-@prepare_app.command(name="globo")
-def prepare_globo() -> None:
-    """Prepares Globo's news clicks from globo/globo_full.npz, cut into sessions."""
-    from recjax.data.prepare import prepare
-
-    print(f"prepared: {prepare('globo')}")
-
-
 @prepare_app.command(name="interactions")
 def prepare_interactions(
     events: Positional[Path],
@@ -89,7 +73,7 @@ def prepare_interactions(
         events,
         out=out,
         items=items,
-        columns=_mapping(column),
+        columns=mapping(column),
         unit=unit,
         encoding=encoding,
         on_bad_row=on_bad_row,
@@ -125,7 +109,7 @@ def prepare_search(
         pairs,
         out=out,
         products=products,
-        columns=_mapping(column),
+        columns=mapping(column),
         encoding=encoding,
         on_bad_row=on_bad_row,
         max_bad_share=max_bad_share,
@@ -165,7 +149,7 @@ def prepare_catalog(
         out=out,
         pins=pins,
         products=products,
-        columns=_mapping(column),
+        columns=mapping(column),
         unit=unit,
         encoding=encoding,
         on_bad_row=on_bad_row,
@@ -194,7 +178,7 @@ def validate_interactions(
     from recjax.data.validate import validate_interactions
 
     checked = validate_interactions(
-        events, items=items, columns=_mapping(column), unit=unit, encoding=encoding
+        events, items=items, columns=mapping(column), unit=unit, encoding=encoding
     )
     _conclude(checked.report)
 
@@ -217,7 +201,7 @@ def validate_search(
     from recjax.data.validate import validate_search
 
     checked = validate_search(
-        pairs, products=products, columns=_mapping(column), encoding=encoding
+        pairs, products=products, columns=mapping(column), encoding=encoding
     )
     _conclude(checked.report)
 
@@ -247,14 +231,15 @@ def validate_catalog(
         pairs,
         pins=pins,
         products=products,
-        columns=_mapping(column),
+        columns=mapping(column),
         unit=unit,
         encoding=encoding,
     )
     _conclude(checked.report)
 
 
-def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
+def mapping(columns: tuple[str, ...]) -> dict[str, str]:
+    """Returns recjax's column name -> the user's, of texts "recjax's=yours"."""
     for pair in columns:
         if "=" not in pair:
             raise UserError(f"--column {pair}: expected recjax's name=your name")

@@ -22,7 +22,8 @@ ORDER = (
     ("serve",),
     ("launch",),
     ("users", "runs", "doctor"),
-    ("cli_data", "cli_session", "cli_users"),
+    ("cli_data", "cli_users"),
+    ("cli_session",),
     ("cli",),
     ("__main__",),
 )

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from recjax.data import interactions, search_pairs, validate
+from recjax.data import interactions, search_pairs, sessions_check, validate
 from recjax.data.convert import Unit
 from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
@@ -21,6 +21,7 @@ from recjax.data.datasets.globo import Globo
 from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
+from recjax.data.datasets.sessions import OwnSessions
 from recjax.data.datasets.tmall import Tmall
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
@@ -198,6 +199,45 @@ def prepare_catalog(
         lambda c: partial(OwnCatalog, data=from_checked(c)),
         files,
         options,
+        out=out,
+        on_bad_row=on_bad_row,
+        max_bad_share=max_bad_share,
+    )
+
+
+def prepare_sessions(
+    events: str | Path,
+    *,
+    out: str | Path,
+    cut: sessions_check.Cut,
+    columns: Mapping[str, str] | None = None,
+    unit: Unit = "s",
+    encoding: str = "utf-8",
+    on_bad_row: OnBadRow = "error",
+    max_bad_share: float = 0.01,
+) -> Path:
+    """Checks and prepares your own log of sessions; as `prepare_interactions`.
+
+    Args:
+      events: file with columns user, item, timestamp[, session][, impressions].
+      out: name or path of the data set; see `place`.
+      cut: how the log becomes sessions.
+      columns: recjax's column name -> the file's, where they differ.
+      unit: of numeric timestamps: "s" or "ms".
+      encoding: of CSV files.
+      on_bad_row: "error" or "skip".
+      max_bad_share: the largest share of rows that "skip" leaves out.
+
+    Raises:
+      UserError: a file, an argument or `out` is bad; with the whole report.
+    """
+    options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
+    return _prepare_own(
+        "sessions",
+        partial(sessions_check.validate_sessions, events, **options),
+        lambda c: partial(OwnSessions, data=sessions_check.from_checked(c, cut)),
+        {"events": events},
+        {**options, "cut": dict(vars(cut))},
         out=out,
         on_bad_row=on_bad_row,
         max_bad_share=max_bad_share,

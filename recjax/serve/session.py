@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def open_states(bundle: Path, states: Path | None = None) -> UserStates:
         vectors = np.load(bundle / "vectors.npy")
         with np.load(bundle / "empty.npz", allow_pickle=False) as file:
             empty = {name.replace(".", "/"): file[name] for name in file.files}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{bundle} is no bundle of a session model: {error}") from error
     opened = UserStates(
         jax_export.load(bundle / "step.jaxexport.npz"),

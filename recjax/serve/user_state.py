@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from recjax.errors import UserError, nearest
 
 LANES = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
-_FILE = "states.npz"
+_BROKEN = (OSError, ValueError, KeyError, EOFError)
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
@@ -187,7 +188,7 @@ class UserStates:
             with np.load(path, allow_pickle=False) as file:
                 users = json.loads(bytes(file["users"]))
                 held = {name: file[_key(name)] for name in _blank(self.empty, 0)}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (*_BROKEN, zipfile.BadZipFile) as error:
             raise UserError(f"{path}: no readable states ({error})") from error
         for name, array in _blank(self.empty, len(users)).items():
             if held[name].shape != array.shape or held[name].dtype != array.dtype:
