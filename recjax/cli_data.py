@@ -239,7 +239,11 @@ def validate_catalog(
 
 
 def mapping(columns: tuple[str, ...]) -> dict[str, str]:
-    """Returns recjax's column name -> the user's, of texts "recjax's=yours"."""
+    """Returns recjax's column name -> the file's, of "recjax's=yours" each.
+
+    Raises:
+      UserError: one is not of that form.
+    """
     for pair in columns:
         if "=" not in pair:
             raise UserError(f"--column {pair}: expected recjax's name=your name")

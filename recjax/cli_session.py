@@ -121,8 +121,8 @@ def prepare_sessions(
       on_bad_row: "skip" leaves bad rows out, counts and lists them.
       max_bad_share: largest share of rows that skip leaves out.
     """
-    from recjax.data.prepare import prepare_sessions
     from recjax.data.sessions_check import Cut
+    from recjax.data.sessions_prepare import prepare_sessions
 
     done = prepare_sessions(
         events,

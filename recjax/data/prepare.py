@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from recjax.data import interactions, search_pairs, sessions_check, validate
+from recjax.data import interactions, search_pairs, validate
 from recjax.data.convert import Unit
 from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
@@ -21,12 +22,13 @@ from recjax.data.datasets.globo import Globo
 from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
-from recjax.data.datasets.sessions import OwnSessions
 from recjax.data.datasets.tmall import Tmall
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
 from recjax.data.report import accept
+from recjax.data.synthetic.world import CatalogSettings
+from recjax.data.synthetic.write import write_catalog
 from recjax.data.validate_catalog import validate_catalog
 from recjax.data.write import write
 from recjax.errors import UserError, nearest
@@ -102,7 +104,7 @@ def prepare_interactions(
     """
     options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
     check = partial(validate.validate_interactions, events, items=items, **options)
-    return _prepare_own(
+    return prepare_own(
         "interactions",
         check,
         lambda c: partial(
@@ -146,7 +148,7 @@ def prepare_search(
     """
     options = {"columns": dict(columns or {}), "encoding": encoding}
     check = partial(validate.validate_search, pairs, products=products, **options)
-    return _prepare_own(
+    return prepare_own(
         "search",
         check,
         lambda c: partial(OwnSearch, data=search_pairs.from_frames(c.main, c.corpus)),
@@ -193,7 +195,7 @@ def prepare_catalog(
     """
     files = {"pairs": pairs, "pins": pins, "products": products}
     options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
-    return _prepare_own(
+    return prepare_own(
         "catalog",
         partial(validate_catalog, **files, **options),
         lambda c: partial(OwnCatalog, data=from_checked(c)),
@@ -205,46 +207,23 @@ def prepare_catalog(
     )
 
 
-def prepare_sessions(
-    events: str | Path,
-    *,
-    out: str | Path,
-    cut: sessions_check.Cut,
-    columns: Mapping[str, str] | None = None,
-    unit: Unit = "s",
-    encoding: str = "utf-8",
-    on_bad_row: OnBadRow = "error",
-    max_bad_share: float = 0.01,
-) -> Path:
-    """Checks and prepares your own log of sessions; as `prepare_interactions`.
+def prepare_invented(settings: CatalogSettings) -> Path:
+    """Makes and prepares an invented catalogue, or returns at once if it is there.
 
-    Args:
-      events: file with columns user, item, timestamp[, session][, impressions].
-      out: name or path of the data set; see `place`.
-      cut: how the log becomes sessions.
-      columns: recjax's column name -> the file's, where they differ.
-      unit: of numeric timestamps: "s" or "ms".
-      encoding: of CSV files.
-      on_bad_row: "error" or "skip".
-      max_bad_share: the largest share of rows that "skip" leaves out.
-
-    Raises:
-      UserError: a file, an argument or `out` is bad; with the whole report.
+    Its name under the cache says the size, and a hash all settings.
     """
-    options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
-    return _prepare_own(
-        "sessions",
-        partial(sessions_check.validate_sessions, events, **options),
-        lambda c: partial(OwnSessions, data=sessions_check.from_checked(c, cut)),
-        {"events": events},
-        {**options, "cut": dict(vars(cut))},
-        out=out,
-        on_bad_row=on_bad_row,
-        max_bad_share=max_bad_share,
-    )
+    code = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    path = place(f"invented_{settings.pins}_pins_{code}")
+    if (path / ABOUT).is_file():
+        return path
+    log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = write_catalog(settings, Path(folder))
+        files = {name: Path(folder, f"{name}.parquet") for name in rows}
+        return prepare_catalog(**files, out=path)
 
 
-def _prepare_own(
+def prepare_own(
     kind: str,
     check: Callable[[], Any],
     builder: Callable[[Any], Callable[..., Builder]],
@@ -255,6 +234,21 @@ def _prepare_own(
     on_bad_row: str,
     max_bad_share: float,
 ) -> Path:
+    """Checks files and writes the data set, unless it is there already.
+
+    Args:
+      kind: of the data set.
+      check: checks the files.
+      builder: what was checked -> builder of the data set.
+      files: argument -> file; their contents decide whether anything is to do.
+      options: all else that decides what is written.
+      out: name or path of the data set.
+      on_bad_row: "error" or "skip".
+      max_bad_share: the largest share of rows that "skip" leaves out.
+
+    Raises:
+      UserError: a file, an argument or `out` is bad; with the whole report.
+    """
     path = place(out)
     if path.parent == prepared_root() and path.name in BUILT_IN:
         raise UserError(f"--out {path.name}: a built-in data set; take another name.")

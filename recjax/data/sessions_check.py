@@ -130,7 +130,9 @@ def from_checked(checked: Checked, cut: Cut) -> Sessions:
     if shown is not None:
         shown = _ragged(shown[order], items)
     first = sessions_cut.cut_long(first, cut.longest)
-    return sessions_cut.build(user, item, when, first, users, items, shown)
+    return sessions_cut.build(
+        user, item, when, first, users.to_list(), items.to_list(), shown
+    )
 
 
 def _ragged(lists: pl.Series, items: pl.Series) -> tuple[np.ndarray, np.ndarray]:

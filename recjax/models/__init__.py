@@ -1,6 +1,18 @@
 """Models: from a batch and the table rows it touches to embeddings."""
 
 from recjax.models.base import Model, TableRows, TableSpec
-from recjax.models.two_tower import Table, Tower, TwoTower
+from recjax.models.omni_search import OmniSearch
+from recjax.models.pair_counts import PairCounts
+from recjax.models.tables import Table
+from recjax.models.two_tower import Tower, TwoTower
 
-__all__ = ["Model", "Table", "TableRows", "TableSpec", "Tower", "TwoTower"]
+__all__ = [
+    "Model",
+    "OmniSearch",
+    "PairCounts",
+    "Table",
+    "TableRows",
+    "TableSpec",
+    "Tower",
+    "TwoTower",
+]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recjax.data import prepare
+from recjax.data import sessions_prepare
 from recjax.data.sessions import load_sessions
 from recjax.data.sessions_check import Cut
 from recjax.errors import UserError
@@ -21,7 +21,7 @@ def prepared(tmp_path, text=LOG, name="log.csv", **cut):
     path = tmp_path / name
     path.write_text(text)
     return load_sessions(
-        prepare.prepare_sessions(path, out=tmp_path / "out", cut=Cut(**cut))
+        sessions_prepare.prepare_sessions(path, out=tmp_path / "out", cut=Cut(**cut))
     )
 
 
