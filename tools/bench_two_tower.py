@@ -54,6 +54,8 @@ from recjax.typing import Batch
 
 PUBLISHED = {256: 35.0, 1_024: 93.8}
 """Pairs a 2-core CPU-second of the published step, torch 2.13 (32-38 at 256 pairs)."""
+GROUP = 16
+"""Pairs of the smallest batch with whole tasks."""
 ROWS = (100_000, 10_000_000)
 TABLES = ("tokens", "buckets")
 """The importances, by n-gram, and the vectors, by hash."""
@@ -87,6 +89,9 @@ def main() -> None:
     """Measures, prints the tables, and the figures as JSON in the last line."""
     args = parse()
     sizes, mesh = CONFIGS[args.config], make_mesh({"data": -1})
+    if args.memory:
+        print(json.dumps({"gib": memory(args, sizes, mesh)}))
+        return
     print(
         f"jax {jax.__version__}, Python {platform.python_version()}, "
         f"{mesh.size} x {jax.devices()[0].device_kind}, {os.cpu_count()} CPUs"
@@ -117,6 +122,14 @@ def parse() -> argparse.Namespace:
         help="whose rows are varied from 100 k to 10 M",
     )
     parser.add_argument("--draws", nargs="*", default=["zipf", "uniform"])
+    parser.add_argument(
+        "--memory",
+        action="store_true",
+        help="compile alone, and say what memory a step needs",
+    )
+    parser.add_argument(
+        "--rows-at-once", type=int, default=None, help="of logits, in the losses"
+    )
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=3, help="of a round")
     return parser.parse_args()
@@ -130,7 +143,7 @@ def speeds(args: argparse.Namespace, sizes: Sizes, mesh: Mesh) -> dict[str, Any]
         f"\n{'pairs':>6}{'ms':>8}{'CPU ms':>9}{'pairs/s':>9}{'pairs/2-core CPU-s':>20}"
         f"{'x published':>13}{'floor, CPU ms':>26}{'x floor':>9}"
     )
-    runners = [runner(sizes, pairs, mesh) for pairs in args.pairs]
+    runners = [runner(sizes, pairs, mesh, args) for pairs in args.pairs]
     for _ in range(args.rounds):
         for one in runners:
             one.run(args.steps)
@@ -156,6 +169,27 @@ def speeds(args: argparse.Namespace, sizes: Sizes, mesh: Mesh) -> dict[str, Any]
     return figures
 
 
+def memory(args: argparse.Namespace, sizes: Sizes, mesh: Mesh) -> dict[str, float]:
+    """Returns pairs -> GiB that a compiled step needs beside its state and batch."""
+    found = {}
+    for pairs in args.pairs:
+        made = make_batch(sizes, GROUP, 0)
+        batch = jax.tree.map(
+            lambda a, n=pairs // GROUP: jax.ShapeDtypeStruct(
+                (n * len(a), *a.shape[1:]), a.dtype
+            ),
+            made,
+        )
+        given, start = parts(sizes, args, None, mesh)
+        with set_mesh(mesh):
+            state = jax.eval_shape(start, batch)
+            step = compile_step(make_step(*given), state, mesh)
+            needs = step.lower(state, batch).compile().memory_analysis()
+        found[str(pairs)] = round(needs.temp_size_in_bytes / 2**30, 2)
+        print(f"{pairs} pairs: {found[str(pairs)]} GiB beside state and batch")
+    return found
+
+
 def ratio(
     args: argparse.Namespace, sizes: Sizes, table: str, mesh: Mesh
 ) -> float | None:
@@ -165,7 +199,8 @@ def ratio(
         print(f"{table}: left out: {need / 1e9:.0f} GB, {free / 1e9:.0f} GB are free")
         return None
     runners = [
-        runner(replace(sizes, **{table: rows}), args.pairs[0], mesh) for rows in ROWS
+        runner(replace(sizes, **{table: rows}), args.pairs[0], mesh, args)
+        for rows in ROWS
     ]
     for _ in range(args.rounds):
         for one in runners:
@@ -209,22 +244,29 @@ def matmul_rate() -> float:
     return best
 
 
-def runner(sizes: Sizes, pairs: int, mesh: Mesh) -> Runner:
+def runner(sizes: Sizes, pairs: int, mesh: Mesh, args: argparse.Namespace) -> Runner:
     """Returns the compiled step for batches of so many pairs."""
     made = [make_batch(sizes, pairs, i) for i in range(BATCHES)]
-    model, sides, key = (
-        make_model(sizes, distinct_rows(made)),
-        make_sides(sizes),
-        rng.root(0),
-    )
     batches = [put_batch(batch, mesh) for batch in made]
+    given, start = parts(sizes, args, distinct_rows(made), mesh)
+    state = start(batches[0])
+    return Runner(pairs, compile_step(make_step(*given), state, mesh), state, batches)
+
+
+def parts(
+    sizes: Sizes, args: argparse.Namespace, distinct: int | None, mesh: Mesh
+) -> tuple[tuple[Any, ...], Callable[[Batch], Any]]:
+    """Returns what `make_step` takes, and what makes the first state of a batch."""
+    model, sides, key = make_model(sizes, distinct), make_sides(sizes), rng.root(0)
     optimizer = Optimizer(
         {"tables/.*": RowwiseAdagrad(0.02), ".*": Lamb(10**-2.7)}, WarmupCosine(750)
     )
-    losses = make_losses()
-    state = states.init(key, model, sides, optimizer, STEPS, batches[0], mesh)
-    step = make_step(key, model, sides, losses, optimizer, STEPS, mesh)
-    return Runner(pairs, compile_step(step, state, mesh), state, batches)
+
+    def start(batch: Batch) -> Any:
+        return states.init(key, model, sides, optimizer, STEPS, batch, mesh)
+
+    losses = make_losses(args.rows_at_once)
+    return (key, model, sides, losses, optimizer, STEPS, mesh), start
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ class Sizes:
       buckets: rows of the hash table.
       sketch: cells of a row of the sketches.
       dtype: what the towers multiply in.
+      remat: layers of the query tower are computed again in the backward pass.
       draw: n-grams are drawn uniformly, as in the published benchmark, or by Zipf's
         law, as texts do.
     """
@@ -53,6 +54,7 @@ class Sizes:
     buckets: int = 100_000
     sketch: int = 1 << 20
     dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: bool = False
     draw: Literal["uniform", "zipf"] = "uniform"
 
     @property
@@ -68,6 +70,7 @@ CONFIGS = {
         TransformerSettings(119_547, 768, 6, 12, 3_072, 64, 0),
         query_length=64,
         dtype="bfloat16",
+        remat=True,
     ),
 }
 
@@ -105,7 +108,7 @@ def bytes_moved(sizes: Sizes, pairs: int) -> float:
     return 4 * entities * FIELDS * sizes.field_length * 2 * 256 * 4
 
 
-def make_losses() -> dict[str, SampledSoftmax]:
+def make_losses(rows_at_once: int | None = None) -> dict[str, SampledSoftmax]:
     """Returns the published losses: two for each of five keys, at all widths."""
     keys = ("pin", "pin/legacy", "product", "product/legacy", "query")
     losses = {}
@@ -117,13 +120,15 @@ def make_losses() -> dict[str, SampledSoftmax]:
                 in_batch=not random,
                 random=random,
                 given_query=True,
+                mask_same_query=not random,
                 widths=widths,
+                rows_at_once=rows_at_once,
                 share=1 / len(keys),
             )
     return losses
 
 
-def make_model(sizes: Sizes, distinct: int) -> CheapStart:
+def make_model(sizes: Sizes, distinct: int | None) -> CheapStart:
     """Returns the model; a batch may name so many distinct rows of the hash table."""
     text = HashFields(
         "hash", "importance", "text.field", FIELDS, buckets=sizes.buckets, empty=True
@@ -134,7 +139,7 @@ def make_model(sizes: Sizes, distinct: int) -> CheapStart:
         "item_is_v2": Vectors(),
         "ue_v4": Vectors(bits=True),
     }
-    encoder = Transformer(sizes.encoder, "cls", WIDTH, sizes.dtype)
+    encoder = Transformer(sizes.encoder, "cls", WIDTH, sizes.dtype, sizes.remat)
     return CheapStart(
         towers={
             "query": Tower({"text": encoder}, WIDTH),

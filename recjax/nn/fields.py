@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.nn.sketch import mixed
-from recjax.typing import Array, Batch, Float, Int
+from recjax.typing import Array, Batch, Bool, Float, Int
+
+EPS = 1e-6
+"""Added to the variance of a bag."""
 
 
 class HashFields(nn.Module):
@@ -62,12 +65,44 @@ class HashFields(nn.Module):
         held = ids > 0
         weight = weights[places] * held[..., None]
         bags = field_bags(values, index, weight, field, self.fields)
-        bags = nn.LayerNorm(name="norm")(bags)
-        if not self.empty:
-            each = jnp.arange(self.fields)
-            filled = ((field[..., None] == each) & held[..., None]).any(1)
-            bags = bags * filled[..., None]
-        return bags.sum(1)
+        return _sum_of_normed(bags, _Norm(name="norm")(bags), self._filled(field, held))
+
+    def _filled(self, field: Array, held: Array) -> Bool[Array, "F B"]:
+        if self.empty:
+            return jnp.ones((self.fields, len(field)), bool)
+        each = jnp.arange(self.fields)[:, None, None]
+        return ((field == each) & held).any(2)
+
+
+class _Norm(nn.Module):
+    """Scale and bias of a LayerNorm that is applied elsewhere."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "... D"]) -> tuple[Array, Array]:
+        width = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, width)
+        return scale, self.param("bias", nn.initializers.zeros, width)
+
+
+def _sum_of_normed(
+    bags: Float[Array, "F B D"],
+    norm: tuple[Array, Array],
+    filled: Bool[Array, "F B"],
+) -> Float[Array, "B D"]:
+    """Normalises each bag and sums over fields, one field after the other.
+
+    The backward pass normalises again: of all fields, only the bags stay in memory.
+    """
+
+    @jax.checkpoint
+    def add(total: Array, at: tuple[Array, Array]) -> tuple[Array, None]:
+        bag, there = at
+        bag = bag - jnp.mean(bag, -1, keepdims=True)
+        spread = jax.lax.rsqrt(jnp.mean(bag * bag, -1, keepdims=True) + EPS)
+        scale, bias = norm
+        return total + (bag * spread * scale + bias) * there[:, None], None
+
+    return jax.lax.scan(add, jnp.zeros_like(bags[0]), (bags, filled))[0]
 
 
 def buckets_of(
@@ -86,13 +121,13 @@ def field_bags(
     weight: Float[Array, "B L H"],
     field: Int[Array, "B L"],
     fields: int,
-) -> Float[Array, "B F D"]:
+) -> Float[Array, "F B D"]:
     """Sums `weight[b, l, h] * values[index[b, l, h]]` by the field of (b, l).
 
-    Floor: 2 B L H D FLOPs, B L H D numbers read, B F D written; one position is added
+    Floor: 2 B L H D FLOPs, B L H D numbers read, F B D written; one position is added
     after the other, so that no vector of a single n-gram stays in memory.
     """
-    shape = (index.shape[0], fields, values.shape[1])
+    shape = (fields, index.shape[0], values.shape[1])
     return _bags(values, index, weight, field, jnp.zeros(shape, values.dtype))
 
 
@@ -112,7 +147,7 @@ def _bags(values: Array, index: Array, weight: Array, field: Array, out: Array):
     def add(total: Array, at: tuple[Array, ...]) -> tuple[Array, None]:
         index, weight, field = at
         vector = _sum_of_hashes(values, index, weight)
-        return total.at[entity, field].add(vector), None
+        return total.at[field, entity].add(vector), None
 
     return jax.lax.scan(add, out, _by_position(index, weight, field))[0]
 
@@ -128,7 +163,7 @@ def _backward(saved, grad):
 
     def add(total: Array, at: tuple[Array, ...]) -> tuple[Array, Array]:
         index, weight, field = at
-        own = grad[entity, field]
+        own = grad[field, entity]
         weights = []
         for h in range(index.shape[-1]):
             total = total.at[index[:, h]].add(own * weight[:, h, None])

@@ -78,7 +78,7 @@ def test_gradients_are_those_of_a_gather(given):
     ids, field, table, importance = given
     index = buckets_of(ids, HASHES, BUCKETS)
     weight = importance[ids] * (ids > 0)[..., None]
-    toward = np.random.default_rng(2).normal(size=(ENTITIES, FIELDS, WIDTH))
+    toward = np.random.default_rng(2).normal(size=(FIELDS, ENTITIES, WIDTH))
 
     def ours(values, weight):
         return jnp.sum(field_bags(values, index, weight, field, FIELDS) * toward)
@@ -86,7 +86,7 @@ def test_gradients_are_those_of_a_gather(given):
     def gathered(values, weight):
         vectors = jnp.einsum("blh,blhd->bld", weight, values[index])
         segment = jax.nn.one_hot(field, FIELDS)
-        return jnp.sum(jnp.einsum("bld,blf->bfd", vectors, segment) * toward)
+        return jnp.sum(jnp.einsum("bld,blf->fbd", vectors, segment) * toward)
 
     both = [
         jax.value_and_grad(f, (0, 1))(*map(jnp.asarray, (table, weight)))
