@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,6 +13,8 @@ from recjax.evals.scores import Scores
 from recjax.metrics.shown import Shown
 from recjax.train.program import Program
 from recjax.train.state import State
+
+log = logging.getLogger(__name__)
 
 KS = (1, 2, 5, 10, 20, 50, 100)
 """Lengths of the lists that are judged: enough points for a curve."""
@@ -69,6 +72,12 @@ def queries_of(program: Program, split: str, task: str) -> Queries:
     """
     _known_task(program, task)
     return program.dataset.queries(split, task)
+
+
+def nothing_to_rank(split: str, task: str) -> Findings:
+    """Says that there is nothing to judge, rather than nothing at all."""
+    log.warning("no positive pair in split %r of task %r: nothing to rank", split, task)
+    return Findings({"pairs": 0.0})
 
 
 def check_tasks(program: Program) -> None:
