@@ -104,7 +104,8 @@ def experiment() -> Experiment:
             "pin_save/index": IndexRanking("test", "pin_save", size=5_000),
             "validation": CorpusRanking("validation", "pin_save", every=500),
         },
-        export=Bundle(corpus="product"),
+        # TensorFlow has no word pieces.
+        export=Bundle(corpus="product", saved_model=False),
     )
 
 

@@ -21,6 +21,7 @@ from recjax.errors import UserError, nearest
 from recjax.losses import Loss
 from recjax.models import Model
 from recjax.optim import Optimizer
+from recjax.pretrained.warm_start import Bert
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Experiment:
       model: the model.
       losses: name -> loss; the total is their sum by share.
       optimizer: rules by parameter path.
+      warm_start: path of an encoder among the model's parameters -> where its starting
+        values come from; everything else starts at random.
       evals: name -> evaluation (`recjax.evals.base.Evaluation`).
       best: metric that decides which checkpoint is best, as "eval/metric"; larger is
         better. None keeps the newest only.
@@ -48,6 +51,7 @@ class Experiment:
     model: Model
     losses: Mapping[str, Loss]
     optimizer: Optimizer
+    warm_start: Mapping[str, Bert] = field(default_factory=dict)
     evals: Mapping[str, Any] = field(default_factory=dict)
     best: str | None = None
     export: Any = None

@@ -131,7 +131,10 @@ def export_run(run: Path, to: Path, best: bool = False) -> None:
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
     program, state = open_run(run, best)
-    print(write_bundle(program, state, to))
+    spec = program.experiment.export
+    # A bundle of another kind than two towers knows how to write itself.
+    write = getattr(spec, "write", write_bundle)
+    print(write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:

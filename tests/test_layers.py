@@ -23,6 +23,7 @@ ORDER = (
     ("launch",),
     ("users", "runs", "doctor"),
     ("cli_data", "cli_users"),
+    ("cli_session",),
     ("cli",),
     ("__main__",),
 )
