@@ -70,7 +70,7 @@ def queries_of(program: Program, split: str, task: str) -> Queries:
     Raises:
       UserError: the data set has no such task.
     """
-    _known_task(program, task)
+    _check_task(program, task)
     return program.dataset.queries(split, task)
 
 
@@ -87,12 +87,13 @@ def check_tasks(program: Program) -> None:
       UserError: an evaluation asks a task that the data set has not.
     """
     for name, evaluation in program.experiment.evals.items():
-        _known_task(program, getattr(evaluation, "task", None), f"evals.{name}.task: ")
+        if hasattr(evaluation, "task"):
+            _check_task(program, evaluation.task, f"evals.{name}.task: ")
 
 
-def _known_task(program: Program, task: str | None, place: str = "") -> None:
+def _check_task(program: Program, task: str, place: str = "") -> None:
     known = program.dataset.tasks
-    if task is not None and task not in known:
+    if task not in known:
         raise UserError(
             f"{place}no task {task!r}; the data has {', '.join(map(repr, known))}."
             + nearest(task, known)

@@ -103,7 +103,8 @@ def test_a_task_without_positives_says_so(program, evaluation, monkeypatch, capl
 
 
 def test_an_unknown_task_is_found_before_training(program):
-    check_tasks(program)
+    own = replace(program.experiment, evals={"no task": object()})
+    check_tasks(replace(program, experiment=own, dataset=object()))
     wrong = {"good": CorpusRanking("test", "pin_save"), "x": IndexRanking("test", "y")}
     experiment = replace(program.experiment, evals=wrong)
     with pytest.raises(UserError, match=r"evals\.x\.task: no task 'y'; the data has"):
