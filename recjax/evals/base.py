@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -12,6 +13,8 @@ from recjax.evals.scores import Scores
 from recjax.metrics.shown import Shown
 from recjax.train.program import Program
 from recjax.train.state import State
+
+log = logging.getLogger(__name__)
 
 KS = (1, 2, 5, 10, 20, 50, 100)
 """Lengths of the lists that are judged: enough points for a curve."""
@@ -67,8 +70,14 @@ def queries_of(program: Program, split: str, task: str) -> Queries:
     Raises:
       UserError: the data set has no such task.
     """
-    _known_task(program, task)
+    _check_task(program, task)
     return program.dataset.queries(split, task)
+
+
+def nothing_to_rank(split: str, task: str) -> Findings:
+    """Says that there is nothing to judge, rather than nothing at all."""
+    log.warning("no positive pair in split %r of task %r: nothing to rank", split, task)
+    return Findings({"pairs": 0.0})
 
 
 def check_tasks(program: Program) -> None:
@@ -78,12 +87,13 @@ def check_tasks(program: Program) -> None:
       UserError: an evaluation asks a task that the data set has not.
     """
     for name, evaluation in program.experiment.evals.items():
-        _known_task(program, getattr(evaluation, "task", None), f"evals.{name}.task: ")
+        if hasattr(evaluation, "task"):
+            _check_task(program, evaluation.task, f"evals.{name}.task: ")
 
 
-def _known_task(program: Program, task: str | None, place: str = "") -> None:
+def _check_task(program: Program, task: str, place: str = "") -> None:
     known = program.dataset.tasks
-    if task is not None and task not in known:
+    if task not in known:
         raise UserError(
             f"{place}no task {task!r}; the data has {', '.join(map(repr, known))}."
             + nearest(task, known)

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import set_mesh
 
 from recjax.data.dataset import Column, Corpus
-from recjax.evals.base import KS, SHOWN_AT, Findings, queries_of
+from recjax.evals.base import KS, SHOWN_AT, Findings, nothing_to_rank, queries_of
 from recjax.evals.exact import Ties, rank_embeddings
 from recjax.evals.scores import score_histograms
 from recjax.metrics.cohorts import cohort_recall
@@ -47,7 +47,8 @@ class CorpusRanking:
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns the ranking metrics, those of cohorts, and how uneven the lists are.
 
-        The names are those of `ranking_metrics`, `cohort_recall` and `Shown.figures`.
+        The names are those of `ranking_metrics`, `cohort_recall` and `Shown.figures`;
+        `pairs` is the number of positive pairs.
         """
         return self.examine(program, state).figures
 
@@ -55,6 +56,8 @@ class CorpusRanking:
         """Returns what `run` does, retrieval frequencies and score histograms."""
         queries = queries_of(program, self.split, self.task)
         corpus, task = program.dataset.corpora[queries.corpus], queries.task
+        if not task.positive.any():
+            return nothing_to_rank(self.split, self.task)
         query, side = sides_of(corpus, self.tower)
         asked = embed_all(program, state, query, queries.features)
         items = embed_corpus(program, state, side, queries.corpus)
@@ -62,6 +65,7 @@ class CorpusRanking:
         ranks = rank_embeddings(asked, items, task, top_k, program.mesh, ties=self.ties)
         shown = Shown.of(task.num_items, ranks.top, SHOWN_AT)
         figures = {
+            "pairs": float(task.positive.sum()),
             **ranking_metrics(task, ranks, self.ks),
             **shown.figures(SHOWN_AT),
             **cohort_recall(task, ranks.rank, queries.cohorts, self.ks),
@@ -114,7 +118,7 @@ def embed_all(
     """
     size = len(next(iter(features.values())) if rows is None else rows)
     block = -(-min(block, max(size, 1)) // program.mesh.size) * program.mesh.size
-    embed, out = program.embedders[side], []
+    embed, found = program.embedders[side], None
     with set_mesh(program.mesh):
         for start in range(0, size, block):
             some = slice(start, min(start + block, size))
@@ -123,8 +127,10 @@ def embed_all(
             part = {n: _pad(array[at], block - count) for n, array in features.items()}
             vectors = embed(state, put_batch(part, program.mesh))
             whole = jax.device_put(vectors, replicated(program.mesh))
-            out.append(np.asarray(whole)[:count])
-    return np.concatenate(out).astype(np.float32)
+            if found is None:  # The one place that knows the width.
+                found = np.empty((size, whole.shape[1]), np.float32)
+            found[some] = np.asarray(whole)[:count]
+    return np.zeros((0, 0), np.float32) if found is None else found
 
 
 def _pad(array: np.ndarray, rows: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from recjax.evals.report import COLOURS, GREY, figure, png
+from recjax.evals.report import COLOURS, GREY, figure, legend, line, png
 from recjax.evals.scores import Scores
 from recjax.metrics.cohorts import BETWEEN
 from recjax.metrics.shown import Shown
@@ -39,7 +39,9 @@ def cohort_bars(results: Mapping[str, Mapping[str, float]], metric: str) -> byte
     for at, row in enumerate(rows.values()):
         axis.hlines(row[metric], at - 0.42, at + 0.42, color="#222", lw=1.5)
     axis.plot([], [], color="#222", lw=1.5, label=EVERYBODY)
-    axis.set_xticks(range(len(rows)), rows)
+    # Many names, or long ones, would run into each other.
+    tilted = {"rotation": 30, "ha": "right"} if sum(map(len, rows)) > 60 else {}
+    axis.set_xticks(range(len(rows)), rows, **tilted)
     axis.set_ylabel(metric)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -55,13 +57,12 @@ def frequency_curves(shown: Mapping[str, Shown]) -> bytes:
     drawn, axis = figure(8, 3.8)
     axis.set(xscale="log", yscale="log", xlabel="item, by how often it is retrieved")
     axis.set_ylabel("share of lists that hold it")
-    for (name, one), colour in zip(shown.items(), COLOURS * 9, strict=False):
-        frequency = one.frequency
-        places = np.arange(1, len(frequency) + 1)
-        axis.plot(places, frequency, color=colour, lw=2, label=name)
+    for place, (name, one) in enumerate(shown.items()):
+        items = np.arange(1, len(one.frequency) + 1)
+        axis.plot(items, one.frequency, label=name, **line(place))
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(which="major", color="#eee")
-    axis.legend(frameon=False)
+    legend(axis, len(shown))
     return png(drawn)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recjax import rng
-from recjax.evals.base import KS, SHOWN_AT, Findings, queries_of
+from recjax.evals.base import KS, SHOWN_AT, Findings, nothing_to_rank, queries_of
 from recjax.evals.corpus import embed_all, sides_of
 from recjax.evals.exact import Ties, rank_embeddings
 from recjax.evals.scores import score_histograms
@@ -59,6 +59,8 @@ class IndexRanking:
         """Returns what `run` does, retrieval frequencies and score histograms."""
         queries = queries_of(program, self.split, self.task)
         corpus, task = program.dataset.corpora[queries.corpus], queries.task
+        if not task.positive.any():
+            return nothing_to_rank(self.split, self.task)
         index = draw_index(len(corpus), self.size, self.draw)
         rows = np.concatenate([index, np.setdiff1d(task.items, index)])
         task = _among(task, rows, len(index))
@@ -78,6 +80,7 @@ class IndexRanking:
         found = ranks.rank[task.positive]
         shown = Shown.of(len(index), ranks.top, SHOWN_AT)
         figures = {
+            "pairs": float(task.positive.sum()),
             **{f"index_recall@{k}": Mean.of(found <= k).value for k in self.ks},
             "index_size": float(len(index)),
             **shown.figures(SHOWN_AT),

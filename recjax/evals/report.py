@@ -20,6 +20,7 @@ COLOURS = (
     *("#97bbf5", "#9c6b4e"),
 )
 GREY = "#c8c8c8"
+LINES = ("-", "--", ":")
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem;
        margin: 2rem auto; padding: 0 1rem; }
@@ -122,9 +123,9 @@ def recall_curves(
         if points:
             curves[name] = points
     ks = sorted({k for points in curves.values() for k, _ in points})
-    for (name, points), colour in zip(curves.items(), COLOURS * 9, strict=False):
+    for place, (name, points) in enumerate(curves.items()):
         axis.plot(
-            *zip(*points, strict=True), "o-", color=colour, ms=4, lw=2, label=name
+            *zip(*points, strict=True), marker="o", ms=4, label=name, **line(place)
         )
     axis.set_xticks(ks, map(str, ks))
     axis.xaxis.set_minor_locator(_no_ticks())
@@ -132,7 +133,7 @@ def recall_curves(
     axis.yaxis.set_minor_formatter(lambda value, _: _sparse(value))
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(which="both", color="#eee")
-    axis.legend(frameon=False)
+    legend(axis, len(curves))
     return png(drawn)
 
 
@@ -241,6 +242,21 @@ def _no_ticks() -> Any:
 
 def _sparse(value: float) -> str:
     return f"{value:g}" if f"{value:.0e}"[0] in "25" else ""
+
+
+def line(place: int) -> dict[str, Any]:
+    """Returns how the curve number `place` is drawn: no two of 27 alike."""
+    style = LINES[place // len(COLOURS) % len(LINES)]
+    return {"color": COLOURS[place % len(COLOURS)], "ls": style, "lw": 2}
+
+
+def legend(axis: Any, curves: int) -> None:
+    """Names the curves: beside the axes where there are many."""
+    if curves > 5:
+        beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "fontsize": 8}
+        axis.legend(frameon=False, **beside)
+    elif curves:
+        axis.legend(frameon=False)
 
 
 def png(drawn: Any) -> bytes:

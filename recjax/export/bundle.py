@@ -122,7 +122,7 @@ def _write(
         corpus.reader.save(folder / NEW_ITEMS)
         features[corpus.side] = {n: a[0:1] for n, a in corpus.features.items()}
     functions = {side: towers.tower_function(model, side) for side in features}
-    jax_export.save(
+    jax_export.save_all(
         folder / TOWERS,
         {names[side]: function for side, function in functions.items()},
         towers.held(model, state, features),

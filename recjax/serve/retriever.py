@@ -89,7 +89,7 @@ class Retriever:
             vectors,
             scann_index.load(folder / "index"),
             raw_inputs.load(folder, ids),
-            jax_export.load(folder / TOWERS),
+            jax_export.load_all(folder / TOWERS),
             reader,
         )
 

@@ -16,7 +16,7 @@ def program():
 
 
 @pytest.mark.parametrize(("ties", "share"), [("worst", 1.0), ("average", 0.5)])
-@pytest.mark.parametrize("size", [1, 20, 150, 10**6])
+@pytest.mark.parametrize("size", [1, 60, 10**6])
 @pytest.mark.parametrize(("task", "tower"), [("pin_save", ""), ("pin_save", "legacy")])
 def test_figures_are_those_of_a_loop(program, task, tower, size, ties, share):
     evaluation = IndexRanking("test", task, tower, size, KS, ties, draw=4)
