@@ -1,7 +1,7 @@
 """From points to clusters of many users in one compiled call, without the GIL.
 
 numba keys what it keeps on disk by the file of the function that was called. After a
-change in `ward_kernels`, touch this file too, or the old code stays compiled in.
+change in the other kernels, touch this file too, or the old code stays compiled in.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from recjax.users.ward_kernels import (
+from recjax.users.distances import (
     FAST,
     SUMS,
-    chain,
     fill_float32,
     fill_float64,
     squared_length,
     stride,
 )
+from recjax.users.ward_kernels import chain
 from recjax.users.ward_reference import SAME, SAME_LENGTH
 
 

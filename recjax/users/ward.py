@@ -72,7 +72,7 @@ def ward_of_clusters(centers: np.ndarray, sizes: np.ndarray) -> Tree:
 
 def workspace(m: int) -> np.ndarray:
     """Returns float32 memory for the distances of m points, this thread's own."""
-    from recjax.users.ward_kernels import stride
+    from recjax.users.distances import stride
 
     wanted = m * stride(m)
     memory = getattr(_own, "memory", None)

@@ -19,11 +19,8 @@ import numpy as np
 from numba import njit
 
 from recjax.users.bits import flip
-from recjax.users.blas import lower_products
+from recjax.users.distances import FAST, padded, squared_difference, stride
 from recjax.users.ward_reference import SAME, SAME_LENGTH
-
-FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
-SUMS = {**FAST, "fastmath": {"reassoc", "contract", "nsz"}}
 
 RELATIVE = 1e-5
 """Error of a float32 distance after all updates, as a share of it."""
@@ -33,70 +30,6 @@ SHORT = 0.05
 """Heights below this share of the largest squared length are computed anew."""
 PATIENCE = 6
 """How many points, as a multiple of m, are summed in float64 before all of it is."""
-TILE = 32
-LINE = 16
-
-
-@njit(**FAST)
-def stride(m):
-    """Returns the numbers from row to row: whole cache lines, an odd number of them."""
-    return (((m + LINE - 1) // LINE) | 1) * LINE
-
-
-@njit(**FAST)
-def padded(m):
-    """Returns m rounded up to whole cache lines."""
-    return (m + LINE - 1) // LINE * LINE
-
-
-@njit(**SUMS)
-def squared_length(x):
-    """Returns the squared length of x, in float64."""
-    total = 0.0
-    for i in range(len(x)):
-        total += np.float64(x[i]) * np.float64(x[i])
-    return total
-
-
-@njit(**SUMS)
-def _squared_difference(x, y):
-    total = 0.0
-    for i in range(len(x)):
-        difference = np.float64(x[i]) - np.float64(y[i])
-        total += difference * difference
-    return total
-
-
-@njit(**FAST)
-def _lift(row, lengths, own):
-    for j in range(len(row)):
-        row[j] = max(row[j] + (lengths[j] + own), np.float32(0))
-
-
-@njit(**FAST)
-def fill_float32(points, lengths, square):
-    """Writes squared distances into `square` [m, stride]; infinity on the diagonal."""
-    m = len(points)
-    lower_products(points, square)
-    for top in range(0, m, TILE):
-        for i in range(top, min(top + TILE, m)):
-            _lift(square[i, :i], lengths, lengths[i])
-            square[i, i] = np.inf
-        for left in range(0, top + 1, TILE):
-            for i in range(top, min(top + TILE, m)):
-                for j in range(left, min(left + TILE, i)):
-                    square[j, i] = square[i, j]
-
-
-@njit(**FAST)
-def fill_float64(points, square):
-    """Writes squared distances, each by differences, as `fill_float32` does."""
-    m = len(points)
-    for i in range(m):
-        square[i, i] = np.inf
-        for j in range(i):
-            square[i, j] = _squared_difference(points[i], points[j])
-            square[j, i] = square[i, j]
 
 
 @njit(**FAST)
@@ -168,7 +101,7 @@ def _between(clusters, low, high):
     _add_up(points, ends[names[high], 0], after, sums[1])
     sums[0] /= a
     sums[1] /= b
-    return 2 * a * b / (a + b) * _squared_difference(sums[0], sums[1])
+    return 2 * a * b / (a + b) * squared_difference(sums[0], sums[1])
 
 
 @njit(**FAST)
