@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recjax.errors import UserError
+from recjax.users.cluster import Settings
 from recjax.users.profile import Profile
 from recjax.users.shard import Job, profiles
 from recjax.users.store import SqliteStore
@@ -105,7 +106,7 @@ def collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
     manifest = {
         "format": "recjax profiles 1",
         "job": asdict(job),
-        "vectors": str(vectors),
+        "vectors": str(Path(vectors).resolve()),
         "shards": [Path(file).stem for file in files],
         "counts": dict(counts),
     }
@@ -148,6 +149,25 @@ def read_profiles(file: Path) -> Iterator[tuple[str, Profile]]:
                     center,
                 ),
             )
+
+
+def read_manifest(folder: Path) -> tuple[Job, Path]:
+    """Returns the job that made a folder, and the folder of its item vectors.
+
+    Raises:
+      UserError: there is no manifest, or it is broken.
+    """
+    try:
+        content = json.loads((Path(folder) / MANIFEST).read_text())
+        job = dict(content["job"])
+        settings = Settings(**job.pop("settings"))
+        return Job(settings=settings, **job), Path(content["vectors"])
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder}/{MANIFEST}: no such file; `recjax users build` writes it last"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder}/{MANIFEST}: not readable: {error}") from None
 
 
 def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
