@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -140,7 +141,7 @@ def query(
     user: Positional[str],
     e: int = 3,
     total: int = 400,
-    k: int = 10,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
     seen: Repeated[tuple[str, ...]] = (),
     alike: float = 0.999,
     seed: int = 0,

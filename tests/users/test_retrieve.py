@@ -102,7 +102,7 @@ def test_commands(tmp_path, capsys, folder, events, now):
     assert said == "updated: 2 users\n"
     after = run(capsys, "show", out, "u5")
     assert "of 9" in after and after != before
-    found = run(capsys, "query", out, "new", "--e", 1, "--k", 3)
+    found = run(capsys, "query", out, "new", "--e", 1, "-k", 3)
     assert len(found.splitlines()) == 3 and "(as i1)" in found
 
 
