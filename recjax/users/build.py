@@ -124,8 +124,7 @@ def build_shard(file: Path, vectors: ItemVectors, shards: Path, job: Job) -> str
     partial = made.with_suffix(f".partial-{os.getpid()}")
     with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
         for begin in range(0, len(found), 10_000):
-            rows = [_row(*pair) for pair in found[begin : begin + 10_000]]
-            writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+            writer.write_table(_table(found[begin : begin + 10_000]))
     _rename(partial, made)
     about = {"of": _made_of(file, vectors.place, job), "counts": counts}
     _write_json(made.with_suffix(".json"), about)
@@ -135,20 +134,15 @@ def build_shard(file: Path, vectors: ItemVectors, shards: Path, job: Job) -> str
 def read_profiles(file: Path) -> Iterator[tuple[str, Profile]]:
     """Yields the users and profiles of a shard, a part of it in memory at a time."""
     for batch in pq.ParquetFile(file).iter_batches(batch_size=5_000):
-        for row in batch.to_pylist():
-            count = len(row["medoid"])
-            center = np.array(row["center"], np.float32).reshape(count, -1)
-            yield (
-                row["user"],
-                Profile(
-                    row["as_of"],
-                    tuple(row["medoid"]),
-                    np.array(row["importance"]),
-                    np.array(row["size"], np.int32),
-                    np.array(row["newest"]),
-                    center,
-                ),
-            )
+        users, as_of = batch["user"].to_pylist(), batch["as_of"].to_pylist()
+        medoid = batch["medoid"].to_pylist()
+        lists = [_lists(batch[name]) for name in ("importance", "size", "newest")]
+        centers = _lists(batch["center"])
+        for i, user in enumerate(users):
+            own = [values[bounds[i] : bounds[i + 1]] for values, bounds in lists]
+            values, bounds = centers
+            center = values[bounds[i] : bounds[i + 1]].reshape(len(own[0]), -1)
+            yield user, Profile(as_of[i], tuple(medoid[i]), *own, center)
 
 
 def read_manifest(folder: Path) -> tuple[Job, Path]:
@@ -237,16 +231,30 @@ def _in_worker(file: Path, shards: Path, job: Job) -> str:
     return build_shard(file, _items, shards, job)
 
 
-def _row(user: str, profile: Profile) -> dict:
-    return {
-        "user": user,
-        "as_of": profile.as_of,
-        "medoid": profile.medoid,
-        "importance": profile.importance,
-        "size": profile.size,
-        "newest": profile.newest,
-        "center": profile.center.ravel(),
-    }
+def _table(found: list[tuple[str, Profile]]) -> pa.Table:
+    """Returns users and profiles as a table, without a Python object a number."""
+    each = [profile for _, profile in found]
+    bounds = np.cumsum([0, *(len(profile.medoid) for profile in each)])
+    width = each[0].center.shape[1]
+
+    def lists(name: str, times: int = 1) -> pa.Array:
+        values = np.concatenate([getattr(profile, name).ravel() for profile in each])
+        offsets = pa.array(bounds * times, pa.int32())
+        return pa.ListArray.from_arrays(offsets, pa.array(values))
+
+    columns = [
+        pa.array([user for user, _ in found], pa.string()),
+        pa.array([profile.as_of for profile in each], pa.float64()),
+        pa.array([profile.medoid for profile in each], pa.list_(pa.string())),
+        *map(lists, ("importance", "size", "newest")),
+        lists("center", width),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _lists(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the values of a column of lists, and where each list begins and ends."""
+    return column.values.to_numpy(), column.offsets.to_numpy()
 
 
 def _made_of(file: Path, place: str, job: Job) -> dict:
