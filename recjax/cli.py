@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from recjax import cli_data, cli_session
+from recjax import cli_data, cli_session, cli_users
 from recjax.errors import UserError
 
 App = tyro.extras.SubcommandApp
@@ -27,6 +27,7 @@ Repeated = tyro.conf.UseAppendAction
 app = App()
 app.command(cli_data.app, name="data", help="Prepares and checks data sets.")
 app.command(cli_session.app, name="session", help="Serves users' sessions.")
+app.command(cli_users.app, name="users", help="PinnerSage: many embeddings a user.")
 DEFAULT_RUNTIME = "configs/cpu.py"
 
 

@@ -38,7 +38,7 @@ BACK = {("recjax.export.bundle", "recjax.serve.retriever")}
 
 IN_FUNCTIONS = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
-    "tokenizers",
+    *("tokenizers", "threadpoolctl"),
 )
 """Packages that only those need who use them."""
 TENSORFLOW = ("tensorflow", "scann")

@@ -1,0 +1,156 @@
+"""Clusters of many users at once: what each one's interests are.
+
+Paper: sections 3.2 (Ward), 3.3 (medoids), 3.4 (importance).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from recjax.users.ward import COMPILED, workspace
+
+LIGHT = 1 << 18
+"""Least work, in products of pairs and width, that is worth a thread of its own."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a user's points become clusters.
+
+    Attributes:
+      alpha: largest height of a merge, in squared units: see `tree.cut`. Of two unit
+        vectors at cosine c it is 2 (1 - c); SciPy's threshold is the square root.
+      decay: how fast a point's importance falls, per day. 0 counts points; half is gone
+        after ln 2 / decay days: 69 at 0.01, the paper's choice.
+      cap: most clusters of a user; None, as in the paper, for as many as alpha leaves.
+    """
+
+    alpha: float = 1.0
+    decay: float = 0.01
+    cap: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+          ValueError: a setting is out of range.
+        """
+        if not self.alpha >= 0 or not self.decay >= 0:
+            raise ValueError(f"alpha {self.alpha}, decay {self.decay}: must be >= 0")
+        if self.cap is not None and self.cap < 1:
+            raise ValueError(f"cap is {self.cap}, must be above 0")
+
+
+@dataclass(frozen=True)
+class UserClusters:
+    """The clusters of U users, C in all, one user's after the other's.
+
+    A user's clusters are numbered by their first points.
+
+    Attributes:
+      label: each point's cluster among its user's, int32 [T].
+      starts: where each user's clusters begin, int64 [U + 1].
+      medoid: the cluster's medoid among its user's points, int32 [C].
+      size: points, int32 [C].
+      importance: sum of exp(-decay x age in days) over the points, float64 [C].
+    """
+
+    label: np.ndarray
+    starts: np.ndarray
+    medoid: np.ndarray
+    size: np.ndarray
+    importance: np.ndarray
+
+
+def cluster_users(
+    points: np.ndarray,
+    offsets: np.ndarray,
+    age: np.ndarray,
+    settings: Settings,
+    threads: int = 1,
+) -> UserClusters:
+    """Clusters the points of each user by Ward's rule.
+
+    Args:
+      points: finite float32 [T, D], one user's after the other's, oldest first.
+      offsets: where each user's points begin, int64 [U + 1], from 0 to T.
+      age: of each point, in days, float64 [T].
+      settings: alpha, decay, cap.
+      threads: how many work, each on some users. BLAS keeps to one thread meanwhile
+        where threadpoolctl is installed; else set OMP_NUM_THREADS=1.
+    """
+    points = np.ascontiguousarray(points, np.float32)
+    offsets = np.ascontiguousarray(offsets, np.int64)
+    age = np.ascontiguousarray(age, np.float64)
+    if not COMPILED:
+        from recjax.users.cluster_reference import cluster_users_reference
+
+        return cluster_users_reference(points, offsets, age, settings)
+    total, users = len(points), len(offsets) - 1
+    outputs = (
+        *(np.empty(total, np.int32) for _ in range(3)),
+        np.empty(total),
+        np.zeros(users, np.int64),
+    )
+    ranges = _share_out(offsets, points.shape[1], threads)
+    with _one_blas_thread(len(ranges)):
+        if len(ranges) == 1:
+            _cluster(points, offsets, 0, users, age, settings, outputs)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                tasks = [
+                    pool.submit(
+                        _cluster, points, offsets, *part, age, settings, outputs
+                    )
+                    for part in ranges
+                ]
+                for task in tasks:
+                    task.result()
+    label, medoid, size, importance, clusters = outputs
+    starts = np.concatenate([[0], np.cumsum(clusters)])
+    place = np.arange(starts[-1]) + np.repeat(offsets[:-1] - starts[:-1], clusters)
+    return UserClusters(label, starts, medoid[place], size[place], importance[place])
+
+
+def _cluster(points, offsets, begin, end, age, settings, outputs) -> None:
+    from recjax.users.user_kernels import cluster_range
+
+    most = int(np.diff(offsets[begin : end + 1]).max(initial=0))
+    cluster_range(
+        points,
+        offsets,
+        begin,
+        end,
+        age,
+        float(settings.alpha),
+        settings.cap or np.iinfo(np.int64).max,
+        float(settings.decay),
+        workspace(most),
+        np.empty((most, points.shape[1])),
+        outputs,
+    )
+
+
+def _share_out(offsets: np.ndarray, width: int, threads: int) -> list[tuple[int, int]]:
+    """Returns ranges of users of about equal work, some for each thread."""
+    users = len(offsets) - 1
+    sizes = np.diff(offsets).astype(np.float64)
+    work = np.cumsum(sizes * (sizes + 20) * (width + 100))
+    parts = threads * 8 if threads > 1 else 1
+    if not users or work[-1] < LIGHT * parts:
+        return [(0, users)]
+    bounds = np.searchsorted(work, work[-1] * np.arange(1, parts) / parts) + 1
+    bounds = np.unique([0, *np.minimum(bounds, users), users]).tolist()
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
+
+
+def _one_blas_thread(ranges: int):
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return contextlib.nullcontext()
+    return threadpool_limits(1, "blas")

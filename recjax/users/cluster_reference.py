@@ -1,0 +1,32 @@
+"""What `cluster_users` does, user by user in plain NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recjax.users.cluster import Settings, UserClusters
+from recjax.users.importance import importance
+from recjax.users.medoids import medoids
+from recjax.users.tree import cut
+from recjax.users.ward_reference import ward_reference
+
+
+def cluster_users_reference(
+    points: np.ndarray, offsets: np.ndarray, age: np.ndarray, settings: Settings
+) -> UserClusters:
+    """Returns the clusters of each user's points; see `cluster_users`."""
+    parts: list[tuple] = []
+    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+        own = points[begin:end]
+        label = np.zeros(0, np.int32)
+        if len(own):
+            label = cut(ward_reference(own), settings.alpha, settings.cap)
+        weight = importance(label, age[begin:end], settings.decay)
+        size = np.bincount(label).astype(np.int32)
+        parts.append((label, medoids(own, label).astype(np.int32), size, weight))
+    counts = [len(part[1]) for part in parts]
+    starts = np.cumsum([0, *counts])
+    empty = [np.zeros(0, np.int32)] * 3 + [np.zeros(0)]
+    columns = zip(empty, *parts, strict=True)
+    label, medoid, size, weight = (np.concatenate(column) for column in columns)
+    return UserClusters(label, starts, medoid, size, weight)

@@ -1,0 +1,184 @@
+"""From a profile to items: neighbours of some medoids, less what was seen.
+
+Paper, section 4: a few medoids are drawn by importance, each asks for its share of the
+candidates, and the answers are joined. Medoids are items, and popular ones stand for
+many users: their neighbours are kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from recjax.errors import UserError
+from recjax.users.importance import sample
+from recjax.users.profile import Profile
+from recjax.users.vectors import ItemVectors
+
+AT_ONCE = 1 << 24
+
+
+class Search(Protocol):
+    """Finds neighbours."""
+
+    def __call__(self, queries: np.ndarray, k: int) -> np.ndarray:
+        """Returns rows of the k largest dot products, best first: int [Q, k]."""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """All dot products; of equals, the lower row first.
+
+    Attributes:
+      vectors: float32 [N, D].
+    """
+
+    vectors: np.ndarray
+
+    def __call__(self, queries: np.ndarray, k: int) -> np.ndarray:
+        """Returns rows of the k largest dot products, best first: int [Q, k]."""
+        k = min(k, len(self.vectors))
+        step = max(AT_ONCE // len(self.vectors), 1)
+        parts = [np.zeros((0, k), np.int64)]
+        for begin in range(0, len(queries), step):
+            scores = queries[begin : begin + step] @ self.vectors.T
+            best = np.sort(np.argpartition(-scores, k - 1, 1)[:, :k], 1)
+            order = np.argsort(-np.take_along_axis(scores, best, 1), 1, kind="stable")
+            parts.append(np.take_along_axis(best, order, 1))
+        return np.concatenate(parts)
+
+
+def scann_search(vectors: np.ndarray, k: int) -> Search:
+    """Returns a search through ScaNN's index, exact below 20,000 vectors.
+
+    Args:
+      vectors: unit vectors, float32 [N, D].
+      k: most neighbours that will be asked for.
+    """
+    from recjax.export import scann_index
+
+    index = scann_index.build(vectors, min(k, len(vectors)))
+    return lambda queries, k: index.search(queries)[0][:, :k]
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """One item.
+
+    Attributes:
+      id: its id.
+      title: its title.
+      because: the medoid that it is a neighbour of.
+      score: cosine with that medoid.
+    """
+
+    id: str
+    title: str
+    because: str
+    score: float
+
+
+class Retriever:
+    """Answers from profiles, and keeps what medoids answered.
+
+    Attributes:
+      asked: medoids that were asked for.
+      kept: of these, how many answers were there already.
+    """
+
+    def __init__(self, items: ItemVectors, search: Search | None = None, keep=100_000):
+        """Reads all vectors into memory.
+
+        Args:
+          items: the catalogue.
+          search: finds neighbours among the unit vectors; exact by default.
+          keep: answers of medoids to keep, the last used.
+        """
+        self.items = items
+        self.vectors = items.unit(np.arange(len(items.ids)))
+        self.search = search or Exact(self.vectors)
+        self.asked = self.kept = 0
+        self._keep = keep
+        self._answers: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of medoids whose answers were there already."""
+        return self.kept / max(self.asked, 1)
+
+    def neighbours(self, row: int, k: int) -> np.ndarray:
+        """Returns the k nearest items of an item, itself first: rows [k]."""
+        self.asked += 1
+        found = self._answers.get((row, k))
+        if found is None:
+            found = self.search(self.vectors[row : row + 1], k)[0]
+            found = found[found >= 0]
+            self._answers[row, k] = found
+            if len(self._answers) > self._keep:
+                self._answers.popitem(last=False)
+        else:
+            self.kept += 1
+            self._answers.move_to_end((row, k))
+        return found
+
+    def recommend(
+        self,
+        profile: Profile,
+        generator: np.random.Generator,
+        e: int = 3,
+        total: int = 400,
+        seen: Collection[str] = (),
+        alike: float = 1.0,
+    ) -> list[Recommended]:
+        """Returns at most `total` items for a user, the best of each medoid in turn.
+
+        Args:
+          profile: of the user.
+          generator: draws the medoids.
+          e: medoids to ask with.
+          total: each asks for floor(total / e) neighbours.
+          seen: ids to leave out.
+          alike: items whose cosine with a better one is above this are left out as
+            near duplicates; at 1 none are.
+
+        Raises:
+          UserError: e or total is not positive.
+        """
+        if e < 1 or total < e:
+            raise UserError(f"e = {e}, total = {total}: ask with 1 <= e <= total")
+        rows = [self.items.rows.get(id, -1) for id in profile.medoid]
+        weight = np.where(np.array(rows) >= 0, profile.importance, 0)
+        chosen = sample(weight, e, generator)
+        asked = [rows[c] for c in chosen if rows[c] >= 0]
+        answers = [self.neighbours(row, total // e) for row in asked]
+        out: dict[int, int] = {}
+        hidden = {self.items.rows.get(id, -1) for id in seen}
+        for place in range(max(map(len, answers), default=0)):
+            for row, answer in zip(asked, answers, strict=True):
+                if place < len(answer) and int(answer[place]) not in hidden:
+                    out.setdefault(int(answer[place]), row)
+        kept = self._unlike(list(out), alike)
+        return [
+            Recommended(
+                self.items.ids[row],
+                self.items.titles[row],
+                self.items.ids[out[row]],
+                float(self.vectors[row] @ self.vectors[out[row]]),
+            )
+            for row in kept
+        ]
+
+    def _unlike(self, rows: list[int], alike: float) -> list[int]:
+        if alike >= 1 or not rows:
+            return rows
+        vectors = self.vectors[rows]
+        close = vectors @ vectors.T > alike
+        kept: list[int] = []
+        for place in range(len(rows)):
+            if not close[place, kept].any():
+                kept.append(place)
+        return [rows[place] for place in kept]

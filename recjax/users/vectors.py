@@ -1,0 +1,102 @@
+"""Item vectors that stay on disk: a bundle, or any folder with the same two files.
+
+vectors.npy   float32 [N, D]
+items.jsonl   one JSON object an item, in the order of the vectors: id, title
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from recjax.errors import UserError
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """Vectors of N items.
+
+    Attributes:
+      ids: item ids.
+      titles: what to show a person.
+      vectors: [N, D], read from disk where it is asked for.
+      place: name of the file, for messages.
+    """
+
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    vectors: np.ndarray
+    place: str = "vectors"
+
+    @classmethod
+    def open(cls, folder: Path) -> ItemVectors:
+        """Opens a folder; the vectors are mapped into memory, not read.
+
+        Raises:
+          UserError: a file is missing or broken, or the two do not fit.
+        """
+        folder = Path(folder)
+        try:
+            with (folder / "items.jsonl").open(encoding="utf-8") as file:
+                items = [json.loads(line) for line in file]
+            ids = tuple(str(item["id"]) for item in items)
+            titles = tuple(str(item.get("title", "")) for item in items)
+            vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{error.filename}: no such file; {folder} must be a bundle, or hold "
+                "vectors.npy and items.jsonl"
+            ) from None
+        except (ValueError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{folder}: not readable as item vectors: {error}"
+            ) from None
+        if vectors.ndim != 2 or len(vectors) != len(ids):
+            raise UserError(
+                f"{folder}: vectors.npy has shape {vectors.shape}, items.jsonl "
+                f"{len(ids)} lines; write one vector an item"
+            )
+        if len(set(ids)) < len(ids):
+            raise UserError(f"{folder}/items.jsonl: an id stands there twice")
+        return cls(ids, titles, vectors, f"{folder}/vectors.npy")
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Id -> row of the vectors."""
+        return {id: row for row, id in enumerate(self.ids)}
+
+    def unit(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Returns the vectors of some rows with length 1: float32 [len(rows), D].
+
+        Raises:
+          UserError: a vector has no direction: zero, NaN or infinite.
+        """
+        rows = np.asarray(rows, np.int64)
+        found = np.asarray(self.vectors[rows], np.float32)
+        length = np.sqrt(np.einsum("ij,ij->i", found, found, dtype=np.float64))
+        wrong = np.flatnonzero(~((length > 0) & np.isfinite(length)))
+        if len(wrong):
+            row = int(rows[wrong[0]])
+            raise UserError(
+                f"{self.place}, row {row} (item {self.ids[row]!r}): the vector has "
+                f"length {length[wrong[0]]:g} and no direction; leave the item out of "
+                "the events, or give it a vector"
+            )
+        return (found / length[:, None]).astype(np.float32)
+
+
+def write_vectors(
+    folder: Path, ids: Sequence[str], titles: Sequence[str], vectors: np.ndarray
+) -> None:
+    """Writes a folder that `ItemVectors.open` reads."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "vectors.npy", np.asarray(vectors, np.float32))
+    with (folder / "items.jsonl").open("w", encoding="utf-8") as file:
+        for id, title in zip(ids, titles, strict=True):
+            file.write(json.dumps({"id": str(id), "title": title}) + "\n")

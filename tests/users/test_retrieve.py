@@ -1,0 +1,113 @@
+"""Retrieval from profiles, and the commands, end to end."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recjax import cli
+from recjax.errors import UserError
+from recjax.users.profile import Profile
+from recjax.users.retrieve import Exact, Retriever, scann_search
+
+
+def profile(medoids, weights):
+    count = len(medoids)
+    weights = np.array(weights, float)
+    size = np.ones(count, np.int32)
+    return Profile(
+        0.0, tuple(medoids), weights, size, np.zeros(count), np.zeros((count, 16))
+    )
+
+
+def test_each_medoid_gives_its_share(items):
+    retriever = Retriever(items)
+    user = profile(["i3", "i40", "i299"], [1, 1, 1])
+    draw = np.random.default_rng(0)
+    found = retriever.recommend(user, draw, e=3, total=61, seen=["i3"])
+    assert {item.because for item in found} == {"i3", "i40", "i299"}
+    for because, count in (("i3", 19), ("i40", 20), ("i299", 20)):
+        own = [item for item in found if item.because == because]
+        scores = retriever.vectors @ retriever.vectors[items.rows[because]]
+        best = {items.ids[row] for row in np.argsort(-scores)[:20]} - {"i3"}
+        assert {item.id for item in own} == best and len(own) == count
+        assert [item.score for item in own] == sorted(
+            (item.score for item in own), reverse=True
+        )
+
+
+def test_answers_are_kept(items):
+    retriever = Retriever(items, keep=2)
+    draw = np.random.default_rng(0)
+    user = profile(["i3", "i40"], [1, 1])
+    first = retriever.recommend(user, draw, e=2, total=20)
+    second = retriever.recommend(user, draw, e=2, total=20)
+    assert {i.id for i in first} == {i.id for i in second}
+    assert retriever.hit_rate == 0.5
+    retriever.neighbours(7, 10)
+    assert len(retriever._answers) == 2
+
+
+def test_near_duplicates_go(items):
+    retriever = Retriever(items)
+    draw = np.random.default_rng(0)
+    user = profile(["i3"], [1])
+    plain = retriever.recommend(user, draw, 1, 30)
+    limit = float(np.median([item.score for item in plain]))
+    found = retriever.recommend(user, draw, 1, 30, alike=limit)
+    rows = [items.rows[item.id] for item in found]
+    close = retriever.vectors[rows] @ retriever.vectors[rows].T
+    assert close[~np.eye(len(rows), dtype=bool)].max() <= limit and 1 < len(rows) < 30
+
+
+def test_searches_agree(items):
+    vectors = items.unit(np.arange(300))
+    exact = Exact(vectors)(vectors[:9], 5)
+    np.testing.assert_array_equal(exact, np.argsort(-(vectors[:9] @ vectors.T))[:, :5])
+    np.testing.assert_array_equal(scann_search(vectors, 5)(vectors[:9], 5), exact)
+
+
+def test_unreasonable_questions(items):
+    with pytest.raises(UserError, match="e = 0"):
+        Retriever(items).recommend(profile(["i3"], [1]), None, e=0)
+
+
+def run(capsys, *arguments):
+    cli.main(["users", *map(str, arguments)])
+    return capsys.readouterr().out
+
+
+def test_commands(tmp_path, capsys, folder, events, now):
+    events.write_parquet(tmp_path / "events.parquet")
+    parts = tmp_path / "parts"
+    out = tmp_path / "profiles"
+    run(capsys, "partition", tmp_path / "events.parquet", "--out", parts, "--shards", 2)
+    files = sorted(parts.glob("*.parquet"))
+    said = run(
+        capsys, "build", *files, "--vectors", folder, "--out", out, "--now", int(now)
+    )
+    assert f"users: {events['user'].n_unique()}" in said.replace("  ", "")
+    before = run(capsys, "show", out, "u5", "--to", tmp_path / "u5.png")
+    assert (tmp_path / "u5.png").read_bytes().startswith(b"\x89PNG")
+    assert "Item" in before
+    run(capsys, "show", out, "u5", "--to", tmp_path / "u5.html")
+    assert "<td>" in (tmp_path / "u5.html").read_text()
+    new = pl.DataFrame(
+        [("u5", f"i{270 + i}", now + 60.0) for i in range(9)]
+        + [("new", "i1", now + 1)],
+        ["user", "item", "timestamp"],
+        orient="row",
+    )
+    new.write_parquet(tmp_path / "new.parquet")
+    said = run(capsys, "update", out, tmp_path / "new.parquet", "--now", int(now + 99))
+    assert said == "updated: 2 users\n"
+    after = run(capsys, "show", out, "u5")
+    assert "of 9" in after and after != before
+    found = run(capsys, "query", out, "new", "--e", 1, "-k", 3)
+    assert len(found.splitlines()) == 3 and "(as i1)" in found
+
+
+def test_commands_say_what_is_wrong(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["users", "show", str(tmp_path), "u"])
+    assert stopped.value.code == 2
+    assert "recjax users build" in capsys.readouterr().err
