@@ -44,6 +44,14 @@ def prepare_home_depot() -> None:
     print(f"prepared: {prepare('home_depot')}")
 
 
+@prepare_app.command(name="grocery_store")
+def prepare_grocery_store() -> None:
+    """Prepares Grocery Store photographs from the folder grocery_store (Klasson)."""
+    from recjax.data.prepare import prepare
+
+    print(f"prepared: {prepare('grocery_store')}")
+
+
 @prepare_app.command(name="interactions")
 def prepare_interactions(
     events: Positional[Path],
