@@ -19,8 +19,10 @@ from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
 from recjax.data.datasets.grocery_store import GroceryStore
 from recjax.data.datasets.home_depot import HomeDepot
+from recjax.data.datasets.images import OwnImages
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
+from recjax.data.images.folder import validate_images
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
@@ -197,6 +199,41 @@ def prepare_catalog(
         lambda c: partial(OwnCatalog, data=from_checked(c)),
         files,
         options,
+        out=out,
+        on_bad_row=on_bad_row,
+        max_bad_share=max_bad_share,
+    )
+
+
+def prepare_images(
+    source: str | Path,
+    *,
+    out: str | Path,
+    on_bad_row: OnBadRow = "error",
+    max_bad_share: float = 0.01,
+) -> Path:
+    """Checks and prepares your own labelled images; as `prepare_interactions`.
+
+    Args:
+      source: a folder of class folders, or a CSV with the column image and one of class
+        names for each level; see `recjax.data.images.folder`.
+      out: name or path of the data set; see `place`.
+      on_bad_row: "error" or "skip"; each image is decoded once.
+      max_bad_share: the largest share of images that "skip" leaves out.
+
+    Returns:
+      The folder of the prepared data set.
+
+    Raises:
+      UserError: an image, an argument or `out` is bad; with the whole report.
+    """
+    return _prepare_own(
+        "images",
+        partial(validate_images, source),
+        lambda c: partial(OwnImages, data=c.table),
+        # A folder has no hash: the images are looked at each time.
+        {"images": Path(source) if Path(source).is_dir() else Path(source).parent},
+        {},
         out=out,
         on_bad_row=on_bad_row,
         max_bad_share=max_bad_share,

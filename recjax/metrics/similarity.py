@@ -5,7 +5,7 @@ Wang et al. 2014, section 6.2 and 6.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,8 +82,8 @@ def similarity_precision(
 
 
 def score_at_top(
-    queries: Sequence[int],
-    rank: Mapping[int, Mapping[int, int]],
+    queries: Sequence[Hashable],
+    rank: Mapping[Hashable, Mapping[int, int]],
     positive: Sequence[int],
     negative: Sequence[int],
     k: int = 30,

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data.datasets.images import ImagesBuilder
-from recjax.data.images.table import SPLITS, ImageTable
+from recjax.data.images.table import ImageTable
 from recjax.data.paths import find_raw, raw_root
+from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 
 FOLDER = "grocery_store"
@@ -52,7 +53,7 @@ def read(folder: Path) -> ImageTable:
     try:
         fine, coarse, parent = _classes(folder / "classes.csv")
         names, labels, split = [], [], []
-        for number, part in enumerate(SPLITS):
+        for part, number in SPLITS.items():
             for name, fine_id, coarse_id in _lines(folder / FILES[part]):
                 if parent[fine_id] != coarse_id:
                     raise ValueError(f"{name}: coarse {coarse_id}, fine {fine_id}")

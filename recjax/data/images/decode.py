@@ -27,8 +27,8 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
     Args:
       data: JPEG, PNG, WebP, GIF (first frame), BMP or TIFF.
       height: JPEGs may be decoded smaller, but to at least this many pixels: they are
-        scaled by 1/2, 1/4 or 1/8 while being decoded, which saves most of the time. 0
-        keeps every pixel.
+        scaled by 4/8, 3/8, 2/8 or 1/8 while being decoded, which saves most of the
+        time. 0 keeps every pixel.
       width: the same.
 
     Raises:

@@ -13,10 +13,11 @@ from recjax import rng
 from recjax.data import pipeline
 from recjax.data.images.augment import Augment, Middle
 from recjax.data.images.decode import BadImageError
-from recjax.data.images.table import SPLITS, ImageTable, load_images
+from recjax.data.images.table import ImageTable, load_images
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.relevance import Relevance, from_classes
+from recjax.data.splits import SPLITS
 from recjax.data.triplets import TripletRules, Triplets, TripletSampler
 from recjax.errors import UserError
 from recjax.features import ImageFeature, Sides
@@ -171,7 +172,7 @@ class ImagesData:
         """Returns sizes of the data, and images that no triplet can start from."""
         table, known = self.table, self.relevance
         lone = int((known.total[known.group] == 0).sum())
-        counts = {name: int((table.split == i).sum()) for i, name in enumerate(SPLITS)}
+        counts = {name: int((table.split == i).sum()) for name, i in SPLITS.items()}
         return {
             "source": self.settings.source,
             **{f"{name} images": count for name, count in counts.items()},

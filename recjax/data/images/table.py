@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data import records
+from recjax.data.splits import SPLITS
 from recjax.errors import UserError
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class ImageTable:
       labels: classes from coarse to fine, each numbered from 0 [N, levels].
       levels: names of the levels.
       classes: names of the classes of each level.
-      split: place in `SPLITS` of each image [N].
+      split: number in `recjax.data.splits.SPLITS` of each image [N].
       read: position -> bytes of the image file.
     """
 
@@ -45,9 +44,7 @@ class ImageTable:
         Raises:
           UserError: there is no such split, or it is empty.
         """
-        if split not in SPLITS:
-            raise UserError(f"there is no split {split!r}; splits are {SPLITS}")
-        found = np.flatnonzero(self.split == SPLITS.index(split))
+        found = np.flatnonzero(self.split == SPLITS[split])
         if not len(found):
             raise UserError(f"no image is in the split {split!r}")
         return found
