@@ -22,7 +22,6 @@ from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.images import OwnImages
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
-from recjax.data.images.folder import validate_images
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
@@ -227,6 +226,9 @@ def prepare_images(
     Raises:
       UserError: an image, an argument or `out` is bad; with the whole report.
     """
+    # Here, so that other data needs no decoders of images.
+    from recjax.data.images.folder import validate_images
+
     return _prepare_own(
         "images",
         partial(validate_images, source),
