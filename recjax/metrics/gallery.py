@@ -70,8 +70,6 @@ def nearest(
             place = np.broadcast_to(np.arange(first, first + far.shape[1]), far.shape)
             far = np.concatenate([found[0], far], 1)
             place = np.concatenate([found[1], place], 1)
-            far = np.concatenate([found[0], far], 1)
-            place = np.concatenate([found[1], place], 1)
             found = _keep(far, place, count)
         out[start : start + block] = found[1]
     return out

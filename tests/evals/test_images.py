@@ -108,12 +108,18 @@ def test_a_split_is_not_its_own_gallery(trained):
 
 @pytest.mark.parametrize(
     "baseline",
-    [FeatureBaseline("lab"), FeatureBaseline("golden"), LdaBaseline("lab")]
-    + [LogisticBaseline("lab")],
+    [FeatureBaseline("lab"), LdaBaseline("lab"), LogisticBaseline("lab")],
 )
 def test_baselines_by_colour_tell_coloured_squares_apart(trained, baseline):
     got = baseline.run(trained[0], None)
     assert max(got.get("fine/recall@1", 0), got.get("fine/accuracy", 0)) > 0.8
+
+
+@pytest.mark.parametrize("features", ["hog", "golden"])
+def test_other_features_give_all_figures(trained, features):
+    got = FeatureBaseline(features).run(trained[0], None)
+    assert set(got) == set(FeatureBaseline("lab").run(trained[0], None))
+    assert all(0 <= value <= 1 for value in got.values())
 
 
 def files(folder, lines, header="query_image,positive_image,negative_image"):

@@ -60,7 +60,8 @@ def fit_lda(
     means /= counts[:, None]
     apart = features - means[place]
     within = apart.T @ apart / len(features)
-    target = np.trace(within) / len(within)
+    # Classes of one point each have no covariance at all.
+    target = max(np.trace(within) / len(within), 1e-12)
     within = (1 - shrinkage) * within + shrinkage * target * np.eye(len(within))
     mean = features.mean(0)
     spread = (means - mean) * np.sqrt(counts / len(features))[:, None]
