@@ -29,13 +29,13 @@ def experiment() -> Experiment:
     return Experiment(
         name="deep_ranking_grocery",
         seed=0,
-        steps=800,
+        steps=600,
         data=Images(
             "grocery_store",
             # Two images of one kind, of one coarse class, of one fine class.
             grades=(0.02, 0.3, 1.0),
             rules=TripletRules(out_of_class=0.2, margin=0.2),
-            batch_size=16,
+            batch_size=32,
             size=224,
         ),
         model=Multiscale(
@@ -77,7 +77,7 @@ def tiny() -> Experiment:
         full,
         name="deep_ranking_grocery_tiny",
         steps=6,
-        data=replace(full.data, size=64, batch_size=8, augment=Augment(flip=0.0)),
+        data=replace(full.data, size=64, batch_size=16, augment=Augment(flip=0.0)),
         model=Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
         optimizer=Optimizer(rules={".*": Adam(1e-3)}, schedule=WarmupCosine(2)),
         evals={"deep_ranking": GalleryRanking("validation")},

@@ -162,6 +162,33 @@ def query(
     print(answer(bundle, text, history, k, json))
 
 
+@app.command
+def embed(
+    bundle: Positional[Path],
+    text: Repeated[tuple[str, ...]] = (),
+    items: Path | None = None,
+    to: Path | None = None,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 0,
+    column: Repeated[tuple[str, ...]] = (),
+    encoding: str = "utf-8",
+) -> None:
+    """Embeds new queries, or new items that no training has met.
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text; may be repeated.
+      items: file of items: CSV, TSV or Parquet, with the columns of the data set's own.
+      to: .npy file for the vectors; without it they are printed as JSON.
+      k: items of the bundle to find for each; 0 finds none.
+      column: where a name in the file differs, recjax's=yours; may be repeated.
+      encoding: of a CSV file.
+    """
+    from recjax.serve.embed import embed
+
+    columns = cli_data.mapping(column)
+    print(embed(bundle, text, items, to, k, columns, encoding))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line.
 

@@ -23,9 +23,11 @@ class Retrieval:
       negative_logq: the same of the drawn negatives [R].
       positive_draw_logq: log probability that one random draw gives this item [B].
       negative_draw_logq: the same of the drawn negatives [R].
-      weight: weight of each pair in the loss [B].
+      weight: weight of each pair in the loss [B]; at 0 it is no column either.
       given_query_logq: log probability that a training pair of this query holds this
         item [B]; None where nobody counts it.
+      known_id: corpus indices of other positives of each query [B, M], -1 fills up;
+        None where nobody says.
     """
 
     query: Float[Array, "B D"]
@@ -41,6 +43,7 @@ class Retrieval:
     negative_draw_logq: Float[Array, " R"]
     weight: Float[Array, " B"]
     given_query_logq: Float[Array, " B"] | None = None
+    known_id: Int[Array, "B M"] | None = None
 
 
 @struct.dataclass

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 
 from recjax.errors import UserError
 from recjax.evals import schedule
+from recjax.evals.base import Findings
+from recjax.evals.run_report import write_report
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profile
@@ -26,6 +30,7 @@ from recjax.train.run_folder import (
     write_result,
 )
 from recjax.train.state import State
+from recjax.train.writer import read_metrics
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 5
@@ -69,7 +74,8 @@ def train_run(
     }
     if not trained.finished:
         return
-    results = schedule.run_all(program, trained.state, trained.figures)
+    found = schedule.run_all(program, trained.state, trained.figures)
+    results = {name: dict(one.figures) for name, one in found.items()}
     if trained.start == program.experiment.steps:
         seconds = None
     write_result(
@@ -83,6 +89,7 @@ def train_run(
         },
     )
     print(schedule.table(results))
+    _report(workdir, program, found)
 
 
 def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
@@ -97,13 +104,15 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
     step, known = -1, {}
     while not watch or _newer_comes(run, best, step, program):
         state = program.restore(_folder(run, best, program))
-        results = schedule.run_all(program, state, known)
+        found = schedule.run_all(program, state, known)
+        results = {name: dict(one.figures) for name, one in found.items()}
         known = schedule.untrained(program, results)
         step = int(state.step)
         (run / "eval.json").write_text(
             json.dumps({"step": step, "results": results}, indent=2) + "\n"
         )
         print(f"step {step}\n{schedule.table(results)}", flush=True)
+        _report(run, program, found)
         if not watch:
             return
 
@@ -164,6 +173,16 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
             f"{run} has no best checkpoint: its experiment names no best metric"
         )
     return run / ("best" if best else "checkpoints")
+
+
+def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
+    """Writes `report.html` and `plots/`, where pictures can be drawn."""
+    if importlib.util.find_spec("matplotlib") is None:
+        log.warning("no report.html: pip install matplotlib")
+        return
+    experiment = program.experiment
+    page = write_report(run, experiment.name, found, read_metrics(run), experiment.best)
+    log.info("report: %s", page)
 
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:

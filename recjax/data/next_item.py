@@ -11,6 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline
+from recjax.data.column_reader import ColumnReader
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events, Histories
@@ -23,6 +24,7 @@ from recjax.data.splits import SPLITS, time_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
 from recjax.data.title_queries import some_words
+from recjax.data.validate import ITEMS
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
 
@@ -32,9 +34,8 @@ class NextItem:
     """Settings of a next-item data set.
 
     Queries have three features: `history`, the newest items of the user, `history_age`,
-    the seconds since each, and `text`. Most
-    training queries are histories; a share of them are random words of an item's title
-    and tags instead, so that one query tower serves both.
+    the seconds since each, and `text`. Most training queries are histories; a share are
+    words of an item's title and tags instead, so that one query tower serves both.
 
     Attributes:
       source: name or folder of prepared interactions.
@@ -93,6 +94,7 @@ class NextItemData:
     settings: NextItem
     seed: int
     interactions: Interactions
+    tasks = ("",)
 
     @cached_property
     def part(self) -> np.ndarray:
@@ -106,16 +108,9 @@ class NextItemData:
         return np.flatnonzero(np.isin(self.part, wanted))
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """Title and tags of each item, as one text [N]."""
-        known = self.interactions
-        both = zip(known.titles, known.tags, strict=True)
-        return tuple(f"{title} {tags}".strip() for title, tags in both)
-
-    @cached_property
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
-        vocabulary = self.settings.ngrams.build(self.texts)
+        vocabulary = self.settings.ngrams.build(self.interactions.texts)
         history = IdListInput(self.interactions.item_ids, self.settings.history)
         return {
             "history": history,
@@ -124,21 +119,21 @@ class NextItemData:
         }
 
     @cached_property
-    def corpus(self) -> Corpus:
+    def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
-        known = self.interactions
-        vocabulary = self.inputs["text"].vocabulary
-        size = len(known.item_ids)
-        features = {
-            "item": np.arange(1, size + 1, dtype=np.int32)[:, None],
-            "text": vocabulary.encode_padded(self.texts, self.settings.title_length),
-        }
-        return Corpus(known.item_ids, known.titles, features)
+        known, length = self.interactions, self.settings.title_length
+        text = TextInput(self.inputs["text"].vocabulary, length)
+        inputs = {"item": IdListInput(known.item_ids, 1), "text": text}
+        columns = {"item": ("item",), "text": ("title", "tags")}
+        reader = ColumnReader(ITEMS, columns, inputs)
+        raw = {"item": known.item_ids, "title": known.titles, "tags": known.tags}
+        features = reader.encode(raw, self._size)
+        return {"item": Corpus(known.item_ids, known.titles, features, reader=reader)}
 
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
-        items = len(self.corpus) + 1
+        items = self._size + 1
         vocabulary = self.inputs["text"].vocabulary
         start = self.settings.ngrams.importance(vocabulary)
         size = vocabulary.size
@@ -170,7 +165,7 @@ class NextItemData:
             prefetch,
         )
 
-    def queries(self, split: str) -> Queries:
+    def queries(self, split: str, task: str = "") -> Queries:
         """Returns one query for each event of a split: what comes next?
 
         The history is what the user did before, in any split; those items are not
@@ -182,7 +177,7 @@ class NextItemData:
         offsets, history = ragged(known.item, start, stop)
         exclude_offsets, exclude = without(offsets, history, known.item[events])
         task = RankingTask(
-            num_items=len(self.corpus),
+            num_items=self._size,
             offsets=np.arange(len(events) + 1, dtype=np.int64),
             items=known.item[events],
             gains=np.ones(len(events), np.float32),
@@ -195,7 +190,10 @@ class NextItemData:
             np.repeat(known.timestamp[events], np.diff(offsets))
             - ragged(known.timestamp, start, stop)[1]
         )
-        return Queries(features, task, history=Histories(offsets, history, ages))
+        known_item = np.isin(known.item[events], self.events.item)
+        cohorts = {"new item": ~known_item, "no history": np.diff(offsets) == 0}
+        past = Histories(offsets, history, ages)
+        return Queries(features, task, history=past, cohorts=cohorts)
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
@@ -218,21 +216,24 @@ class NextItemData:
             "vocabulary": self.inputs["text"].vocabulary.size,
         }
 
+    @property
+    def _size(self) -> int:
+        return len(self.interactions.item_ids)
+
     @cached_property
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return history_bounds(self.interactions.user, self.interactions.timestamp)
 
     @cached_property
     def _log_share(self) -> np.ndarray:
-        items = self.interactions.item[self.training_events]
-        return pairs.log_share(items, len(self.corpus))
+        return pairs.log_share(self.events.item, self._size)
 
     @cached_property
     def events(self) -> Events:
         """The training events, as baselines and co-occurrence read them."""
         known, rows = self.interactions, np.sort(self.training_events)
         columns = known.user[rows], known.item[rows], known.timestamp[rows]
-        return Events(*columns, len(self.corpus))
+        return Events(*columns, self._size)
 
     @cached_property
     def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -247,14 +248,12 @@ class NextItemData:
     def _weight(self) -> np.ndarray:
         """The weight of each event in training [E]."""
         when, settings = self.interactions.timestamp, self.settings
-        if settings.half_life is None:
-            return np.ones(len(when), np.float32)
         age = when[self.training_events].max() - when
         return pairs.recency_weight(age, settings.half_life, settings.oldest_weight)
 
     @cached_property
     def _words(self) -> list[list[str]]:
-        return [words(text) for text in self.texts]
+        return [words(text) for text in self.interactions.texts]
 
     def _history(self, events: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the newest items before each event, and how long before it."""
@@ -283,7 +282,7 @@ class NextItemData:
             for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
         ]
         negative = pairs.draw_negatives(
-            self.seed, step, len(self.corpus), settings.negatives, mine, len(rows)
+            self.seed, step, self._size, settings.negatives, mine, len(rows)
         )
         # Histories of one user at one time are one query; text queries stand alone.
         query_id = np.where(
@@ -295,6 +294,6 @@ class NextItemData:
             positive,
             negative,
             self._weight[events],
-            self.corpus.features,
+            self.corpora["item"].features,
             self._log_share,
         )

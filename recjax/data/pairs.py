@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from recjax import rng
+from recjax.data.dataset import Column
 from recjax.data.pipeline import HostBatch
 
 FILL = 64
@@ -19,7 +20,7 @@ def pair_batch(
     positive: np.ndarray,
     negative: np.ndarray,
     weight: np.ndarray,
-    corpus: Mapping[str, np.ndarray],
+    corpus: Mapping[str, Column],
     log_share: np.ndarray,
 ) -> HostBatch:
     """Returns the batch that a two-tower takes.
@@ -30,7 +31,7 @@ def pair_batch(
       positive: corpus indices [B].
       negative: corpus indices [R]; -1 fills up the shape.
       weight: weight of each pair [B].
-      corpus: features of the corpus, name -> [N, ...].
+      corpus: features of the corpus, name -> [N, ...]; read at positions alone.
       log_share: log share of each item among the positives of training [N].
     """
     uniform = -np.log(len(log_share))
@@ -51,7 +52,13 @@ def pair_batch(
 
 
 def draw_negatives(
-    seed: int, step: int, size: int, count: int | None, mine: slice, batch_size: int
+    seed: int,
+    step: int,
+    size: int,
+    count: int | None,
+    mine: slice,
+    batch_size: int,
+    name: str = "negatives",
 ) -> np.ndarray:
     """Draws this host's part of the uniform negatives of a step.
 
@@ -66,12 +73,13 @@ def draw_negatives(
         the whole corpus, each item once.
       mine: this host's rows of the global batch of pairs.
       batch_size: rows of the global batch of pairs.
+      name: of the random stream; draws that go together need several.
     """
     if count is None:
         count = -(-size // FILL) * FILL
         drawn = np.where(np.arange(count) < size, np.arange(count), -1)
     else:
-        drawn = rng.host_stream(seed, "negatives", step).integers(0, size, count)
+        drawn = rng.host_stream(seed, name, step).integers(0, size, count)
     start, stop = (count * at // batch_size for at in (mine.start, mine.stop))
     return drawn[start:stop].astype(np.int32)
 
@@ -82,13 +90,17 @@ def log_share(items: np.ndarray, size: int) -> np.ndarray:
     return np.log(counts / counts.sum()).astype(np.float32)
 
 
-def recency_weight(age: np.ndarray, half_life: float, least: float) -> np.ndarray:
+def recency_weight(
+    age: np.ndarray, half_life: float | None, least: float
+) -> np.ndarray:
     """Returns weights that halve with age, down to `least`, float32 [E].
 
     Args:
       age: seconds before the newest training event [E]; below 0 counts as 0.
-      half_life: days.
+      half_life: days; None weighs all alike.
       least: weight of the oldest.
     """
+    if half_life is None:
+        return np.ones(len(age), np.float32)
     young = 0.5 ** (np.maximum(age, 0) / (half_life * SECONDS_A_DAY))
     return (least + (1 - least) * young).astype(np.float32)

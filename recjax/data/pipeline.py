@@ -8,6 +8,7 @@ makes only its own rows of the global batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from recjax.errors import UserError
 
 HostBatch = Mapping[str, Any]
 """Nested mapping of NumPy arrays with one leading axis."""
+
+Order = Callable[[int], np.ndarray]
+"""Step -> global example indices [B]."""
 
 MakeBatch = Callable[[int, np.ndarray, slice], HostBatch]
 """(step, global example indices [B], this host's rows) -> this host's batch."""
@@ -47,6 +51,26 @@ def batches(
     Raises:
       UserError: no examples, or a batch size that the hosts do not divide.
     """
+    if batch_size % host[1]:
+        raise UserError(f"batch size {batch_size} is not divisible by {host[1]} hosts")
+    share = batch_size // host[1]
+    mine = slice(host[0] * share, (host[0] + 1) * share)
+    rows = order(examples, batch_size, f"order/{seed}")
+    made = partial(_make, make_batch, rows, mine)
+    return stream(made, start, threads, prefetch)
+
+
+def order(examples: int, batch_size: int, name: str) -> Order:
+    """Returns step -> the examples of its batch [B], each once in every pass.
+
+    Args:
+      examples: number of examples.
+      batch_size: `B`; a batch may end one pass and begin the next.
+      name: of the shuffle, with the run's seed in it.
+
+    Raises:
+      UserError: no examples, or an empty batch.
+    """
     # Here, so that a step on arrays of one's own needs no grain.
     import grain
 
@@ -54,13 +78,32 @@ def batches(
         raise UserError("there are no training examples: prepare more data")
     if batch_size < 1:
         raise UserError(f"batch size {batch_size}: must be at least 1")
-    if batch_size % host[1]:
-        raise UserError(f"batch size {batch_size} is not divisible by {host[1]} hosts")
-    share = batch_size // host[1]
-    mine = slice(host[0] * share, (host[0] + 1) * share)
-    order = grain.MapDataset.range(examples).shuffle(seed=rng.crc(f"order/{seed}"))
-    index = order.repeat().batch(batch_size, batch_fn=np.asarray)
-    made = index.map_with_index(lambda step, rows: make_batch(step, rows, mine))
-    rest = made.slice(slice(start, None))
+    shuffled = grain.MapDataset.range(examples).shuffle(seed=rng.crc(name))
+    return shuffled.repeat().batch(batch_size, batch_fn=np.asarray).__getitem__
+
+
+def stream(
+    make: Callable[[int], HostBatch], start: int, threads: int, prefetch: int
+) -> Iterator[HostBatch]:
+    """Yields the batches of step `start`, `start + 1`, ... without end.
+
+    Args:
+      make: step -> batch, called by several threads.
+      start: first step.
+      threads: threads that make batches; 0 makes them when asked.
+      prefetch: batches made ahead.
+    """
+    import grain
+
+    steps = grain.MapDataset.range(1).repeat().map_with_index(partial(_at, make))
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
-    return iter(rest.to_iter_dataset(options))
+    return iter(steps.slice(slice(start, None)).to_iter_dataset(options))
+
+
+def _at(make: Callable[[int], HostBatch], step: int, element: int) -> HostBatch:
+    del element
+    return make(step)
+
+
+def _make(make_batch: MakeBatch, rows: Order, mine: slice, step: int) -> HostBatch:
+    return make_batch(step, rows(step), mine)

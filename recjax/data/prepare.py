@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,13 +20,14 @@ from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
 from recjax.data.datasets.grocery_store import GroceryStore
 from recjax.data.datasets.home_depot import HomeDepot
-from recjax.data.datasets.images import OwnImages
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
 from recjax.data.report import accept
+from recjax.data.synthetic.world import CatalogSettings
+from recjax.data.synthetic.write import write_catalog
 from recjax.data.validate_catalog import validate_catalog
 from recjax.data.write import write
 from recjax.errors import UserError, nearest
@@ -101,7 +103,7 @@ def prepare_interactions(
     """
     options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
     check = partial(validate.validate_interactions, events, items=items, **options)
-    return _prepare_own(
+    return prepare_own(
         "interactions",
         check,
         lambda c: partial(
@@ -145,7 +147,7 @@ def prepare_search(
     """
     options = {"columns": dict(columns or {}), "encoding": encoding}
     check = partial(validate.validate_search, pairs, products=products, **options)
-    return _prepare_own(
+    return prepare_own(
         "search",
         check,
         lambda c: partial(OwnSearch, data=search_pairs.from_frames(c.main, c.corpus)),
@@ -192,7 +194,7 @@ def prepare_catalog(
     """
     files = {"pairs": pairs, "pins": pins, "products": products}
     options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
-    return _prepare_own(
+    return prepare_own(
         "catalog",
         partial(validate_catalog, **files, **options),
         lambda c: partial(OwnCatalog, data=from_checked(c)),
@@ -204,45 +206,23 @@ def prepare_catalog(
     )
 
 
-def prepare_images(
-    source: str | Path,
-    *,
-    out: str | Path,
-    on_bad_row: OnBadRow = "error",
-    max_bad_share: float = 0.01,
-) -> Path:
-    """Checks and prepares your own labelled images; as `prepare_interactions`.
+def prepare_invented(settings: CatalogSettings) -> Path:
+    """Makes and prepares an invented catalogue, or returns at once if it is there.
 
-    Args:
-      source: a folder of class folders, or a CSV with the column image and one of class
-        names for each level; see `recjax.data.images.folder`.
-      out: name or path of the data set; see `place`.
-      on_bad_row: "error" or "skip"; each image is decoded once.
-      max_bad_share: the largest share of images that "skip" leaves out.
-
-    Returns:
-      The folder of the prepared data set.
-
-    Raises:
-      UserError: an image, an argument or `out` is bad; with the whole report.
+    Its name under the cache says the size, and a hash all settings.
     """
-    # Here, so that other data needs no decoders of images.
-    from recjax.data.images.folder import validate_images
-
-    return _prepare_own(
-        "images",
-        partial(validate_images, source),
-        lambda c: partial(OwnImages, data=c.table),
-        # A folder has no hash: the images are looked at each time.
-        {"images": Path(source) if Path(source).is_dir() else Path(source).parent},
-        {},
-        out=out,
-        on_bad_row=on_bad_row,
-        max_bad_share=max_bad_share,
-    )
+    code = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    path = place(f"invented_{settings.pins}_pins_{code}")
+    if (path / ABOUT).is_file():
+        return path
+    log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = write_catalog(settings, Path(folder))
+        files = {name: Path(folder, f"{name}.parquet") for name in rows}
+        return prepare_catalog(**files, out=path)
 
 
-def _prepare_own(
+def prepare_own(
     kind: str,
     check: Callable[[], Any],
     builder: Callable[[Any], Callable[..., Builder]],
@@ -253,6 +233,21 @@ def _prepare_own(
     on_bad_row: str,
     max_bad_share: float,
 ) -> Path:
+    """Checks files and prepares what is good in them.
+
+    Args:
+      kind: of the data.
+      check: returns what is found: `report`, `empty`, and what `builder` takes.
+      builder: of the checked data.
+      files: name -> file; preparing again does nothing while their hashes stay.
+      options: of the check, kept with the data.
+      out: name or path of the data set; see `place`.
+      on_bad_row: "error" or "skip".
+      max_bad_share: the largest share of rows that "skip" leaves out.
+
+    Raises:
+      UserError: something is bad; with the whole report.
+    """
     path = place(out)
     if path.parent == prepared_root() and path.name in BUILT_IN:
         raise UserError(f"--out {path.name}: a built-in data set; take another name.")

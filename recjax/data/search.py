@@ -11,6 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline
+from recjax.data.column_reader import ColumnReader
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input, TextInput
 from recjax.data.pipeline import HostBatch
@@ -20,6 +21,7 @@ from recjax.data.splits import SPLITS, query_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
 from recjax.data.title_queries import span
+from recjax.data.validate import PRODUCTS
 from recjax.features import IdFeature, Sides
 from recjax.metrics.task import RankingTask
 
@@ -81,6 +83,7 @@ class SearchData:
     settings: Search
     seed: int
     pairs: SearchPairs
+    tasks = ("",)
 
     @cached_property
     def part(self) -> np.ndarray:
@@ -106,10 +109,16 @@ class SearchData:
     @cached_property
     def corpus(self) -> Corpus:
         """All products."""
-        encode = self.inputs["text"].vocabulary.encode_padded
-        titles = self.pairs.titles
-        features = {"text": encode(titles, self.settings.title_length)}
-        return Corpus(self.pairs.product_ids, titles, features)
+        ids, titles = self.pairs.product_ids, self.pairs.titles
+        text = TextInput(self.inputs["text"].vocabulary, self.settings.title_length)
+        reader = ColumnReader(PRODUCTS, {"text": ("title",)}, {"text": text})
+        features = reader.encode({"title": titles}, len(ids))
+        return Corpus(ids, titles, features, reader=reader)
+
+    @property
+    def corpora(self) -> Mapping[str, Corpus]:
+        """The one corpus."""
+        return {"item": self.corpus}
 
     @cached_property
     def sides(self) -> Sides:
@@ -136,7 +145,7 @@ class SearchData:
             prefetch,
         )
 
-    def queries(self, split: str) -> Queries:
+    def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of a split that have at least one positive."""
         known, settings = self.pairs, self.settings
         mine = np.flatnonzero(self.part[known.query] == SPLITS[split])

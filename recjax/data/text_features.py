@@ -1,4 +1,4 @@
-"""Settings of text features, and the vocabulary that they build."""
+"""Settings of text features, and what they make of a corpus of texts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recjax.data.inputs import TextInput
 from recjax.data.text.ngrams import PUBLISHED, TextRules
 from recjax.data.text.vocabulary import Vocabulary
+from recjax.data.text.wordpiece import WordPiece
+from recjax.features import IdFeature
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,44 @@ class NGrams:
             rules=self.rules,
         )
 
+    def input(self, texts: Iterable[str], length: int) -> TextInput:
+        """Returns how a text becomes at most `length` ids of this vocabulary."""
+        return TextInput(self.build(texts), length)
+
+    def feature(self, made: TextInput) -> IdFeature:
+        """Returns what a model must know of such texts."""
+        start = self.importance(made.vocabulary)
+        return IdFeature(made.vocabulary.size, made.length, start)
+
     def importance(self, vocabulary: Vocabulary) -> np.ndarray:
         """Returns the starting importance of each id, f32[V]; padding has 0."""
         sizes = [1, *map(len, vocabulary.tokens)]
         kinds = np.repeat(np.float32([0.0, *self.kind_weights]), sizes)
         return kinds * vocabulary.idf() ** np.float32(self.idf_power)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Word pieces for encoders of the BERT family.
+
+    Attributes:
+      size: most of them, where they are learned from the training queries.
+      folder: a model's folder, whose tokenizer is taken instead.
+    """
+
+    size: int = 16_000
+    folder: str | None = None
+
+    def input(self, texts: Iterable[str], length: int) -> WordPiece:
+        """Returns how a text becomes at most `length` word pieces.
+
+        Raises:
+          UserError: the folder holds no tokenizer.
+        """
+        if self.folder is None:
+            return WordPiece.learn(texts, self.size, length)
+        return WordPiece.read(self.folder, length)
+
+    def feature(self, made: WordPiece) -> IdFeature:
+        """Returns what a model must know of such texts."""
+        return IdFeature(made.size, made.length)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from recjax.data.dataset import Queries
 from recjax.data.events import Events
 from recjax.errors import UserError
-from recjax.evals.base import KS
+from recjax.evals.base import KS, queries_of
 from recjax.evals.baselines.bm25 import Bm25
 from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
 from recjax.evals.baselines.popularity import Popularity
@@ -24,11 +25,13 @@ class PopularityBaseline:
 
     Attributes:
       split: "validation" or "test".
+      task: one of the data set's.
       ks: lengths of the lists that are judged.
       days: count the last days of training alone; None counts all.
     """
 
     split: str = "test"
+    task: str = ""
     ks: tuple[int, ...] = KS
     days: float | None = None
     every = 0
@@ -37,8 +40,9 @@ class PopularityBaseline:
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns the ranking metrics."""
         del state
+        queries = queries_of(program, self.split, self.task)
         events = training_events(program.dataset)
-        return _judge(self, program, Popularity.fit(events, self.days))
+        return _judge(queries, Popularity.fit(events, self.days), self.ks)
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,13 @@ class ItemKnnBaseline:
 
     Attributes:
       split: "validation" or "test".
+      task: one of the data set's.
       ks: lengths of the lists that are judged.
       options: its settings; `tools/tune_item_knn.py` finds them on validation queries.
     """
 
     split: str = "test"
+    task: str = ""
     ks: tuple[int, ...] = KS
     options: ItemKnnOptions = field(default_factory=ItemKnnOptions)
     every = 0
@@ -60,11 +66,12 @@ class ItemKnnBaseline:
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns the ranking metrics."""
         del state
-        known = program.dataset.queries(self.split).history
-        if known is None:
+        queries = queries_of(program, self.split, self.task)
+        if queries.history is None:
             raise UserError("item-kNN needs queries with histories; this data has none")
         events = training_events(program.dataset)
-        return _judge(self, program, ItemKnn.fit(events, known, self.options))
+        model = ItemKnn.fit(events, queries.history, self.options)
+        return _judge(queries, model, self.ks)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class Bm25Baseline:
 
     Attributes:
       split: "validation" or "test".
+      task: one of the data set's.
       ks: lengths of the lists that are judged.
       strip_plurals: drop a final s of longer words.
       ties: titles of equal score share their "average" rank, or follow the "order" of
@@ -80,6 +88,7 @@ class Bm25Baseline:
     """
 
     split: str = "test"
+    task: str = ""
     ks: tuple[int, ...] = KS
     strip_plurals: bool = True
     ties: Literal["average", "order"] = "average"
@@ -89,12 +98,12 @@ class Bm25Baseline:
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns the ranking metrics."""
         del state
-        texts = program.dataset.queries(self.split).texts
-        if texts is None:
+        queries = queries_of(program, self.split, self.task)
+        if queries.texts is None:
             raise UserError("BM25 needs queries that are texts; this data has none")
-        titles = program.dataset.corpus.titles
-        bm25 = Bm25.fit(titles, texts, self.strip_plurals)
-        return _judge(self, program, bm25, self.ties)
+        titles = program.dataset.corpora[queries.corpus].titles
+        bm25 = Bm25.fit(titles, queries.texts, self.strip_plurals)
+        return _judge(queries, bm25, self.ks, self.ties)
 
 
 def training_events(dataset: Any) -> Events:
@@ -110,11 +119,10 @@ def training_events(dataset: Any) -> Events:
 
 
 def _judge(
-    baseline: Any,
-    program: Program,
+    queries: Queries,
     scorer: Scorer,
+    ks: tuple[int, ...],
     ties: Literal["average", "order"] = "average",
 ) -> Mapping[str, float]:
-    task = program.dataset.queries(baseline.split).task
-    ranks = rank_scores(task, scorer, max(baseline.ks), ties=ties)
-    return ranking_metrics(task, ranks, baseline.ks)
+    ranks = rank_scores(queries.task, scorer, max(ks), ties=ties)
+    return ranking_metrics(queries.task, ranks, ks)

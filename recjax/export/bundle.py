@@ -3,8 +3,9 @@
 vectors.npy           item embeddings f32[N, D]
 items.jsonl           id and title of each item, in the order of the vectors
 index/                ScaNN index, or nothing but its plan where exact is fast
-query.jaxexport.npz   the query tower: feature arrays -> embeddings, cpu, cuda, tpu
-inputs.json, *.jsonl  how feature arrays are made from raw values
+towers.jaxexport.npz  the towers: feature arrays -> embeddings, cpu, cuda, tpu
+inputs.json, *.jsonl  how feature arrays of queries are made from raw values
+new_items/            the same of new items: from the columns of a file
 saved_model/          raw features -> ids and scores, for TensorFlow
 manifest.json         hashes, versions, sizes, and what the checks measured
 """
@@ -14,22 +15,20 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from recjax.data import inputs as raw_inputs
-from recjax.errors import UserError
+from recjax.data.dataset import Corpus
+from recjax.errors import UserError, nearest
 from recjax.evals.corpus import embed_all
-from recjax.export import jax_export, manifest, saved_model, scann_index
-from recjax.models.base import whole_tables
+from recjax.export import jax_export, manifest, saved_model, scann_index, towers
+from recjax.export.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
 from recjax.train.program import Program
 from recjax.train.state import State
-from recjax.typing import Array
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +38,7 @@ class Bundle:
     """What an experiment says of its bundle.
 
     Attributes:
+      corpus: whose items it retrieves.
       k: neighbours that the SavedModel returns.
       saved_model: write a SavedModel (needs TensorFlow).
       check_split: its queries are asked live and from the bundle.
@@ -47,6 +47,7 @@ class Bundle:
       min_recall: smallest share of the exact top 10 that the index must find.
     """
 
+    corpus: str = "item"
     k: int = 100
     saved_model: bool = True
     check_split: str = "test"
@@ -70,18 +71,18 @@ def write_bundle(program: Program, state: State, folder: Path) -> str:
     spec = program.experiment.export
     if spec is None:
         raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    corpus = _corpus(program)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        vectors = embed_all(
-            program, state, "candidate", program.dataset.corpus.features
-        )
+        vectors = embed_all(program, state, corpus.side, corpus.features)
         _write(program, state, spec, vectors, partial)
         facts = _check(program, state, spec, vectors, partial)
         info = {
             "experiment": program.experiment.name,
             "step": int(state.step),
+            "corpus": spec.corpus,
             "items": len(vectors),
             "width": vectors.shape[1],
             "check": facts,
@@ -100,48 +101,41 @@ def write_bundle(program: Program, state: State, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def query_function(program: Program) -> Callable[[Any, Mapping[str, Array]], Array]:
-    """Returns the pure function (params and tables, features) -> [B, D]."""
-    model = program.experiment.model
-
-    def embed(held: Any, features: Mapping[str, Array]) -> Array:
-        rows = whole_tables(held["tables"], model.side_rows("query", features))
-        return model.embed(held["params"], rows, "query", features)
-
-    return embed
-
-
-def _held(program: Program, state: State, features: Mapping[str, np.ndarray]) -> Any:
-    """Returns what the query tower needs of a state, in host memory."""
-    used = program.experiment.model.side_rows("query", features)
-    tables = {name: state.tables[name] for name in used}
-    params = {k: v for k, v in state.params.items() if k != "candidate"}
-    return jax.device_get({"params": params, "tables": tables})
-
-
 def _write(
     program: Program, state: State, spec: Bundle, vectors: np.ndarray, folder: Path
 ) -> None:
-    dataset = program.dataset
+    dataset, corpus = program.dataset, _corpus(program)
     np.save(folder / "vectors.npy", vectors)
     with (folder / "items.jsonl").open("w") as file:
-        for id, title in zip(dataset.corpus.ids, dataset.corpus.titles, strict=True):
+        for id, title in zip(corpus.ids, corpus.titles, strict=True):
             file.write(json.dumps({"id": id, "title": title}) + "\n")
     raw_inputs.save(folder, dataset.inputs)
     k = min(spec.k, len(vectors))
     index = scann_index.build(vectors, k)
     scann_index.save(index, folder / "index")
-    features = raw_inputs.encode_all(dataset.inputs, {}, 1)
-    held, embed = _held(program, state, features), query_function(program)
-    jax_export.save(folder / "query.jaxexport.npz", embed, held, features)
+    model = program.experiment.model
+    features = {QUERY: raw_inputs.encode_all(dataset.inputs, {}, 1)}
+    names = {QUERY: QUERY}
+    if corpus.reader is not None:
+        names[corpus.side] = ITEM
+        (folder / NEW_ITEMS).mkdir()
+        corpus.reader.save(folder / NEW_ITEMS)
+        features[corpus.side] = {n: a[0:1] for n, a in corpus.features.items()}
+    functions = {side: towers.tower_function(model, side) for side in features}
+    jax_export.save(
+        folder / TOWERS,
+        {names[side]: function for side, function in functions.items()},
+        towers.held(model, state, features),
+        {names[side]: arrays for side, arrays in features.items()},
+    )
     if spec.saved_model:
         saved_model.write(
             folder / "saved_model",
-            query_fn=embed,
-            params=held,
+            query_fn=functions[QUERY],
+            params=towers.held(model, state, {QUERY: features[QUERY]}),
             inputs=dataset.inputs,
             vectors=vectors,
-            item_ids=dataset.corpus.ids,
+            item_ids=corpus.ids,
             plan=index.plan,
         )
 
@@ -167,6 +161,12 @@ def _check(
         "queries": len(live),
         "jax_export_score_difference": _difference(got @ retriever.vectors.T, scores),
     }
+    if retriever.reader is not None:
+        some = slice(0, min(spec.check_queries, len(vectors)))
+        part = {n: a[some] for n, a in _corpus(program).features.items()}
+        facts["new_item_difference"] = _difference(
+            retriever.embed_features(ITEM, part), vectors[some]
+        )
     k = min(10, len(vectors))
     best = -np.sort(-scores, axis=1)[:, :k]
     items, found = retriever.index.search(got)
@@ -177,7 +177,7 @@ def _check(
     )
     if spec.saved_model:
         served = saved_model.load(folder / "saved_model")(raw)
-        places = {id: i for i, id in enumerate(program.dataset.corpus.ids)}
+        places = {id: i for i, id in enumerate(_corpus(program).ids)}
         rows = np.vectorize(lambda id: places.get(id, -1))(served["ids"])
         facts["saved_model_recall_at_10"] = _recall(scores, rows[:, :k], best[:, -1:])
         facts["saved_model_score_difference"] = _difference(
@@ -190,6 +190,16 @@ def _check(
         if "recall" in name and not value >= spec.min_recall:
             raise UserError(f"bundle check: {name} is {value}, under {spec.min_recall}")
     return facts
+
+
+def _corpus(program: Program) -> Corpus:
+    wanted, known = program.experiment.export.corpus, program.dataset.corpora
+    if wanted not in known:
+        raise UserError(
+            f"export.corpus = {wanted!r}: the data has {sorted(known)}."
+            + nearest(wanted, known)
+        )
+    return known[wanted]
 
 
 def _difference(one: np.ndarray, other: np.ndarray) -> float:

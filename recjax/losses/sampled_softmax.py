@@ -36,6 +36,7 @@ class SampledSoftmax:
         positive among the columns that were sampled, as OmniSearchSage's code does.
       mask_same_item: hide columns that are this row's own positive.
       mask_same_query: hide positives of other rows with the same query.
+      mask_known: hide random negatives that are known positives of this row's query.
       label_smoothing: share of the target spread over the unmasked columns.
       widths: (leading dimensions, weight) of Matryoshka losses (Kusupati et al. 2022):
         each takes that many leading numbers, scaled to length 1; empty for the whole
@@ -52,6 +53,7 @@ class SampledSoftmax:
     given_query: bool = False
     mask_same_item: bool = True
     mask_same_query: bool = True
+    mask_known: bool = False
     label_smoothing: float = 0.0
     widths: tuple[tuple[int, float], ...] = ()
     rows_at_once: int | None = None
@@ -66,7 +68,8 @@ class SampledSoftmax:
         """Returns the loss of each pair; `negatives` counts its unmasked columns.
 
         Raises:
-          ValueError: `given_query` without its figures, or rows that do not divide.
+          ValueError: `given_query` or `mask_known` without what they need, or rows that
+            do not divide.
         """
         whole = outputs if self.of is None else outputs[self.of]
         if not self.widths:
@@ -85,7 +88,10 @@ class SampledSoftmax:
         if self.logq:
             own = own - self._own_correction(outputs)
         place = jnp.arange(len(query))
-        rows = Rows(query, own, outputs.query_id, outputs.positive_id, place)
+        if self.mask_known and outputs.known_id is None:
+            raise ValueError("mask_known: the batch gives no known positives")
+        known = outputs.known_id if self.mask_known else None
+        rows = Rows(query, own, outputs.query_id, outputs.positive_id, place, known)
 
         def one_block(rows: Rows) -> tuple[Array, Array, Array]:
             return self._rows(rows, outputs)
@@ -151,6 +157,7 @@ class SampledSoftmax:
 
     def _hidden_in_batch(self, rows: Rows, outputs: Retrieval) -> Bool[Array, "b B"]:
         hidden = rows.place[:, None] == jnp.arange(len(outputs.query))[None]
+        hidden |= outputs.weight[None] == 0
         if self.mask_same_item:
             hidden |= rows.positive_id[:, None] == outputs.positive_id[None]
         if self.mask_same_query:
@@ -168,6 +175,10 @@ class SampledSoftmax:
             same_item = outputs.positive_id[:, None] == outputs.negative_id[None]
             hits = same_query.astype(jnp.float32) @ same_item.astype(jnp.float32)
             hidden |= hits > 0
+        if rows.known_id is not None:
+            # A column at a time, so that no [b, R, M] is ever in memory.
+            for known in rows.known_id.T:
+                hidden |= known[:, None] == outputs.negative_id[None]
         return hidden
 
 
@@ -181,6 +192,7 @@ class Rows:
       query_id: [b].
       positive_id: [b].
       place: of the row in the batch [b].
+      known_id: other positives of the query [b, M], if they are to be hidden.
     """
 
     query: Array
@@ -188,6 +200,7 @@ class Rows:
     query_id: Array
     positive_id: Array
     place: Array
+    known_id: Array | None = None
 
 
 def _leading(outputs: Retrieval, width: int) -> Retrieval:

@@ -2,11 +2,16 @@
 
 from recjax.models.base import Model, TableRows, TableSpec
 from recjax.models.multiscale import Multiscale
-from recjax.models.two_tower import Table, Tower, TwoTower
+from recjax.models.omni_search import OmniSearch
+from recjax.models.pair_counts import PairCounts
+from recjax.models.tables import Table
+from recjax.models.two_tower import Tower, TwoTower
 
 __all__ = [
     "Model",
     "Multiscale",
+    "OmniSearch",
+    "PairCounts",
     "Table",
     "TableRows",
     "TableSpec",

@@ -8,36 +8,17 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from recjax import rng
-from recjax.errors import UserError
-from recjax.features import IdFeature, Sides
+from recjax.features import Sides
+from recjax.models import tables
 from recjax.models.base import RowIds, TableRows, TableSpec
+from recjax.models.tables import Table
 from recjax.nn.tower import Tower
 from recjax.outputs import Retrieval
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
 
 SIDES = ("query", "candidate")
-
-
-@dataclass(frozen=True)
-class Table:
-    """What an experiment says of an embedding table; its rows follow from the data.
-
-    Attributes:
-      width: `D`.
-      scale: standard deviation of the starting values.
-      from_weight: start from the feature's weights (IDF) instead; width 1.
-      from_vectors: start from the feature's vectors instead.
-      distinct: see `TableSpec`.
-    """
-
-    width: int
-    scale: float = 0.05
-    from_weight: bool = False
-    from_vectors: bool = False
-    distinct: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,32 +49,8 @@ class TwoTower:
         Raises:
           ValueError: a tower names a table or feature that does not exist.
         """
-        tallest: dict[str, IdFeature] = {}
-        for side in SIDES:
-            for name, module in self.tower(side).uses(train=False).values():
-                if name not in sides[side]:
-                    raise ValueError(
-                        f"the {side} tower wants feature {name!r}, the data has "
-                        f"{sorted(sides[side])}"
-                    )
-                feature = sides[side][name]
-                for table in module.row_ids(np.zeros((1, 1), np.int32)):
-                    if table not in self.tables:
-                        raise ValueError(f"{side}/{name} names no table {table!r}")
-                    known = tallest.setdefault(table, feature)
-                    tallest[table] = max(known, feature, key=lambda one: one.rows)
-        for name in self.tables:
-            if name not in tallest:
-                raise ValueError(f"no tower uses table {name!r}; remove it")
-        return {
-            name: TableSpec(
-                tallest[name].rows,
-                table.width,
-                partial(_start, table=table, feature=tallest[name], name=name),
-                table.distinct,
-            )
-            for name, table in self.tables.items()
-        }
+        users = ((side, self.tower(side), sides[side]) for side in SIDES)
+        return tables.specs(self.tables, users)
 
     def rows(self, batch: Batch) -> RowIds:
         """Names the rows of queries, positives and negatives."""
@@ -102,20 +59,14 @@ class TwoTower:
             ("query", batch["query"]),
             ("candidate", _candidates(batch)),
         ):
-            for table, uses in self._side_rows(side, features, True).items():
+            tower = self.tower(side)
+            for table, uses in tables.row_ids(tower, side, features, True).items():
                 named.setdefault(table, {}).update(uses)
         return named
 
     def side_rows(self, side: str, features: Batch) -> RowIds:
         """Names the rows that the features of one side need, the fixed part's too."""
-        return self._side_rows(side, features, False)
-
-    def _side_rows(self, side: str, features: Batch, train: bool) -> RowIds:
-        named: dict[str, dict[str, Array]] = {}
-        for use, (name, module) in self.tower(side).uses(train).items():
-            for table, ids in module.row_ids(features[name]).items():
-                named.setdefault(table, {})[f"{side}/{use}"] = ids
-        return named
+        return tables.row_ids(self.tower(side), side, features, train=False)
 
     def init(
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
@@ -127,7 +78,7 @@ class TwoTower:
             ("candidate", _candidates(batch)),
         ):
             tower = self.tower(side)
-            taken = _taken(tower, side, rows, train=True)
+            taken = tables.taken(tower, side, rows, train=True)
             keys = {"params": rng.stream(key, side), "dropout": key}
             variables = tower.init(keys, features, taken, train=True)
             params[side] = variables.get("params", {})
@@ -188,7 +139,7 @@ class TwoTower:
         return tower.apply(
             {"params": params[side]},
             features,
-            _taken(tower, side, rows, train=key is not None),
+            tables.taken(tower, side, rows, train=key is not None),
             train=key is not None,
             rngs=rngs,
         )
@@ -200,34 +151,3 @@ def _candidates(batch: Batch) -> Batch:
     return jax.tree.map(
         lambda *parts: together(parts), batch["positive"], batch["negative"]
     )
-
-
-def _taken(
-    tower: Tower, side: str, rows: Mapping[str, TableRows], train: bool
-) -> dict[str, dict[str, tuple[Array, Array]]]:
-    taken: dict[str, dict[str, tuple[Array, Array]]] = {}
-    for use in tower.uses(train):
-        taken[use] = {
-            table: (got.values, got.index[f"{side}/{use}"])
-            for table, got in rows.items()
-            if f"{side}/{use}" in got.index
-        }
-    return taken
-
-
-def _start(
-    key: PRNGKey, shape: tuple[int, int], table: Table, feature: IdFeature, name: str
-) -> Array:
-    if table.from_weight:
-        given = None if feature.weight is None else feature.weight[:, None]
-    elif table.from_vectors:
-        given = feature.vectors
-    else:
-        return table.scale * jax.random.normal(key, shape)
-    if given is None or given.shape != shape:
-        found = "nothing" if given is None else list(given.shape)
-        raise UserError(
-            f"table {name!r} starts from what the data knows of its ids: wanted "
-            f"{list(shape)}, the feature gives {found}"
-        )
-    return jnp.asarray(given)

@@ -24,7 +24,7 @@ class Counts:
 
     Attributes:
       cells: u32 [depth, width].
-      total: how many ids were added, u32 scalar.
+      total: how many ids were added, u32 [2]: the lower and the upper half.
     """
 
     cells: Array
@@ -57,7 +57,7 @@ class CountMin:
     def empty(self) -> Counts:
         """Returns the counts of nothing."""
         cells = jnp.zeros((self.depth, self.width), jnp.uint32)
-        return Counts(cells, jnp.zeros((), jnp.uint32))
+        return Counts(cells, jnp.zeros(2, jnp.uint32))
 
     def add(self, counts: Counts, ids: Int[Array, " n"]) -> Counts:
         """Counts ids, each as often as it stands there.
@@ -66,7 +66,9 @@ class CountMin:
         """
         row = jnp.arange(self.depth)[:, None]
         cells = counts.cells.at[row, self._cell(ids)].add(jnp.uint32(1))
-        return Counts(cells, counts.total + jnp.uint32(ids.size))
+        low = counts.total[0] + jnp.uint32(ids.size)
+        high = counts.total[1] + (low < counts.total[0]).astype(jnp.uint32)
+        return Counts(cells, jnp.stack([low, high]))
 
     def estimate(self, counts: Counts, ids: Int[Array, " n"]) -> Float[Array, " n"]:
         """Returns how often each id was added, or somewhat more."""
@@ -76,7 +78,8 @@ class CountMin:
     def log_share(self, counts: Counts, ids: Int[Array, " n"]) -> Float[Array, " n"]:
         """Returns log of each id's share of all that was added; ids were added."""
         seen = jnp.maximum(self.estimate(counts, ids), 1)
-        return jnp.log(seen) - jnp.log(counts.total.astype(jnp.float32))
+        low, high = counts.total.astype(jnp.float32)
+        return jnp.log(seen) - jnp.log(high * 2.0**WORD + low)
 
     def _cell(self, ids: Int[Array, " n"]) -> Int[Array, "depth n"]:
         # Multiply-shift (Dietzfelbinger et al. 1997) of well mixed words: the high bits

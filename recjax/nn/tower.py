@@ -1,9 +1,10 @@
-"""A tower: several inputs summed, then layers, then one vector."""
+"""A tower: several inputs joined, then layers, then one vector."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -17,17 +18,19 @@ class Tower(nn.Module):
 
     Attributes:
       inputs: feature name -> the module that turns it into a vector; all of one
-        width.
+        width, unless they are laid side by side.
       width: width `D` of the embedding.
-      hidden: widths of the hidden layers between the sum and the embedding; None for
-        no layers at all (then the inputs' width is `D`).
-      residual: add the sum of the inputs to what the layers make of it.
+      hidden: widths of the hidden layers between the inputs and the embedding; None for
+        no layers at all (then the joined inputs' width is `D`).
+      residual: add the joined inputs to what the layers make of them.
       dropout: rate inside the layers.
       normalize: scale embeddings to length 1, so that scores are cosines.
       fixed: feature name -> a module without parameters, whose vector is joined to the
         embedding once training is over: the scores of the two parts add up. Training
         does not see it, for what was counted from the training events looks far better
         on them than on others.
+      join: inputs are added up, or laid side by side in the order of their names.
+      norm: layers start with a LayerNorm of the joined inputs.
     """
 
     inputs: Mapping[str, nn.Module]
@@ -37,6 +40,8 @@ class Tower(nn.Module):
     dropout: float = 0.0
     normalize: bool = True
     fixed: Mapping[str, nn.Module] = field(default_factory=dict)
+    join: Literal["sum", "concat"] = "sum"
+    norm: bool = True
 
     def uses(self, train: bool) -> dict[str, tuple[str, nn.Module]]:
         """Returns name of a use -> (feature, module), all or those of training."""
@@ -60,12 +65,17 @@ class Tower(nn.Module):
           rows: name of a use -> table -> (distinct rows, index).
           train: dropout is on, the fixed part is off.
         """
-        total = 0.0
-        for name, module in self.inputs.items():
-            total = total + module.copy(name=name)(name, features, rows[name], train)
+        made = {
+            name: module.copy(name=name)(name, features, rows[name], train)
+            for name, module in self.inputs.items()
+        }
+        if self.join == "sum":
+            total = sum(made.values(), 0.0)
+        else:
+            total = jnp.concatenate([made[name] for name in sorted(made)], -1)
         if self.hidden is not None:
             mlp = Mlp(self.hidden, self.width, self.dropout, name="mlp")
-            deep = mlp(nn.LayerNorm(name="norm")(total), train)
+            deep = mlp(nn.LayerNorm(name="norm")(total) if self.norm else total, train)
             total = total + deep if self.residual else deep
         parts = [unit(total) if self.normalize else total]
         if not train:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from recjax.errors import UserError
+from recjax.nn.dropout import Dropout
 from recjax.typing import Array, Batch, Float, Int
 
 _start = nn.initializers.truncated_normal(0.02)
@@ -113,7 +114,7 @@ class Transformer(nn.Module):
         if sizes.token_types:
             x += self.param("token_type", _start, (sizes.token_types, width))[0]
         x = _norm(sizes, "embedding_norm")(x)
-        x = nn.Dropout(sizes.dropout, deterministic=not train)(x).astype(self.dtype)
+        x = Dropout(sizes.dropout)(x, train).astype(self.dtype)
         layer = nn.remat(_Layer, static_argnums=(3,)) if self.remat else _Layer
         for i in range(sizes.layers):
             x = layer(sizes, self.dtype, name=f"layer_{i}")(x, held, train)
@@ -134,16 +135,21 @@ class _Layer(nn.Module):
         self, x: Float[Array, "B L D"], held: Array, train: bool
     ) -> Float[Array, "B L D"]:
         sizes = self.settings
-        drop = nn.Dropout(sizes.dropout, deterministic=not train)
 
         def dense(width: int, name: str) -> nn.Dense:
             return nn.Dense(width, dtype=self.dtype, kernel_init=_start, name=name)
+
+        def drop(x: Array) -> Array:
+            return Dropout(sizes.dropout)(x, train)
 
         def add_norm(x: Array, new: Array, name: str) -> Array:
             total = x.astype(jnp.float32) + drop(new)
             return _norm(sizes, name)(total).astype(self.dtype)
 
-        split = (*x.shape[:2], sizes.heads, sizes.width // sizes.heads)
+        shape = x.shape
+        # One row a token: gradients of matrices are then plain products.
+        x = x.reshape(-1, shape[-1])
+        split = (*shape[:2], sizes.heads, sizes.width // sizes.heads)
         query, key, value = (
             dense(sizes.width, name)(x).reshape(split)
             for name in ("query", "key", "value")
@@ -156,7 +162,7 @@ class _Layer(nn.Module):
         seen = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(x.shape)
         x = add_norm(x, dense(sizes.width, "attention_out")(seen), "attention_norm")
         deep = nn.gelu(dense(sizes.feed_forward, "hidden")(x), approximate=False)
-        return add_norm(x, dense(sizes.width, "out")(deep), "norm")
+        return add_norm(x, dense(sizes.width, "out")(deep), "norm").reshape(shape)
 
 
 def _norm(sizes: TransformerSettings, name: str) -> nn.LayerNorm:

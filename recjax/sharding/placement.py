@@ -27,6 +27,11 @@ def by_rows(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(mesh.axis_names))
 
 
+def by_columns(mesh: Mesh) -> NamedSharding:
+    """Returns the sharding of a sketch: columns split over all devices of the mesh."""
+    return NamedSharding(mesh, PartitionSpec(None, mesh.axis_names))
+
+
 def by_batch(mesh: Mesh) -> NamedSharding:
     """Returns the sharding of a batch: leading axis split over `data`."""
     return NamedSharding(mesh, PartitionSpec(DATA))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from recjax.train.state import State
 from recjax.train.step import StepFn, compile_step, make_step
 from recjax.typing import Array
 
+Embedder = Callable[[State, Mapping[str, Any]], Array]
+
 
 @dataclass(frozen=True)
 class Program:
@@ -34,12 +37,14 @@ class Program:
       runtime: where it runs.
       dataset: the opened data.
       mesh: the devices.
+      kept: what evaluations of the newest state share.
     """
 
     experiment: Experiment
     runtime: Runtime
     dataset: Dataset
     mesh: Mesh
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> Array:
@@ -100,11 +105,11 @@ class Program:
         return compile_step(step, self.like, self.mesh)
 
     @cached_property
-    def embedders(self) -> dict[str, Any]:
-        """The compiled functions (state, features) -> [B, D], by side."""
-        return {side: self._embedder(side) for side in self.dataset.sides}
+    def embedders(self) -> Mapping[str, Embedder]:
+        """The compiled functions (state, features) -> [B, D], by side of the model."""
+        return _OnDemand(self._embedder)
 
-    def _embedder(self, side: str) -> Any:
+    def _embedder(self, side: str) -> Embedder:
         model, mesh = self.experiment.model, self.mesh
         specs = model.table_specs(self.dataset.sides)
 
@@ -138,6 +143,16 @@ def open_program(experiment: Experiment, runtime: Runtime) -> Program:
     jax.config.update("jax_default_matmul_precision", runtime.matmul_precision)
     mesh = make_mesh(runtime.mesh)
     return Program(experiment, runtime, experiment.data.open(experiment.seed), mesh)
+
+
+class _OnDemand(dict[str, Embedder]):
+    """Makes an embedder when it is first asked for: a model may have many sides."""
+
+    def __init__(self, make: Callable[[str], Embedder]) -> None:
+        self._make = make
+
+    def __missing__(self, side: str) -> Embedder:
+        return self.setdefault(side, self._make(side))
 
 
 def _shape(array: np.ndarray) -> jax.ShapeDtypeStruct:

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from recjax import rng
 from recjax.features import Sides
 from recjax.models.base import Model, TableRows, TableSpec
+from recjax.nn.sketch import Counts
 from recjax.optim import Optimizer
 from recjax.sharding import placement
 from recjax.sharding import rows as table_rows
@@ -96,8 +97,19 @@ def shardings(state: State, mesh: Mesh) -> State:
             "dense": jax.tree.map(lambda _: whole, state.opt["dense"]),
             "rows": jax.tree.map(lambda _: rows, state.opt["rows"]),
         },
-        memory=jax.tree.map(lambda _: whole, state.memory),
+        memory=jax.tree.map(
+            lambda part: _counts(part, mesh) if isinstance(part, Counts) else whole,
+            state.memory,
+            is_leaf=lambda part: isinstance(part, Counts),
+        ),
     )
+
+
+def _counts(counts: Counts, mesh: Mesh) -> Counts:
+    """A sketch may be larger than a table: its cells are split like one's rows."""
+    whole = placement.replicated(mesh)
+    even = counts.cells.shape[1] % mesh.size == 0
+    return Counts(placement.by_columns(mesh) if even else whole, whole)
 
 
 def gather(

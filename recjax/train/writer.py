@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,8 +38,9 @@ class Writer:
         )
         if self._board is not None:
             for name, value in figures.items():
-                # TensorBoard takes no "@" in a name, and says so for each one.
-                self._board.add_scalar(name.replace("@", "_at_"), value, step)
+                # TensorBoard takes no other signs in a name, and says so for each one.
+                tag = re.sub(r"[^-/\w.]", "_", name.replace("@", "_at_"))
+                self._board.add_scalar(tag, value, step)
 
     def close(self) -> None:
         """Closes the files."""

@@ -10,11 +10,11 @@ import pytest
 from recjax.data.catalog import load_catalog
 from recjax.data.prepare import prepare_catalog
 from recjax.data.synthetic.world import CatalogSettings
+from recjax.data.synthetic.write import write_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 from catalog_ladder import ladder  # noqa: E402
-from make_catalog import write_catalog  # noqa: E402
 
 PINS = 9_000
 """More than one chunk."""

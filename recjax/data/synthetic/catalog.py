@@ -147,7 +147,7 @@ def draw_cell(world: World, kind: str, number: int) -> Cell:
         history=np.where(new | (popularity < 1), 0, logged),
         train=np.minimum(draw.poisson(pairs * share), CAP[kind]) * ~new,
         related=draw.poisson(related * share) * ~new,
-        test=draw.poisson(0.03 * pairs * share),
+        test=draw.poisson(settings.asked * pairs * share),
         judged=(draw.random(CELL) < settings.judged).astype(np.int64),
         draw=stream,
     )

@@ -41,6 +41,7 @@ class CatalogSettings:
       images: most images of a product.
       pairs: training pairs a pin, on average; products half of that, related queries a
         fifth.
+      asked: pairs of the evaluation window for each one of training.
       judged: share of entities with a relevance judgement in the evaluation window.
       titled: share of pins with a title; some of them have a description as well.
       boarded: share of pins and products with board titles.
@@ -62,6 +63,7 @@ class CatalogSettings:
     concepts: int = 60
     images: int = 4
     pairs: float = 4.0
+    asked: float = 0.03
     judged: float = 0.05
     titled: float = 0.7
     boarded: float = 0.91

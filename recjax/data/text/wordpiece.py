@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from recjax.data.text.learn_pieces import learn_pieces
 from recjax.errors import UserError
 
 FILES = ("tokenizer.json", "vocab.txt")
@@ -86,6 +88,28 @@ class WordPiece:
           UserError: it cannot be read or is no WordPiece tokenizer.
         """
         return _checked(Path(path), _read(Path(path)), length)
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], size: int, length: int = 64) -> WordPiece:
+        """Learns word pieces from texts, lower-cased and without accents.
+
+        Args:
+          texts: what they shall spell.
+          size: most ids, the special tokens among them.
+          length: most ids of one text.
+        """
+        package = _package()
+        reader = package.Tokenizer(package.models.WordPiece(unk_token=UNKNOWN))
+        _read_as_bert(reader, {})
+        words: Counter[str] = Counter()
+        for text in texts:
+            clean = reader.normalizer.normalize_str(text)
+            split = reader.pre_tokenizer.pre_tokenize_str(clean)
+            words.update(word for word, _ in split)
+        special = [PADDING, UNKNOWN, START, END]
+        pieces = learn_pieces(words, size - len(special))
+        places = {piece: i for i, piece in enumerate([*special, *pieces])}
+        return cls(_definition(places, {}), length)
 
     def save(self, path: str | Path) -> None:
         """Writes the definition, byte for byte as it was read."""
@@ -171,18 +195,29 @@ def _from_words(path: Path) -> str:
             about = dict(json.loads(_read(beside)))
         except (ValueError, TypeError) as error:
             raise UserError(f"{beside}: cannot be read: {error}") from error
-    package = _package()
-    from tokenizers import models, normalizers, pre_tokenizers, processors
+    return _definition(places, about)
 
-    tokenizer = package.Tokenizer(models.WordPiece(places, unk_token=UNKNOWN))
+
+def _definition(places: Mapping[str, int], about: Mapping[str, Any]) -> str:
+    """Returns the tokenizer of word pieces; `about` as in `tokenizer_config.json`."""
+    package = _package()
+    from tokenizers import models, processors
+
+    tokenizer = package.Tokenizer(models.WordPiece(dict(places), unk_token=UNKNOWN))
+    _read_as_bert(tokenizer, about)
+    tokenizer.post_processor = processors.BertProcessing(
+        (END, places[END]), (START, places[START])
+    )
+    tokenizer.add_special_tokens([PADDING, UNKNOWN, START, END])
+    return tokenizer.to_str()
+
+
+def _read_as_bert(tokenizer: Any, about: Mapping[str, Any]) -> None:
+    from tokenizers import normalizers, pre_tokenizers
+
     tokenizer.normalizer = normalizers.BertNormalizer(
         handle_chinese_chars=about.get("tokenize_chinese_chars", True),
         strip_accents=about.get("strip_accents"),
         lowercase=about.get("do_lower_case", True),
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(
-        (END, places[END]), (START, places[START])
-    )
-    tokenizer.add_special_tokens([PADDING, UNKNOWN, START, END])
-    return tokenizer.to_str()

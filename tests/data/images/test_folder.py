@@ -3,9 +3,9 @@ import pytest
 import tiny_images
 
 from recjax.data.images.folder import validate_images
+from recjax.data.images.prepare import prepare_images
 from recjax.data.images.source import Images
 from recjax.data.images.table import load_images
-from recjax.data.prepare import prepare_images
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 

@@ -1,0 +1,129 @@
+"""Tables of towers: what an experiment says of them, and what towers read of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recjax.errors import UserError, nearest
+from recjax.features import Features, IdFeature
+from recjax.models.base import RowIds, TableRows, TableSpec
+from recjax.nn.tower import Tower
+from recjax.typing import Array, Batch, PRNGKey
+
+
+@dataclass(frozen=True)
+class Table:
+    """What an experiment says of an embedding table.
+
+    Attributes:
+      width: `D`.
+      scale: standard deviation of the starting values.
+      rows: `V` with row 0 for padding; None takes as many as the data has ids.
+      from_weight: start from the feature's weights (IDF) instead, in every column.
+      from_vectors: start from the feature's vectors instead.
+      distinct: see `TableSpec`.
+    """
+
+    width: int
+    scale: float = 0.05
+    rows: int | None = None
+    from_weight: bool = False
+    from_vectors: bool = False
+    distinct: int | None = None
+
+
+def specs(
+    tables: Mapping[str, Table], users: Iterable[tuple[str, Tower, Features]]
+) -> dict[str, TableSpec]:
+    """Returns the tables, each as tall as the largest feature that uses it.
+
+    Args:
+      tables: name -> table.
+      users: (side, its tower, its features).
+
+    Raises:
+      ValueError: a tower names a table or feature that does not exist, or nobody uses a
+        table.
+    """
+    tallest: dict[str, IdFeature] = {}
+    for side, tower, features in users:
+        for name, module in tower.uses(train=False).values():
+            if name not in features:
+                raise ValueError(
+                    f"the {side} tower wants feature {name!r}, the data has "
+                    f"{sorted(features)}." + nearest(name, features)
+                )
+            feature = features[name]
+            for table in module.row_ids(np.zeros((1, 1), np.int32)):
+                if table not in tables:
+                    raise ValueError(f"{side}/{name} names no table {table!r}")
+                known = tallest.setdefault(table, feature)
+                tallest[table] = max(known, feature, key=lambda one: one.rows)
+    for name in tables:
+        if name not in tallest:
+            raise ValueError(f"no tower uses table {name!r}; remove it")
+    return {
+        name: TableSpec(
+            table.rows or tallest[name].rows,
+            table.width,
+            partial(_start, table=table, feature=tallest[name], name=name),
+            table.distinct,
+        )
+        for name, table in tables.items()
+    }
+
+
+def row_ids(tower: Tower, use_as: str, features: Batch, train: bool) -> RowIds:
+    """Names the rows that a tower needs for the features of one pass.
+
+    Args:
+      tower: the tower.
+      use_as: name of the pass, which `taken` finds again.
+      features: feature name -> array [B, ...].
+      train: without the fixed part, which training does not see.
+    """
+    named: dict[str, dict[str, Array]] = {}
+    for use, (name, module) in tower.uses(train).items():
+        for table, ids in module.row_ids(features[name]).items():
+            named.setdefault(table, {})[f"{use_as}/{use}"] = ids
+    return named
+
+
+def taken(
+    tower: Tower, use_as: str, rows: Mapping[str, TableRows], train: bool
+) -> dict[str, dict[str, tuple[Array, Array]]]:
+    """Returns use -> table -> (distinct rows, index), as a tower takes them."""
+    return {
+        use: {
+            table: (got.values, got.index[f"{use_as}/{use}"])
+            for table, got in rows.items()
+            if f"{use_as}/{use}" in got.index
+        }
+        for use in tower.uses(train)
+    }
+
+
+def _start(
+    key: PRNGKey, shape: tuple[int, int], table: Table, feature: IdFeature, name: str
+) -> Array:
+    if table.from_weight:
+        given = None
+        if feature.weight is not None:
+            given = np.repeat(feature.weight[:, None], table.width, 1)
+    elif table.from_vectors:
+        given = feature.vectors
+    else:
+        return table.scale * jax.random.normal(key, shape)
+    if given is None or given.shape != shape:
+        found = "nothing" if given is None else list(given.shape)
+        raise UserError(
+            f"table {name!r} starts from what the data knows of its ids: wanted "
+            f"{list(shape)}, the feature gives {found}"
+        )
+    return jnp.asarray(given)
