@@ -78,6 +78,19 @@ def test_brightness_and_tint_scale_levels():
     )
 
 
+def test_colours_go_towards_grey_and_away_from_it():
+    red = np.tile(np.array([[[150, 100, 50]]], np.uint8), (20, 20, 1))
+    vary = Augment(**{**STILL, "colour": 0.5})
+    grey = 0.299 * 150 + 0.587 * 100 + 0.114 * 50
+    shares = []
+    for seed in range(100):
+        got = vary(png(red), 8, np.random.default_rng(seed))[3, 3].astype(float)
+        share = (got - grey) / (np.array([150, 100, 50]) - grey)
+        assert np.ptp(share) < 0.35  # whole numbers, and green is near grey
+        shares.append(share[0])
+    assert 0.49 < min(shares) < 0.6 and 1.4 < max(shares) < 1.51
+
+
 def test_the_middle_is_the_middle():
     got = Middle(0.5)(png(ramp(80, 120)), 40).astype(int)
     # Rows 20 to 60 and columns 40 to 80.
