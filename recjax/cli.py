@@ -96,17 +96,36 @@ def train(
 
 
 @app.command(name="eval")
-def evaluate(run: Positional[Path], watch: bool = False, best: bool = False) -> None:
+def evaluate(
+    run: Positional[Path],
+    watch: bool = False,
+    best: bool = False,
+    triplets: Path | None = None,
+    images: Path | None = None,
+    pools: Path | None = None,
+    top: int = 30,
+) -> None:
     """Runs the evaluations of a trained run and prints their table.
+
+    With --triplets, prints similarity precision on your own judged triplets instead.
 
     Args:
       run: run folder.
       watch: go on, evaluating each new checkpoint as it appears.
       best: evaluate the best checkpoint instead of the newest.
+      triplets: CSV of query_image, positive_image, negative_image[, text_query].
+      images: folder that the CSV's paths start from.
+      pools: CSV of text_query and image: adds score-at-top-K of these rankings.
+      top: K of it.
     """
-    from recjax.runs import eval_run
+    from recjax.runs import eval_run, judge_run
 
-    eval_run(run, watch, best)
+    if triplets is None:
+        eval_run(run, watch, best)
+    elif images is None:
+        raise UserError("--triplets needs --images: the folder of the images")
+    else:
+        judge_run(run, triplets, images, pools, top, best)
 
 
 @app.command

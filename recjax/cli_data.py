@@ -44,6 +44,39 @@ def prepare_home_depot() -> None:
     print(f"prepared: {prepare('home_depot')}")
 
 
+@prepare_app.command(name="grocery_store")
+def prepare_grocery_store() -> None:
+    """Prepares Grocery Store photographs from the folder grocery_store (Klasson)."""
+    from recjax.data.prepare import prepare
+
+    print(f"prepared: {prepare('grocery_store')}")
+
+
+@prepare_app.command(name="images")
+def prepare_images(
+    source: Positional[Path],
+    out: str,
+    on_bad_row: Literal["error", "skip"] = "error",
+    max_bad_share: float = 0.01,
+) -> None:
+    """Prepares labelled images from a folder of class folders or a CSV.
+
+    Args:
+      source: folder (classes are folders, nested from coarse to fine, below train,
+        validation and test if there are such), or CSV (image, one column a level of
+        classes from coarse to fine[, split]).
+      out: name of the data set, or a folder.
+      on_bad_row: "skip" leaves out images that cannot be decoded, and lists them.
+      max_bad_share: largest share of images that skip leaves out.
+    """
+    from recjax.data.images.prepare import prepare_images
+
+    done = prepare_images(
+        source, out=out, on_bad_row=on_bad_row, max_bad_share=max_bad_share
+    )
+    print(f"prepared: {done}")
+
+
 @prepare_app.command(name="interactions")
 def prepare_interactions(
     events: Positional[Path],

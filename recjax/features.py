@@ -32,7 +32,18 @@ class DenseFeature:
     width: int
 
 
-Feature = IdFeature | DenseFeature
+@dataclass(frozen=True)
+class ImageFeature:
+    """Pixels of 0 to 255 [B, size, size, 3].
+
+    Attributes:
+      size: pixels a side.
+    """
+
+    size: int
+
+
+Feature = IdFeature | DenseFeature | ImageFeature
 Features = Mapping[str, Feature]
 Sides = Mapping[str, Features]
 """The features of each side of a model: {"query": ..., "candidate": ...}."""

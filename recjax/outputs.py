@@ -74,3 +74,24 @@ class ItemScores:
     own_draw_logq: Float[Array, " P"]
     drawn_draw_logq: Float[Array, " R"]
     weight: Float[Array, " P"]
+
+
+@struct.dataclass
+class Graded:
+    """The embeddings of one batch of triplets (query, positive, negative).
+
+    Attributes:
+      vector: query, positive and negative of each triplet [B, 3, D].
+      relevance: of positive and negative to the query [B, 2].
+      label: classes of the three images, from coarse to fine [B, 3, levels].
+      image: position of the three images in the data set [B, 3].
+      logits: of a softmax over the classes of each level, [B, 3, classes] each.
+      weight: weight of each triplet in the loss [B].
+    """
+
+    vector: Float[Array, "B 3 D"]
+    relevance: Float[Array, "B 2"]
+    label: Int[Array, "B 3 levels"]
+    image: Int[Array, "B 3"]
+    logits: tuple[Float[Array, "B 3 classes"], ...]
+    weight: Float[Array, " B"]

@@ -118,6 +118,30 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
             return
 
 
+def judge_run(
+    run: Path,
+    triplets: Path,
+    images: Path,
+    pools: Path | None = None,
+    k: int = 30,
+    best: bool = False,
+) -> None:
+    """Prints how a run does on judged triplets of images.
+
+    Args:
+      run: the run folder.
+      triplets: CSV of query_image, positive_image, negative_image[, text_query].
+      images: folder of the images.
+      pools: CSV of text_query and image, for score-at-top-K.
+      k: `K` of it.
+      best: judge the best checkpoint.
+    """
+    from recjax.evals.triplet_file import judge_triplets
+
+    program, state = open_run(run, best)
+    print(judge_triplets(program, state, triplets, images, pools, k))
+
+
 def export_run(run: Path, to: Path, best: bool = False) -> None:
     """Writes the bundle of a trained run and checks it.
 

@@ -19,6 +19,7 @@ from recjax.data.convert import Unit
 from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
 from recjax.data.datasets.globo import Globo
+from recjax.data.datasets.grocery_store import GroceryStore
 from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
@@ -36,7 +37,7 @@ from recjax.errors import UserError, nearest
 log = logging.getLogger(__name__)
 OnBadRow = Literal["error", "skip"]
 BUILT_IN: Mapping[str, type[Builder]] = {
-    cls.name: cls for cls in (HomeDepot, MovieLens100K, Tmall, Globo)
+    cls.name: cls for cls in (Globo, GroceryStore, HomeDepot, MovieLens100K, Tmall)
 }
 SKIPPED = "skipped_rows.csv"
 
@@ -45,7 +46,7 @@ def prepare(name: str, *, out: str | Path | None = None) -> Path:
     """Prepares a built-in data set, or returns at once if it is prepared.
 
     Args:
-      name: "movielens_100k", "home_depot", "tmall" or "globo".
+      name: of a built-in data set, for example "movielens_100k".
       out: where to; default: under the cache by its name.
 
     Returns:

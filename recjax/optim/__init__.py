@@ -1,6 +1,6 @@
 """Optimizers, chosen for each parameter by a pattern on its path."""
 
-from recjax.optim.optimizer import Adam, Frozen, Lamb, Optimizer
+from recjax.optim.optimizer import Adam, Frozen, Lamb, Momentum, Optimizer
 from recjax.optim.rowwise import RowRule, RowwiseAdagrad
 from recjax.optim.schedule import Constant, Schedule, WarmupCosine
 
@@ -9,6 +9,7 @@ __all__ = [
     "Constant",
     "Frozen",
     "Lamb",
+    "Momentum",
     "Optimizer",
     "RowRule",
     "RowwiseAdagrad",

@@ -66,11 +66,38 @@ class Lamb:
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """Parameters that stay as they start, without any state."""
+class Momentum:
+    """Gradient descent with Nesterov's momentum (Sutskever et al. 2013).
+
+    Attributes:
+      learning_rate: step size before the schedule's factor.
+      momentum: share of the last step that goes on.
+      l2: factor of |W|^2 in the loss, whose gradient 2 l2 W joins the momentum. Where
+        the loss is a mean over a batch of B, the paper's factor on a sum is l2 / B.
+    """
+
+    learning_rate: float
+    momentum: float = 0.9
+    l2: float = 0.0
 
     def transform(self, factor: optax.Schedule) -> optax.GradientTransformation:
-        """Returns the transformation that moves nothing."""
+        """Returns optax's SGD under the schedule."""
+        return optax.chain(
+            optax.add_decayed_weights(2 * self.l2),
+            optax.sgd(
+                lambda step: self.learning_rate * factor(step),
+                self.momentum,
+                nesterov=True,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Leaves parameters as they are, and keeps no state for them."""
+
+    def transform(self, factor: optax.Schedule) -> optax.GradientTransformation:
+        """Returns a transformation to zero."""
         del factor
         return optax.set_to_zero()
 

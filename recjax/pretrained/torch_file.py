@@ -1,8 +1,9 @@
 """Tensors of a `torch.save` file, read without torch and without running its pickle.
 
 Such a file is a zip archive of one pickle, which describes the tensors, and one entry
-of raw numbers per storage. A pickle may name any function of any module to be called;
-here it gets stand-ins for the few that describe tensors, and all else is refused.
+of raw numbers per storage; before torch 1.6, several pickles with the raw numbers after
+them. A pickle may name any function of any module to be called; here it gets stand-ins
+for the few that describe tensors, and all else is refused.
 """
 
 from __future__ import annotations
@@ -25,22 +26,19 @@ _STORAGES = {
     **{"LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2"},
     **{"CharStorage": "i1"},
 }
+_OLD_START = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+"""The magic number that files of torch before 1.6 start with."""
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """Returns the tensors of a state dict by name.
 
     Raises:
-      UserError: the file cannot be read, was written by torch before 1.6, is damaged,
-        wants more than tensors, or holds none by name.
+      UserError: the file cannot be read, is damaged, wants more than tensors, or holds
+        none by name.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            found = [n for n in archive.namelist() if n.endswith("/data.pkl")]
-            if len(found) != 1:
-                raise UserError(f"{path}: holds no data.pkl; not saved by torch.save")
-            root = found[0].removesuffix("data.pkl")
-            state = _Reader(archive, root).load()
+        state = _read_old(path) if _is_old(path) else _read_zip(path)
     except _RefusedError as error:
         raise UserError(
             f"{path}: refused, its pickle wants {error}, which no weights need. Do "
@@ -48,8 +46,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
         ) from error
     except zipfile.BadZipFile as error:
         raise UserError(
-            f"{path}: damaged, or saved by torch before 1.6 ({error}); load and save "
-            "it with a newer torch, or get a model.safetensors instead"
+            f"{path}: damaged, or not saved by torch.save ({error}); copy it again, or "
+            "get a model.safetensors instead"
         ) from error
     # A damaged pickle fails in whatever way its bytes happen to ask for.
     except Exception as error:
@@ -72,15 +70,21 @@ class _RefusedError(Exception):
 
 
 class _Reader(pickle.Unpickler):
-    """Unpickles tensors alone."""
+    """Unpickles tensors alone.
 
-    def __init__(self, archive: zipfile.ZipFile, root: str):
-        super().__init__(io.BytesIO(archive.read(root + "data.pkl")))
-        self._archive, self._root = archive, root
-        self._storages: dict[str, np.ndarray] = {}
-        order = root + "byteorder"
-        big = order in archive.namelist() and archive.read(order).strip() == b"big"
-        self._order = ">" if big else "<"
+    Attributes:
+      order: byte order of the raw numbers.
+      storages: key -> numbers of each storage that the pickle named.
+    """
+
+    def __init__(self, file: io.BytesIO, order: str):
+        super().__init__(file)
+        self.order = order
+        self.storages: dict[str, np.ndarray] = {}
+
+    def numbers(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        """Returns the numbers of a storage; called once a key."""
+        raise NotImplementedError
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -94,18 +98,79 @@ class _Reader(pickle.Unpickler):
         raise _RefusedError(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> np.ndarray:
-        kind, storage, key, _, count = pid
-        if kind != "storage" or not isinstance(storage, _Storage):
+        kind, storage, key, _, count, *view = pid
+        if kind != "storage" or not isinstance(storage, _Storage) or any(view):
             raise _RefusedError(f"the object {kind!r}")
-        if key not in self._storages:
-            dtype = np.dtype(_STORAGES[storage]).newbyteorder(self._order)
-            entry = self._archive.getinfo(f"{self._root}data/{key}")
-            if entry.file_size != count * dtype.itemsize:
-                raise ValueError(
-                    f"storage {key} has {entry.file_size} bytes, not {count} {dtype}"
-                )
-            self._storages[key] = np.frombuffer(self._archive.read(entry), dtype)
-        return self._storages[key]
+        if key not in self.storages:
+            dtype = np.dtype(_STORAGES[storage]).newbyteorder(self.order)
+            self.storages[key] = self.numbers(key, dtype, count)
+        return self.storages[key]
+
+
+class _ZipReader(_Reader):
+    """Storages are entries of the archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, root: str):
+        order = root + "byteorder"
+        big = order in archive.namelist() and archive.read(order).strip() == b"big"
+        file = io.BytesIO(archive.read(root + "data.pkl"))
+        super().__init__(file, ">" if big else "<")
+        self._archive, self._root = archive, root
+
+    def numbers(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        entry = self._archive.getinfo(f"{self._root}data/{key}")
+        if entry.file_size != count * dtype.itemsize:
+            raise ValueError(
+                f"storage {key} has {entry.file_size} bytes, not {count} {dtype}"
+            )
+        return np.frombuffer(self._archive.read(entry), dtype)
+
+
+class _OldReader(_Reader):
+    """Storages follow the pickle; tensors are views that are filled later."""
+
+    def __init__(self, file: io.BytesIO, order: str):
+        super().__init__(file, order)
+        self._left = len(file.getbuffer())
+
+    def numbers(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        # No count that the file cannot hold is ever allocated.
+        self._left -= count * dtype.itemsize
+        if count < 0 or self._left < 0:
+            raise ValueError(f"storage {key} of {count} {dtype} exceeds the file")
+        return np.zeros(count, dtype)
+
+
+def _read_zip(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        found = [n for n in archive.namelist() if n.endswith("/data.pkl")]
+        if len(found) != 1:
+            raise UserError(f"{path}: holds no data.pkl; not saved by torch.save")
+        return _ZipReader(archive, found[0].removesuffix("data.pkl")).load()
+
+
+def _is_old(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_OLD_START)) == _OLD_START
+
+
+def _read_old(path: Path) -> Any:
+    """Reads magic number, version, facts of the machine, tensors, keys, raw numbers."""
+    file = io.BytesIO(path.read_bytes())
+    file.seek(len(_OLD_START))
+    _OldReader(file, "<").load()
+    facts = _OldReader(file, "<").load()
+    order = "<" if dict(facts).get("little_endian", True) else ">"
+    reader = _OldReader(file, order)
+    state = reader.load()
+    for key in _OldReader(file, "<").load():
+        storage = reader.storages[key]
+        count = int.from_bytes(file.read(8), "little" if order == "<" else "big")
+        raw = file.read(storage.nbytes)
+        if count != len(storage) or len(raw) != storage.nbytes:
+            raise ValueError(f"storage {key} is cut short or of another size")
+        storage[:] = np.frombuffer(raw, storage.dtype)
+    return state
 
 
 class _Storage(str):

@@ -163,7 +163,7 @@ def test_other_files(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         torch_file.read(path)
     path.write_bytes(pickle.dumps({"x": 1}))
-    with pytest.raises(UserError, match=r"saved by torch before 1\.6"):
+    with pytest.raises(UserError, match=r"not saved by torch.save"):
         torch_file.read(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "")
@@ -189,3 +189,53 @@ def test_every_cut_or_flipped_byte_is_an_error_or_the_truth(tmp_path):
             except UserError:
                 continue
             assert all(isinstance(value, np.ndarray) for value in got.values())
+
+
+def old_file(storages, order="<"):
+    """A file as torch before 1.6 wrote it: pickles, then raw numbers."""
+    little = order == "<"
+    head = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2)
+    head += pickle.dumps({"protocol_version": 1001, "little_endian": little}, 2)
+    entries, raw = {}, b""
+    for key, value in storages.items():
+        # A sixth field tells of views; None where there is none.
+        named = (wf.text("storage"), wf.function("torch", "FloatStorage"), wf.text(key))
+        stored = (*named, wf.text("cpu"), wf.number(value.size), b"N")
+        pid = wf.tuple_of(*stored) + b"Q"
+        entries[f"t{key}"] = wf.tensor(pid, 0, value.shape, (value.shape[1], 1))
+        raw += np.array(value.size, f"{order}i8").tobytes()
+        raw += value.astype(f"{order}f4").tobytes()
+    return head + wf.state_dict(entries) + pickle.dumps(list(storages), 2) + raw
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_files_of_torch_before_1_6(tmp_path, order):
+    values = {"5": NUMBERS.reshape(4, 6), "2": -NUMBERS.reshape(8, 3)}
+    path = tmp_path / "old.pth"
+    path.write_bytes(old_file(values, order))
+    got = torch_file.read(path)
+    assert list(got) == ["t5", "t2"]
+    for key, value in values.items():
+        np.testing.assert_array_equal(got[f"t{key}"], value)
+
+
+def test_old_files_that_are_cut_or_ask_for_more(tmp_path):
+    path, whole = tmp_path / "old.pth", old_file({"1": NUMBERS.reshape(4, 6)})
+    for end in (len(whole) - 1, len(whole) - 97, 60, 20):
+        path.write_bytes(whole[:end])
+        with pytest.raises(UserError, match="old.pth: cannot be read"):
+            torch_file.read(path)
+    mark = tmp_path / "was_here"
+    evil = pickle.dumps({"x": Evil(os.system, f"touch {mark}")}, 2)
+    start = whole.index(wf.ORDERED)
+    path.write_bytes(whole[: start - 2] + evil)
+    with pytest.raises(UserError, match="refused, its pickle wants"):
+        torch_file.read(path)
+    assert not mark.exists()
+
+
+def test_an_old_file_cannot_ask_for_more_memory_than_it_has(tmp_path):
+    path, whole = tmp_path / "old.pth", old_file({"1": NUMBERS.reshape(4, 6)})
+    path.write_bytes(whole.replace(wf.number(24) + b"N", wf.number(2**31 - 1) + b"N"))
+    with pytest.raises(UserError, match="exceeds the file"):
+        torch_file.read(path)

@@ -1,0 +1,84 @@
+"""Deep Ranking on photographs of groceries: multiscale, on an ImageNet branch.
+
+recjax data prepare grocery_store
+recjax train experiments/deep_ranking_grocery.py --workdir runs/deep_ranking
+"""
+
+from dataclasses import replace
+
+from recjax.data.images.augment import Augment
+from recjax.data.images.source import Images
+from recjax.data.triplets import TripletRules
+from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
+from recjax.evals.images import GalleryRanking
+from recjax.experiment import Experiment
+from recjax.losses import Softmax, TripletHinge
+from recjax.models import Multiscale
+from recjax.nn.branches import EfficientNetLite0, SmallNet
+from recjax.nn.pyramid import PAPER, SMALL
+from recjax.optim import Adam, Frozen, Optimizer, WarmupCosine
+from recjax.pretrained.efficientnet import ImageNet
+
+FROZEN = 13
+"""Stem and the first twelve blocks; the last four and the head are trained."""
+
+
+def experiment() -> Experiment:
+    """Returns the experiment."""
+    kept = "|".join(["stem", *(f"block_{i:02}" for i in range(FROZEN - 1))])
+    return Experiment(
+        name="deep_ranking_grocery",
+        seed=0,
+        steps=600,
+        data=Images(
+            "grocery_store",
+            # Two images of one kind, of one coarse class, of one fine class.
+            grades=(0.02, 0.3, 1.0),
+            rules=TripletRules(out_of_class=0.2, margin=0.2),
+            batch_size=32,
+            size=224,
+        ),
+        model=Multiscale(
+            EfficientNetLite0(weights=ImageNet(), frozen=FROZEN),
+            PAPER,
+            width=512,
+            classes=(3, 43, 81),
+        ),
+        losses={
+            "ranking": TripletHinge(gap=0.3, share=1.0),
+            "fine": Softmax(-1, smoothing=0.1),
+            "coarse": Softmax(-2, smoothing=0.1, share=0.5),
+        },
+        optimizer=Optimizer(
+            rules={
+                f"branch/({kept})/.*": Frozen(),
+                "branch/.*": Adam(5e-4, weight_decay=0.01),
+                ".*": Adam(2e-3, weight_decay=0.01),
+            },
+            schedule=WarmupCosine(warmup=40),
+        ),
+        evals={
+            "deep_ranking": GalleryRanking("test"),
+            "deep_ranking_flip": GalleryRanking("test", flip=True),
+            "validation": GalleryRanking("validation", every=400),
+            "lab": FeatureBaseline("lab", "test"),
+            "hog": FeatureBaseline("hog", "test"),
+            "efficientnet": FeatureBaseline(ImageNet(), "test"),
+            "lda": LdaBaseline(ImageNet(), "test"),
+            "logistic": LogisticBaseline(ImageNet(), "test"),
+        },
+    )
+
+
+def tiny() -> Experiment:
+    """Returns the small form from noise, for continuous integration."""
+    full = experiment()
+    return replace(
+        full,
+        name="deep_ranking_grocery_tiny",
+        steps=6,
+        data=replace(full.data, size=64, batch_size=16, augment=Augment(flip=0.0)),
+        model=Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
+        optimizer=Optimizer(rules={".*": Adam(1e-3)}, schedule=WarmupCosine(2)),
+        evals={"deep_ranking": GalleryRanking("validation")},
+    )

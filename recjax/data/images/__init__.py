@@ -1,0 +1,1 @@
+"""Images: decoding, augmentation, tables of labelled images, batches of triplets."""

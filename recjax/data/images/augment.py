@@ -1,0 +1,126 @@
+"""From image files to square pixels: random crops for training, the middle for use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from recjax.data.images.decode import decode
+
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How an image is varied in training; the paper names "random pixel shift" alone.
+
+    Attributes:
+      area: smallest and largest share of the image that a crop takes; (0.88, 0.88)
+        with `shape` (1, 1) is a plain shift.
+      shape: smallest and largest ratio of the crop's sides.
+      flip: chance of a mirror image.
+      brightness: factor is drawn from 1 - x to 1 + x.
+      contrast: the same, around the mean.
+      colour: the same, of the distance to grey.
+      tint: the same, of each channel by itself.
+    """
+
+    area: tuple[float, float] = (0.35, 1.0)
+    shape: tuple[float, float] = (0.75, 4 / 3)
+    flip: float = 0.5
+    brightness: float = 0.3
+    contrast: float = 0.3
+    colour: float = 0.3
+    tint: float = 0.07
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+          ValueError: a setting outside its range.
+        """
+        if not 0 < self.area[0] <= self.area[1] <= 1:
+            raise ValueError(f"area = {self.area}: must rise within 0..1")
+        if not 0 < self.shape[0] <= self.shape[1]:
+            raise ValueError(f"shape = {self.shape}: must rise from above 0")
+
+    def __call__(
+        self, data: bytes, size: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Decodes a random variation, uint8 [size, size, 3].
+
+        Args:
+          data: bytes of an image file.
+          size: pixels a side.
+          generator: source of randomness; the same state gives the same pixels.
+
+        Raises:
+          BadImageError: it cannot be decoded.
+        """
+        u = generator.random(11)
+        low, high = self.area
+        share = low + (high - low) * u[0]
+        ratio = np.exp(np.interp(u[1], (0, 1), np.log(self.shape)))
+        # No crop needs more pixels than it would show of the whole image.
+        least = int(np.ceil(size / np.sqrt(share) * max(ratio, 1 / ratio) ** 0.5))
+        pixels = decode(data, least, least)
+        height, width = pixels.shape[:2]
+        area = share * height * width
+        tall = min(height, np.sqrt(area / ratio))
+        wide = min(width, np.sqrt(area * ratio))
+        top, left = u[2] * (height - tall), u[3] * (width - wide)
+        box = (left, top, left + wide, top + tall)
+        image = _resized(pixels, size, box)
+        if u[4] < self.flip:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return self._recoloured(image, 2 * u[5:] - 1)
+
+    def _recoloured(self, image: Image.Image, v: np.ndarray) -> np.ndarray:
+        if not (self.colour or self.brightness or self.contrast or self.tint):
+            return np.asarray(image)
+        small = image.resize((1, 1), Image.Resampling.BOX)
+        mean = float(np.asarray(small, np.float32)[0, 0] @ GREY)
+        keep = 1 + self.colour * v[0]
+        gain = 1 + self.contrast * v[2]
+        level = (1 + self.brightness * v[1]) * (1 + self.tint * v[3:6])
+        # All of it is one affine map of (red, green, blue): one pass over the pixels.
+        mixed = gain * (keep * np.eye(3) + (1 - keep) * np.tile(GREY, (3, 1)))
+        shift = (1 - gain) * mean * level
+        table = np.c_[level[:, None] * mixed, shift]
+        return np.asarray(image.convert("RGB", tuple(table.ravel().tolist())))
+
+
+@dataclass(frozen=True)
+class Middle:
+    """The middle of an image, the same each time.
+
+    Attributes:
+      share: share of the shorter side that is kept: 224 / 232 cuts 224 of 232 pixels.
+    """
+
+    share: float = 224 / 232
+
+    def __call__(self, data: bytes, size: int) -> np.ndarray:
+        """Decodes the middle square, uint8 [size, size, 3].
+
+        Raises:
+          BadImageError: it cannot be decoded.
+        """
+        least = int(np.ceil(size / self.share))
+        return self.crop(decode(data, least, least), size)
+
+    def crop(self, pixels: np.ndarray, size: int) -> np.ndarray:
+        """Returns the middle square of decoded pixels, uint8 [size, size, 3]."""
+        height, width = pixels.shape[:2]
+        side = self.share * min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        return np.asarray(_resized(pixels, size, box))
+
+
+def _resized(pixels: np.ndarray, size: int, box: tuple) -> Image.Image:
+    image = Image.fromarray(pixels)
+    bilinear = Image.Resampling.BILINEAR
+    return image.resize((size, size), bilinear, box=box)

@@ -1,0 +1,184 @@
+"""Batches of image triplets drawn by graded relevance, and images to evaluate on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from recjax import rng
+from recjax.data import pipeline
+from recjax.data.images.augment import Augment, Middle
+from recjax.data.images.decode import BadImageError
+from recjax.data.images.table import ImageTable, load_images
+from recjax.data.pipeline import HostBatch
+from recjax.data.prepared import prepared_path
+from recjax.data.relevance import Relevance, from_classes
+from recjax.data.splits import SPLITS
+from recjax.data.triplets import TripletRules, Triplets, TripletSampler
+from recjax.errors import UserError
+from recjax.features import ImageFeature, Sides
+
+
+@dataclass(frozen=True)
+class Images:
+    """Settings of triplets from prepared images.
+
+    Attributes:
+      source: name or folder of prepared images.
+      grades: relevance of two images that share a level and no finer one, by level
+        from coarse to fine; the first level is the category.
+      rules: what a triplet must be.
+      batch_size: triplets of the global batch.
+      size: pixels a side.
+      augment: how training images are varied.
+      middle: what evaluation sees of an image.
+      split: images that train the model.
+    """
+
+    source: str
+    grades: tuple[float, ...]
+    rules: TripletRules = TripletRules()
+    batch_size: int = 32
+    size: int = 224
+    augment: Augment = field(default_factory=Augment)
+    middle: Middle = field(default_factory=Middle)
+    split: str = "train"
+
+    def open(self, seed: int) -> ImagesData:
+        """Opens the prepared images.
+
+        Raises:
+          UserError: they are not prepared, or the settings do not fit them.
+        """
+        table = load_images(prepared_path(self.source))
+        if len(self.grades) != len(table.levels):
+            raise UserError(
+                f"data.grades has {len(self.grades)} numbers; {self.source} has the "
+                f"levels {', '.join(table.levels)}: give one grade a level"
+            )
+        return ImagesData(self, seed, table)
+
+
+@dataclass(frozen=True, eq=False)
+class ImagesData:
+    """Opened images.
+
+    Attributes:
+      settings: the settings.
+      seed: of triplets and augmentation.
+      table: all images.
+    """
+
+    settings: Images
+    seed: int
+    table: ImageTable
+
+    @cached_property
+    def training(self) -> np.ndarray:
+        """Positions of the images that train the model."""
+        return self.table.of_split(self.settings.split)
+
+    @cached_property
+    def relevance(self) -> Relevance:
+        """Of the training images to each other."""
+        return from_classes(self.table.labels[self.training], self.settings.grades)
+
+    @cached_property
+    def sampler(self) -> TripletSampler:
+        """Draws triplets of places in `training`."""
+        return TripletSampler(self.relevance, self.settings.rules)
+
+    @property
+    def sides(self) -> Sides:
+        """One side: images."""
+        return {"image": {"image": ImageFeature(self.settings.size)}}
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Nothing: images are asked for by their bytes."""
+        return {}
+
+    def triplets(self, step: int) -> Triplets:
+        """Returns the triplets of a step's global batch, as places in `training`."""
+        generator = rng.host_stream(self.seed, "triplets", step)
+        return self.sampler.draw(generator, self.settings.batch_size)
+
+    def batches(
+        self, start: int, host: tuple[int, int], threads: int, prefetch: int
+    ) -> Iterator[HostBatch]:
+        """Yields this host's part of batch `start`, `start + 1`, ... without end.
+
+        A batch: image [B, 3, size, size, 3] uint8, image_id [B, 3], label [B, 3,
+        levels], relevance [B, 2] and weight [B].
+        """
+        return pipeline.batches(
+            len(self.training),
+            self.settings.batch_size,
+            lambda step, _, mine: self._batch(step, mine),
+            self.seed,
+            start,
+            host,
+            threads,
+            prefetch,
+        )
+
+    def _batch(self, step: int, mine: slice) -> HostBatch:
+        drawn = self.triplets(step)
+        places = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
+        graded = (drawn.positive_relevance, drawn.negative_relevance)
+        images = self.training[places[mine]]
+        size, vary = self.settings.size, self.settings.augment
+        pixels = np.empty((*images.shape, size, size, 3), np.uint8)
+        for at in np.ndindex(images.shape):
+            row = (mine.start + at[0]) * 3 + at[1]
+            # One stream an image, so that hosts need not make each other's.
+            own = rng.host_stream(
+                self.seed, "augment", step * 3 * self.settings.batch_size + row
+            )
+            pixels[at] = self._decoded(
+                images[at], lambda data, own=own: vary(data, size, own)
+            )
+        return {
+            "image": pixels,
+            "image_id": images.astype(np.int32),
+            "label": self.table.labels[images],
+            "relevance": np.stack(graded, 1)[mine].astype(np.float32),
+            "weight": np.ones(len(images), np.float32),
+        }
+
+    def middles(self, positions: Sequence[int], size: int | None = None) -> np.ndarray:
+        """Decodes what evaluation sees of images, uint8 [n, size, size, 3]."""
+        size, middle = size or self.settings.size, self.settings.middle
+        if not len(positions):
+            return np.zeros((0, size, size, 3), np.uint8)
+        made = [self._decoded(i, lambda data: middle(data, size)) for i in positions]
+        return np.stack(made)
+
+    def _decoded(self, position: int, make: Any) -> np.ndarray:
+        try:
+            return make(self.table.read(int(position)))
+        except BadImageError as error:
+            name = self.table.names[int(position)]
+            raise UserError(
+                f"{self.settings.source}: image {name!r} cannot be decoded: {error}; "
+                "prepare the data again, it names all such images"
+            ) from error
+
+    def facts(self) -> Mapping[str, Any]:
+        """Returns sizes of the data, and images that no triplet can start from."""
+        table, known = self.table, self.relevance
+        lone = int((known.total[known.group] == 0).sum())
+        counts = {name: int((table.split == i).sum()) for name, i in SPLITS.items()}
+        return {
+            "source": self.settings.source,
+            **{f"{name} images": count for name, count in counts.items()},
+            **{
+                f"classes of level {level}": len(classes)
+                for level, classes in zip(table.levels, table.classes, strict=True)
+            },
+            "training images without a relevant other": lone,
+        }

@@ -1,0 +1,166 @@
+"""Judged triplets of the user: similarity precision and score-at-top-K of a run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recjax.data.images.decode import BadImageError
+from recjax.errors import UserError
+from recjax.evals.images import embed_images, images_of
+from recjax.metrics.similarity import Precision, score_at_top, similarity_precision
+from recjax.train.program import Program
+from recjax.train.state import State
+
+log = logging.getLogger(__name__)
+COLUMNS = ("query_image", "positive_image", "negative_image")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class TripletFigures:
+    """How a run does on judged triplets.
+
+    Attributes:
+      precision: similarity precision.
+      left_out: triplets with an image that cannot be decoded.
+      bad: such images -> why.
+      score: score-at-top-K; None without pools.
+      k: `K`.
+    """
+
+    precision: Precision
+    left_out: int
+    bad: Mapping[str, str]
+    score: int | None
+    k: int
+
+    def __str__(self) -> str:
+        """For people."""
+        lines = [f"similarity precision: {self.precision}"]
+        if self.score is not None:
+            lines.append(f"score-at-top-{self.k}: {self.score:,}")
+        if self.bad:
+            lines.append(
+                f"{self.left_out:,} triplets left out: {len(self.bad):,} images cannot "
+                "be decoded"
+            )
+            shown = list(self.bad.items())[:SHOWN]
+            lines += [f"  {name}: {reason}" for name, reason in shown]
+            if len(self.bad) > SHOWN:
+                lines.append(f"  ... and {len(self.bad) - SHOWN:,} more")
+        return "\n".join(lines)
+
+
+def judge_triplets(
+    program: Program,
+    state: State,
+    triplets: Path,
+    images: Path,
+    pools: Path | None = None,
+    k: int = 30,
+) -> TripletFigures:
+    """Embeds each image once and compares distances.
+
+    Args:
+      program: the opened experiment.
+      state: the trained state.
+      triplets: CSV with query_image, positive_image, negative_image and, for pools,
+        text_query; paths below `images`.
+      images: folder of the images.
+      pools: CSV with text_query and image: what is ranked for each query image.
+      k: `K` of score-at-top-K.
+
+    Raises:
+      UserError: a file, column or image is missing, or every triplet is left out.
+    """
+    data = images_of(program)
+    rows = _read(triplets, COLUMNS if pools is None else (*COLUMNS, "text_query"))
+    pool = None if pools is None else _read(pools, ("text_query", "image"))
+    named = [rows[c] for c in COLUMNS] + ([] if pool is None else [pool["image"]])
+    names = list(dict.fromkeys(name for column in named for name in column))
+    _all_there(names, images, triplets if pool is None else pools)
+    good, bad = [], {}
+
+    def decoded(block: Sequence[str]) -> np.ndarray:
+        return np.stack([pixels_of(name) for name in block])
+
+    def pixels_of(name: str) -> np.ndarray:
+        raw = (images / name).read_bytes()
+        return data.settings.middle(raw, data.settings.size)
+
+    for name in names:
+        # Decoded twice: to hold all pixels would take memory with their number.
+        try:
+            pixels_of(name)
+            good.append(name)
+        except BadImageError as error:
+            bad[name] = str(error)
+    place = {name: i for i, name in enumerate(good)}
+    used = [i for i in range(len(rows)) if all(rows[c][i] in place for c in COLUMNS)]
+    if not used:
+        raise UserError(f"{triplets}: no triplet is left; {len(bad)} images are bad")
+    vectors = embed_images(program, state, good, decoded)
+    q, p, n = (np.array([place[rows[c][i]] for i in used]) for c in COLUMNS)
+    near, far = (((vectors[q] - vectors[x]) ** 2).sum(1) for x in (p, n))
+    score = None
+    if pool is not None:
+        text = [rows["text_query"][i] for i in used]
+        score = _score(vectors, place, pool, q, p, n, text, k)
+    precision = similarity_precision(near, far, q)
+    return TripletFigures(precision, len(rows) - len(used), bad, score, k)
+
+
+def _score(vectors, place, pool, query, positive, negative, text, k: int) -> int:
+    """Ranks each query image's pool by distance to it."""
+    members: dict[str, list[int]] = {}
+    for name, image in zip(pool["text_query"], pool["image"], strict=True):
+        if image in place:
+            members.setdefault(name, []).append(place[image])
+    ranks = {}
+    for image, name in dict.fromkeys(zip(query.tolist(), text, strict=True)):
+        if name not in members:
+            raise UserError(f"no pool of text_query {name!r} is given; add its images")
+        inside = np.array([i for i in dict.fromkeys(members[name]) if i != image])
+        order = inside[np.argsort(-(vectors[inside] @ vectors[image]), kind="stable")]
+        ranks[image, name] = {int(i): at for at, i in enumerate(order, start=1)}
+    keys = list(zip(query.tolist(), text, strict=True))
+    return score_at_top(keys, ranks, positive.tolist(), negative.tolist(), k)
+
+
+def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be read as CSV: {reason}") from error
+    missing = [c for c in columns if c not in frame.columns]
+    if missing:
+        raise UserError(
+            f"{path} has no column {', '.join(missing)}; it has "
+            f"{', '.join(frame.columns)}"
+        )
+    for column in columns:
+        empty = np.flatnonzero(frame[column].is_null().to_numpy())
+        if len(empty):
+            raise UserError(
+                f"{path}, row {empty[0] + 2}: {column} is empty; fill it in"
+            )
+    if not frame.height:
+        raise UserError(f"{path} has no rows")
+    return frame
+
+
+def _all_there(names: Sequence[str], images: Path, file: Path) -> None:
+    missing = [name for name in names if not (images / name).is_file()]
+    if missing:
+        shown = ", ".join(map(repr, missing[:SHOWN]))
+        raise UserError(
+            f"{file} names {len(missing):,} images that are not in {images}: {shown}"
+            f"{', ...' if len(missing) > SHOWN else ''}; give the right --images"
+        )

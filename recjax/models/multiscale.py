@@ -1,0 +1,154 @@
+"""Deep Ranking: one network that embeds images, trained on triplets.
+
+Wang et al. 2014, Figures 2 and 3. A convolutional branch sees the image, two shallow
+paths see it at low resolution; the branch's vector and the paths' (taken together) are
+scaled to length 1, joined, embedded linearly and scaled to length 1 again. With AlexNet
+and the paper's paths that is 86,269,504 parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from recjax import rng
+from recjax.features import Sides
+from recjax.models.base import RowIds, TableRows, TableSpec
+from recjax.nn import convolution as cnn
+from recjax.nn.branches import Branch
+from recjax.nn.pyramid import PAPER, LowPath
+from recjax.outputs import Graded
+from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
+
+SIDE = "image"
+
+
+@dataclass(frozen=True)
+class Multiscale:
+    """The triplet network; its three images share all weights.
+
+    Attributes:
+      branch: convolutional branch, for example `recjax.nn.alexnet.AlexNet`.
+      low: low-resolution paths; none makes the single-scale network.
+      width: `D` of the embedding.
+      dropout: rate on the joined vector before the embedding.
+      classes: classes of each level of labels, for losses that classify: their logits
+        are cosines of the embedding and a vector a class. Serving needs them not.
+    """
+
+    branch: Branch
+    low: tuple[LowPath, ...] = PAPER
+    width: int = 4096
+    dropout: float = 0.0
+    classes: tuple[int, ...] = ()
+
+    def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
+        """Returns no tables.
+
+        Raises:
+          ValueError: the data has no images, or of another size.
+        """
+        feature = sides.get(SIDE, {}).get(SIDE)
+        size = getattr(feature, "size", None)
+        if size != self.branch.size:
+            raise ValueError(
+                f"the branch takes images of {self.branch.size} pixels, the data has "
+                f"{f'{size} pixels' if size else 'none'}"
+            )
+        return {}
+
+    def rows(self, batch: Batch) -> RowIds:
+        """Names no rows."""
+        del batch
+        return {}
+
+    def side_rows(self, side: str, features: Batch) -> RowIds:
+        """Names no rows."""
+        del side, features
+        return {}
+
+    @property
+    def joined(self) -> int:
+        """Numbers that the linear embedding sees."""
+        low = sum(path.width(self.branch.size) for path in self.low)
+        return self.branch.width + low
+
+    def init(
+        self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
+    ) -> tuple[Params, Memory]:
+        """Returns the parameters; there is no memory."""
+        del rows, batch
+        embedding = cnn.init_dense(
+            rng.stream(key, "embedding"), self.joined, self.width, gain=1.0
+        )
+        # The paths start without a say, so that they cannot harm a trained branch.
+        start = embedding["kernel"].at[self.branch.width :].set(0)
+        params = {
+            "branch": self.branch.init(rng.stream(key, "branch")),
+            "embedding": {**embedding, "kernel": start},
+        }
+        for i, path in enumerate(self.low):
+            params[f"low_{i}"] = path.init(rng.stream(key, f"low_{i}"))
+        for i, count in enumerate(self.classes):
+            own = rng.stream(key, f"classes_{i}")
+            params[f"classes_{i}"] = {
+                "kernel": jax.random.normal(own, (self.width, count))
+            }
+        return params, {}
+
+    def apply(
+        self,
+        params: Params,
+        rows: Mapping[str, TableRows],
+        batch: Batch,
+        memory: Memory,
+        key: PRNGKey,
+    ) -> tuple[Graded, Memory]:
+        """Embeds the three images of each triplet."""
+        del rows
+        images = batch["image"]  # [B, 3, size, size, 3]
+        triplets = images.shape[0]
+        flat = images.reshape(triplets * 3, *images.shape[2:])
+        vector = self._embed(params, flat, key).reshape(triplets, 3, -1)
+        logits = tuple(
+            vector @ cnn.unit(params[f"classes_{i}"]["kernel"].T).T
+            for i in range(len(self.classes))
+        )
+        outputs = Graded(
+            vector=vector,
+            relevance=batch["relevance"],
+            label=batch["label"],
+            image=batch["image_id"],
+            logits=logits,
+            weight=batch["weight"],
+        )
+        return outputs, memory
+
+    def embed(
+        self,
+        params: Params,
+        rows: Mapping[str, TableRows],
+        side: str,
+        features: Batch,
+    ) -> Float[Array, "B D"]:
+        """Embeds images, without randomness."""
+        del rows, side
+        return self._embed(params, features[SIDE], None)
+
+    def _embed(
+        self, params: Params, images: Array, key: PRNGKey | None
+    ) -> Float[Array, "B D"]:
+        x = images.astype(jnp.float32) / 127.5 - 1
+
+        def own(name: str) -> PRNGKey | None:
+            return None if key is None else rng.stream(key, name)
+
+        parts = [cnn.unit(self.branch.apply(params["branch"], x, own("branch")))]
+        if self.low:
+            low = [p.apply(params[f"low_{i}"], x) for i, p in enumerate(self.low)]
+            parts.append(cnn.unit(jnp.concatenate(low, -1)))
+        joined = cnn.dropout(own("dropout"), jnp.concatenate(parts, -1), self.dropout)
+        return cnn.unit(cnn.dense(params["embedding"], joined))

@@ -1,0 +1,90 @@
+"""Depthwise convolution that is quick on CPUs, with its own gradient.
+
+XLA's grouped convolution takes 5 times as long on a CPU, and its gradient by the kernel
+10 times. Here the convolution is a sum over the places of the kernel, which XLA makes
+one loop of, and the gradient by the kernel goes place by place.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from recjax.typing import Array, Float
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def depthwise(
+    x: Float[Array, "B height width channels"],
+    kernel: Float[Array, "side side channels"],
+    stride: int,
+) -> Float[Array, "B out_height out_width channels"]:
+    """Convolves each channel by itself, with TensorFlow's SAME padding.
+
+    Args:
+      x: feature maps.
+      kernel: one kernel a channel.
+      stride: step in both directions.
+    """
+    (rows, height), (columns, width) = _pads(x, kernel, stride)
+    padded = jnp.pad(x, ((0, 0), rows, columns, (0, 0)))
+    return _sum_of_places(padded, kernel, stride, height, width)
+
+
+def same(size: int, side: int, stride: int) -> tuple[tuple[int, int], int]:
+    """Returns SAME's padding before and after, and the length of the output."""
+    out = -(-size // stride)
+    missing = max((out - 1) * stride + side - size, 0)
+    return (missing // 2, missing - missing // 2), out
+
+
+def _forward(x: Array, kernel: Array, stride: int) -> tuple[Array, tuple]:
+    return depthwise(x, kernel, stride), (x, kernel)
+
+
+def _backward(stride: int, saved: tuple, grad: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    side = kernel.shape[0]
+    (rows, height), (columns, width) = _pads(x, kernel, stride)
+    # By x: the gradient, spread out by the stride, through the kernel turned around.
+    spread = [
+        (side - 1 - before, size + before - (out - 1) * stride - 1, stride - 1)
+        for (before, _), out, size in (
+            (rows, height, x.shape[1]),
+            (columns, width, x.shape[2]),
+        )
+    ]
+    zero = jnp.zeros((), grad.dtype)
+    wide = jax.lax.pad(grad, zero, ((0, 0, 0), *spread, (0, 0, 0)))
+    by_x = _sum_of_places(wide, kernel[::-1, ::-1], 1, x.shape[1], x.shape[2])
+    padded = jnp.pad(x, ((0, 0), rows, columns, (0, 0)))
+    reach = (x.shape[0], (height - 1) * stride + 1, (width - 1) * stride + 1)
+
+    def place(at: Array) -> Array:
+        start = (0, at // side, at % side, 0)
+        part = jax.lax.dynamic_slice(padded, start, (*reach, x.shape[3]))
+        return jnp.sum(part[:, ::stride, ::stride] * grad, axis=(0, 1, 2))
+
+    by_kernel = jax.lax.map(place, jnp.arange(side * side))
+    return by_x, by_kernel.reshape(kernel.shape)
+
+
+depthwise.defvjp(_forward, _backward)
+
+
+def _pads(x: Array, kernel: Array, stride: int) -> list:
+    return [same(size, kernel.shape[0], stride) for size in x.shape[1:3]]
+
+
+def _sum_of_places(
+    x: Array, kernel: Array, stride: int, height: int, width: int
+) -> Array:
+    total = jnp.zeros((), x.dtype)
+    rows, columns = (height - 1) * stride + 1, (width - 1) * stride + 1
+    for i in range(kernel.shape[0]):
+        for j in range(kernel.shape[1]):
+            part = x[:, i : i + rows : stride, j : j + columns : stride]
+            total = total + part * kernel[i, j]
+    return total

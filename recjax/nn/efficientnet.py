@@ -1,0 +1,184 @@
+"""EfficientNet-Lite0: a small convolutional network for images, from pixels to 1280.
+
+Tan & Le 2019 (EfficientNet), in the "Lite" form: ReLU6, no squeeze-and-excitation. Each
+convolution carries a bias and no BatchNorm: statistics of trained weights are folded
+into both (`recjax.pretrained.efficientnet`), so nothing differs between training and
+serving, and the size of a batch does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recjax import rng
+from recjax.nn.depthwise import depthwise
+from recjax.typing import Array, Float, PRNGKey
+
+WIDTH = 1280
+"""Channels of the last feature map."""
+SIZE = 224
+"""Pixels a side of the images that the published weights were trained on."""
+STEM = 32
+STAGES = (
+    *((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)),
+    *((3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
+)
+"""(blocks, kernel, stride of the first block, expansion, channels) of each stage."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sizes of an inverted residual block.
+
+    Attributes:
+      kernel: side of the depthwise kernel.
+      stride: of the depthwise convolution.
+      inner: channels inside the block.
+      inputs: channels that come in.
+      outputs: channels that go out.
+    """
+
+    kernel: int
+    stride: int
+    inner: int
+    inputs: int
+    outputs: int
+
+
+def blocks() -> tuple[Block, ...]:
+    """Returns the 16 blocks in order."""
+    made, width = [], STEM
+    for count, kernel, stride, expansion, out in STAGES:
+        for i in range(count):
+            step = stride if i == 0 else 1
+            made.append(Block(kernel, step, width * expansion, width, out))
+            width = out
+    return tuple(made)
+
+
+BLOCKS = blocks()
+PARTS = len(BLOCKS) + 2
+"""Stem, blocks and head: part 0, 1 to 16, and 17."""
+
+
+def init(key: PRNGKey, start: int = 0, stop: int = PARTS) -> dict[str, dict]:
+    """Returns parameters of parts `start` to `stop - 1` for training from scratch.
+
+    Args:
+      key: random key.
+      start: first part.
+      stop: part after the last one.
+    """
+    shapes = jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, jnp.float32),
+        {name: part_shapes(i) for i, name in names(start, stop)},
+        is_leaf=lambda x: isinstance(x, tuple),
+    )
+    leaves, tree = jax.tree.flatten(shapes)
+    keys = jax.random.split(rng.stream(key, "efficientnet"), len(leaves))
+    return jax.tree.unflatten(tree, map(_start, keys, leaves))
+
+
+def names(start: int = 0, stop: int = PARTS) -> list[tuple[int, str]]:
+    """Returns (number, name) of parts: stem, block_00 to block_15, head."""
+    all_names = ["stem", *(f"block_{i:02}" for i in range(len(BLOCKS))), "head"]
+    return list(enumerate(all_names))[start:stop]
+
+
+def part_shapes(part: int) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Returns the shapes of the convolutions of a part.
+
+    Kernels are [height, width, in, out], depthwise ones [height, width, channels].
+    """
+    if part == 0:
+        return {"conv": {"kernel": (3, 3, 3, STEM), "bias": (STEM,)}}
+    if part == PARTS - 1:
+        last = BLOCKS[-1].outputs
+        return {"conv": {"kernel": (1, 1, last, WIDTH), "bias": (WIDTH,)}}
+    block = BLOCKS[part - 1]
+    side, inner = block.kernel, block.inner
+    shapes = {
+        "depthwise": {"kernel": (side, side, inner), "bias": (inner,)},
+        "project": {
+            "kernel": (1, 1, inner, block.outputs),
+            "bias": (block.outputs,),
+        },
+    }
+    if inner != block.inputs:
+        shapes["expand"] = {"kernel": (1, 1, block.inputs, inner), "bias": (inner,)}
+    return shapes
+
+
+def apply(
+    params: Mapping[str, Mapping],
+    x: Float[Array, "B height width channels"],
+    start: int = 0,
+    stop: int = PARTS,
+) -> Float[Array, "B height width channels"]:
+    """Runs parts `start` to `stop - 1`.
+
+    Args:
+      params: of those parts at least.
+      x: images scaled by `scale_pixels`, or what part `start - 1` gave.
+      start: first part.
+      stop: part after the last one.
+    """
+    for part, name in names(start, stop):
+        own = params[name]
+        if part in (0, PARTS - 1):
+            x = _relu6(_conv(own["conv"], x, 2 if part == 0 else 1))
+        else:
+            x = _block(own, x, BLOCKS[part - 1])
+    return x
+
+
+def pool(x: Float[Array, "B height width channels"]) -> Float[Array, "B channels"]:
+    """Returns the mean over all places."""
+    return jnp.mean(x, axis=(1, 2))
+
+
+def scale_pixels(images: Array) -> Float[Array, "B height width 3"]:
+    """Returns pixels of 0 to 255 as the published weights take them, about -1 to 1."""
+    return (images.astype(jnp.float32) - 127.0) / 128.0
+
+
+def _block(params: Mapping, x: Array, block: Block) -> Array:
+    y = x
+    if "expand" in params:
+        y = _relu6(_conv(params["expand"], y))
+    own = params["depthwise"]
+    y = _relu6(depthwise(y, own["kernel"], block.stride) + own["bias"])
+    y = _conv(params["project"], y)
+    return x + y if block.stride == 1 and block.inputs == block.outputs else y
+
+
+def _conv(params: Mapping, x: Array, stride: int = 1) -> Array:
+    kernel = params["kernel"]
+    if kernel.shape[:2] == (1, 1) and stride == 1:
+        # A product of matrices, which every backend does at its full speed.
+        return x @ kernel[0, 0] + params["bias"]
+    out = jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return out + params["bias"]
+
+
+def _relu6(x: Array) -> Array:
+    return jnp.clip(x, 0.0, 6.0)
+
+
+def _start(key: PRNGKey, leaf: jax.ShapeDtypeStruct) -> Array:
+    """He et al. 2015 by the inputs of a unit; biases are 0."""
+    if len(leaf.shape) == 1:
+        return jnp.zeros(leaf.shape)
+    inputs = int(np.prod(leaf.shape[:-1] if len(leaf.shape) == 4 else leaf.shape[:2]))
+    return jax.random.normal(key, leaf.shape) * np.sqrt(2 / inputs)

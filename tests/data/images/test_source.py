@@ -1,0 +1,90 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_images
+
+from recjax.data.images.source import Images, ImagesData
+from recjax.data.triplets import TripletRules
+from recjax.errors import UserError
+
+SETTINGS = Images(
+    "tiny", (0.1, 0.5, 1.0), TripletRules(margin=0.2), batch_size=6, size=32
+)
+
+
+def opened(settings=SETTINGS, seed=0):
+    return ImagesData(settings, seed, tiny_images.table())
+
+
+def batch(data, start=0, host=(0, 1)):
+    return next(iter(data.batches(start, host, 0, 0)))
+
+
+def equal(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_batch_is_a_function_of_seed_and_step():
+    equal(batch(opened(), 3), batch(opened(), 3))
+    for other in (batch(opened(), 4), batch(opened(seed=1), 3)):
+        assert (batch(opened(), 3)["image"] != other["image"]).any()
+
+
+def test_hosts_make_the_rows_of_one_global_batch():
+    whole = batch(opened(), 2)
+    parts = [batch(opened(), 2, (i, 3)) for i in range(3)]
+    equal(whole, {k: np.concatenate([p[k] for p in parts]) for k in whole})
+
+
+def test_rows_are_triplets_of_training_images_with_their_labels():
+    data = opened()
+    got = batch(data)
+    assert got["image"].shape == (6, 3, 32, 32, 3) and got["image"].dtype == np.uint8
+    assert set(got["image_id"].ravel()) <= set(data.training)
+    np.testing.assert_array_equal(got["label"], data.table.labels[got["image_id"]])
+    levels = (got["label"][:, :1] == got["label"]).cumprod(2).sum(2)
+    grades = np.array([0, 0.1, 0.5, 1.0])[levels[:, 1:]]
+    np.testing.assert_allclose(got["relevance"], grades)
+    assert (got["relevance"][:, 0] - got["relevance"][:, 1] > 0.19).all()
+
+
+def test_pixels_are_those_of_the_image_that_is_named():
+    still = dict(flip=0.0, brightness=0.0, contrast=0.0, colour=0.0, tint=0.0)
+    vary = replace(SETTINGS.augment, area=(1.0, 1.0), shape=(1.0, 1.0), **still)
+    data = opened(replace(SETTINGS, augment=vary, size=72))
+    got = batch(data)
+    for at in np.ndindex(got["image_id"].shape):
+        fine, number = divmod(int(got["image_id"][at]), tiny_images.EACH)
+        np.testing.assert_array_equal(
+            got["image"][at], tiny_images.pixels(fine, number)
+        )
+
+
+def test_a_bad_image_is_named():
+    data = opened()
+    broken = replace(data.table, read=lambda i: b"")
+    with pytest.raises(UserError, match=r"image '0/0.png' cannot be decoded: .*empty"):
+        replace(data, table=broken).middles([0])
+
+
+def test_facts_count_images_that_nothing_is_relevant_to():
+    table = tiny_images.table()
+    alone = table.labels.copy()
+    alone[0] = (9, 9, 9)
+    facts = ImagesData(SETTINGS, 0, replace(table, labels=alone)).facts()
+    assert facts["training images without a relevant other"] == 1
+    assert facts["train images"] == 32 and facts["test images"] == 8
+
+
+def test_splits_and_levels_that_are_not_there_are_named():
+    table = tiny_images.table()
+    with pytest.raises(UserError, match="no split 'tset'.*test"):
+        table.of_split("tset")
+    with pytest.raises(UserError, match="levels are"):
+        table.level("species")
+    empty = replace(table, split=table.split * 0)
+    with pytest.raises(UserError, match="no image is in the split 'test'"):
+        empty.of_split("test")

@@ -1,0 +1,195 @@
+"""Evaluations of images on a small model in memory."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+import tiny_images
+
+from recjax.data.images.source import Images, ImagesData
+from recjax.data.triplets import TripletRules
+from recjax.errors import UserError
+from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
+from recjax.evals.image_report import image_report
+from recjax.evals.images import GalleryRanking, embed_images
+from recjax.evals.triplet_file import judge_triplets
+from recjax.experiment import Experiment, Runtime
+from recjax.losses import MinedHinge, Softmax, TripletHinge
+from recjax.models import Multiscale
+from recjax.nn.branches import SmallNet
+from recjax.nn.pyramid import SMALL
+from recjax.optim import Adam, Momentum, Optimizer
+from recjax.sharding.mesh import make_mesh
+from recjax.train.program import Program
+
+SIZE = 32
+
+
+def program():
+    data = Images(
+        "tiny", (0.1, 0.5, 1.0), TripletRules(margin=0.2), batch_size=8, size=SIZE
+    )
+    experiment = Experiment(
+        name="small_images",
+        seed=0,
+        steps=12,
+        data=data,
+        model=Multiscale(SmallNet(SIZE, (8, 16)), SMALL, width=12, classes=(2, 4, 8)),
+        losses={
+            "ranking": TripletHinge(0.5),
+            "mined": MinedHinge("semi", share=0.1),
+            "classes": Softmax(-1),
+        },
+        optimizer=Optimizer({"low_.*": Momentum(0.05, l2=1e-4), ".*": Adam(5e-3)}),
+    )
+    opened = ImagesData(data, 0, tiny_images.table())
+    return Program(experiment, Runtime(), opened, make_mesh({"data": 1}))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    made = program()
+    state, step, losses = made.init(), made.step(), []
+    feed = made.batches(0)
+    for _ in range(made.experiment.steps):
+        state, report = step(state, next(feed))
+        losses.append(float(report.means["loss"][0]))
+    return made, state, losses
+
+
+def test_training_lowers_the_loss_and_tells_its_monitors(trained):
+    made, state, losses = trained
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+    _, report = made.step()(jax.tree.map(lambda x: x + 0, state), made.example_batch)
+    assert {"ranking/active", "ranking/collapsed", "mined/found"} <= set(report.means)
+
+
+def test_figures_are_those_of_a_whole_sort(trained):
+    made, state, _ = trained
+    got = GalleryRanking("test").run(made, state)
+    table = made.dataset.table
+    asked, held = table.of_split("test"), table.of_split("train")
+    x, y = (embed_images(made, state, p, made.dataset.middles) for p in (asked, held))
+    best = (x @ y.T).argmax(1)
+    for level, name in enumerate(table.levels):
+        right = table.labels[asked, level] == table.labels[held[best], level]
+        assert got[f"{name}/recall@1"] == pytest.approx(right.mean())
+    assert got["kind/recall@8"] >= got["kind/recall@1"]
+
+
+def test_blocks_do_not_change_vectors(trained):
+    made, state, _ = trained
+    at = made.dataset.training[:7]
+    one, two = (
+        embed_images(made, state, at, made.dataset.middles, block=b) for b in (3, 64)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, rtol=1e-5)
+
+
+def test_mirror_images_embed_alike_with_flip(trained):
+    made, state, _ = trained
+
+    def mirrored(positions):
+        return np.ascontiguousarray(made.dataset.middles(positions)[:, :, ::-1])
+
+    at = made.dataset.training[:4]
+    one = embed_images(made, state, at, made.dataset.middles, flip=True)
+    two = embed_images(made, state, at, mirrored, flip=True)
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+def test_a_split_is_not_its_own_gallery(trained):
+    made, state, _ = trained
+    with pytest.raises(UserError, match="cannot be its own gallery"):
+        GalleryRanking("test", gallery="test").run(made, state)
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [FeatureBaseline("lab"), LdaBaseline("lab"), LogisticBaseline("lab")],
+)
+def test_baselines_by_colour_tell_coloured_squares_apart(trained, baseline):
+    got = baseline.run(trained[0], None)
+    assert max(got.get("fine/recall@1", 0), got.get("fine/accuracy", 0)) > 0.8
+
+
+@pytest.mark.parametrize("features", ["hog", "golden"])
+def test_other_features_give_all_figures(trained, features):
+    got = FeatureBaseline(features).run(trained[0], None)
+    assert set(got) == set(FeatureBaseline("lab").run(trained[0], None))
+    assert all(0 <= value <= 1 for value in got.values())
+
+
+def files(folder, lines, header="query_image,positive_image,negative_image"):
+    made = tiny_images.table()
+    for i, name in enumerate(made.names):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(made.read(i))
+    path = folder / "triplets.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def test_triplets_of_a_file(trained, tmp_path):
+    made, state, _ = trained
+    path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,6/0.png,1/1.png"])
+    got = judge_triplets(made, state, path, tmp_path)
+    table = made.dataset.table
+    at = [table.names.index(n) for n in ("0/0.png", "0/1.png", "7/0.png")]
+    at += [table.names.index(n) for n in ("1/0.png", "6/0.png", "1/1.png")]
+    v = embed_images(made, state, at, made.dataset.middles)
+    d = ((v[[0, 0, 3, 3]] - v[[1, 2, 4, 5]]) ** 2).sum(1)
+    want = np.mean([d[0] < d[1], d[2] < d[3]])
+    assert got.precision.value == pytest.approx(want)
+    assert got.precision.triplets == 2 and "of 2 triplets" in str(got)
+
+
+def test_pools_add_the_score(trained, tmp_path):
+    made, state, _ = trained
+    header = "query_image,positive_image,negative_image,text_query"
+    path = files(tmp_path, ["0/0.png,0/0.png,7/0.png,a"], header)
+    pools = tmp_path / "pools.csv"
+    pools.write_text("text_query,image\na,0/0.png\na,7/0.png\na,3/2.png\n")
+    got = judge_triplets(made, state, path, tmp_path, pools, k=2)
+    # The query itself is not in its ranking, so it stands behind 7/0.png.
+    assert got.score == -1 and "score-at-top-2: -1" in str(got)
+
+
+def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
+    made, state, _ = trained
+    path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,1/1.png,7/1.png"])
+    (tmp_path / "7" / "1.png").write_bytes(b"broken")
+    got = judge_triplets(made, state, path, tmp_path)
+    assert got.precision.triplets == 1
+    assert "1 triplets left out" in str(got) and "7/1.png: not an image" in str(got)
+
+
+@pytest.mark.parametrize(
+    "lines, header, said",
+    [
+        (["0/0.png,0/1.png,no.png"], None, "1 images that are not in .*'no.png'"),
+        (["a,b"], "query_image,positive_image", "no column negative_image"),
+        (["a,b,", "a,b,c"], None, "row 2: negative_image is empty"),
+        ([], None, "has no rows"),
+    ],
+)
+def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
+    path = files(tmp_path, lines, **({"header": header} if header else {}))
+    with pytest.raises(UserError, match=said):
+        judge_triplets(trained[0], trained[1], path, tmp_path)
+
+
+def test_the_page_of_pictures(trained):
+    made, state, _ = trained
+    html = image_report(made, state, rows=3, columns=4)
+    assert html.count("data:image/png;base64,") >= 2
+    assert "Random queries" in html and "0/" in html
+
+
+def test_data_without_images_is_refused(trained):
+    made, state, _ = trained
+    with pytest.raises(UserError, match="needs images"):
+        GalleryRanking().run(replace(made, dataset=object()), state)

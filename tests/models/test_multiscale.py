@@ -1,0 +1,161 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from recjax import tree
+from recjax.features import ImageFeature
+from recjax.models import Multiscale
+from recjax.nn import efficientnet
+from recjax.nn.alexnet import AlexNet
+from recjax.nn.branches import EfficientNetLite0, SmallNet
+from recjax.nn.pyramid import PAPER, SMALL
+
+SIDES = {"image": {"image": ImageFeature(64)}}
+
+
+def shapes(model):
+    return jax.eval_shape(lambda: model.init(jax.random.key(0), {}, {})[0])
+
+
+def small(**settings):
+    return Multiscale(SmallNet(64, (8, 16)), SMALL, width=12, **settings)
+
+
+def batch(triplets=2, size=64):
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (triplets, 3, size, size, 3)).astype(np.uint8)
+    return {
+        "image": pixels,
+        "image_id": np.arange(3 * triplets, dtype=np.int32).reshape(-1, 3),
+        "label": generator.integers(0, 3, (triplets, 3, 2)).astype(np.int32),
+        "relevance": np.ones((triplets, 2), np.float32),
+        "weight": np.ones(triplets, np.float32),
+    }
+
+
+def test_the_papers_net_has_86_269_504_parameters():
+    assert tree.count(shapes(Multiscale(AlexNet()))) == 86_269_504
+    assert tree.count(shapes(Multiscale(AlexNet(groups=1)))) == 87_682_624
+    assert tree.count(shapes(Multiscale(AlexNet(), low=()))["branch"]) == 56_868_224
+
+
+def test_the_maps_of_the_papers_net_are_those_of_its_figure():
+    assert AlexNet().maps() == [28, 13, 13, 13, 6]
+    assert [path.side(225) for path in PAPER] == [4, 4]
+    assert Multiscale(AlexNet()).joined == 4096 + 3072
+    one = jax.ShapeDtypeStruct((1, 225, 225, 3), jnp.float32)
+    for path in PAPER:
+        params = jax.eval_shape(path.init, jax.random.key(0))
+        assert params["kernel"].shape == (8, 8, 3, 96)
+        assert jax.eval_shape(path.apply, params, one).shape == (1, 1536)
+    branch = jax.eval_shape(AlexNet().init, jax.random.key(0))
+    assert jax.eval_shape(AlexNet().apply, branch, one).shape == (1, 4096)
+    assert branch["dense_0"]["kernel"].shape == (9216, 4096)
+
+
+def test_the_paths_see_what_the_figure_says():
+    sizes = []
+    for path in PAPER:
+        side = -(-225 // path.factor)
+        sizes.append((side, -(-side // path.stride)))
+    assert sizes == [(57, 15), (29, 8)]
+
+
+@pytest.mark.parametrize("size", [64, 96, 128])
+def test_the_small_form(size):
+    model = Multiscale(SmallNet(size), SMALL, width=16)
+    params, _ = model.init(jax.random.key(0), {}, {})
+    images = batch(1, size)["image"][0]
+    got = model.embed(params, {}, "image", {"image": images})
+    assert got.shape == (3, 16)
+    np.testing.assert_allclose((got**2).sum(1), 1, rtol=1e-5)
+
+
+def test_parts_are_scaled_to_length_1_before_they_are_joined():
+    model = small()
+    params, _ = model.init(jax.random.key(1), {}, {})
+    kernel = params["embedding"]["kernel"]
+    own = jax.random.normal(jax.random.key(2), kernel.shape)
+    params["embedding"] = {"kernel": own, "bias": params["embedding"]["bias"] + 0.1}
+    images = batch()["image"][0]
+    x = images.astype(np.float32) / 127.5 - 1
+    parts = [model.branch.apply(params["branch"], x)]
+    parts.append(
+        np.concatenate(
+            [p.apply(params[f"low_{i}"], x) for i, p in enumerate(model.low)], 1
+        )
+    )
+    parts = [
+        p / np.linalg.norm(p, axis=1, keepdims=True) for p in map(np.asarray, parts)
+    ]
+    want = np.concatenate(parts, 1) @ np.asarray(own) + 0.1
+    want /= np.linalg.norm(want, axis=1, keepdims=True)
+    got = model.embed(params, {}, "image", {"image": images})
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+def test_low_paths_start_without_a_say_and_learn():
+    model = small()
+    params, _ = model.init(jax.random.key(0), {}, {})
+    images = {"image": batch()["image"][0]}
+    changed = {**params, "low_0": jax.tree.map(lambda x: x + 1, params["low_0"])}
+    before, after = (model.embed(p, {}, "image", images) for p in (params, changed))
+    np.testing.assert_array_equal(before, after)
+
+    def loss(params):
+        return jnp.sum(model.embed(params, {}, "image", images)[:, 0])
+
+    grad = jax.grad(loss)(params)["embedding"]["kernel"]
+    assert (np.abs(grad[model.branch.width :]).max(1) > 0).any()
+
+
+def test_training_and_serving_embed_alike_without_dropout():
+    model, one = small(classes=(3, 3)), batch()
+    params, memory = model.init(jax.random.key(0), {}, one)
+    got, _ = model.apply(params, {}, one, memory, jax.random.key(1))
+    flat = {"image": one["image"].reshape(-1, 64, 64, 3)}
+    want = model.embed(params, {}, "image", flat)
+    np.testing.assert_allclose(got.vector.reshape(6, -1), want, rtol=1e-5, atol=1e-6)
+    assert [logit.shape for logit in got.logits] == [(2, 3, 3)] * 2
+    assert (np.abs(got.logits[0]) <= 1 + 1e-5).all()
+
+
+def test_dropout_varies_with_the_key_alone():
+    model = Multiscale(AlexNet(dropout=0.4, size=64), SMALL, width=8)
+    branch = SmallNet(64, (8, 16), dropout=0.5)
+    model, one = Multiscale(branch, SMALL, width=8), batch()
+    params, memory = model.init(jax.random.key(0), {}, one)
+    first, again, other = (
+        model.apply(params, {}, one, memory, jax.random.key(k))[0].vector
+        for k in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_data_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="takes images of 96 pixels, .* 64"):
+        Multiscale(SmallNet(96)).table_specs(SIDES)
+    with pytest.raises(ValueError, match="the data has none"):
+        small().table_specs({"query": {}})
+    assert small().table_specs(SIDES) == {}
+
+
+@pytest.mark.slow
+def test_no_gradient_passes_frozen_parts_and_values_stay():
+    params = efficientnet.init(jax.random.key(0))
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
+    head = efficientnet.PARTS - 1
+    whole, part = EfficientNetLite0(32), EfficientNetLite0(32, frozen=head)
+    want = jax.jit(whole.apply)(params, images)
+
+    def total(params):
+        vectors = part.apply(params, images)
+        return vectors.sum(), vectors
+
+    (_, got), grad = jax.jit(jax.value_and_grad(total, has_aux=True))(params)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    for at, name in efficientnet.names():
+        moved = max(float(np.abs(x).max()) for x in jax.tree.leaves(grad[name]))
+        assert (moved > 0) == (at >= head), name
