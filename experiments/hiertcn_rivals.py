@@ -60,7 +60,7 @@ def experiment() -> Experiment:
 def tiny() -> Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=Packed(8, 48, 16), negatives=64)
+    data = replace(full.data, layout=Packed(16, 48, 16), negatives=64)
     encoder = replace(full.model.encoder, size=16)
     model = replace(full.model, encoder=encoder)
     return replace(full, name="hiertcn_rivals_tiny", steps=20, data=data, model=model)

@@ -79,5 +79,5 @@ def experiment() -> Experiment:
 def tiny() -> Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=Packed(8, 48, 16), negatives=64)
+    data = replace(full.data, layout=Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_tmall_tiny", steps=20, data=data)
