@@ -9,6 +9,7 @@ from functools import cache
 import jax
 import numpy as np
 import pytest
+import sessions as session_support
 import small
 import tiny_images
 
@@ -20,6 +21,7 @@ from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
 from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
+from recjax.data.sessions_next import NextInSession, NextInSessionData
 from recjax.experiment import load_experiment, load_runtime
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
@@ -72,6 +74,8 @@ def opened(settings, seed):
     if isinstance(settings, CatalogSearch):
         small_one = load("omnisearchsage_catalog", tiny=True).data.source
         return replace(settings, source=small_one).open(seed)
+    if isinstance(settings, NextInSession):
+        return NextInSessionData(settings, seed, session_support.sessions(users=40))
     ids, titles = tuple(map(str, range(ITEMS))), tuple(map(title, range(ITEMS)))
     if isinstance(settings, NextItem):
         user, item, timestamp = events()
@@ -172,7 +176,7 @@ def test_model_data_and_optimizer_fit_together(name, tiny):
     mesh = make_mesh({"data": 1})
     program = Program(experiment, on("cpu"), data, mesh)
     state = program.like
-    assert set(state.tables) == set(getattr(experiment.model, "tables", ()))
+    assert set(state.tables) == set(experiment.model.table_specs(data.sides))
     batch = program.example_batch
     kinds = batch.values() if isinstance(data, CatalogData) else [batch]
     assert sum(len(one["weight"]) for one in kinds) == experiment.data.batch_size
@@ -207,7 +211,13 @@ def prepare(name, folder):
     return out
 
 
-EXPORTED = [name for name in NAMES if load(name).export is not None]
+def of_sessions(name):
+    return isinstance(load(name).data, NextInSession)
+
+
+EXPORTED = [
+    name for name in NAMES if load(name).export is not None and not of_sessions(name)
+]
 
 
 @pytest.mark.slow

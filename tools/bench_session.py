@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=48, help="places of a row")
     parser.add_argument("--slots", type=int, default=24, help="sessions of a row")
     parser.add_argument("--source", default="globo", help="prepared sessions")
+    parser.add_argument("--rivals", type=int, default=1, help="0: item ratio alone")
     options = parser.parse_args()
     data = NextInSession(
         options.source,
@@ -171,6 +172,10 @@ def main() -> None:
         negatives=options.negatives,
     ).open(0)
     print(f"device: {jax.devices()[0].device_kind}, jax {jax.__version__}")
+    if not options.rivals:
+        ratio = item_ratio(data, options.turns)
+        print(json.dumps({"item_ratio_3m_over_3k": round(ratio, 3)}))
+        return
     found = speeds(data, options.turns)
     floor = found["hiertcn"][2]
     print(f"floor: HierTCN's step is {floor / 1e9:.2f} GFLOP")

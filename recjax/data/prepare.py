@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recjax.data import interactions, search_pairs, validate
 from recjax.data.convert import Unit
@@ -28,11 +28,12 @@ from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
 from recjax.data.report import accept
-from recjax.data.synthetic.world import CatalogSettings
-from recjax.data.synthetic.write import write_catalog
 from recjax.data.validate_catalog import validate_catalog
 from recjax.data.write import write
 from recjax.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from recjax.data.synthetic.world import CatalogSettings
 
 log = logging.getLogger(__name__)
 OnBadRow = Literal["error", "skip"]
@@ -213,6 +214,9 @@ def prepare_invented(settings: CatalogSettings) -> Path:
 
     Its name under the cache says the size, and a hash all settings.
     """
+    # Here, for inventing needs JAX's random keys, and preparing does not.
+    from recjax.data.synthetic.write import write_catalog
+
     code = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
     path = place(f"invented_{settings.pins}_pins_{code}")
     if (path / ABOUT).is_file():

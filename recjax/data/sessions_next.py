@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from recjax import rng
+from recjax.data.dataset import Corpus
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.sessions import Sessions, load_sessions
@@ -119,6 +120,13 @@ class NextInSessionData:
         rows = len(self.sessions.item_ids) + 1
         one = IdFeature(rows, 1)
         return {"query": {"item": one}, "candidate": {"item": one}}
+
+    @cached_property
+    def corpora(self) -> Mapping[str, Corpus]:
+        """All items, also those that nobody met in training."""
+        ids = self.sessions.item_ids
+        features = {"item": np.arange(1, len(ids) + 1, dtype=np.int32)[:, None]}
+        return {"item": Corpus(ids, ("",) * len(ids), features)}
 
     @cached_property
     def epochs(self) -> Epochs:

@@ -44,7 +44,7 @@ class SessionRanking:
     def ranks(self, program: Program, state: State, targets: Targets) -> np.ndarray:
         """Returns the rank of every target, ties averaged, f64[Q]."""
         queries = user_vectors(program, state, self.split, targets, self.nth)
-        items = {"item": np.arange(1, targets.num_items + 1, dtype=np.int32)[:, None]}
+        items = session_data(program).corpora["item"].features
         corpus = embed_all(program, state, "candidate", items)
         return rank_targets(targets, _Dot(queries, corpus))
 

@@ -10,6 +10,7 @@ import numpy as np
 from recjax.data.sessions_next import NextInSessionData
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
+from recjax.evals.baselines.moving import MovingAverage
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.baselines.recency import Recency
 from recjax.evals.scorer import Scorer
@@ -103,6 +104,30 @@ class MarkovBaseline:
             return judge(self, data, chain)
         window = recency(data, self.split, self.recent)
         return judge(self, data, RecentMarkov(chain, window))
+
+
+@dataclass(frozen=True)
+class MovingAverageBaseline:
+    """MV: what the user met in the last events, once more.
+
+    Attributes:
+      split: "validation" or "test".
+      ties: see `session_metrics`; the paper's "optimistic" ones call a user's first
+        event a hit.
+      last: events.
+    """
+
+    split: str = "test"
+    ties: Ties = "average"
+    last: int = 10
+    every = 0
+    trained = False
+
+    def run(self, program: Program, state: State | None) -> Mapping[str, float]:
+        """Returns the metrics."""
+        data = session_data(program)
+        targets = data.targets(self.split)
+        return judge(self, data, MovingAverage.fit(data.sessions, targets, self.last))
 
 
 def recency(data: NextInSessionData, split: str, seconds: int) -> Recency:

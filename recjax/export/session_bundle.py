@@ -32,6 +32,8 @@ from recjax.export.session_step import (
 from recjax.train.program import Program
 from recjax.train.state import State
 
+STEP = "step.jaxexport.npz"
+
 
 @dataclass(frozen=True)
 class SessionBundle:
@@ -84,8 +86,7 @@ class SessionBundle:
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
         model, data = program.experiment.model, session_data(program)
         ids = data.sessions.item_ids
-        items = {"item": np.arange(1, len(ids) + 1, dtype=np.int32)[:, None]}
-        vectors = embed_all(program, state, "candidate", items)
+        vectors = embed_all(program, state, "candidate", data.corpora["item"].features)
         np.save(folder / "vectors.npy", vectors)
         with (folder / "items.jsonl").open("w") as file:
             for id in ids:
@@ -96,7 +97,7 @@ class SessionBundle:
         )
         held = held_arrays(model, state.params, state.tables)
         arrays = step_arrays(empty, 1)
-        jax_export.save(folder / "step.jaxexport.npz", step, held, arrays)
+        jax_export.save(folder / STEP, {"step": step}, held, {"step": arrays})
         (folder / "session.json").write_text(json.dumps({"idle": self.idle}) + "\n")
         if self.saved_model:
             session_saved_model.write(
@@ -108,7 +109,7 @@ class SessionBundle:
         self, step: Any, held: Any, empty: Any, vectors: np.ndarray, folder: Path
     ) -> dict[str, Any]:
         """Feeds the same events to the live step and to what was written."""
-        saved = {"jax_export": jax_export.load(folder / "step.jaxexport.npz")}
+        saved = {"jax_export": jax_export.load(folder / STEP)["step"]}
         if self.saved_model:
             saved["saved_model"] = session_saved_model.load(folder / "saved_model")
         random = np.random.default_rng(0)

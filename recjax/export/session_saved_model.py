@@ -1,7 +1,7 @@
 """A session model's step and scores as a SavedModel.
 
 Signatures: `step` takes what `recjax.export.session_step.step_function` takes, memory
-names with "." for "/", and returns the same; `scores` takes user f32[B, D] and returns
+names with "_" for "/", and returns the same; `scores` takes user f32[B, D] and returns
 scores f32[B, N].
 """
 
@@ -93,10 +93,13 @@ def load(path: Path) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarra
         # Through `model`: a signature alone does not keep its variables alive.
         given = {_tf_name(n): tf.constant(np.asarray(v)) for n, v in arrays.items()}
         out = model.signatures["step"](**given)
-        return {name.replace(".", "/"): value.numpy() for name, value in out.items()}
+        return {
+            name.replace("memory_", "memory/"): value.numpy()
+            for name, value in out.items()
+        }
 
     return call
 
 
 def _tf_name(name: str) -> str:
-    return name.replace("/", ".")
+    return name.replace("/", "_")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,7 @@ from recjax.nn.tcn import Tcn
 
 Make = Callable[[int], Encoder]
 """Width of the layers -> encoder."""
+Kind = Literal["hiertcn", "hiergru", "hrnn", "gru", "gru4rec", "tcn"]
 
 
 def makers(
@@ -45,6 +48,56 @@ def makers(
         "gru4rec": lambda size: FlatGru(Gru(size), per_session=True, **own),
         "tcn": lambda size: FlatTcn(Tcn(size, 6, 5, 1), **own),
     }
+
+
+@dataclass(frozen=True)
+class Rival:
+    """An encoder by its name, so that one experiment can sweep over them.
+
+    Attributes:
+      kind: which one.
+      width: of item vectors, and of the vectors that come out.
+      size: width of the layers; None for the one at which the encoder has as many
+        parameters as HierTCN with layers of `width`.
+      gru_layers, blocks, dropout: as of `makers`.
+    """
+
+    kind: Kind
+    width: int
+    size: int | None = None
+    gru_layers: int = 2
+    blocks: int = 2
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the name.
+
+        Raises:
+          ValueError: there is no such encoder.
+        """
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind {self.kind!r}: choose one of {get_args(Kind)}")
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder itself."""
+        make = makers(self.width, self.gru_layers, self.blocks, self.dropout)
+        if self.size is not None:
+            return make[self.kind](self.size)
+        target = parameters(make["hiertcn"](self.width), self.width)
+        return equal_sized(make[self.kind], target, self.width)
+
+    def start(self, lanes: int, width: int) -> Any:
+        """Returns the memory of lanes that met nobody."""
+        return self.encoder.start(lanes, width)
+
+    def init(self, *arguments: Any) -> Any:
+        """Returns the encoder's variables."""
+        return self.encoder.init(*arguments)
+
+    def apply(self, *arguments: Any, **more: Any) -> Any:
+        """Applies the encoder."""
+        return self.encoder.apply(*arguments, **more)
 
 
 def parameters(encoder: Encoder, width: int) -> int:

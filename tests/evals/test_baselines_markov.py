@@ -7,6 +7,7 @@ import sessions as support
 from recjax.data.sessions_split import LastSessionOut
 from recjax.data.splits import TEST
 from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
+from recjax.evals.baselines.moving import MovingAverage
 from recjax.evals.baselines.recency import Recency
 
 
@@ -83,3 +84,13 @@ def test_recent_markov_keeps_to_the_window():
     rest = ~first[:, None] & (counts > 0)
     np.testing.assert_allclose(got[rest], (scores + 0.5 * counts)[rest], rtol=1e-6)
     assert not got[counts == 0].any() and rest.any()
+
+
+def test_moving_average_counts_the_last_events_of_the_user():
+    known, _, targets = setting(3)
+    got = MovingAverage.fit(known, targets, last=4).scores(0, len(targets))
+    user = known.session_user[known.event_session]
+    for row, event in enumerate(targets):
+        past = [e for e in range(event) if user[e] == user[event]][-4:]
+        wanted = np.bincount(known.item[past], minlength=9) / 4
+        np.testing.assert_allclose(got[row], wanted, atol=1e-6)

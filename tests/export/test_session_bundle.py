@@ -31,7 +31,7 @@ def program():
         model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, tied=False),
         losses={"softmax": ItemSoftmax()},
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
-        export=SessionBundle(idle=1_800),
+        export=SessionBundle(),
     )
     return Program(made, Runtime(mesh={"data": 1}), data, make_mesh({"data": 1}))
 
