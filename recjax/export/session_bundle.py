@@ -97,7 +97,7 @@ class SessionBundle:
         )
         held = held_arrays(model, state.params, state.tables)
         arrays = step_arrays(empty, 1)
-        jax_export.save(folder / STEP, {"step": step}, held, {"step": arrays})
+        jax_export.save(folder / STEP, step, held, arrays)
         (folder / "session.json").write_text(json.dumps({"idle": self.idle}) + "\n")
         if self.saved_model:
             session_saved_model.write(
@@ -109,7 +109,7 @@ class SessionBundle:
         self, step: Any, held: Any, empty: Any, vectors: np.ndarray, folder: Path
     ) -> dict[str, Any]:
         """Feeds the same events to the live step and to what was written."""
-        saved = {"jax_export": jax_export.load(folder / STEP)["step"]}
+        saved = {"jax_export": jax_export.load(folder / STEP)}
         if self.saved_model:
             saved["saved_model"] = session_saved_model.load(folder / "saved_model")
         random = np.random.default_rng(0)

@@ -35,7 +35,7 @@ def open_states(bundle: Path, states: Path | None = None) -> UserStates:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{bundle} is no bundle of a session model: {error}") from error
     opened = UserStates(
-        jax_export.load(bundle / "step.jaxexport.npz")["step"],
+        jax_export.load(bundle / "step.jaxexport.npz"),
         vectors,
         tuple(json.loads(line)["id"] for line in lines),
         empty,
