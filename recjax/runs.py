@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 
+from recjax import disk
 from recjax.errors import UserError
 from recjax.evals import schedule
 from recjax.train.checkpoint import newest_step
@@ -23,6 +24,7 @@ from recjax.train.run_folder import (
     create,
     environment,
     request_of,
+    settings_digest,
     write_result,
 )
 from recjax.train.state import State
@@ -77,6 +79,7 @@ def train_run(
         {
             "name": program.experiment.name,
             "seed": program.experiment.seed,
+            "settings": settings_digest(program.experiment),
             "results": results,
             "environment": environment(),
             **({"training": seconds} if seconds else {}),
@@ -100,9 +103,9 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         results = schedule.run_all(program, state, known)
         known = schedule.untrained(program, results)
         step = int(state.step)
-        (run / "eval.json").write_text(
-            json.dumps({"step": step, "results": results}, indent=2) + "\n"
-        )
+        text = json.dumps({"step": step, "results": results}, indent=2)
+        with disk.writing("the run folder", run, "free space and run it again"):
+            disk.write_text(run / "eval.json", text + "\n")
         print(f"step {step}\n{schedule.table(results)}", flush=True)
         if not watch:
             return
@@ -121,7 +124,10 @@ def export_run(run: Path, to: Path, best: bool = False) -> None:
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
     program, state = open_run(run, best)
-    print(write_bundle(program, state, to))
+    fix = "free space, or choose another folder with --to"
+    with disk.writing("the bundle", to, fix):
+        text = write_bundle(program, state, to)
+    print(text)
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:

@@ -182,6 +182,38 @@ def item_map(
     return _png(figure)
 
 
+def seed_dots(
+    values: Mapping[str, Mapping[int, Mapping[str, float]]], metrics: Sequence[str]
+) -> bytes:
+    """Draws a dot a seed and a bar at the mean, a row a variant, a panel a metric.
+
+    Args:
+      values: variant -> seed -> metric -> figure.
+      metrics: what to draw.
+
+    Returns:
+      PNG bytes.
+    """
+    size = (3.2 * len(metrics) + 1.5, 0.42 * len(values) + 1.2)
+    figure, axes = _figure(*size, columns=len(metrics))
+    names = list(values)
+    for axis, metric in zip(np.atleast_1d(axes), metrics, strict=True):
+        for place, name in enumerate(names):
+            own = [one[metric] for one in values[name].values() if metric in one]
+            colour = COLOURS[place % len(COLOURS)]
+            axis.plot(own, [place] * len(own), "o", color=colour, ms=6, alpha=0.7)
+            if own:
+                mean = sum(own) / len(own)
+                axis.plot([mean], [place], "|", color="#222", ms=16, mew=2)
+        axis.set(title=metric, ylim=(len(names) - 0.5, -0.5))
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.grid(axis="x", color="#eee")
+        axis.set_yticks(range(len(names)), names)
+    for axis in np.atleast_1d(axes)[1:]:
+        axis.tick_params(axis="y", labelleft=False)
+    return _png(figure)
+
+
 def main_tags(tags: Sequence[str], most: int) -> list[str]:
     """Returns each item's rarest tag among the `most` commonest, or ""."""
     words = [re.findall(r"\S*[^\W\d]\S*", text) for text in tags]
@@ -213,12 +245,12 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, "</table>"])
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     # Not pyplot: it keeps figures in a global list and may look for a display.
     from matplotlib.figure import Figure
 
     figure = Figure((width, height), layout="constrained")
-    return figure, figure.subplots()
+    return figure, figure.subplots(ncols=columns)
 
 
 def _halo() -> Any:
