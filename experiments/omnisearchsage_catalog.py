@@ -1,18 +1,23 @@
 """Search in an invented catalogue: one query embedding for pins, products, queries.
 
-python tools/make_catalog.py catalog --pins 20000
-recjax data prepare catalog --pairs catalog/pairs.parquet --pins catalog/pins.parquet \
-    --products catalog/products.parquet --out catalog_20k
 recjax train experiments/omnisearchsage_catalog.py --workdir runs/catalog
+
+The catalogue is made and prepared when it is first opened. Sizes are such that a run
+takes minutes on a CPU; `tools/bench_two_tower.py` times the published ones.
 """
 
 from dataclasses import replace
+from typing import Any
 
-from recjax.data.catalog_search import CatalogSearch
+from recjax.data.catalog_schema import TEXT_FIELDS
+from recjax.data.catalog_search import ASKED, CatalogSearch
 from recjax.data.synthetic.catalog import WINDOWS
 from recjax.data.synthetic.world import CatalogSettings
 from recjax.data.text_features import NGrams, Pieces
+from recjax.evals.corpus import CorpusRanking
+from recjax.evals.random_index import IndexRanking
 from recjax.experiment import Experiment
+from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import OmniSearch, PairCounts, Table, Tower
 from recjax.nn.fields import HashFields
@@ -21,16 +26,22 @@ from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.nn.vectors import Vectors
 from recjax.optim import Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
 
-WIDTH, BUCKETS, FIELDS = 256, 100_000, 19
+WIDTH, BUCKETS = 256, 20_000
 KEYS = ("pin", "pin/legacy", "product", "product/legacy", "query")
-WIDTHS = ((16, 0.05), (32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
+LOGGED = ("board_title", "engaged_queries")
+"""Text fields that come from what people did."""
+SKETCH = CountMin(1 << 18)
+WIDTHS = ((32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
 
 
 def experiment() -> Experiment:
     """Returns the experiment."""
-    text = HashFields("hash", "importance", "text.field", FIELDS, buckets=BUCKETS)
-    sizes = TransformerSettings(
-        8_000, width=128, layers=2, heads=2, feed_forward=512, max_length=16
+    catalog = CatalogSettings().sized(10_000)
+    encoder = TransformerSettings(
+        6_000, width=64, layers=1, heads=2, feed_forward=256, max_length=12, dropout=0.0
+    )
+    text = HashFields(
+        "hash", "importance", "text.field", len(TEXT_FIELDS), buckets=BUCKETS
     )
     entity = Tower(
         {
@@ -40,37 +51,33 @@ def experiment() -> Experiment:
             "ue_v4": Vectors(bits=True),
         },
         WIDTH,
-        hidden=(1024, 1024),
+        hidden=(256,),
         join="concat",
         norm=False,
     )
+    query = Tower({"text": Transformer(encoder, "mean", WIDTH, "float32")}, WIDTH)
     return Experiment(
         name="omnisearchsage_catalog",
         seed=0,
-        steps=2_000,
+        steps=1_500,
         data=CatalogSearch(
-            CatalogSettings().sized(20_000),
-            batch_size=512,
-            ngrams=NGrams(60_000, 100_000, 0, min_count=2),
-            length=128,
-            query=Pieces(8_000),
-            query_length=16,
+            replace(catalog, products=5_000, asked=0.12),
+            batch_size=256,
+            ngrams=NGrams(40_000, 40_000, 0, min_count=2),
+            length=80,
+            query=Pieces(6_000),
+            query_length=12,
             test_from=WINDOWS["test"][0],
         ),
         model=OmniSearch(
-            towers={
-                "query": Tower(
-                    {"text": Transformer(sizes, "cls", WIDTH, "float32")}, WIDTH
-                ),
-                "entity": entity,
-            },
+            towers={"query": query, "entity": entity},
             tower_of={"pin": "entity", "product": "entity"},
             tables={
-                "hash": Table(256, 0.05, rows=BUCKETS + 1),
+                "hash": Table(128, rows=BUCKETS + 1),
                 "importance": Table(2, from_weight=True),
             },
             legacy={"pin": "legacy", "product": "legacy"},
-            counts=PairCounts(CountMin(1 << 18)),
+            counts=PairCounts(SKETCH),
         ),
         losses={
             f"{key}/{kind}": SampledSoftmax(
@@ -84,17 +91,159 @@ def experiment() -> Experiment:
             for kind in ("in_batch", "random")
         },
         optimizer=Optimizer(
-            rules={
-                "tables/importance": RowwiseAdagrad(0.02),
-                "tables/.*": RowwiseAdagrad(0.02),
-                ".*": Lamb(2e-3),
-            },
+            rules={"tables/.*": RowwiseAdagrad(0.02), ".*": Lamb(4e-3)},
             schedule=WarmupCosine(warmup=100),
         ),
+        evals={
+            **{task: CorpusRanking("test", task) for task in ASKED},
+            **{
+                f"{task}/legacy": CorpusRanking("test", task, "legacy")
+                for task in ASKED
+                if ASKED[task].kind != "query"
+            },
+            "pin_save/index": IndexRanking("test", "pin_save", size=5_000),
+            "validation": CorpusRanking("validation", "pin_save", every=500),
+        },
+        # TensorFlow has no word pieces.
+        export=Bundle(corpus="product", saved_model=False),
     )
 
 
 def tiny() -> Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    return replace(full, name="omnisearchsage_catalog_tiny", steps=20)
+    data = replace(
+        full.data,
+        source=replace(CatalogSettings().sized(600), products=300, asked=0.12),
+        batch_size=128,
+        ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000),
+    )
+    evals = {name: full.evals[name] for name in ("pin_save", "pin_save/legacy")}
+    return replace(
+        full, name="omnisearchsage_catalog_tiny", steps=20, data=data, evals=evals
+    )
+
+
+def sweep() -> dict[str, Experiment]:
+    """Returns the ablations: the paper's, and those that it leaves out."""
+    full = experiment()
+    data, model = full.data, full.model
+    seen = tuple(name for name in TEXT_FIELDS if name not in LOGGED)
+    written = tuple(name for name in seen if name != "image_caption")
+    return {
+        "all": full,
+        "continuous only": with_fields(full, ()),
+        "+ title, description": with_fields(full, written),
+        "+ captions": with_fields(full, seen),
+        "+ board titles": with_fields(full, (*seen, "board_title")),
+        "standalone towers": replace(full, model=standalone(model)),
+        **{
+            f"{kind} tasks alone": with_tasks(full, kind)
+            for kind in ("pin", "product", "query")
+        },
+        "frozen embeddings alone": replace(
+            full, losses={k: v for k, v in full.losses.items() if "legacy" in k}
+        ),
+        "without frozen embeddings": replace(
+            full, losses={k: v for k, v in full.losses.items() if "legacy" not in k}
+        ),
+        "no logQ": with_loss(full, logq=False),
+        "logQ as published": with_loss(
+            replace(full, model=replace(model, counts=PairCounts(SKETCH, True))),
+            given_query=True,
+        ),
+        "exact counts": replace(full, model=replace(model, counts=None)),
+        "no random negatives": replace(
+            full,
+            losses={k: v for k, v in full.losses.items() if v.in_batch},
+            data=replace(data, negatives=1),
+        ),
+        **{
+            f"{count} random negatives": replace(
+                full, data=replace(data, negatives=count)
+            )
+            for count in (1, 16)
+        },
+        **{
+            f"{rows:,} hash rows": with_buckets(full, rows)
+            for rows in (1_000, 5_000, 100_000)
+        },
+        "unigrams alone": replace(
+            full, data=replace(data, ngrams=replace(data.ngrams, bigrams=0))
+        ),
+        "with trigrams": replace(
+            full,
+            data=replace(
+                data, ngrams=replace(data.ngrams, trigrams=10_000), length=256
+            ),
+        ),
+        "one width": with_loss(full, widths=()),
+        "equal widths": with_loss(full, widths=tuple((w, 1.0) for w, _ in WIDTHS)),
+        "no masks": with_loss(full, mask_same_item=False, mask_same_query=False),
+        "known positives masked": with_loss(
+            replace(full, data=replace(data, known=8)), mask_known=True
+        ),
+    }
+
+
+def with_fields(full: Experiment, fields: tuple[str, ...]) -> Experiment:
+    """Returns the experiment with some text fields; with none, without the table."""
+    data, model = replace(full.data, fields=fields), full.model
+    if fields:
+        return replace(full, data=data)
+    entity = model.towers["entity"]
+    inputs = {name: one for name, one in entity.inputs.items() if name != "text"}
+    towers = {**model.towers, "entity": entity.clone(inputs=inputs)}
+    return replace(full, data=data, model=replace(model, towers=towers, tables={}))
+
+
+def with_tasks(full: Experiment, kind: str) -> Experiment:
+    """Returns the experiment on one kind of candidate, at the same batch size."""
+    tasks = {name: t for name, t in full.data.tasks.items() if t.kind == kind}
+    model = full.model
+    if kind == "query":
+        towers = {"query": model.towers["query"]}
+        model = replace(model, towers=towers, tables={}, tower_of={}, legacy={})
+    else:
+        model = replace(
+            model, tower_of={kind: "entity"}, legacy={kind: model.legacy[kind]}
+        )
+    losses = {k: v for k, v in full.losses.items() if k.split("/")[0] == kind}
+    shares = {k: replace(v, share=2 / len(losses)) for k, v in losses.items()}
+    evals = {
+        name: one
+        for name, one in full.evals.items()
+        if full.data.asked[one.task].kind == kind
+    }
+    sizes = sum(task.share for task in tasks.values())
+    data = replace(full.data, tasks=tasks, batch_size=256 // sizes * sizes)
+    export = replace(full.export, corpus=kind)
+    return replace(
+        full, data=data, model=model, losses=shares, evals=evals, export=export
+    )
+
+
+def standalone(model: OmniSearch) -> OmniSearch:
+    """Returns the model with a tower of its own for each kind."""
+    entity = model.towers["entity"]
+    towers = {"query": model.towers["query"], "pin": entity, "product": entity}
+    return replace(model, towers=towers, tower_of={"pin": "pin", "product": "product"})
+
+
+def with_buckets(full: Experiment, rows: int) -> Experiment:
+    """Returns the experiment with a hash table of so many rows."""
+    model = full.model
+    entity, table = model.towers["entity"], model.tables["hash"]
+    text = entity.inputs["text"].clone(buckets=rows)
+    towers = {
+        **model.towers,
+        "entity": entity.clone(inputs={**entity.inputs, "text": text}),
+    }
+    tables = {**model.tables, "hash": replace(table, rows=rows + 1)}
+    return replace(full, model=replace(model, towers=towers, tables=tables))
+
+
+def with_loss(full: Experiment, **changes: Any) -> Experiment:
+    """Returns the experiment with a change of every loss."""
+    losses = {name: replace(loss, **changes) for name, loss in full.losses.items()}
+    return replace(full, losses=losses)

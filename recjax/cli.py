@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from recjax import cli_data, cli_sweep, disk
+from recjax import cli_data, cli_session, cli_sweep, disk
 from recjax.errors import UserError
 
 App = tyro.extras.SubcommandApp
@@ -26,6 +26,7 @@ Repeated = tyro.conf.UseAppendAction
 app = App()
 app.command(cli_data.app, name="data", help="Prepares and checks data sets.")
 app.command(cli_sweep.sweep, name="sweep")
+app.command(cli_session.app, name="session", help="Serves users' sessions.")
 DEFAULT_RUNTIME = "configs/cpu.py"
 
 
@@ -143,6 +144,33 @@ def query(
     from recjax.serve.retriever import answer
 
     print(answer(bundle, text, history, k, json))
+
+
+@app.command
+def embed(
+    bundle: Positional[Path],
+    text: Repeated[tuple[str, ...]] = (),
+    items: Path | None = None,
+    to: Path | None = None,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 0,
+    column: Repeated[tuple[str, ...]] = (),
+    encoding: str = "utf-8",
+) -> None:
+    """Embeds new queries, or new items that no training has met.
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text; may be repeated.
+      items: file of items: CSV, TSV or Parquet, with the columns of the data set's own.
+      to: .npy file for the vectors; without it they are printed as JSON.
+      k: items of the bundle to find for each; 0 finds none.
+      column: where a name in the file differs, recjax's=yours; may be repeated.
+      encoding: of a CSV file.
+    """
+    from recjax.serve.embed import embed
+
+    columns = cli_data.mapping(column)
+    print(embed(bundle, text, items, to, k, columns, encoding))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

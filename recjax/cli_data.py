@@ -73,7 +73,7 @@ def prepare_interactions(
         events,
         out=out,
         items=items,
-        columns=_mapping(column),
+        columns=mapping(column),
         unit=unit,
         encoding=encoding,
         on_bad_row=on_bad_row,
@@ -109,7 +109,7 @@ def prepare_search(
         pairs,
         out=out,
         products=products,
-        columns=_mapping(column),
+        columns=mapping(column),
         encoding=encoding,
         on_bad_row=on_bad_row,
         max_bad_share=max_bad_share,
@@ -149,7 +149,7 @@ def prepare_catalog(
         out=out,
         pins=pins,
         products=products,
-        columns=_mapping(column),
+        columns=mapping(column),
         unit=unit,
         encoding=encoding,
         on_bad_row=on_bad_row,
@@ -178,7 +178,7 @@ def validate_interactions(
     from recjax.data.validate import validate_interactions
 
     checked = validate_interactions(
-        events, items=items, columns=_mapping(column), unit=unit, encoding=encoding
+        events, items=items, columns=mapping(column), unit=unit, encoding=encoding
     )
     _conclude(checked.report)
 
@@ -201,7 +201,7 @@ def validate_search(
     from recjax.data.validate import validate_search
 
     checked = validate_search(
-        pairs, products=products, columns=_mapping(column), encoding=encoding
+        pairs, products=products, columns=mapping(column), encoding=encoding
     )
     _conclude(checked.report)
 
@@ -231,14 +231,19 @@ def validate_catalog(
         pairs,
         pins=pins,
         products=products,
-        columns=_mapping(column),
+        columns=mapping(column),
         unit=unit,
         encoding=encoding,
     )
     _conclude(checked.report)
 
 
-def _mapping(columns: tuple[str, ...]) -> dict[str, str]:
+def mapping(columns: tuple[str, ...]) -> dict[str, str]:
+    """Returns recjax's column name -> the file's, of "recjax's=yours" each.
+
+    Raises:
+      UserError: one is not of that form.
+    """
     for pair in columns:
         if "=" not in pair:
             raise UserError(f"--column {pair}: expected recjax's name=your name")

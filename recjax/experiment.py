@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from recjax.errors import UserError, nearest
 from recjax.losses import Loss
 from recjax.models import Model
 from recjax.optim import Optimizer
+from recjax.pretrained.warm_start import Bert
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Experiment:
       model: the model.
       losses: name -> loss; the total is their sum by share.
       optimizer: rules by parameter path.
+      warm_start: path of an encoder among the model's parameters -> where its starting
+        values come from; everything else starts at random.
       evals: name -> evaluation (`recjax.evals.base.Evaluation`).
       best: metric that decides which checkpoint is best, as "eval/metric"; larger is
         better. None keeps the newest only.
@@ -48,6 +52,7 @@ class Experiment:
     model: Model
     losses: Mapping[str, Loss]
     optimizer: Optimizer
+    warm_start: Mapping[str, Bert] = field(default_factory=dict)
     evals: Mapping[str, Any] = field(default_factory=dict)
     best: str | None = None
     export: Any = None
@@ -132,8 +137,8 @@ def load_sweep(path: str, tiny: bool = False) -> dict[str, Experiment]:
     """Returns the variants of an experiment file, {} where it defines no `sweep()`.
 
     Args:
-      path: a Python file; its `sweep(base)` returns name -> variant of the base, the
-        first of which is what the others are compared with.
+      path: a Python file; its `sweep(base)`, or `sweep()`, returns name -> variant,
+        the first of which is what the others are compared with.
       tiny: the base is `tiny()` instead of `experiment()`.
 
     Raises:
@@ -143,8 +148,14 @@ def load_sweep(path: str, tiny: bool = False) -> dict[str, Experiment]:
     module = _import_file(Path(path), "experiments")
     if not hasattr(module, "sweep"):
         return {}
+    takes = inspect.signature(module.sweep).parameters
+    if tiny and not takes:
+        raise UserError(
+            f"{path}: sweep() knows no tiny twin; write `def sweep(base)`, which gets "
+            "tiny() or experiment(), or leave --tiny away"
+        )
     with _blamed_on(path):
-        variants = module.sweep(base)
+        variants = module.sweep(base) if takes else module.sweep()
     named = isinstance(variants, Mapping) and all(
         isinstance(name, str) and name and isinstance(one, Experiment)
         for name, one in variants.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flax import struct
 
-from recjax.typing import Array, Float, Int
+from recjax.typing import Array, Bool, Float, Int
 
 
 @struct.dataclass
@@ -44,3 +44,33 @@ class Retrieval:
     weight: Float[Array, " B"]
     given_query_logq: Float[Array, " B"] | None = None
     known_id: Int[Array, "B M"] | None = None
+
+
+@struct.dataclass
+class ItemScores:
+    """Scores of `P` positions, each of which one item follows.
+
+    Attributes:
+      own: score of the item that follows [P].
+      drawn: scores of items drawn at random, the same for all positions [P, R].
+      shown: scores of items shown there but not taken (impressions) [P, I]; `I` may
+        be 0.
+      distance: squared distance of user vector and the following item's vector [P].
+      own_id: item that follows [P].
+      drawn_id: items drawn [R]; -1 fills up the shape.
+      shown_there: which of the shown items exist [P, I].
+      own_draw_logq: log probability that one draw gives the item that follows [P].
+      drawn_draw_logq: the same of the drawn items [R].
+      weight: weight of each position; 0 where there is no event [P].
+    """
+
+    own: Float[Array, " P"]
+    drawn: Float[Array, "P R"]
+    shown: Float[Array, "P I"]
+    distance: Float[Array, " P"]
+    own_id: Int[Array, " P"]
+    drawn_id: Int[Array, " R"]
+    shown_there: Bool[Array, "P I"]
+    own_draw_logq: Float[Array, " P"]
+    drawn_draw_logq: Float[Array, " R"]
+    weight: Float[Array, " P"]

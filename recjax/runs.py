@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -13,6 +15,8 @@ import jax
 from recjax import disk
 from recjax.errors import UserError
 from recjax.evals import schedule
+from recjax.evals.base import Findings, check_tasks
+from recjax.evals.run_report import write_report
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profile
@@ -28,6 +32,7 @@ from recjax.train.run_folder import (
     write_result,
 )
 from recjax.train.state import State
+from recjax.train.writer import read_metrics
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS = 5
@@ -50,6 +55,7 @@ def train_run(
     keep_freed_memory()  # Too late once JAX has started its threads.
     create(workdir, request)
     program = open_program(*request.resolve())
+    check_tasks(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -71,7 +77,8 @@ def train_run(
     }
     if not trained.finished:
         return
-    results = schedule.run_all(program, trained.state, trained.figures)
+    found = schedule.run_all(program, trained.state, trained.figures)
+    results = {name: dict(one.figures) for name, one in found.items()}
     if trained.start == program.experiment.steps:
         seconds = None
     write_result(
@@ -86,6 +93,7 @@ def train_run(
         },
     )
     print(schedule.table(results))
+    _report(workdir, program, found)
 
 
 def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
@@ -100,13 +108,15 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
     step, known = -1, {}
     while not watch or _newer_comes(run, best, step, program):
         state = program.restore(_folder(run, best, program))
-        results = schedule.run_all(program, state, known)
+        found = schedule.run_all(program, state, known)
+        results = {name: dict(one.figures) for name, one in found.items()}
         known = schedule.untrained(program, results)
         step = int(state.step)
         text = json.dumps({"step": step, "results": results}, indent=2)
         with disk.writing("the run folder", run, "free space and run it again"):
             disk.write_text(run / "eval.json", text + "\n")
         print(f"step {step}\n{schedule.table(results)}", flush=True)
+        _report(run, program, found)
         if not watch:
             return
 
@@ -124,9 +134,13 @@ def export_run(run: Path, to: Path, best: bool = False) -> None:
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
     program, state = open_run(run, best)
-    fix = "free space, or choose another folder with --to"
-    with disk.writing("the bundle", to, fix):
-        text = write_bundle(program, state, to)
+    spec = program.experiment.export
+    # A bundle of another kind than two towers knows how to write itself.
+    write = getattr(spec, "write", write_bundle)
+    with disk.writing(
+        "the bundle", to, "free space, or choose another folder with --to"
+    ):
+        text = write(program, state, to)
     print(text)
 
 
@@ -146,6 +160,18 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
             f"{run} has no best checkpoint: its experiment names no best metric"
         )
     return run / ("best" if best else "checkpoints")
+
+
+def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
+    """Writes `report.html` and `plots/`, where pictures can be drawn."""
+    if importlib.util.find_spec("matplotlib") is None:
+        log.warning("no report.html: pip install matplotlib")
+        return
+    experiment = program.experiment
+    lines = read_metrics(run)
+    with disk.writing("the report of", run, disk.GO_ON):
+        page = write_report(run, experiment.name, found, lines, experiment.best)
+    log.info("report: %s", page)
 
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:

@@ -24,6 +24,7 @@ ORDER = (
     ("users", "runs", "doctor"),
     ("sweep",),
     ("cli_data", "cli_users", "cli_sweep"),
+    ("cli_session",),
     ("cli",),
     ("__main__",),
 )

@@ -15,6 +15,7 @@ from recjax.data.catalog_pairs import Engagement
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.entities import Catalog, Entities
 from recjax.data.entity_features import EntityFeatures, vector_columns
+from recjax.data.entity_reader import EntityReader
 from recjax.data.entity_text import FieldText, all_texts
 from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
@@ -201,7 +202,8 @@ class CatalogData:
             return Corpus(texts, texts, {"text": self._all_queries}, QUERY)
         entities = self.catalog.entities[kind]
         titles = entities.texts.get("title", entities.ids)
-        return Corpus(tuple(entities.ids), titles, self.reader.read(entities), kind)
+        features, reader = self.reader.read(entities), EntityReader(self.reader)
+        return Corpus(tuple(entities.ids), titles, features, kind, reader)
 
     @cached_property
     def _trained_queries(self) -> np.ndarray:

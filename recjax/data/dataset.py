@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,42 @@ class Column(Protocol):
 
 
 @dataclass(frozen=True)
+class NewItems:
+    """Items that may never have been met.
+
+    Attributes:
+      ids: the user's own ids [N].
+      features: name -> array [N, ...].
+    """
+
+    ids: tuple[str, ...]
+    features: Mapping[str, Column]
+
+
+class ItemReader(Protocol):
+    """How a file of items becomes the features of a corpus's side."""
+
+    def read(
+        self, path: Path, columns: Mapping[str, str], encoding: str
+    ) -> Iterator[NewItems]:
+        """Yields the items of a file in its order, part by part.
+
+        Args:
+          path: the file.
+          columns: recjax's name -> the file's, where they differ.
+          encoding: of a CSV file.
+
+        Raises:
+          UserError: the file cannot be used, or a row of it is bad.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes what `recjax.data.item_readers.load` reads."""
+        ...
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Everything of one kind that can be retrieved; an item's position is its index.
 
@@ -36,12 +73,14 @@ class Corpus:
       titles: what to show a person [N].
       features: the features of `side`, name -> array [N, ...].
       side: the side of the model that embeds its items.
+      reader: makes the same features of new items; None where that cannot be.
     """
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
     features: Mapping[str, Column]
     side: str = "candidate"
+    reader: ItemReader | None = None
 
     def __len__(self) -> int:
         """Returns `N`."""
@@ -58,6 +97,8 @@ class Queries:
       texts: the queries as text [Q], where they are text.
       history: what the user of each query did before, where that is known.
       corpus: the corpus that the task ranks.
+      cohorts: parts of the judged items that are reported on their own: name -> bool
+        [P], for example those without a title or of rare queries.
     """
 
     features: Mapping[str, Column]
@@ -65,6 +106,7 @@ class Queries:
     texts: tuple[str, ...] | None = None
     history: Histories | None = None
     corpus: str = "item"
+    cohorts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Dataset(Protocol):

@@ -117,13 +117,16 @@ def encode_all(
 
     Args:
       inputs: how each feature is made.
-      raw: feature -> one raw value a query; a feature left out is empty.
+      raw: feature -> one raw value a query; a feature left out is empty, but one of
+        text then takes the values of "text": several may be made of the same text.
       count: number of queries.
     """
     features = {}
     for name, kind in inputs.items():
-        empty: Any = "" if isinstance(kind, TextInput | WordPiece) else []
-        values = raw.get(name, [empty] * count)
+        if isinstance(kind, TextInput | WordPiece):
+            values = raw.get(name, raw.get("text", [""] * count))
+        else:
+            values = raw.get(name, [[]] * count)
         if isinstance(kind, AgeListInput):
             features[name] = kind.encode(values, raw.get(kind.of, [[]] * count))
         else:

@@ -40,6 +40,12 @@ class Interactions:
         """i64[users + 1]: events `offsets[u]:offsets[u + 1]` are those of user `u`."""
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1))
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Title and tags of each item, as one text [N]."""
+        both = zip(self.titles, self.tags, strict=True)
+        return tuple(f"{title} {tags}".strip() for title, tags in both)
+
 
 def from_frames(events: pl.DataFrame, items: pl.DataFrame | None) -> Interactions:
     """Indexes raw ids: users in order of appearance, items in order of their table.

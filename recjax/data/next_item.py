@@ -11,6 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline
+from recjax.data.column_reader import ColumnReader
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events, Histories
@@ -23,6 +24,7 @@ from recjax.data.splits import SPLITS, time_split
 from recjax.data.text.ngrams import words
 from recjax.data.text_features import NGrams
 from recjax.data.title_queries import some_words
+from recjax.data.validate import ITEMS
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
 
@@ -106,16 +108,9 @@ class NextItemData:
         return np.flatnonzero(np.isin(self.part, wanted))
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """Title and tags of each item, as one text [N]."""
-        known = self.interactions
-        both = zip(known.titles, known.tags, strict=True)
-        return tuple(f"{title} {tags}".strip() for title, tags in both)
-
-    @cached_property
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
-        vocabulary = self.settings.ngrams.build(self.texts)
+        vocabulary = self.settings.ngrams.build(self.interactions.texts)
         history = IdListInput(self.interactions.item_ids, self.settings.history)
         return {
             "history": history,
@@ -126,13 +121,14 @@ class NextItemData:
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
-        known = self.interactions
-        vocabulary = self.inputs["text"].vocabulary
-        features = {
-            "item": np.arange(1, self._size + 1, dtype=np.int32)[:, None],
-            "text": vocabulary.encode_padded(self.texts, self.settings.title_length),
-        }
-        return {"item": Corpus(known.item_ids, known.titles, features)}
+        known, length = self.interactions, self.settings.title_length
+        text = TextInput(self.inputs["text"].vocabulary, length)
+        inputs = {"item": IdListInput(known.item_ids, 1), "text": text}
+        columns = {"item": ("item",), "text": ("title", "tags")}
+        reader = ColumnReader(ITEMS, columns, inputs)
+        raw = {"item": known.item_ids, "title": known.titles, "tags": known.tags}
+        features = reader.encode(raw, self._size)
+        return {"item": Corpus(known.item_ids, known.titles, features, reader=reader)}
 
     @cached_property
     def sides(self) -> Sides:
@@ -194,7 +190,10 @@ class NextItemData:
             np.repeat(known.timestamp[events], np.diff(offsets))
             - ragged(known.timestamp, start, stop)[1]
         )
-        return Queries(features, task, history=Histories(offsets, history, ages))
+        known_item = np.isin(known.item[events], self.events.item)
+        cohorts = {"new item": ~known_item, "no history": np.diff(offsets) == 0}
+        past = Histories(offsets, history, ages)
+        return Queries(features, task, history=past, cohorts=cohorts)
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
@@ -254,7 +253,7 @@ class NextItemData:
 
     @cached_property
     def _words(self) -> list[list[str]]:
-        return [words(text) for text in self.texts]
+        return [words(text) for text in self.interactions.texts]
 
     def _history(self, events: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the newest items before each event, and how long before it."""

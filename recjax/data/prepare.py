@@ -18,9 +18,11 @@ from recjax.data import interactions, search_pairs, validate
 from recjax.data.convert import Unit
 from recjax.data.datasets.base import Builder
 from recjax.data.datasets.catalog import OwnCatalog, from_checked
+from recjax.data.datasets.globo import Globo
 from recjax.data.datasets.home_depot import HomeDepot
 from recjax.data.datasets.movielens_100k import MovieLens100K
 from recjax.data.datasets.own import OwnInteractions, OwnSearch
+from recjax.data.datasets.tmall import Tmall
 from recjax.data.paths import prepared_root
 from recjax.data.prepared import place
 from recjax.data.records import ABOUT, about
@@ -34,7 +36,7 @@ from recjax.errors import UserError, nearest
 log = logging.getLogger(__name__)
 OnBadRow = Literal["error", "skip"]
 BUILT_IN: Mapping[str, type[Builder]] = {
-    cls.name: cls for cls in (HomeDepot, MovieLens100K)
+    cls.name: cls for cls in (HomeDepot, MovieLens100K, Tmall, Globo)
 }
 SKIPPED = "skipped_rows.csv"
 
@@ -43,7 +45,7 @@ def prepare(name: str, *, out: str | Path | None = None) -> Path:
     """Prepares a built-in data set, or returns at once if it is prepared.
 
     Args:
-      name: "movielens_100k" or "home_depot".
+      name: "movielens_100k", "home_depot", "tmall" or "globo".
       out: where to; default: under the cache by its name.
 
     Returns:
@@ -102,7 +104,7 @@ def prepare_interactions(
     """
     options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
     check = partial(validate.validate_interactions, events, items=items, **options)
-    return _prepare_own(
+    return prepare_own(
         "interactions",
         check,
         lambda c: partial(
@@ -146,7 +148,7 @@ def prepare_search(
     """
     options = {"columns": dict(columns or {}), "encoding": encoding}
     check = partial(validate.validate_search, pairs, products=products, **options)
-    return _prepare_own(
+    return prepare_own(
         "search",
         check,
         lambda c: partial(OwnSearch, data=search_pairs.from_frames(c.main, c.corpus)),
@@ -193,7 +195,7 @@ def prepare_catalog(
     """
     files = {"pairs": pairs, "pins": pins, "products": products}
     options = {"columns": dict(columns or {}), "unit": unit, "encoding": encoding}
-    return _prepare_own(
+    return prepare_own(
         "catalog",
         partial(validate_catalog, **files, **options),
         lambda c: partial(OwnCatalog, data=from_checked(c)),
@@ -221,7 +223,7 @@ def prepare_invented(settings: CatalogSettings) -> Path:
         return prepare_catalog(**files, out=path)
 
 
-def _prepare_own(
+def prepare_own(
     kind: str,
     check: Callable[[], Any],
     builder: Callable[[Any], Callable[..., Builder]],
@@ -232,6 +234,21 @@ def _prepare_own(
     on_bad_row: str,
     max_bad_share: float,
 ) -> Path:
+    """Checks files and writes the data set, unless it is there already.
+
+    Args:
+      kind: of the data set.
+      check: checks the files.
+      builder: what was checked -> builder of the data set.
+      files: argument -> file; their contents decide whether anything is to do.
+      options: all else that decides what is written.
+      out: name or path of the data set.
+      on_bad_row: "error" or "skip".
+      max_bad_share: the largest share of rows that "skip" leaves out.
+
+    Raises:
+      UserError: a file, an argument or `out` is bad; with the whole report.
+    """
     path = place(out)
     if path.parent == prepared_root() and path.name in BUILT_IN:
         raise UserError(f"--out {path.name}: a built-in data set; take another name.")

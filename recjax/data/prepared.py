@@ -9,7 +9,7 @@ from recjax.data.paths import prepared_root
 from recjax.data.records import ABOUT
 from recjax.errors import UserError, nearest
 
-BUILT_IN = ("home_depot", "movielens_100k")
+BUILT_IN = ("globo", "home_depot", "movielens_100k", "tmall")
 """Data sets that recjax knows how to get."""
 
 

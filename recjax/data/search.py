@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline
+from recjax.data.column_reader import ColumnReader
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input, TextInput
 from recjax.data.pipeline import HostBatch
@@ -18,9 +19,10 @@ from recjax.data.prepared import prepared_path
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import SPLITS, query_split
 from recjax.data.text.ngrams import words
-from recjax.data.text_features import NGrams
+from recjax.data.text_features import NGrams, Pieces
 from recjax.data.title_queries import span
-from recjax.features import IdFeature, Sides
+from recjax.data.validate import PRODUCTS
+from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
 
@@ -38,6 +40,10 @@ class Search:
       ngrams: vocabulary of training queries and all titles.
       query_length: n-grams of a query.
       title_length: n-grams of a title.
+      pieces: word pieces of the same texts, as the feature "pieces" of both sides;
+        None for none.
+      query_pieces: word pieces of a query.
+      title_pieces: word pieces of a title.
       title_share: share of a batch whose query is a span of a title.
       span: fewest and most words of such a span.
       min_relevance: pairs below are no positives in training.
@@ -52,6 +58,9 @@ class Search:
     ngrams: NGrams = NGrams(min_count=2)
     query_length: int = 64
     title_length: int = 160
+    pieces: Pieces | None = None
+    query_pieces: int = 24
+    title_pieces: int = 32
     title_share: float = 0.5
     span: tuple[int, int] = (1, 5)
     min_relevance: float = 2.0
@@ -102,15 +111,28 @@ class SearchData:
         queries = np.unique(self.pairs.query[self.training_pairs])
         texts = [*self.pairs.titles, *(self.pairs.queries[q] for q in queries)]
         vocabulary = self.settings.ngrams.build(texts)
-        return {"text": TextInput(vocabulary, self.settings.query_length)}
+        inputs = {"text": TextInput(vocabulary, self.settings.query_length)}
+        if (pieces := self.settings.pieces) is not None:
+            inputs["pieces"] = pieces.input(texts, self.settings.query_pieces)
+        return inputs
+
+    @cached_property
+    def title_inputs(self) -> Mapping[str, Input]:
+        """How product features are made from titles: as those of queries, longer."""
+        lengths = {
+            "text": self.settings.title_length,
+            "pieces": self.settings.title_pieces,
+        }
+        return {n: replace(i, length=lengths[n]) for n, i in self.inputs.items()}
 
     @cached_property
     def corpus(self) -> Corpus:
         """All products."""
-        encode = self.inputs["text"].vocabulary.encode_padded
-        titles = self.pairs.titles
-        features = {"text": encode(titles, self.settings.title_length)}
-        return Corpus(self.pairs.product_ids, titles, features)
+        ids, titles = self.pairs.product_ids, self.pairs.titles
+        made = self.title_inputs
+        reader = ColumnReader(PRODUCTS, {name: ("title",) for name in made}, made)
+        features = reader.encode({"title": titles}, len(ids))
+        return Corpus(ids, titles, features, reader=reader)
 
     @property
     def corpora(self) -> Mapping[str, Corpus]:
@@ -120,11 +142,11 @@ class SearchData:
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
-        vocabulary = self.inputs["text"].vocabulary
-        size, start = vocabulary.size, self.settings.ngrams.importance(vocabulary)
+        kinds = {"text": self.settings.ngrams, "pieces": self.settings.pieces}
+        made = {"query": self.inputs, "candidate": self.title_inputs}
         return {
-            "query": {"text": IdFeature(size, self.settings.query_length, start)},
-            "candidate": {"text": IdFeature(size, self.settings.title_length, start)},
+            side: {name: kinds[name].feature(input) for name, input in inputs.items()}
+            for side, inputs in made.items()
         }
 
     def batches(
@@ -161,7 +183,7 @@ class SearchData:
             positive_gain=settings.positive_relevance - settings.lowest_relevance,
         )
         texts = tuple(known.queries[q] for q in wanted)
-        return Queries({"text": self.inputs["text"].encode(texts)}, task, texts=texts)
+        return Queries(self._encode(texts), task, texts=texts)
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: their texts."""
@@ -188,6 +210,9 @@ class SearchData:
         mixed = (1 - share) * np.exp(labelled) + share / size
         return np.log(mixed).astype(np.float32)
 
+    def _encode(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        return {name: input.encode(texts) for name, input in self.inputs.items()}
+
     @cached_property
     def _words(self) -> list[list[str]]:
         return [words(title) for title in self.pairs.titles]
@@ -213,7 +238,7 @@ class SearchData:
         )
         query_id = np.where(spans, -1 - np.arange(len(rows)), known.query[pair])
         return pairs.pair_batch(
-            {"text": self.inputs["text"].encode(texts)},
+            self._encode(texts),
             query_id[mine],
             positive[mine],
             negative,

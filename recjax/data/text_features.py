@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recjax.data.inputs import TextInput
+from recjax.data.text import minilm
 from recjax.data.text.ngrams import PUBLISHED, TextRules
 from recjax.data.text.vocabulary import Vocabulary
 from recjax.data.text.wordpiece import WordPiece
@@ -69,7 +70,8 @@ class Pieces:
 
     Attributes:
       size: most of them, where they are learned from the training queries.
-      folder: a model's folder, whose tokenizer is taken instead.
+      folder: a model's folder, whose tokenizer is taken instead; "minilm_l6" is
+        fetched if need be.
     """
 
     size: int = 16_000
@@ -83,7 +85,7 @@ class Pieces:
         """
         if self.folder is None:
             return WordPiece.learn(texts, self.size, length)
-        return WordPiece.read(self.folder, length)
+        return WordPiece.read(minilm.find(self.folder), length)
 
     def feature(self, made: WordPiece) -> IdFeature:
         """Returns what a model must know of such texts."""

@@ -96,12 +96,12 @@ def validate_interactions(
     if items is not None:
         table = read_table(Path(items), ITEMS, columns, encoding, findings)
         corpus = clean(table, ITEMS, unit, now, findings)
-        corpus = _distinct(corpus, table, ["item"], "item given twice", findings)
+        corpus = distinct(corpus, table, ["item"], "item given twice", findings)
     table = read_table(Path(events), EVENTS, columns, encoding, findings)
     main = clean(table, EVENTS, unit, now, findings)
     main = _known(main, table, corpus, "item", findings)
     key = ["user", "item", "timestamp"]
-    main = _distinct(main, table, key, "the same event twice", findings)
+    main = distinct(main, table, key, "the same event twice", findings)
     return Checked(findings.report(), main, corpus)
 
 
@@ -131,7 +131,7 @@ def validate_search(
     if products is None:
         table = read_table(Path(pairs), TITLED_PAIRS, columns, encoding, findings)
         main = clean(table, TITLED_PAIRS, "s", 0, findings)
-        main = _distinct(main, table, key, twice, findings)
+        main = distinct(main, table, key, twice, findings)
         main = _one_title(main, table, findings)
         corpus = None
         if main is not None:
@@ -139,11 +139,11 @@ def validate_search(
         return Checked(findings.report(), main, corpus)
     table = read_table(Path(products), PRODUCTS, columns, encoding, findings)
     corpus = clean(table, PRODUCTS, "s", 0, findings)
-    corpus = _distinct(corpus, table, ["product"], "product given twice", findings)
+    corpus = distinct(corpus, table, ["product"], "product given twice", findings)
     table = read_table(Path(pairs), PAIRS, columns, encoding, findings)
     main = clean(table, PAIRS, "s", 0, findings)
     main = _known(main, table, corpus, "product", findings)
-    main = _distinct(main, table, key, twice, findings)
+    main = distinct(main, table, key, twice, findings)
     return Checked(findings.report(), main, corpus)
 
 
@@ -225,7 +225,7 @@ def _known(
     return frame.with_columns(pl.col("good") & ~bad)
 
 
-def _distinct(
+def distinct(
     frame: pl.DataFrame | None,
     table: Table | None,
     key: list[str],

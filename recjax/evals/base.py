@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from recjax.data.dataset import Queries
 from recjax.errors import UserError, nearest
+from recjax.evals.scores import Scores
+from recjax.metrics.shown import Shown
 from recjax.train.program import Program
 from recjax.train.state import State
 
 KS = (1, 2, 5, 10, 20, 50, 100)
 """Lengths of the lists that are judged: enough points for a curve."""
+
+
+SHOWN_AT = 10
+"""Length of the lists in which items are counted that everybody gets."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an evaluation found.
+
+    Attributes:
+      figures: name -> figure; figures of a cohort are named "COHORT:figure".
+      shown: how often each item was retrieved, for a picture.
+      scores: how the scores lie, for a picture.
+    """
+
+    figures: Mapping[str, float]
+    shown: Shown | None = None
+    scores: Scores | None = None
 
 
 class Evaluation(Protocol):
@@ -30,16 +52,39 @@ class Evaluation(Protocol):
         ...
 
 
+@runtime_checkable
+class Examination(Evaluation, Protocol):
+    """An evaluation with more to tell than figures."""
+
+    def examine(self, program: Program, state: State | None) -> Findings:
+        """Returns the figures of `run`, and what pictures are made of."""
+        ...
+
+
 def queries_of(program: Program, split: str, task: str) -> Queries:
     """Returns the queries of a split and task.
 
     Raises:
       UserError: the data set has no such task.
     """
+    _known_task(program, task)
+    return program.dataset.queries(split, task)
+
+
+def check_tasks(program: Program) -> None:
+    """Finds before training an evaluation that could not run at its end.
+
+    Raises:
+      UserError: an evaluation asks a task that the data set has not.
+    """
+    for name, evaluation in program.experiment.evals.items():
+        _known_task(program, getattr(evaluation, "task", None), f"evals.{name}.task: ")
+
+
+def _known_task(program: Program, task: str | None, place: str = "") -> None:
     known = program.dataset.tasks
-    if task not in known:
+    if task is not None and task not in known:
         raise UserError(
-            f"no task {task!r}; the data has {', '.join(map(repr, known))}."
+            f"{place}no task {task!r}; the data has {', '.join(map(repr, known))}."
             + nearest(task, known)
         )
-    return program.dataset.queries(split, task)

@@ -9,6 +9,7 @@ Floor: 4 Q N D FLOPs (two passes), reading N D numbers once for each block of qu
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,9 @@ from recjax.typing import Array
 OUT = -jnp.inf
 """The score of an item that is not ranked."""
 
+Ties = Literal["average", "worst"]
+"""Items of equal score share their average rank, or each stands behind the others."""
+
 
 def rank_embeddings(
     queries: np.ndarray,
@@ -30,8 +34,10 @@ def rank_embeddings(
     mesh: Mesh,
     block: int = 512,
     tile: int = 16_384,
+    ties: Ties = "average",
+    ranked: int | None = None,
 ) -> Ranks:
-    """Ranks the corpus for every query by dot product, ties averaged.
+    """Ranks the corpus for every query by dot product.
 
     Args:
       queries: embeddings [Q, D].
@@ -41,11 +47,15 @@ def rank_embeddings(
       mesh: the mesh.
       block: queries at a time.
       tile: corpus rows at a time, on each device.
+      ties: how items of equal score are ranked.
+      ranked: the first rows of the corpus, that judged items compete with; judged items
+        may lie behind them, and then compete with those alone. None for all rows.
 
     Raises:
       ValueError: NaN or infinity among the embeddings, or sizes that do not fit.
     """
     size = len(corpus)
+    ranked = size if ranked is None else ranked
     if len(queries) != len(task) or size != task.num_items:
         raise ValueError(
             f"{len(queries)} queries and {size} items, the task has "
@@ -57,8 +67,9 @@ def rank_embeddings(
             raise ValueError(f"NaN or infinity in {name} embedding {bad[0]}")
     tile = min(tile, -(-size // mesh.size))
     corpus_on = _spread(corpus, tile, mesh)
-    rank_block = _compiled(mesh, size, tile, min(top_k, size))
-    ranks = np.zeros(len(task.items), np.float32)
+    rank_block = _compiled(mesh, ranked, tile, min(top_k, size))
+    above = np.zeros(len(task.items), np.int32)
+    equal = np.zeros(len(task.items), np.int32)
     top = np.full((len(queries), top_k), -1, np.int32)
     for start in range(0, len(queries), block):
         stop = min(start + block, len(queries))
@@ -66,12 +77,15 @@ def rank_embeddings(
         excluded = _padded(task.exclude_offsets[start : stop + 1], task.exclude, block)
         vectors = np.zeros((block, queries.shape[1]), np.float32)
         vectors[: stop - start] = queries[start:stop]
-        got, best = jax.device_get(rank_block(vectors, corpus_on, judged, excluded))
-        first, last = task.offsets[start], task.offsets[stop]
-        ranks[first:last] = got[judged >= 0]
+        got = jax.device_get(rank_block(vectors, corpus_on, judged, excluded))
+        over, same, best = got
+        mine = slice(task.offsets[start], task.offsets[stop])
+        above[mine], equal[mine] = over[judged >= 0], same[judged >= 0]
         top[start:stop, : best.shape[1]] = best[: stop - start]
-    query = np.repeat(np.arange(len(task), dtype=np.int32), np.diff(task.offsets))
-    return Ranks(query=query, rank=ranks, top=top)
+    others = equal - (task.items < ranked)  # An item that is ranked equals itself.
+    share = {"average": 0.5, "worst": 1.0}[ties]
+    rank = (1 + above + share * others).astype(np.float32)
+    return Ranks(query=task.query, rank=rank, top=top)
 
 
 def _spread(corpus: np.ndarray, tile: int, mesh: Mesh) -> Array:
@@ -94,13 +108,13 @@ def _padded(offsets: np.ndarray, items: np.ndarray, rows: int) -> np.ndarray:
     return out
 
 
-def _compiled(mesh: Mesh, size: int, tile: int, top_k: int):
+def _compiled(mesh: Mesh, ranked: int, tile: int, top_k: int):
     axes, whole = mesh.axis_names, PartitionSpec()
     spread = jax.shard_map(
-        partial(_rank_shard, mesh=mesh, size=size, tile=tile, top_k=top_k),
+        partial(_rank_shard, mesh=mesh, ranked=ranked, tile=tile, top_k=top_k),
         mesh=mesh,
         in_specs=(whole, PartitionSpec(axes), whole, whole),
-        out_specs=(whole, whole),
+        out_specs=(whole, whole, whole),
         check_vma=False,
     )
     return jax.jit(spread)
@@ -112,31 +126,32 @@ def _rank_shard(
     judged: Array,
     excluded: Array,
     mesh: Mesh,
-    size: int,
+    ranked: int,
     tile: int,
     top_k: int,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     axes = mesh.axis_names
     device = jnp.int32(0)
     for axis in axes:
         device = device * mesh.shape[axis] + jax.lax.axis_index(axis)
+    whole = corpus.shape[0] * mesh.size
     tiles = corpus.reshape(-1, tile, corpus.shape[1])
     starts = device * corpus.shape[0] + tile * jnp.arange(len(tiles), dtype=jnp.int32)
     rows = jnp.arange(queries.shape[0])[:, None]
 
-    def score(vectors: Array, start: Array) -> Array:
+    def score(vectors: Array, start: Array, stop: int) -> Array:
         scores = jnp.matmul(queries, vectors.T, precision="highest")
         place = excluded - start
         place = jnp.where((excluded >= 0) & (place >= 0), place, tile)
         scores = scores.at[rows, place].set(OUT, mode="drop")
-        return jnp.where(start + jnp.arange(tile) < size, scores, OUT)
+        return jnp.where(start + jnp.arange(tile) < stop, scores, OUT)
 
     def pick(found: Array, at: tuple[Array, Array]) -> tuple[Array, None]:
         vectors, start = at
         place = judged - start
         here = (judged >= 0) & (place >= 0) & (place < tile)
         picked = jnp.take_along_axis(
-            score(vectors, start), jnp.clip(place, 0, tile - 1), 1
+            score(vectors, start, whole), jnp.clip(place, 0, tile - 1), 1
         )
         return jnp.where(here, picked, found), None
 
@@ -146,7 +161,7 @@ def _rank_shard(
 
     def count(carry: tuple, at: tuple[Array, Array]) -> tuple[tuple, None]:
         above, equal, best, ids = carry
-        scores = score(*at)
+        scores = score(*at, ranked)
 
         def compare(one: Array) -> tuple[Array, Array]:
             over, same = scores > one[:, None], scores == one[:, None]
@@ -170,5 +185,4 @@ def _rank_shard(
     best, chosen = jax.lax.top_k(best, top_k)
     ids = jnp.take_along_axis(ids, chosen, 1)
     ids = jnp.where(jnp.isfinite(best), ids, -1)
-    # An item is its own equal: 1 + above + (equal - 1) / 2.
-    return 0.5 + above + 0.5 * equal, ids
+    return above, equal, ids

@@ -73,19 +73,21 @@ def page(title: str, sections: Sequence[Section]) -> str:
     return "\n".join(parts) + "\n</html>\n"
 
 
-def learning_curve(lines: Sequence[Mapping[str, float]], metric: str) -> bytes:
+def learning_curve(lines: Sequence[Mapping[str, float]], metric: str | None) -> bytes:
     """Draws the loss, and a validation metric beside it, over the steps.
 
     Args:
       lines: what `recjax.train.writer.read_metrics` returns.
-      metric: for example "validation/ndcg@10".
+      metric: for example "validation/ndcg@10"; None for the loss alone.
 
     Returns:
       PNG bytes.
     """
-    figure, left = _figure(8, 3.6)
-    names = (("loss", COLOURS[0], "-"), (metric, COLOURS[2], "o-"))
-    for axis, (name, colour, style) in zip((left, left.twinx()), names, strict=True):
+    drawn, left = figure(8, 3.6)
+    curves = [(left, "loss", COLOURS[0], "-")]
+    if metric is not None:
+        curves.append((left.twinx(), metric, COLOURS[2], "o-"))
+    for axis, name, colour, style in curves:
         known = [one for one in lines if one.get(name) is not None]
         steps = [one["step"] for one in known]
         axis.plot(steps, [one[name] for one in known], style, color=colour, ms=5, lw=2)
@@ -94,24 +96,27 @@ def learning_curve(lines: Sequence[Mapping[str, float]], metric: str) -> bytes:
         axis.spines[["top", "right", "left"]].set_visible(False)
     left.set_xlabel("step")
     left.grid(axis="y", color="#eee")
-    return _png(figure)
+    return png(drawn)
 
 
-def recall_curves(results: Mapping[str, Mapping[str, float]]) -> bytes:
+def recall_curves(
+    results: Mapping[str, Mapping[str, float]], metric: str = "recall"
+) -> bytes:
     """Draws recall@K over K of each evaluation, both axes logarithmic.
 
     Args:
       results: evaluation -> metric -> figure, as in `result.json`.
+      metric: name of the figures before "@K".
 
     Returns:
       PNG bytes.
     """
-    figure, axis = _figure(8, 4)
-    axis.set(xscale="log", yscale="log", xlabel="K", ylabel="recall@K")
+    drawn, axis = figure(8, 4)
+    axis.set(xscale="log", yscale="log", xlabel="K", ylabel=f"{metric}@K")
     curves = {}
     for name, row in results.items():
         found = [
-            (m.split("@")[1], v) for m, v in row.items() if m.startswith("recall@")
+            (m.split("@")[1], v) for m, v in row.items() if m.startswith(f"{metric}@")
         ]
         points = sorted((int(k), v) for k, v in found if v > 0)
         if points:
@@ -128,7 +133,7 @@ def recall_curves(results: Mapping[str, Mapping[str, float]]) -> bytes:
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(which="both", color="#eee")
     axis.legend(frameon=False)
-    return _png(figure)
+    return png(drawn)
 
 
 def item_map(
@@ -156,7 +161,7 @@ def item_map(
     chosen = np.argsort(-weight, kind="stable")[:shown]
     place = tsne(vectors[chosen])
     groups = main_tags([tags[i] for i in chosen], len(COLOURS))
-    figure, axis = _figure(11, 8.5)
+    drawn, axis = figure(11, 8.5)
     size = 14 + 60 * weight[chosen] / max(weight.max(), 1)
     named = [name for name, _ in Counter(groups).most_common() if name]
     for name, colour in [("", GREY), *zip(named, COLOURS, strict=False)]:
@@ -179,39 +184,7 @@ def item_map(
     axis.legend(
         frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=5, fontsize=9
     )
-    return _png(figure)
-
-
-def seed_dots(
-    values: Mapping[str, Mapping[int, Mapping[str, float]]], metrics: Sequence[str]
-) -> bytes:
-    """Draws a dot a seed and a bar at the mean, a row a variant, a panel a metric.
-
-    Args:
-      values: variant -> seed -> metric -> figure.
-      metrics: what to draw.
-
-    Returns:
-      PNG bytes.
-    """
-    size = (3.2 * len(metrics) + 1.5, 0.42 * len(values) + 1.2)
-    figure, axes = _figure(*size, columns=len(metrics))
-    names = list(values)
-    for axis, metric in zip(np.atleast_1d(axes), metrics, strict=True):
-        for place, name in enumerate(names):
-            own = [one[metric] for one in values[name].values() if metric in one]
-            colour = COLOURS[place % len(COLOURS)]
-            axis.plot(own, [place] * len(own), "o", color=colour, ms=6, alpha=0.7)
-            if own:
-                mean = sum(own) / len(own)
-                axis.plot([mean], [place], "|", color="#222", ms=16, mew=2)
-        axis.set(title=metric, ylim=(len(names) - 0.5, -0.5))
-        axis.spines[["top", "right", "left"]].set_visible(False)
-        axis.grid(axis="x", color="#eee")
-        axis.set_yticks(range(len(names)), names)
-    for axis in np.atleast_1d(axes)[1:]:
-        axis.tick_params(axis="y", labelleft=False)
-    return _png(figure)
+    return png(drawn)
 
 
 def main_tags(tags: Sequence[str], most: int) -> list[str]:
@@ -245,12 +218,13 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, "</table>"])
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+    """Returns a figure of so many inches, and its axes: one, or one a row."""
     # Not pyplot: it keeps figures in a global list and may look for a display.
     from matplotlib.figure import Figure
 
-    figure = Figure((width, height), layout="constrained")
-    return figure, figure.subplots(ncols=columns)
+    drawn = Figure((width, height), layout="constrained")
+    return drawn, drawn.subplots(rows)
 
 
 def _halo() -> Any:
@@ -269,9 +243,10 @@ def _sparse(value: float) -> str:
     return f"{value:g}" if f"{value:.0e}"[0] in "25" else ""
 
 
-def _png(figure: Any) -> bytes:
+def png(drawn: Any) -> bytes:
+    """Returns a figure as PNG bytes."""
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=130)
+    drawn.savefig(out, format="png", dpi=130)
     return out.getvalue()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
+from recjax.evals.base import Examination, Findings
 from recjax.train.loop import Evaluate
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -13,7 +15,9 @@ from recjax.train.state import State
 log = logging.getLogger(__name__)
 
 MAIN = ("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10")
-"""The metrics of a table for people; all others are in `result.json`."""
+INDEX = ("index_recall@10", "index_recall@100", "index_size")
+"""The metrics of a table for people; all others are in `result.json`. `MAIN` are of a
+whole corpus, `INDEX` of a random index."""
 
 
 def during_training(program: Program) -> Evaluate:
@@ -38,7 +42,7 @@ def during_training(program: Program) -> Evaluate:
 
 def run_all(
     program: Program, state: State, known: Mapping[str, float] | None = None
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Findings]:
     """Runs every evaluation of an experiment, and says how long each took.
 
     Args:
@@ -47,19 +51,23 @@ def run_all(
       known: figures that the last step of training already found, "name/metric".
 
     Returns:
-      Evaluation name -> metric -> figure, with "seconds" among them.
+      Evaluation name -> what it found, with "seconds" among the figures.
     """
-    results = {}
+    found = {}
     for name, evaluation in program.experiment.evals.items():
         before = _under(known or {}, name)
         if before:
-            results[name] = before
+            found[name] = Findings(before)
             continue
         log.info("evaluating %s", name)
         began = time.perf_counter()
-        figures = dict(evaluation.run(program, state))
-        results[name] = {**figures, "seconds": time.perf_counter() - began}
-    return results
+        if isinstance(evaluation, Examination):
+            one = evaluation.examine(program, state)
+        else:
+            one = Findings(evaluation.run(program, state))
+        seconds = time.perf_counter() - began
+        found[name] = replace(one, figures={**one.figures, "seconds": seconds})
+    return found
 
 
 def untrained(
@@ -79,9 +87,10 @@ def table(results: Mapping[str, Mapping[str, float]]) -> str:
 
     An evaluation without any main metric shows all that it has.
     """
-    metrics = [m for m in MAIN if any(m in row for row in results.values())]
+    main = (*MAIN, *INDEX)
+    metrics = [m for m in main if any(m in row for row in results.values())]
     for row in results.values():
-        if not any(m in MAIN for m in row):
+        if not any(m in main for m in row):
             metrics += [m for m in row if m not in (*metrics, "seconds")]
     metrics.append("seconds")
     first = max(map(len, [*results, "evaluation"]))

@@ -3,8 +3,9 @@
 vectors.npy           item embeddings f32[N, D]
 items.jsonl           id and title of each item, in the order of the vectors
 index/                ScaNN index, or nothing but its plan where exact is fast
-query.jaxexport.npz   the query tower: feature arrays -> embeddings, cpu, cuda, tpu
-inputs.json, *.jsonl  how feature arrays are made from raw values
+towers.jaxexport.npz  the towers: feature arrays -> embeddings, cpu, cuda, tpu
+inputs.json, *.jsonl  how feature arrays of queries are made from raw values
+new_items/            the same of new items: from the columns of a file
 saved_model/          raw features -> ids and scores, for TensorFlow
 manifest.json         hashes, versions, sizes, and what the checks measured
 """
@@ -25,6 +26,7 @@ from recjax.data.dataset import Corpus
 from recjax.errors import UserError, nearest
 from recjax.evals.corpus import embed_all
 from recjax.export import jax_export, manifest, saved_model, scann_index, towers
+from recjax.export.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -107,16 +109,26 @@ def _write(
     k = min(spec.k, len(vectors))
     index = scann_index.build(vectors, k)
     scann_index.save(index, folder / "index")
-    features = raw_inputs.encode_all(dataset.inputs, {}, 1)
     model = program.experiment.model
-    held = towers.held(model, "query", state, features)
-    embed = towers.tower_function(model, "query")
-    jax_export.save(folder / "query.jaxexport.npz", embed, held, features)
+    features = {QUERY: raw_inputs.encode_all(dataset.inputs, {}, 1)}
+    names = {QUERY: QUERY}
+    if corpus.reader is not None:
+        names[corpus.side] = ITEM
+        (folder / NEW_ITEMS).mkdir()
+        corpus.reader.save(folder / NEW_ITEMS)
+        features[corpus.side] = {n: a[0:1] for n, a in corpus.features.items()}
+    functions = {side: towers.tower_function(model, side) for side in features}
+    jax_export.save(
+        folder / TOWERS,
+        {names[side]: function for side, function in functions.items()},
+        towers.held(model, state, features),
+        {names[side]: arrays for side, arrays in features.items()},
+    )
     if spec.saved_model:
         saved_model.write(
             folder / "saved_model",
-            query_fn=embed,
-            params=held,
+            query_fn=functions[QUERY],
+            params=towers.held(model, state, {QUERY: features[QUERY]}),
             inputs=dataset.inputs,
             vectors=vectors,
             item_ids=corpus.ids,
@@ -145,6 +157,12 @@ def _check(
         "queries": len(live),
         "jax_export_score_difference": _difference(got @ retriever.vectors.T, scores),
     }
+    if retriever.reader is not None:
+        some = slice(0, min(spec.check_queries, len(vectors)))
+        part = {n: a[some] for n, a in _corpus(program).features.items()}
+        facts["new_item_difference"] = _difference(
+            retriever.embed_features(ITEM, part), vectors[some]
+        )
     k = min(10, len(vectors))
     best = -np.sort(-scores, axis=1)[:, :k]
     items, found = retriever.index.search(got)

@@ -1,4 +1,4 @@
-"""One file that holds a JAX function for any batch size and platform."""
+"""One file that holds JAX functions for any batch size and platform."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from jax import export
 from recjax.errors import UserError
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-_FUNCTION = "function"
+_FUNCTION = "function_"
+_BROKEN = (
+    *(OSError, ValueError, KeyError, EOFError, StopIteration),
+    zipfile.BadZipFile,
+)
 
 Features = Mapping[str, Any]
 
 
 def save(
     path: str | Path,
-    function: Callable[[Any, Features], Any],
+    functions: Mapping[str, Callable[[Any, Features], Any]],
     params: Any,
-    features: Features,
+    features: Mapping[str, Features],
 ) -> None:
-    """Writes `function` and its parameters to one file.
+    """Writes functions and the parameters that they share to one file.
 
-    The parameters are stored beside the program, not as constants in it.
+    The parameters are stored once, beside the programs, not as constants in them.
 
     Args:
       path: the file (a NumPy .npz archive without pickles).
-      function: pure, (params, {name: [B, ...]}) -> array or pytree of arrays.
+      functions: name -> pure, (params, {name: [B, ...]}) -> array or pytree of arrays.
       params: a pytree of arrays.
-      features: arrays, or ShapeDtypeStructs, with a leading batch dimension. That one
-        may differ at each call; the others are fixed.
+      features: of each function: arrays, or ShapeDtypeStructs, with a leading batch
+        dimension. That one may differ at each call; the others are fixed.
 
     Raises:
       UserError: the package flatbuffers is not installed.
@@ -43,18 +47,19 @@ def save(
     _require_flatbuffers()
     leaves, tree = jax.tree.flatten(params)
     leaves = [host_array(leaf) for leaf in leaves]
-    (batch,) = export.symbolic_shape("b")
-    specs = {
-        name: jax.ShapeDtypeStruct((batch, *value.shape[1:]), value.dtype)
-        for name, value in features.items()
-    }
-
-    def flat(leaves: list[Any], features: Features) -> Any:
-        return function(jax.tree.unflatten(tree, leaves), features)
-
-    exported = export.export(jax.jit(flat), platforms=PLATFORMS)(leaves, specs)
     arrays = {_leaf(i): leaf for i, leaf in enumerate(leaves)}
-    arrays[_FUNCTION] = np.frombuffer(exported.serialize(), np.uint8)
+    for name, function in functions.items():
+        (batch,) = export.symbolic_shape("b")
+        specs = {
+            key: jax.ShapeDtypeStruct((batch, *value.shape[1:]), value.dtype)
+            for key, value in features[name].items()
+        }
+
+        def flat(leaves: list[Any], features: Features, function=function) -> Any:
+            return function(jax.tree.unflatten(tree, leaves), features)
+
+        exported = export.export(jax.jit(flat), platforms=PLATFORMS)(leaves, specs)
+        arrays[_FUNCTION + name] = np.frombuffer(exported.serialize(), np.uint8)
     with open(path, "wb") as file:
         np.savez(file, **arrays)
 
@@ -65,8 +70,8 @@ def host_array(leaf: Any) -> np.ndarray:
     return leaf.astype(jax.dtypes.canonicalize_dtype(leaf.dtype), copy=False)
 
 
-def load(path: str | Path) -> Callable[[Features], Any]:
-    """Returns the saved function of the features alone, jit-compiled on first use.
+def load(path: str | Path) -> dict[str, Callable[[Features], Any]]:
+    """Returns the functions of the features alone, each jit-compiled on first use.
 
     Raises:
       UserError: the file is missing, truncated or not such a file, or the package
@@ -75,19 +80,30 @@ def load(path: str | Path) -> Callable[[Features], Any]:
     _require_flatbuffers()
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            exported = export.deserialize(bytearray(archive[_FUNCTION].tobytes()))
-            wanted = exported.in_avals[: len(archive.files) - 1]
+            programs = {
+                name.removeprefix(_FUNCTION): export.deserialize(
+                    bytearray(archive[name].tobytes())
+                )
+                for name in archive.files
+                if name.startswith(_FUNCTION)
+            }
+            held = len(archive.files) - len(programs)
+            wanted = next(iter(programs.values())).in_avals[:held]
             # NumPy stores bfloat16 and other extension types as raw bytes.
             leaves = [
                 archive[_leaf(i)].view(aval.dtype) for i, aval in enumerate(wanted)
             ]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         raise UserError(
             f"{path}: not a readable jax.export artefact ({error}); "
             "it is missing or broken: export it anew"
         ) from error
     leaves = jax.device_put(leaves)
-    call = jax.jit(exported.call)
+    return {name: _bound(program, leaves) for name, program in programs.items()}
+
+
+def _bound(program: export.Exported, leaves: list[Any]) -> Callable[[Features], Any]:
+    call = jax.jit(program.call)
     return lambda features: call(leaves, dict(features))
 
 

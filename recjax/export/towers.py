@@ -12,6 +12,10 @@ from recjax.models.base import whole_tables
 from recjax.train.state import State
 from recjax.typing import Array
 
+QUERY, ITEM = "query", "item"
+"""What a bundle calls its towers, whatever the sides of the model are called."""
+TOWERS, NEW_ITEMS = "towers.jaxexport.npz", "new_items"
+
 Features = Mapping[str, Any]
 TowerFn = Callable[[Any, Features], Array]
 
@@ -26,15 +30,24 @@ def tower_function(model: Model, side: str) -> TowerFn:
     return embed
 
 
-def held(model: Model, side: str, state: State, features: Features) -> Any:
-    """Returns what a side needs of a state, in host memory.
+def held(model: Model, state: State, features: Mapping[str, Features]) -> Any:
+    """Returns what some sides need of a state, in host memory, each part once.
 
     Args:
       model: the model.
-      side: for example "query".
       state: the trained state.
-      features: arrays of any number of examples.
+      features: side, for example "query" -> arrays of any number of examples.
     """
+    params: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
+    for side, given in features.items():
+        one = _held(model, side, state, given)
+        params |= one["params"]
+        tables |= one["tables"]
+    return jax.device_get({"params": params, "tables": tables})
+
+
+def _held(model: Model, side: str, state: State, features: Features) -> Any:
     tables = {name: state.tables[name] for name in model.side_rows(side, features)}
     params = dict(state.params)
     whole = jax.tree.map(_shape, {"params": params, "tables": tables})
@@ -50,7 +63,7 @@ def held(model: Model, side: str, state: State, features: Features) -> Any:
     parts = jax.tree.unflatten(tree, is_read)["params"]
     unread = [n for n, p in parts.items() if jax.tree.leaves(p) and not _any(p)]
     wanted = {name: part for name, part in params.items() if name not in unread}
-    return jax.device_get({"params": wanted, "tables": tables})
+    return {"params": wanted, "tables": tables}
 
 
 def _any(part: Any) -> bool:

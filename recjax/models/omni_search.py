@@ -9,7 +9,7 @@ from functools import partial
 import jax.numpy as jnp
 
 from recjax import rng
-from recjax.features import Sides
+from recjax.features import DenseFeature, Sides
 from recjax.models import groups, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.models.pair_counts import PairCounts
@@ -59,12 +59,18 @@ class OmniSearch:
         """Returns the tables, each as tall as the largest feature that uses it.
 
         Raises:
-          ValueError: a kind has no tower, or a tower names a table or feature that does
-            not exist.
+          ValueError: a kind has no tower, a frozen vector another width, or a tower
+            names a table or feature that does not exist.
         """
         for kind in sides:
             if kind not in self._tower_of:
                 raise ValueError(f"model.tower_of says nothing of {kind!r}")
+            frozen = sides[kind].get(self.legacy.get(kind, ""))
+            if kind in self.legacy and frozen != DenseFeature(self.legacy_width):
+                raise ValueError(
+                    f"model.legacy: {kind!r} has {self.legacy[kind]!r} of "
+                    f"{frozen or 'no width'}; model.legacy_width = {self.legacy_width}"
+                )
         users = ((kind, self._tower(kind), sides[kind]) for kind in sides)
         return tables.specs(self.tables, users)
 

@@ -50,6 +50,7 @@ def specs(
     Raises:
       ValueError: a tower names a table or feature that does not exist, or nobody uses a
         table.
+      UserError: an encoder has no vector for every id of its feature.
     """
     tallest: dict[str, IdFeature] = {}
     for side, tower, features in users:
@@ -60,6 +61,8 @@ def specs(
                     f"{sorted(features)}." + nearest(name, features)
                 )
             feature = features[name]
+            if hasattr(module, "check"):
+                module.check(name, feature)
             for table in module.row_ids(np.zeros((1, 1), np.int32)):
                 if table not in tables:
                     raise ValueError(f"{side}/{name} names no table {table!r}")

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax.numpy as jnp
 
+from recjax.features import IdFeature
 from recjax.nn.bag import bag
+from recjax.nn.mlp import unit
 from recjax.typing import Array, Batch, Float, Int
 
 
@@ -58,3 +60,35 @@ class Bag(nn.Module):
             return total
         square = jnp.sum(total * total, -1, keepdims=True)
         return total / (square + 1e-6) ** (self.norm / 2)
+
+
+class Scaled(nn.Module):
+    """Another input's vector at a length of its own: its share of scores that add up.
+
+    Attributes:
+      of: the input.
+      length: of its vector; zeros stay zeros.
+    """
+
+    of: nn.Module
+    length: float = 1.0
+
+    def row_ids(self, ids: Int[Array, "B L"]) -> dict[str, Int[Array, "B L"]]:
+        """Names the rows that the input needs, by table."""
+        return self.of.row_ids(ids)
+
+    def check(self, name: str, feature: IdFeature) -> None:
+        """Raises UserError where the input cannot take a feature."""
+        if hasattr(self.of, "check"):
+            self.of.check(name, feature)
+
+    @nn.compact
+    def __call__(
+        self,
+        name: str,
+        features: Batch,
+        rows: Mapping[str, tuple[Array, Array]],
+        train: bool,
+    ) -> Float[Array, "B D"]:
+        """Returns one vector a row."""
+        return self.length * unit(self.of(name, features, rows, train))

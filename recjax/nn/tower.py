@@ -25,10 +25,11 @@ class Tower(nn.Module):
       residual: add the joined inputs to what the layers make of them.
       dropout: rate inside the layers.
       normalize: scale embeddings to length 1, so that scores are cosines.
-      fixed: feature name -> a module without parameters, whose vector is joined to the
-        embedding once training is over: the scores of the two parts add up. Training
-        does not see it, for what was counted from the training events looks far better
-        on them than on others.
+      fixed: feature name -> a module whose vector is joined to the embedding once
+        training is over: the scores of the two parts add up. Training does not see it,
+        for what was counted from the training events looks far better on them than on
+        others. Its parameters, if it has any, keep their start: see
+        `Experiment.warm_start`.
       join: inputs are added up, or laid side by side in the order of their names.
       norm: layers start with a LayerNorm of the joined inputs.
     """
@@ -78,8 +79,13 @@ class Tower(nn.Module):
             deep = mlp(nn.LayerNorm(name="norm")(total) if self.norm else total, train)
             total = total + deep if self.residual else deep
         parts = [unit(total) if self.normalize else total]
-        if not train:
-            for name, module in self.fixed.items():
+        for name, module in self.fixed.items():
+            # In training, only to make its parameters; one of tables has none.
+            if not train or (
+                self.is_initializing() and not module.row_ids(features[name])
+            ):
                 fixed = module.copy(name=f"{name}_fixed")
-                parts.append(fixed(name, features, rows[f"fixed/{name}"], train))
+                parts.append(
+                    fixed(name, features, rows.get(f"fixed/{name}", {}), False)
+                )
         return jnp.concatenate(parts, -1)

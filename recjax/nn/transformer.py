@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from recjax.errors import UserError
+from recjax.features import IdFeature
 from recjax.nn.dropout import Dropout
 from recjax.typing import Array, Batch, Float, Int
 
@@ -86,6 +87,25 @@ class Transformer(nn.Module):
         """Names no table rows: there is no table."""
         del ids
         return {}
+
+    def check(self, name: str, feature: IdFeature) -> None:
+        """Checks that the encoder has a vector for every id of a feature.
+
+        Raises:
+          UserError: it has not, or too few positions.
+        """
+        sizes = self.settings
+        for wanted, held, field in (
+            (feature.rows, sizes.vocabulary, "vocabulary"),
+            (feature.length, sizes.max_length, "max_length"),
+        ):
+            if wanted > held:
+                what = "ids" if field == "vocabulary" else "ids a text"
+                raise UserError(
+                    f"feature {name!r} has {wanted} {what}, the encoder's settings "
+                    f"say {field}={held}: make it {wanted}, or take the tokenizer "
+                    "that belongs to the encoder"
+                )
 
     @nn.compact
     def __call__(

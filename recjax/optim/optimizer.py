@@ -66,6 +66,16 @@ class Lamb:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """Parameters that stay as they start, without any state."""
+
+    def transform(self, factor: optax.Schedule) -> optax.GradientTransformation:
+        """Returns the transformation that moves nothing."""
+        del factor
+        return optax.set_to_zero()
+
+
+@dataclass(frozen=True)
 class Optimizer:
     """Rules by path; the first pattern that matches a whole path decides.
 

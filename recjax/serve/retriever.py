@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from recjax.data import inputs as raw_inputs
+from recjax.data import item_readers
+from recjax.data.dataset import Column, ItemReader, NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError, nearest
 from recjax.export import jax_export, manifest, scann_index
+from recjax.export.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +46,10 @@ class Retriever:
       titles: item titles [N].
       vectors: item embeddings [N, D].
       index: finds neighbours of embeddings.
-      inputs: how feature arrays are made from raw values.
-      query: feature arrays -> embeddings.
+      inputs: how feature arrays of queries are made from raw values.
+      towers: name -> feature arrays to embeddings: "query", and "item" for new items.
+      reader: how a file of new items becomes feature arrays; None where the bundle
+        embeds none.
     """
 
     ids: tuple[str, ...]
@@ -52,7 +57,8 @@ class Retriever:
     vectors: np.ndarray
     index: scann_index.Index
     inputs: Mapping[str, Input]
-    query: Any
+    towers: Mapping[str, Any]
+    reader: ItemReader | None = None
 
     @classmethod
     def open(cls, folder: Path, verify: bool = True) -> Retriever:
@@ -75,13 +81,16 @@ class Retriever:
             vectors = np.load(folder / "vectors.npy")
         except (OSError, ValueError, LookupError, TypeError, EOFError) as error:
             raise UserError(f"{folder} is no whole bundle: {error}") from error
+        new = folder / NEW_ITEMS
+        reader = item_readers.load(new, ids) if new.is_dir() else None
         return cls(
             ids,
             titles,
             vectors,
             scann_index.load(folder / "index"),
             raw_inputs.load(folder, ids),
-            jax_export.load(folder / "query.jaxexport.npz"),
+            jax_export.load(folder / TOWERS),
+            reader,
         )
 
     def embed(self, raw: Mapping[str, Sequence[Any]]) -> np.ndarray:
@@ -106,7 +115,62 @@ class Retriever:
         if count == 0:
             raise UserError("there is nothing to ask: give a text or a history")
         features = raw_inputs.encode_all(self.inputs, raw, count)
-        return np.asarray(self.query(features))
+        return self.embed_features(QUERY, features)
+
+    def embed_items(
+        self,
+        path: Path,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """Embeds the items of a file, whether the bundle knows them or not.
+
+        Args:
+          path: CSV, TSV or Parquet file with the columns of the bundle's corpus.
+          columns: recjax's column name -> the file's, where they differ.
+          encoding: of a CSV file.
+
+        Returns:
+          Their ids, and f32[n, D] in the order of the file.
+
+        Raises:
+          UserError: the bundle embeds no new items, or the file has a problem.
+        """
+        if self.reader is None:
+            raise UserError("this bundle embeds no new items: its data reads none")
+        ids: list[str] = []
+        vectors = []
+        for part in self.reader.read(path, columns or {}, encoding):
+            blank = _blank(part)
+            if len(blank):
+                log.warning(
+                    "the bundle knows nothing of %d of %d items: %s ...",
+                    len(blank),
+                    len(part.ids),
+                    part.ids[blank[0]],
+                )
+            vectors.append(self.embed_features(ITEM, part.features))
+            ids += part.ids
+        return tuple(ids), np.concatenate(vectors)
+
+    def embed_features(
+        self, tower: str, features: Mapping[str, Column], block: int = 1_024
+    ) -> np.ndarray:
+        """Embeds feature arrays, block by block in few compiled shapes, f32[N, D].
+
+        Args:
+          tower: "query" or "item".
+          features: name -> [N, ...].
+          block: rows at a time.
+        """
+        size, found = len(next(iter(features.values()))), []
+        for start in range(0, size, block):
+            stop = min(start + block, size)
+            # Powers of two: few shapes are ever compiled.
+            rows = min(block, 1 << (stop - start - 1).bit_length())
+            part = {n: _padded(a[start:stop], rows) for n, a in features.items()}
+            found.append(np.asarray(self.towers[tower](part))[: stop - start])
+        return np.concatenate(found)
 
     def search(self, raw: Mapping[str, Sequence[Any]], k: int) -> list[list[Found]]:
         """Returns the best `k` items of each query; items of its history are left out.
@@ -122,18 +186,31 @@ class Retriever:
             {id for name in known if name in raw for id in raw[name][row]}
             for row in range(len(queries))
         ]
-        items, scores = self.index.search(queries)
-        wanted = k + max(map(len, seen), default=0)
+        return self.nearest(queries, k, seen)
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, hidden: Sequence[set[str]] | None = None
+    ) -> list[list[Found]]:
+        """Returns the best `k` items of each embedding.
+
+        Args:
+          vectors: f32[B, D].
+          k: number of results.
+          hidden: ids that are left out, of each embedding.
+        """
+        hidden = [set()] * len(vectors) if hidden is None else hidden
+        items, scores = self.index.search(vectors)
+        wanted = k + max(map(len, hidden), default=0)
         if wanted > items.shape[1]:
             wanted = min(wanted, len(self.ids))
-            items, scores = scann_index.exact_search(queries, self.vectors, wanted)
+            items, scores = scann_index.exact_search(vectors, self.vectors, wanted)
         return [
             [
                 Found(self.ids[i], self.titles[i], float(score))
                 for i, score in zip(row, values, strict=True)
-                if i >= 0 and self.ids[i] not in hidden
+                if i >= 0 and self.ids[i] not in out
             ][:k]
-            for row, values, hidden in zip(items, scores, seen, strict=True)
+            for row, values, out in zip(items, scores, hidden, strict=True)
         ]
 
 
@@ -170,3 +247,16 @@ def answer(
         return json.dumps([vars(one) for one in found], indent=2)
     lines = [f"{one.score:8.4f}  {one.id:>12}  {one.title}" for one in found]
     return "\n".join(["   score            id  title", *lines])
+
+
+def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+    return np.pad(rows, ((0, size - len(rows)), *((0, 0),) * (rows.ndim - 1)))
+
+
+def _blank(items: NewItems) -> np.ndarray:
+    """Returns the items of which every feature is zero."""
+    said = np.zeros(len(items.ids), bool)
+    for column in items.features.values():
+        rows = column[0 : len(said)]
+        said |= (rows != 0).reshape(len(rows), -1).any(1)
+    return np.flatnonzero(~said)

@@ -10,6 +10,7 @@ from pathlib import Path
 from recjax import disk
 from recjax.evals import report
 from recjax.sweep import table
+from recjax.sweep.picture import seed_dots
 from recjax.sweep.plan import Cell
 
 ABOUT = (
@@ -60,7 +61,7 @@ def write(
         ],
         "values": found,
     }
-    picture = report.seed_dots(found, shown)
+    picture = seed_dots(found, shown)
     sections = [
         report.Section("Table", about, table=lines),
         report.Section("Every seed", "A dot a seed, a bar at the mean.", picture),

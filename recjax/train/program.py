@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from recjax.data.dataset import Dataset
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
 from recjax.experiment import Experiment, Runtime
+from recjax.pretrained import warm_start
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train import checkpoint
@@ -37,12 +38,14 @@ class Program:
       runtime: where it runs.
       dataset: the opened data.
       mesh: the devices.
+      kept: what evaluations of the newest state share.
     """
 
     experiment: Experiment
     runtime: Runtime
     dataset: Dataset
     mesh: Mesh
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> Array:
@@ -66,8 +69,22 @@ class Program:
         )
 
     def init(self) -> State:
-        """Returns the state of step 0."""
-        return self._init(put_batch(self.example_batch, self.mesh))
+        """Returns the state of step 0, warm starts in their place.
+
+        Raises:
+          UserError: a warm start does not fit the model.
+        """
+        state = self._init(put_batch(self.example_batch, self.mesh))
+        starts = self.experiment.warm_start
+        if not starts:
+            return state
+        params = warm_start.fill(state.params, starts)
+        placed = jax.tree.map(
+            lambda value, like: jax.device_put(value, like.sharding),
+            params,
+            self.like.params,
+        )
+        return state.replace(params=placed)
 
     @cached_property
     def like(self) -> State:

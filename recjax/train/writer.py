@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import socket
 import struct
 import time
@@ -109,8 +110,9 @@ class _Board:
         )
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
-        # TensorBoard takes no "@" in a name, and says so for each one.
-        values = [self._scalar(k.replace("@", "_at_"), v) for k, v in figures.items()]
+        # TensorBoard takes no other signs in a name, and says so for each one.
+        tags = [re.sub(r"[^-/\w.]", "_", n.replace("@", "_at_")) for n in figures]
+        values = map(self._scalar, tags, figures.values())
         now = time.time()
         self._append(
             *(self._event(wall_time=now, step=step, summary=v) for v in values)

@@ -33,9 +33,9 @@ def test_only_due_evaluations_of_the_trained_state_run_in_training():
 
 def test_what_the_last_step_found_is_not_evaluated_again():
     evals = {"a": Fake(1, True, {"mrr": 0.1}), "b": Fake(0, False, {"mrr": 0.2})}
-    results = schedule.run_all(program(evals), None, {"a/mrr": 0.9, "loss": 1.0})
-    assert results["a"] == {"mrr": 0.9} and evals["a"].calls == 0
-    assert results["b"]["mrr"] == 0.2 and results["b"]["seconds"] >= 0
+    found = schedule.run_all(program(evals), None, {"a/mrr": 0.9, "loss": 1.0})
+    assert found["a"].figures == {"mrr": 0.9} and evals["a"].calls == 0
+    assert found["b"].figures["mrr"] == 0.2 and found["b"].figures["seconds"] >= 0
 
 
 def test_the_table_shows_main_metrics_and_all_of_an_evaluation_without_any():

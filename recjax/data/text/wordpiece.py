@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from recjax.data.text.learn_pieces import learn_pieces
 from recjax.errors import UserError
 
 FILES = ("tokenizer.json", "vocab.txt")
@@ -97,18 +99,16 @@ class WordPiece:
           length: most ids of one text.
         """
         package = _package()
-        from tokenizers import models, trainers
-
-        learner = package.Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-        _read_as_bert(learner, {})
+        reader = package.Tokenizer(package.models.WordPiece(unk_token=UNKNOWN))
+        _read_as_bert(reader, {})
+        words: Counter[str] = Counter()
+        for text in texts:
+            clean = reader.normalizer.normalize_str(text)
+            split = reader.pre_tokenizer.pre_tokenize_str(clean)
+            words.update(word for word, _ in split)
         special = [PADDING, UNKNOWN, START, END]
-        learner.train_from_iterator(
-            texts,
-            trainers.WordPieceTrainer(
-                vocab_size=size, special_tokens=special, show_progress=False
-            ),
-        )
-        places = learner.get_vocab()
+        pieces = learn_pieces(words, size - len(special))
+        places = {piece: i for i, piece in enumerate([*special, *pieces])}
         return cls(_definition(places, {}), length)
 
     def save(self, path: str | Path) -> None:

@@ -1,0 +1,77 @@
+"""Tmall: what does a shopper look at next? HierTCN over days of shopping.
+
+recjax data prepare tmall
+recjax train experiments/hiertcn_tmall.py --workdir runs/hiertcn_tmall
+
+The last day of each user is test, the day before validation.
+"""
+
+from dataclasses import replace
+
+from recjax.data.sessions_lanes import Packed
+from recjax.data.sessions_next import NextInSession
+from recjax.data.sessions_split import LastSessionOut
+from recjax.evals.session import SessionRanking
+from recjax.evals.session_cheap import (
+    HISTORY,
+    SKIP,
+    MarkovBaseline,
+    SessionPopularity,
+)
+from recjax.experiment import Experiment
+from recjax.losses.pairwise import ItemSoftmax
+from recjax.models.hier_tcn import SessionModel
+from recjax.nn.gru import Gru
+from recjax.nn.hier import HierTcn, SessionStates
+from recjax.nn.tcn import Tcn
+from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+
+WIDTH = 128
+
+
+def experiment() -> Experiment:
+    """Returns the experiment."""
+    return Experiment(
+        name="hiertcn_tmall",
+        seed=0,
+        steps=2_000,
+        data=NextInSession(
+            "tmall",
+            split=LastSessionOut(),
+            layout=Packed(lanes=32, events=48, sessions=24),
+            negatives=4_096,
+        ),
+        model=SessionModel(
+            encoder=HierTcn(
+                high=SessionStates(Gru(WIDTH), dropout=0.2),
+                low=Tcn(WIDTH, blocks=3, kernel=3, convs=1),
+                width=WIDTH,
+                dropout=0.4,
+                skip=True,
+            ),
+            width=WIDTH,
+            cosine=True,
+            scale=16.0,
+        ),
+        losses={"softmax": ItemSoftmax()},
+        optimizer=Optimizer(
+            rules={"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(2e-3)},
+            schedule=WarmupCosine(warmup=100),
+        ),
+        evals={
+            "hiertcn": SessionRanking("test"),
+            "popularity": SessionPopularity("test"),
+            "markov": MarkovBaseline("test"),
+            "markov_history": MarkovBaseline("test", options=HISTORY),
+            "skip_history": MarkovBaseline("test", options=SKIP),
+            "validation": SessionRanking("validation", every=500, nth=8),
+        },
+        best="validation/mrr",
+    )
+
+
+def tiny() -> Experiment:
+    """Returns the same experiment, small enough for continuous integration."""
+    full = experiment()
+    data = replace(full.data, layout=Packed(8, 48, 16), negatives=64)
+    return replace(full, name="hiertcn_tmall_tiny", steps=20, data=data)

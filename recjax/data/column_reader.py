@@ -1,0 +1,101 @@
+"""Items whose features are made from columns of a CSV, TSV or Parquet file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recjax.data import inputs as raw_inputs
+from recjax.data.columns import Column
+from recjax.data.dataset import NewItems
+from recjax.data.inputs import IdListInput, Input
+from recjax.data.report import Findings
+from recjax.data.tables import read_table
+from recjax.data.validate import clean, known_columns
+from recjax.errors import UserError
+
+KIND = "columns"
+INDEX = "reader.json"
+
+
+@dataclass(frozen=True)
+class ColumnReader:
+    """Makes a feature of one or several columns of text.
+
+    Attributes:
+      schema: the columns of the file; the first holds the ids.
+      sources: feature -> columns whose texts are joined, those that are not empty.
+      inputs: feature -> how it is made from that text.
+    """
+
+    schema: tuple[Column, ...]
+    sources: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, Input]
+
+    def encode(
+        self, raw: Mapping[str, Sequence[str]], count: int
+    ) -> dict[str, np.ndarray]:
+        """Returns the feature arrays of `count` items.
+
+        Args:
+          raw: column -> one text an item; a column left out is empty.
+          count: number of items.
+        """
+        features = {}
+        for name, kind in self.inputs.items():
+            columns = [raw[c] for c in self.sources[name] if c in raw]
+            rows = zip(*columns, strict=True) if columns else [()] * count
+            texts = [" ".join(part for part in row if part) for row in rows]
+            given = texts
+            if isinstance(kind, IdListInput):
+                given = [[text] if text else [] for text in texts]
+            features[name] = kind.encode(given)
+        return features
+
+    def read(
+        self, path: Path, columns: Mapping[str, str], encoding: str
+    ) -> Iterator[NewItems]:
+        """Yields the items of a file at once; see `ItemReader`.
+
+        Raises:
+          UserError: the file cannot be used, or a row of it is bad.
+        """
+        findings, columns = Findings(), known_columns(columns, self.schema)
+        table = read_table(path, self.schema, columns, encoding, findings)
+        frame = clean(table, self.schema, "s", 0, findings)
+        report = findings.report()
+        if frame is None or not report.ok:
+            raise UserError(str(report))
+        names = [column.name for column in self.schema if column.name in frame.columns]
+        raw = {name: frame[name].fill_null("").to_list() for name in names}
+        ids = tuple(raw[self.schema[0].name])
+        yield NewItems(ids, self.encode(raw, len(ids)))
+
+    def save(self, folder: Path) -> None:
+        """Writes the reader to a folder."""
+        about = {
+            "kind": KIND,
+            "schema": [asdict(column) for column in self.schema],
+            "sources": dict(self.sources),
+        }
+        (folder / INDEX).write_text(json.dumps(about, indent=2) + "\n")
+        raw_inputs.save(folder, self.inputs)
+
+    @classmethod
+    def load(cls, folder: Path, about: Mapping, item_ids: tuple[str, ...]):
+        """Reads what `save` wrote.
+
+        Args:
+          folder: the folder.
+          about: its index.
+          item_ids: the corpus's own ids in index order.
+        """
+        return cls(
+            tuple(Column(**column) for column in about["schema"]),
+            {name: tuple(columns) for name, columns in about["sources"].items()},
+            raw_inputs.load(folder, item_ids),
+        )

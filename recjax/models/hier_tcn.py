@@ -1,0 +1,241 @@
+"""A session model: an encoder over rows of events, and scores of items by it.
+
+HierTCN and its rivals differ in the encoder alone (`recjax.nn.hier`, `recjax.nn.flat`);
+items, losses, memory, evaluation and serving are the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from recjax import rng
+from recjax.features import Sides
+from recjax.models.base import RowIds, TableRows, TableSpec
+from recjax.nn.session import Encoder, Row
+from recjax.outputs import ItemScores
+from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
+
+ITEM, TARGET, BIAS = "item", "target", "bias"
+EPS = 1e-12
+
+
+@dataclass(frozen=True)
+class SessionModel:
+    """Scores `scale * <item, user> + bias` from an encoder of sessions.
+
+    Attributes:
+      encoder: row of events -> user vectors; its `width` is that of item vectors.
+      width: `D`.
+      tied: items are read and scored by the same vectors, as in the paper; else by two
+        tables, as in the authors' code on one-hot items.
+      bias: items have a bias: how popular they are.
+      cosine: vectors are scaled to length 1 before they meet.
+      scale: factor of the scores; with `cosine`, an inverse temperature.
+      vectors_dropout: rate on the vectors of items that are scored.
+      start: standard deviation of the starting values of tables.
+    """
+
+    encoder: Encoder
+    width: int
+    tied: bool = True
+    bias: bool = True
+    cosine: bool = False
+    scale: float = 1.0
+    vectors_dropout: float = 0.0
+    start: float = 0.05
+
+    @property
+    def scored(self) -> str:
+        """Name of the table of the vectors that are scored."""
+        return ITEM if self.tied else TARGET
+
+    def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
+        """Returns the tables, a row an item; row 0 is none.
+
+        Raises:
+          ValueError: the encoder's vectors have another width.
+        """
+        if self.encoder.width != self.width:
+            raise ValueError(
+                f"the encoder gives vectors of {self.encoder.width}, items have "
+                f"{self.width}: set model.width and model.encoder.width alike"
+            )
+        rows = sides["candidate"]["item"].rows
+        normal = partial(_normal, scale=self.start)
+        specs = {ITEM: TableSpec(rows, self.width, normal)}
+        if not self.tied:
+            specs[TARGET] = TableSpec(rows, self.width, normal)
+        if self.bias:
+            specs[BIAS] = TableSpec(rows, 1, lambda key, shape: jnp.zeros(shape))
+        return specs
+
+    def rows(self, batch: Batch) -> RowIds:
+        """Names the rows of events, of drawn items and of items shown."""
+        read = {"event": batch["item"]}
+        scored = {"own": batch["item"], "drawn": batch["negative_id"] + 1}
+        if "shown" in batch:
+            scored["shown"] = batch["shown"]
+        named = {ITEM: {**read, **scored} if self.tied else read}
+        if not self.tied:
+            named[TARGET] = scored
+        if self.bias:
+            named[BIAS] = scored
+        return named
+
+    def init(
+        self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
+    ) -> tuple[Params, Memory]:
+        """Returns the encoder's parameters, and the memory of lanes that met nobody."""
+        del rows
+        lanes = batch["item"].shape[0]
+        memory = self.encoder.start(lanes, self.width)
+        row = Row.of(batch, jnp.zeros((*batch["item"].shape, self.width)))
+        variables = self.encoder.init({"params": key}, row, memory, False)
+        return {"encoder": variables["params"]}, memory
+
+    def apply(
+        self,
+        params: Params,
+        rows: Mapping[str, TableRows],
+        batch: Batch,
+        memory: Memory,
+        key: PRNGKey,
+    ) -> tuple[ItemScores, Memory]:
+        """Returns the scores of what follows and of other items, and the new memory."""
+        events = rows[ITEM].values[rows[ITEM].index["event"]]
+        rngs = {"dropout": rng.stream(key, "encoder")}
+        user, memory = self._users(params, batch, events, memory, rngs)
+        user = user.reshape(-1, self.width)
+        positions = user.shape[0]
+
+        def vectors(use: str) -> tuple[Array, Array]:
+            table = rows[self.scored]
+            found = self._item(table.values[table.index[use]])
+            found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
+            if not self.bias:
+                return found, jnp.zeros(found.shape[:-1])
+            return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]
+
+        own, own_bias = vectors("own")
+        own = own.reshape(positions, -1)
+        drawn, drawn_bias = vectors("drawn")
+        shown_scores = jnp.zeros((positions, 0))
+        shown = jnp.zeros((positions, 0), jnp.int32)
+        if "shown" in batch:
+            shown = batch["shown"].reshape(positions, -1)
+            items, shown_bias = vectors("shown")
+            items = items.reshape(*shown.shape, -1)
+            shown_scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
+            shown_scores += shown_bias.reshape(shown.shape)
+        outputs = ItemScores(
+            own=jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1),
+            drawn=user @ drawn.T * self.scale + drawn_bias,
+            shown=shown_scores,
+            distance=jnp.sum((user - own) ** 2, -1),
+            own_id=batch["item"].reshape(-1) - 1,
+            drawn_id=batch["negative_id"],
+            shown_there=shown > 0,
+            own_draw_logq=batch["positive_draw_logq"].reshape(-1),
+            drawn_draw_logq=batch["negative_draw_logq"],
+            weight=batch["weight"].reshape(-1),
+        )
+        # The state goes on, its gradient does not: BPTT is cut where rows are.
+        return outputs, jax.lax.stop_gradient(memory)
+
+    def users(
+        self,
+        params: Params,
+        events: Float[Array, "B L D"],
+        batch: Batch,
+        memory: Memory,
+    ) -> tuple[Float[Array, "B L E"], Memory]:
+        """Returns the query before each event, no randomness, and the memory after.
+
+        A query meets `embed(..., "candidate", ...)` by dot product.
+
+        Args:
+          params: dense parameters.
+          events: rows of the table of items, one an event.
+          batch: what `lane_arrays` returns.
+          memory: before the rows.
+        """
+        user, memory = self._users(params, batch, events, memory, None)
+        user = user * self.scale
+        one = jnp.ones((*user.shape[:-1], int(self.bias)))
+        return jnp.concatenate([user, one], -1), memory
+
+    def side_rows(self, side: str, features: Batch) -> RowIds:
+        """Names the rows of candidates.
+
+        Raises:
+          ValueError: a query; users have states, not features: see `users`.
+        """
+        if side != "candidate":
+            raise ValueError("a session model embeds no queries: stream their events")
+        tables = (self.scored, BIAS) if self.bias else (self.scored,)
+        return {table: {"item": features["item"]} for table in tables}
+
+    def embed(
+        self, params: Params, rows: Mapping[str, TableRows], side: str, features: Batch
+    ) -> Float[Array, "B D"]:
+        """Returns vectors of items, the bias in the last number."""
+        del params, side, features
+        found = rows[self.scored]
+        vectors = self._item(found.values[found.index["item"][:, 0]])
+        if not self.bias:
+            return vectors
+        bias = rows[BIAS].values[rows[BIAS].index["item"][:, 0]]
+        return jnp.concatenate([vectors, bias], -1)
+
+    def _item(self, vectors: Array) -> Array:
+        return _unit(vectors) if self.cosine else vectors
+
+    def _users(
+        self,
+        params: Params,
+        batch: Batch,
+        events: Float[Array, "B L D"],
+        memory: Memory,
+        rngs: dict[str, PRNGKey] | None,
+    ) -> tuple[Float[Array, "B L D"], Memory]:
+        row = Row.of(batch, self._item(events))
+        variables = {"params": params["encoder"]}
+        train = rngs is not None
+        user, memory = self.encoder.apply(variables, row, memory, train, rngs=rngs)
+        return self._item(user), memory
+
+
+def lane_row(
+    item: Int[Array, "B L"], place: Int[Array, "B L"], age: Int[Array, "B L"], gap: Any
+) -> dict[str, Array]:
+    """Returns the arrays of lanes that hold one session each, or a part of it."""
+    lanes = item.shape[0]
+    return {
+        "item": item,
+        "slot": jnp.zeros(item.shape, jnp.int32),
+        "place": place,
+        "age": age,
+        "filled": jnp.ones((lanes, 1), bool),
+        "fresh": age[:, :1] == place[:, :1],
+        "gap": gap,
+    }
+
+
+def _unit(x: Array) -> Array:
+    return x / jnp.sqrt(jnp.sum(x * x, -1, keepdims=True) + EPS)
+
+
+def _dropped(x: Array, rate: float, key: PRNGKey) -> Array:
+    if not rate:
+        return x
+    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0.0)
+
+
+def _normal(key: PRNGKey, shape: tuple[int, int], scale: float) -> Array:
+    return scale * jax.random.normal(key, shape)

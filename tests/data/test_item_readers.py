@@ -1,0 +1,117 @@
+"""What is known, read from a file as if it were new, has the features it has."""
+
+import numpy as np
+import polars as pl
+import pytest
+import small
+import tiny_catalog as tiny
+
+from recjax.data import item_readers
+from recjax.data.catalog import load_catalog
+from recjax.data.column_reader import ColumnReader
+from recjax.data.entity_features import EntityFeatures, vector_columns
+from recjax.data.entity_reader import EntityReader
+from recjax.data.entity_text import FieldText
+from recjax.data.prepare import prepare_catalog
+from recjax.data.text_features import NGrams
+from recjax.errors import UserError
+
+
+def same(found, wanted, order):
+    assert set(found) == set(wanted)
+    for name, column in wanted.items():
+        got = found[name][0 : len(order)]
+        assert got.dtype == column[order].dtype
+        np.testing.assert_array_equal(got, column[order], err_msg=name)
+
+
+def again(reader, folder, ids):
+    """Returns the reader that a bundle would hold."""
+    folder.mkdir()
+    reader.save(folder)
+    return item_readers.load(folder, ids)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns(tmp_path, suffix):
+    dataset = small.experiment().data.open(0)
+    corpus, known = dataset.corpora["item"], dataset.interactions
+    assert isinstance(corpus.reader, ColumnReader)
+    reader = again(corpus.reader, tmp_path / "reader", corpus.ids)
+    order = np.random.default_rng(0).permutation(len(corpus))[:9]
+    columns = {
+        name: [values[i] for i in order]
+        for name, values in (
+            ("item", known.item_ids),
+            ("title", known.titles),
+            ("tags", known.tags),
+        )
+    }
+    frame, path = pl.DataFrame(columns), tmp_path / f"items.{suffix}"
+    frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
+    (found,) = reader.read(path, {}, "utf-8")
+    assert found.ids == tuple(columns["item"])
+    same(found.features, corpus.features, order)
+    new = {"item": ["n"], "title": [columns["title"][0]]}
+    features = reader.encode(new, 1)
+    assert features["item"].tolist() == [[0]]
+    words = reader.encode({"title": [columns["title"][0]]}, 1)["text"]
+    np.testing.assert_array_equal(features["text"], words)
+    assert words.any() and not reader.encode({}, 2)["text"].any()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return tiny.write(tmp_path_factory.mktemp("catalog"))
+
+
+@pytest.fixture(scope="module")
+def catalog(files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("prepared") / "out"
+    return load_catalog(prepare_catalog(**files, out=out))
+
+
+@pytest.fixture(scope="module")
+def features(catalog):
+    fields = ("title", "board_title", "image_caption")
+    texts = [
+        text for e in catalog.entities.values() for t in e.texts.values() for text in t
+    ]
+    vocabulary = NGrams(40, 40, 40).build(texts)
+    vectors = vector_columns(catalog.entities, ("gs_v5", "item_is_v2", "ue_v4"), 3)
+    return EntityFeatures(FieldText(vocabulary, fields, 8, 20), vectors)
+
+
+@pytest.mark.parametrize("kind", ["pin", "product"])
+def test_entities(catalog, features, files, tmp_path, kind):
+    reader = again(EntityReader(features), tmp_path / "reader", ())
+    entities = catalog.entities[kind]
+    (found,) = reader.read(files[f"{kind}s"], {}, "utf-8")
+    assert found.ids == tuple(entities.ids)
+    wanted = features.read(entities)
+    assert wanted["text"][0:1].any() and wanted["ue_v4.present"][0:3].any()
+    same(found.features, wanted, np.arange(len(entities)))
+
+
+def test_an_entity_of_which_little_is_known(features, tmp_path, caplog):
+    path = tmp_path / "new.parquet"
+    pl.DataFrame({"id": ["n"], "item_title": ["a red chair"]}).write_parquet(path)
+    with caplog.at_level("INFO"):
+        (found,) = EntityReader(features).read(path, {}, "utf-8")
+    assert "has no board_title, image_caption, gs_v5" in caplog.text
+    assert found.features["text"][0:1].any()
+    for name in ("gs_v5", "item_is_v2", "ue_v4"):
+        assert not found.features[name][0:1].any()
+        assert not found.features[f"{name}.present"][0:1].any()
+
+
+def test_bad_files(features, tmp_path):
+    reader, path = EntityReader(features), tmp_path / "bad.parquet"
+    pl.DataFrame({"id": ["n", "n"]}).write_parquet(path)
+    with pytest.raises(UserError, match="id given twice"):
+        list(reader.read(path, {}, "utf-8"))
+    with pytest.raises(UserError, match="no such column here.*Did you mean 'title'"):
+        list(reader.read(path, {"titel": "x"}, "utf-8"))
+    (tmp_path / "reader").mkdir()
+    with pytest.raises(UserError, match=r"reader.json: cannot be read.*export anew"):
+        item_readers.load(tmp_path / "reader", ())

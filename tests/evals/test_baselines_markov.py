@@ -1,0 +1,85 @@
+"""Markov chains and recency against loops over a user's events."""
+
+import numpy as np
+import pytest
+import sessions as support
+
+from recjax.data.sessions_split import LastSessionOut
+from recjax.data.splits import TEST
+from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
+from recjax.evals.baselines.recency import Recency
+
+
+def setting(seed=0):
+    known = support.sessions(seed, users=15, items=9)
+    parts = LastSessionOut().parts(known)
+    train = (parts != TEST)[known.event_session]
+    return known, train, np.flatnonzero(~train)
+
+
+def naive(known, train, event, options):
+    """Scores the items before one event, looking at the log line by line."""
+    size = len(known.item_ids)
+    user = known.session_user[known.event_session]
+    part = known.event_session if options.of == "session" else user
+    counts, scores = np.zeros((size, size)), np.zeros(size)
+    for later in np.flatnonzero(train):
+        for gap in range(1, options.steps + 1):
+            if later >= gap and part[later - gap] == part[later]:
+                counts[known.item[later - gap], known.item[later]] += 1 / gap
+    if options.normalize:
+        counts /= np.maximum(counts.sum(1, keepdims=True), 1e-12)
+    for back in range(1, options.last + 1):
+        if event >= back and part[event - back] == part[event]:
+            scores += options.decay ** (back - 1) * counts[known.item[event - back]]
+    past = [e for e in range(event - 1, -1, -1) if user[e] == user[event]]
+    for back, before in enumerate(past):
+        if options.history_decay is None:
+            if known.item[before] not in known.item[past[:back]]:
+                scores[known.item[before]] += options.history
+        else:
+            weight = options.history * options.history_decay**back
+            scores[known.item[before]] += weight
+    popular = np.bincount(known.item[train], minlength=size)
+    return scores + options.popularity * popular / popular.max()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        MarkovOptions(),
+        MarkovOptions(of="session", normalize=True),
+        MarkovOptions(steps=3, last=2, decay=0.3, history=0.2),
+        MarkovOptions(steps=2, last=3, history=0.5, history_decay=0.7),
+    ],
+)
+def test_scores_against_a_loop(options):
+    known, train, targets = setting()
+    chain = Markov.fit(known, train, targets, options)
+    got = chain.scores(0, len(targets))
+    for row, event in enumerate(targets):
+        wanted = naive(known, train, event, options)
+        np.testing.assert_allclose(got[row], wanted, atol=1e-5)
+
+
+def test_recency_counts_the_window_before_a_target():
+    known, _, targets = setting(1)
+    got = Recency.fit(known, targets, 7_200).scores(0, len(targets))
+    for row, event in enumerate(targets):
+        at = known.timestamp[event]
+        inside = (known.timestamp < at) & (known.timestamp >= at - 7_200)
+        wanted = np.bincount(known.item[inside], minlength=9)
+        np.testing.assert_array_equal(got[row], wanted)
+
+
+def test_recent_markov_keeps_to_the_window():
+    known, train, targets = setting(2)
+    chain = Markov.fit(known, train, targets, MarkovOptions(of="session"))
+    window = Recency.fit(known, targets, 20_000)
+    got = RecentMarkov(chain, window, 0.5).scores(0, len(targets))
+    counts, scores = (one.scores(0, len(targets)) for one in (window, chain))
+    first = known.place[targets] == 0
+    np.testing.assert_array_equal(got[first], counts[first])
+    rest = ~first[:, None] & (counts > 0)
+    np.testing.assert_allclose(got[rest], (scores + 0.5 * counts)[rest], rtol=1e-6)
+    assert not got[counts == 0].any() and rest.any()
