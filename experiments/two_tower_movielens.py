@@ -120,3 +120,29 @@ def tiny() -> Experiment:
         title_length=24,
     )
     return replace(full, name="two_tower_movielens_tiny", steps=20, data=data)
+
+
+def sweep(base: Experiment) -> dict[str, Experiment]:
+    """Returns the base, and the base without one of its parts each."""
+    model, softmax = base.model, base.losses["softmax"]
+    query, candidate = model.query, model.candidate
+    evenly = query.clone(inputs={**query.inputs, "history": Bag("watched")})
+    learned = {
+        name: table
+        for name, table in model.tables.items()
+        if name not in ("follows", "followed")
+    }
+    alone = replace(
+        model,
+        query=query.clone(fixed={}),
+        candidate=candidate.clone(fixed={}),
+        tables=learned,
+    )
+    sharp = replace(softmax, label_smoothing=0.0)
+    return {
+        "base": base,
+        "no_recency": replace(base, model=replace(model, query=evenly)),
+        "no_counted": replace(base, model=alone, data=replace(base.data, neighbours=0)),
+        "no_smoothing": replace(base, losses={"softmax": sharp}),
+        "no_text": replace(base, data=replace(base.data, text_share=0.0)),
+    }

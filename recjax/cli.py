@@ -7,7 +7,6 @@ Heavy imports are inside the commands, so that `--help` is quick.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from recjax import cli_data, cli_session, cli_users
+from recjax import cli_data, cli_session, cli_sweep, cli_users, disk
 from recjax.errors import UserError
 
 App = tyro.extras.SubcommandApp
@@ -26,6 +25,7 @@ Repeated = tyro.conf.UseAppendAction
 
 app = App()
 app.command(cli_data.app, name="data", help="Prepares and checks data sets.")
+app.command(cli_sweep.sweep, name="sweep")
 app.command(cli_session.app, name="session", help="Serves users' sessions.")
 app.command(cli_users.app, name="users", help="PinnerSage: many embeddings a user.")
 DEFAULT_RUNTIME = "configs/cpu.py"
@@ -72,6 +72,7 @@ def train(
     set: Repeated[tuple[str, ...]] = (),
     set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
+    variant: str = "",
     profile: bool = False,
     debug: Literal["no", "nans", "nojit"] = "no",
 ) -> None:
@@ -84,6 +85,7 @@ def train(
       set: override, for example --set model.query.width=128; may be repeated.
       set_runtime: override of the runtime, for example log_every=10; may be repeated.
       tiny: take tiny() instead of experiment().
+      variant: take this one of sweep() instead.
       profile: trace ten steps into WORKDIR/profile.
       debug: "nans" stops at the operation that makes a NaN, "nojit" runs without
         compilation.
@@ -91,7 +93,7 @@ def train(
     from recjax.runs import train_run
     from recjax.train.run_folder import Request
 
-    request = Request(experiment, on, tiny, set, set_runtime)
+    request = Request(experiment, on, tiny, set, set_runtime, variant)
     train_run(request, workdir, profile, debug)
 
 
@@ -211,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             use_underscores=True,
             description=__doc__.splitlines()[0],
         )
+        # What is still in the buffer must not fail when nobody listens any more.
+        sys.stdout.flush()
     except UserError as error:
         print(f"recjax: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -220,8 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         raise SystemExit(1) from None
     except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
+        if error.filename is None and error.errno not in disk.FULL:
             raise
-        reason = f"{error.filename or 'cannot write'}: {error.strerror}"
+        reason = disk.told(error.errno, error.strerror)
+        reason = f"{error.filename or 'cannot write the output'}: {reason}"
         print(f"recjax: error: {reason}", file=sys.stderr)
         raise SystemExit(2) from None

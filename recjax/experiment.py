@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -108,17 +109,60 @@ class Runtime:
 _LEAST = {"log_every": 1, "checkpoint_every": 1, "keep": 1, "prefetch": 0, "threads": 0}
 
 
-def load_experiment(path: str, tiny: bool = False) -> Experiment:
+def load_experiment(path: str, tiny: bool = False, variant: str = "") -> Experiment:
     """Runs an experiment file and returns its experiment.
 
     Args:
       path: a Python file that defines `experiment()`.
       tiny: take `tiny()` instead.
+      variant: take what `sweep()` makes of it under this name.
 
     Raises:
-      UserError: no such file, it fails, no such function, or it returns something else.
+      UserError: no such file, it fails, no such function, no such variant, or it
+        returns something else.
     """
-    return _call(path, "tiny" if tiny else "experiment", Experiment, "experiments")
+    if not variant:
+        return _call(path, "tiny" if tiny else "experiment", Experiment, "experiments")
+    variants = load_sweep(path, tiny)
+    if variant not in variants:
+        known = ", ".join(variants) or "none: it defines no sweep()"
+        raise UserError(
+            f"{path}: there is no variant {variant!r}; there are {known}."
+            + nearest(variant, variants)
+        )
+    return variants[variant]
+
+
+def load_sweep(path: str, tiny: bool = False) -> dict[str, Experiment]:
+    """Returns the variants of an experiment file, {} where it defines no `sweep()`.
+
+    Args:
+      path: a Python file; its `sweep(base)`, or `sweep()`, returns name -> variant,
+        the first of which is what the others are compared with.
+      tiny: the base is `tiny()` instead of `experiment()`.
+
+    Raises:
+      UserError: as `load_experiment`.
+    """
+    base = load_experiment(path, tiny)
+    module = _import_file(Path(path), "experiments")
+    if not hasattr(module, "sweep"):
+        return {}
+    takes = inspect.signature(module.sweep).parameters
+    if tiny and not takes:
+        raise UserError(
+            f"{path}: sweep() knows no tiny twin; write `def sweep(base)`, which gets "
+            "tiny() or experiment(), or leave --tiny away"
+        )
+    with _blamed_on(path):
+        variants = module.sweep(base) if takes else module.sweep()
+    named = isinstance(variants, Mapping) and all(
+        isinstance(name, str) and name and isinstance(one, Experiment)
+        for name, one in variants.items()
+    )
+    if not named or not variants:
+        raise UserError(f"{path}: sweep() must return a mapping: name -> Experiment")
+    return dict(variants)
 
 
 def load_runtime(path: str) -> Runtime:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from recjax import disk
 from recjax.errors import UserError
 from recjax.evals import schedule
 from recjax.evals.base import Findings, check_tasks
@@ -27,6 +28,7 @@ from recjax.train.run_folder import (
     create,
     environment,
     request_of,
+    settings_digest,
     write_result,
 )
 from recjax.train.state import State
@@ -84,6 +86,7 @@ def train_run(
         {
             "name": program.experiment.name,
             "seed": program.experiment.seed,
+            "settings": settings_digest(program.experiment),
             "results": results,
             "environment": environment(),
             **({"training": seconds} if seconds else {}),
@@ -109,9 +112,9 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         results = {name: dict(one.figures) for name, one in found.items()}
         known = schedule.untrained(program, results)
         step = int(state.step)
-        (run / "eval.json").write_text(
-            json.dumps({"step": step, "results": results}, indent=2) + "\n"
-        )
+        text = json.dumps({"step": step, "results": results}, indent=2)
+        with disk.writing("the run folder", run, "free space and run it again"):
+            disk.write_text(run / "eval.json", text + "\n")
         print(f"step {step}\n{schedule.table(results)}", flush=True)
         _report(run, program, found)
         if not watch:
@@ -158,7 +161,11 @@ def export_run(run: Path, to: Path, best: bool = False) -> None:
     spec = program.experiment.export
     # A bundle of another kind than two towers knows how to write itself.
     write = getattr(spec, "write", write_bundle)
-    print(write(program, state, to))
+    with disk.writing(
+        "the bundle", to, "free space, or choose another folder with --to"
+    ):
+        text = write(program, state, to)
+    print(text)
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
@@ -185,7 +192,9 @@ def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
         log.warning("no report.html: pip install matplotlib")
         return
     experiment = program.experiment
-    page = write_report(run, experiment.name, found, read_metrics(run), experiment.best)
+    lines = read_metrics(run)
+    with disk.writing("the report of", run, disk.GO_ON):
+        page = write_report(run, experiment.name, found, lines, experiment.best)
     log.info("report: %s", page)
 
 

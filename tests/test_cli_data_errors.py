@@ -204,7 +204,7 @@ def test_arguments_of_prepare(capfd, tmp_path, monkeypatch):
     message = command.fails(capfd, *given, tmp_path / "taken")
     assert "taken exists and is no prepared data set" in message
     message = command.fails(capfd, *given, path / "inside")
-    assert "Cannot write the prepared data set" in message
+    assert "cannot write the prepared data set" in message
     assert command.misused(capfd, *given, "x", "--unit", "h").startswith("╭─ Invalid")
 
 

@@ -22,7 +22,7 @@ from recjax.data.next_item import NextItem, NextItemData
 from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
 from recjax.data.sessions_next import NextInSession, NextInSessionData
-from recjax.experiment import load_experiment, load_runtime
+from recjax.experiment import load_experiment, load_runtime, load_sweep
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
@@ -185,6 +185,23 @@ def test_model_data_and_optimizer_fit_together(name, tiny):
         lambda a: a.shape, state
     )
     assert set(step[1].overflow) <= set(state.tables)
+
+
+VARIANTS = [
+    (name, variant)
+    for name in ("two_tower_movielens",)  # Those of others have no tiny twin.
+    for variant in load_sweep(str(small.ROOT / "experiments" / f"{name}.py"))
+]
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_every_variant_of_a_sweep_can_be_trained(name, variant):
+    path = str(small.ROOT / "experiments" / f"{name}.py")
+    experiment = load_experiment(path, tiny=True, variant=variant)
+    data = opened(experiment.data, experiment.seed)
+    program = Program(experiment, on("cpu"), data, make_mesh({"data": 1}))
+    step = jax.eval_shape(program.step(), program.like, program.example_batch)
+    assert jax.tree.structure(step[0]) == jax.tree.structure(program.like)
 
 
 def prepare(name, folder):

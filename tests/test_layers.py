@@ -11,7 +11,7 @@ LINES = 300
 
 ORDER = (
     ("errors", "typing"),
-    ("tree", "rng", "features", "outputs"),
+    ("tree", "rng", "features", "outputs", "disk"),
     ("sharding",),
     ("nn", "losses", "metrics", "optim"),
     ("models", "data"),
@@ -23,7 +23,8 @@ ORDER = (
     ("serve",),
     ("launch",),
     ("users", "runs", "doctor"),
-    ("cli_data", "cli_users"),
+    ("sweep",),
+    ("cli_data", "cli_users", "cli_sweep"),
     ("cli_session",),
     ("cli",),
     ("__main__",),

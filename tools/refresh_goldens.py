@@ -2,7 +2,8 @@
 
     python tools/refresh_goldens.py && git diff tests/goldens
 
-One file an experiment: its settings, those of `tiny()` that differ, and where it runs.
+One file an experiment: its settings, those of `tiny()` and of each variant of `sweep()`
+that differ, and where it runs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from recjax import settings
-from recjax.experiment import load_experiment, load_runtime
+from recjax.experiment import load_experiment, load_runtime, load_sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDENS = ROOT / "tests" / "goldens"
@@ -47,7 +48,13 @@ def _what(path: Path) -> str:
     )
     known = set(full.splitlines())
     changed = [line for line in tiny.splitlines() if line not in known]
-    return "\n".join([full, "# tiny() differs in", *changed, ""])
+    parts = [full, "# tiny() differs in", *changed, ""]
+    for name, variant in load_sweep(str(path)).items():
+        text = settings.to_text(variant).splitlines()
+        gone = [f"- {line}" for line in full.splitlines() if line not in text]
+        new = [f"+ {line}" for line in text if line not in known]
+        parts += [f"# sweep() {name!r} differs in", *gone, *new, ""]
+    return "\n".join(parts)
 
 
 def _on(path: Path) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import shutil
 import socket
 import sys
@@ -16,11 +15,13 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from recjax import disk
 from recjax.data.datasets.base import Builder
 from recjax.data.records import ABOUT, sizes
 from recjax.errors import UserError
 
 MARK = ".partial-"
+FIX = "free space, or choose a folder you may write with --out or $RECJAX_CACHE"
 
 
 def write(
@@ -56,23 +57,18 @@ def write(
             )
     work = path.parent / f".{path.name}{MARK}{socket.gethostname()}-{os.getpid()}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        shutil.rmtree(work, ignore_errors=True)
-        staged = _build(builder, work)
-        for name, write_file in (extra or {}).items():
-            write_file(staged / name)
-        made = {"kind": kind, "source": source, "bytes": sizes(staged)}
-        (staged / ABOUT).write_text(json.dumps(made, indent=1) + "\n")
-        if path.exists():
-            path.rename(work / "replaced")
-        staged.rename(path)
-    except OSError as error:
-        raise UserError(
-            f"Cannot write the prepared data set {path}: "
-            f"{error.strerror or error}. Free some space, or choose a folder that you "
-            "may write with --out or $RECJAX_CACHE."
-        ) from error
+        with disk.writing("the prepared data set", path, FIX):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
+            shutil.rmtree(work, ignore_errors=True)
+            staged = _build(builder, work)
+            for name, write_file in (extra or {}).items():
+                write_file(staged / name)
+            made = {"kind": kind, "source": source, "bytes": sizes(staged)}
+            (staged / ABOUT).write_text(json.dumps(made, indent=1) + "\n")
+            if path.exists():
+                path.rename(work / "replaced")
+            staged.rename(path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return path
@@ -82,15 +78,8 @@ def _build(builder: Callable[..., Builder], work: Path) -> Path:
     """Writes every config below `work` and returns the folder that holds them."""
     for config in getattr(builder, "func", builder).BUILDER_CONFIGS:
         made = builder(config=config.name, data_dir=work, file_format="array_record")
-        try:
-            with _quiet():
-                made.download_and_prepare()
-        except (RuntimeError, ValueError) as error:
-            # array_record tells of a full disk in such an error's text alone.
-            failed = re.search(r"\b\w+\(\) failed: ([^;]+);", str(error))
-            if failed is None:
-                raise
-            raise OSError(failed[1]) from error
+        with _quiet():
+            made.download_and_prepare()
     return work / made.name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recjax import disk
 from recjax.evals import pictures, report
 from recjax.evals.base import SHOWN_AT, Findings
 from recjax.evals.report import Section
@@ -49,9 +50,9 @@ def write_report(
     for section in made:
         if section.picture is not None:
             name = section.title.lower().replace(" ", "_") + ".png"
-            (folder / PLOTS / name).write_bytes(section.picture)
+            disk.write_bytes(folder / PLOTS / name, section.picture)
     page = folder / PAGE
-    page.write_text(report.page(title, made), encoding="utf-8")
+    disk.write_text(page, report.page(title, made))
     return page
 
 

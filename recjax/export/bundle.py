@@ -65,8 +65,9 @@ def write_bundle(program: Program, state: State, folder: Path) -> str:
       folder: where to; it appears only when everything is written and checked.
 
     Raises:
-      UserError: the experiment exports nothing, a package is missing, the folder cannot
-        be written, or the bundle does not do what the live model does.
+      UserError: the experiment exports nothing, a package is missing, or the bundle
+        does not do what the live model does.
+      OSError: the folder cannot be written.
     """
     spec = program.experiment.export
     if spec is None:
@@ -90,11 +91,6 @@ def write_bundle(program: Program, state: State, folder: Path) -> str:
         manifest.write(partial, info)
         manifest.verify(partial)
         partial.rename(folder)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the bundle {folder}: {error}; free space, or choose another "
-            "folder with --to"
-        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import re
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from recjax import tree
+from recjax import disk, tree
 from recjax.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -131,9 +128,7 @@ class Checkpoints:
             except FileNotFoundError:
                 # An old checkpoint, which Orbax deletes at this moment.
                 continue
-            temporary = listing.with_suffix(".tmp")
-            temporary.write_text(json.dumps(files))
-            temporary.replace(listing)
+            disk.write_text(listing, json.dumps(files))
         for listing in self.folder.glob("*.files.json"):
             if int(listing.name.split(".")[0]) not in kept:
                 listing.unlink(missing_ok=True)
@@ -236,21 +231,8 @@ def _checksum(path: Path) -> int:
     return value
 
 
-@contextlib.contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Tells a full or read-only disk as the user's error."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        # TensorStore's threads tell the system's errors as ValueError.
-        code = re.search(r"os_error_code='(\d+)'", str(error))
-        if isinstance(error, ValueError) and code is None:
-            raise
-        told = os.strerror(int(code[1])) if code else error.strerror or error
-        raise UserError(
-            f"cannot write checkpoints to {folder}: {told}; free space or choose "
-            "another --workdir, then run the same command again to go on"
-        ) from error
+def _disk_errors(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return disk.writing("checkpoints to", folder, disk.GO_ON)
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from recjax import disk
 from recjax.data.pipeline import HostBatch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.state import State
@@ -143,7 +144,8 @@ class Best:
         self._checkpoints.save(step, state)
         self._checkpoints.settle(wait=True)
         note = {"metric": self._metric, "step": step, "value": value}
-        self._note.write_text(json.dumps(note) + "\n")
+        with disk.writing("the run folder", self._note.parent, disk.GO_ON):
+            disk.write_text(self._note, json.dumps(note) + "\n")
 
     def close(self) -> None:
         """Waits for what is being written."""

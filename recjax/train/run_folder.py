@@ -7,10 +7,10 @@ the files, so that a later edit does not change what a finished run was; and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from recjax import settings
+from recjax import disk, settings
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError, nearest
 from recjax.experiment import Experiment, Runtime, load_experiment, load_runtime
@@ -40,6 +40,7 @@ class Request:
       tiny: the experiment's small twin.
       set: overrides of the experiment, "path=value".
       set_runtime: overrides of the runtime.
+      variant: name in the experiment file's `sweep()`; "" takes the experiment itself.
     """
 
     experiment: str
@@ -47,6 +48,7 @@ class Request:
     tiny: bool = False
     set: tuple[str, ...] = ()
     set_runtime: tuple[str, ...] = ()
+    variant: str = ""
 
     def resolve(self) -> tuple[Experiment, Runtime]:
         """Returns the experiment and the runtime, overrides applied.
@@ -54,7 +56,7 @@ class Request:
         Raises:
           UserError: a file, a path or a value is wrong.
         """
-        experiment = load_experiment(self.experiment, self.tiny)
+        experiment = load_experiment(self.experiment, self.tiny, self.variant)
         runtime = load_runtime(self.runtime)
         experiment = settings.override(experiment, self.set)
         _check_evals(experiment)
@@ -70,30 +72,42 @@ def create(workdir: Path, request: Request) -> None:
     experiment, runtime = request.resolve()
     text = settings.to_text(experiment)
     record = workdir / "experiment.txt"
-    try:
+    with disk.writing("the run folder", workdir, disk.GO_ON):
         workdir.mkdir(parents=True, exist_ok=True)
         _mine(workdir)
-        if record.exists() and _begun(workdir):
-            _same(workdir, record.read_text().split("\n\n")[0], text)
+        agree(workdir, experiment)
         facts = "\n".join(f"{k}: {v}" for k, v in environment().items())
         where = settings.to_text(runtime)
-        record.write_text(f"{text.strip()}\n\n{where.strip()}\n\n{facts}\n")
+        disk.write_text(record, f"{text.strip()}\n\n{where.strip()}\n\n{facts}\n")
         for source, name in zip(
             (request.experiment, request.runtime), COPIES, strict=True
         ):
             if Path(source).resolve() != (workdir / name).resolve():
-                shutil.copyfile(source, workdir / name)
+                disk.write_text(workdir / name, Path(source).read_text("utf-8"))
         saved = {
             "tiny": request.tiny,
             "set": list(request.set),
             "set_runtime": list(request.set_runtime),
+            "variant": request.variant,
         }
-        (workdir / "run.json").write_text(json.dumps(saved, indent=2) + "\n")
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
-            f"cannot write the run folder {workdir}: {reason}; choose another --workdir"
-        ) from error
+        disk.write_text(workdir / "run.json", json.dumps(saved, indent=2) + "\n")
+
+
+def agree(workdir: Path, experiment: Experiment) -> None:
+    """Checks that a run that has begun in a folder is of these settings.
+
+    Raises:
+      UserError: it is not; the message names the settings.
+    """
+    record = workdir / "experiment.txt"
+    if record.exists() and _begun(workdir):
+        before = record.read_text().split("\n\n")[0]
+        _same(workdir, before, settings.to_text(experiment))
+
+
+def settings_digest(experiment: Experiment) -> str:
+    """Returns a hash of all settings, which says of a result whose it is."""
+    return hashlib.sha256(settings.to_text(experiment).encode()).hexdigest()
 
 
 def request_of(workdir: Path) -> Request:
@@ -115,6 +129,7 @@ def request_of(workdir: Path) -> Request:
             saved["tiny"],
             tuple(saved["set"]),
             tuple(saved["set_runtime"]),
+            saved.get("variant", ""),  # Older runs name none.
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
@@ -124,9 +139,8 @@ def write_result(workdir: Path, result: Mapping[str, Any]) -> None:
     """Adds to `result.json`, what tables of results are made of."""
     path = workdir / "result.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({**before, **result}, indent=2) + "\n")
-    temporary.replace(path)
+    with disk.writing("the run folder", workdir, disk.GO_ON):
+        disk.write_text(path, json.dumps({**before, **result}, indent=2) + "\n")
 
 
 def environment() -> dict[str, str]:

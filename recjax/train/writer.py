@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import socket
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from recjax import disk
 
 
 class Writer:
@@ -19,11 +25,16 @@ class Writer:
         Args:
           workdir: the run folder.
           start: first step to come; later lines of an earlier attempt are dropped.
+
+        Raises:
+          UserError: they cannot be written.
         """
-        self._path = workdir / "metrics.jsonl"
-        _drop_after(self._path, start)
-        self._lines = self._path.open("a", buffering=1)
-        self._board = _tensorboard(workdir / "tensorboard", start)
+        self._workdir = workdir
+        with self._writing():
+            path = workdir / "metrics.jsonl"
+            _drop_after(path, start)
+            self._lines = disk.Appender(path)
+            self._board = _tensorboard(workdir / "tensorboard", start)
 
     def write(self, step: int, figures: Mapping[str, float]) -> None:
         """Writes figures of one step.
@@ -31,22 +42,25 @@ class Writer:
         Args:
           step: steps done.
           figures: name -> number.
+
+        Raises:
+          UserError: the disk is full; what was written before stays whole.
         """
         clean = {k: v if math.isfinite(v) else None for k, v in figures.items()}
-        self._lines.write(
-            json.dumps({"step": step, "time": time.time(), **clean}) + "\n"
-        )
-        if self._board is not None:
-            for name, value in figures.items():
-                # TensorBoard takes no other signs in a name, and says so for each one.
-                tag = re.sub(r"[^-/\w.]", "_", name.replace("@", "_at_"))
-                self._board.add_scalar(tag, value, step)
+        line = json.dumps({"step": step, "time": time.time(), **clean}) + "\n"
+        with self._writing():
+            self._lines.append(line.encode())
+            if self._board is not None:
+                self._board.write(step, figures)
 
     def close(self) -> None:
         """Closes the files."""
         self._lines.close()
         if self._board is not None:
             self._board.close()
+
+    def _writing(self):
+        return disk.writing("the run folder", self._workdir, disk.GO_ON)
 
 
 def read_metrics(workdir: Path) -> list[dict[str, float]]:
@@ -68,14 +82,58 @@ def _drop_after(path: Path, start: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError):
             continue
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(kept))
-    temporary.replace(path)
+    disk.write_text(path, "".join(kept))
 
 
-def _tensorboard(folder: Path, start: int):
+class _Board:
+    """Writes scalars as TensorBoard events.
+
+    Not `tensorboardX.SummaryWriter`: it writes in a thread of its own, which a full
+    disk ends, and after ten more figures the training waits for it for ever.
+    """
+
+    def __init__(self, folder: Path, start: int) -> None:
+        from tensorboardX import summary
+        from tensorboardX.proto import event_pb2
+        from tensorboardX.record_writer import masked_crc32c
+
+        self._event: Callable[..., Any] = event_pb2.Event
+        self._scalar, self._check = summary.scalar, masked_crc32c
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
+        self._file = disk.Appender(folder / f"events.out.tfevents.{name}")
+        begun = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        # The reader drops what an earlier attempt wrote from this step on.
+        self._append(
+            self._event(wall_time=time.time(), file_version="brain.Event:2"),
+            self._event(wall_time=time.time(), step=start + 1, session_log=begun),
+        )
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        # TensorBoard takes no other signs in a name, and says so for each one.
+        tags = [re.sub(r"[^-/\w.]", "_", n.replace("@", "_at_")) for n in figures]
+        values = map(self._scalar, tags, figures.values())
+        now = time.time()
+        self._append(
+            *(self._event(wall_time=now, step=step, summary=v) for v in values)
+        )
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _append(self, *events: Any) -> None:
+        self._file.append(b"".join(self._record(e.SerializeToString()) for e in events))
+
+    def _record(self, data: bytes) -> bytes:
+        """Returns a TFRecord: length, data, and the masked checksum of each."""
+        size = struct.pack("<Q", len(data))
+        return b"".join(
+            part + struct.pack("<I", self._check(part)) for part in (size, data)
+        )
+
+
+def _tensorboard(folder: Path, start: int) -> _Board | None:
     try:
-        from tensorboardX import SummaryWriter
+        return _Board(folder, start)
     except ImportError:
         return None
-    return SummaryWriter(str(folder), purge_step=start + 1, write_to_disk=True)

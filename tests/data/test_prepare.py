@@ -196,7 +196,7 @@ def test_an_empty_folder_may_be_filled(events, tmp_path):
 
 
 def test_a_place_that_cannot_be_written(events):
-    with pytest.raises(UserError, match="Cannot write the prepared data set.*--out"):
+    with pytest.raises(UserError, match="cannot write the prepared data set.*--out"):
         prepare.prepare_interactions(events, out=events / "below")
 
 
@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, limit):
         *(events, tmp_path / "out" / "mine", limit),
     )
     assert done.returncode == 2, done.stderr
-    assert "File too large. Free some space" in done.stdout
+    assert "File too large; free space" in done.stdout
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -23,6 +23,18 @@ def fails(capfd, *arguments):
     return message
 
 
+def refused(capfd, *arguments):
+    """The same for a command that says something before it fails."""
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    _, err = capfd.readouterr()
+    assert caught.value.code == 2, err
+    assert "Traceback" not in err, err
+    assert err.count(START) == 1, err
+    return err.split(START)[1]
+
+
 def misused(capfd, *arguments):
     """The same for what the parser of arguments itself refuses."""
     capfd.readouterr()

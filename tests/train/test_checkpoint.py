@@ -161,7 +161,7 @@ def test_a_full_disk(folder, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(checkpoints._manager, "save", full)
-    with pytest.raises(UserError, match="No space left on device; free space"):
+    with pytest.raises(UserError, match=r"disk is full \(No space left on device\)"):
         checkpoints.save(40, state(40))
 
 

@@ -1,0 +1,1 @@
+"""Several variants of an experiment, each with several seeds, and their table."""
