@@ -102,6 +102,8 @@ def test_it_stops_cleanly_and_goes_on(files, tmp_path):
         env=small.environment(),
         stderr=subprocess.PIPE,
         text=True,
+        # Where tests run in the background, a shell may have told us to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     run = work / "base" / "seed_3"
     try:
