@@ -1,8 +1,10 @@
 """A disk that is full: what is told, and that nothing is lost or half-written."""
 
+import contextlib
 import errno
 import os
 import resource
+import signal
 
 import pytest
 
@@ -10,38 +12,41 @@ from recjax import disk
 from recjax.errors import UserError
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def no_file_over_1_kb():
-    # Fails in the same calls as a full disk, and needs no rights.
-    import signal
-
+    # Fails in the same calls as a full disk, and needs no rights. It must end within
+    # the test: pytest itself may be writing its dots to a larger file.
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-def test_a_text_is_replaced_whole_or_not_at_all(tmp_path, no_file_over_1_kb):
+def test_a_text_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "result.json"
-    disk.write_text(path, "first\n")
-    with pytest.raises(OSError, match="File too large"):
-        disk.write_text(path, "x" * 1_001)
-    assert path.read_bytes() == b"first\n"
-    assert list(tmp_path.iterdir()) == [path]
-    disk.write_text(path, "y" * 1_000)
+    with no_file_over_1_kb():
+        disk.write_text(path, "first\n")
+        with pytest.raises(OSError, match="File too large"):
+            disk.write_text(path, "x" * 1_001)
+        assert path.read_bytes() == b"first\n"
+        assert list(tmp_path.iterdir()) == [path]
+        disk.write_text(path, "y" * 1_000)
     assert path.read_bytes() == b"y" * 1_000
 
 
-def test_a_record_is_appended_whole_or_not_at_all(tmp_path, no_file_over_1_kb):
-    file = disk.Appender(tmp_path / "log")
-    file.append(b"a" * 600)
-    with pytest.raises(OSError):
-        file.append(b"b" * 600)
-    assert (tmp_path / "log").read_bytes() == b"a" * 600
-    file.append(b"c" * 400)
-    file.close()
+def test_a_record_is_appended_whole_or_not_at_all(tmp_path):
+    with no_file_over_1_kb():
+        file = disk.Appender(tmp_path / "log")
+        file.append(b"a" * 600)
+        with pytest.raises(OSError):
+            file.append(b"b" * 600)
+        assert (tmp_path / "log").read_bytes() == b"a" * 600
+        file.append(b"c" * 400)
+        file.close()
     assert (tmp_path / "log").read_bytes() == b"a" * 600 + b"c" * 400
 
 
