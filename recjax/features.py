@@ -43,6 +43,16 @@ class ImageFeature:
     size: int
 
 
+def present(name: str) -> str:
+    """Returns the name of the feature that tells which vectors of `name` exist."""
+    return f"{name}.present"
+
+
+def field_of(name: str) -> str:
+    """Returns the name of the feature that tells the field of each id of `name`."""
+    return f"{name}.field"
+
+
 Feature = IdFeature | DenseFeature | ImageFeature
 Features = Mapping[str, Feature]
 Sides = Mapping[str, Features]

@@ -10,7 +10,7 @@ import numpy as np
 from recjax import rng
 from recjax.data.catalog_schema import TYPES
 from recjax.data.entities import Catalog, Pairs, offsets_of
-from recjax.data.splits import SPLITS, TEST, TRAIN, VALIDATION, query_split
+from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError, nearest
 
 
@@ -139,11 +139,6 @@ def shares(tasks: Mapping[str, Engagement]) -> dict[str, list[tuple[str, int]]]:
     if not found:
         raise UserError("no task has a share of the batch: give one of them share=1")
     return found
-
-
-def split_of(name: str) -> int:
-    """Returns the number of a split."""
-    return SPLITS[name]
 
 
 def interleaved(parts: Sequence[np.ndarray], groups: int) -> np.ndarray:

@@ -13,10 +13,7 @@ from recjax.data.entities import Entities
 from recjax.data.entity_text import FieldText
 from recjax.data.ragged import Images
 from recjax.errors import UserError
-from recjax.features import DenseFeature, Feature, IdFeature
-
-PRESENT = ".present"
-"""What stands behind a vector feature's name for which of its vectors exist."""
+from recjax.features import DenseFeature, Feature, IdFeature, present
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class EntityFeatures:
                     "are wanted"
                 )
             features[name] = Images(vectors, column.most)
-            features[name + PRESENT] = Images(vectors, column.most, there=True)
+            features[present(name)] = Images(vectors, column.most, there=True)
         return features
 
     def side(self) -> dict[str, Feature]:

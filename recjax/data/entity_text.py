@@ -10,9 +10,7 @@ import numpy as np
 from recjax.data.entities import Texts, offsets_of
 from recjax.data.ragged import Ragged
 from recjax.data.text.vocabulary import Vocabulary
-
-FIELD = ".field"
-"""What stands behind the name of a text feature for the field of each of its ids."""
+from recjax.features import field_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class FieldText:
         numbers = np.concatenate([np.zeros(0, np.uint8), *fields])
         return {
             "text": Ragged(flat, offsets, self.length),
-            f"text{FIELD}": Ragged(numbers, offsets, self.length),
+            field_of("text"): Ragged(numbers, offsets, self.length),
         }
 
 

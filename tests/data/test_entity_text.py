@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from recjax.data.entities import pack
-from recjax.data.entity_text import FIELD, FieldText, all_texts
+from recjax.data.entity_text import FieldText, all_texts
 from recjax.data.text.vocabulary import Vocabulary
+from recjax.features import field_of
 
 TEXTS = {
     "title": pack(["red lamp", "", "blue rug"]),
@@ -29,7 +30,7 @@ def test_only_texts_of_the_fields_that_are_not_empty():
 def test_fields_follow_each_other(field_length, length):
     known = vocabulary()
     made = FieldText(known, FIELDS, field_length, length).encode(TEXTS, 3)
-    ids, fields = made["text"][:], made[f"text{FIELD}"][:]
+    ids, fields = made["text"][:], made[field_of("text")][:]
     for row in range(3):
         wanted = [
             (number, id)
