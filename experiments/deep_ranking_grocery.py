@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from recjax.data.images.augment import Augment
 from recjax.data.images.source import Images
-from recjax.data.triplets import TripletRules
+from recjax.data.triplets.exact import TripletRules
 from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
 from recjax.evals.images import GalleryRanking
 from recjax.experiment import Experiment

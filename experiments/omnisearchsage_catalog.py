@@ -9,8 +9,8 @@ takes minutes on a CPU; `tools/bench_two_tower.py` times the published ones.
 from dataclasses import replace
 from typing import Any
 
-from recjax.data.catalog_schema import TEXT_FIELDS
-from recjax.data.catalog_search import ASKED, CatalogSearch
+from recjax.data.catalog.schema import TEXT_FIELDS
+from recjax.data.catalog.search import ASKED, CatalogSearch
 from recjax.data.synthetic.catalog import WINDOWS
 from recjax.data.synthetic.world import CatalogSettings
 from recjax.data.text_features import NGrams, Pieces

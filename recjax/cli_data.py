@@ -258,7 +258,7 @@ def validate_catalog(
       unit: of numeric timestamps.
       encoding: of CSV files.
     """
-    from recjax.data.validate_catalog import validate_catalog
+    from recjax.data.catalog.validate import validate_catalog
 
     checked = validate_catalog(
         pairs,

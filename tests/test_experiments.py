@@ -14,8 +14,8 @@ import small
 import tiny_images
 
 from recjax.cli import main
-from recjax.data.catalog_data import CatalogData
-from recjax.data.catalog_search import CatalogSearch
+from recjax.data.catalog.data import CatalogData
+from recjax.data.catalog.search import CatalogSearch
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data import records
-from recjax.data.entities import Texts, offsets_of
+from recjax.data.catalog.entities import Texts, offsets_of
 from recjax.errors import UserError
 
 COLUMNS = {

@@ -15,7 +15,7 @@ import tiny_images
 from jax.sharding import set_mesh
 
 from recjax.data.images.source import Images, ImagesData
-from recjax.data.triplets import TripletRules
+from recjax.data.triplets.exact import TripletRules
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from recjax.data.catalog.entities import encode_texts
 from recjax.data.datasets.base import Builder
-from recjax.data.entities import encode_texts
 from recjax.data.sessions import COLUMNS, Sessions
 
 USERS = 1_024

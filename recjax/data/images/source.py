@@ -16,9 +16,9 @@ from recjax.data.images.decode import BadImageError
 from recjax.data.images.table import ImageTable, load_images
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.relevance import Relevance, from_classes
 from recjax.data.splits import SPLITS
-from recjax.data.triplets import TripletRules, Triplets, TripletSampler
+from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
+from recjax.data.triplets.relevance import Relevance, from_classes
 from recjax.errors import UserError
 from recjax.features import ImageFeature, Sides
 

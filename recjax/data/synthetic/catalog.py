@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from recjax.data import feature_logs
+from recjax.data.catalog import feature_logs
 from recjax.data.synthetic import entity_features
 from recjax.data.synthetic.world import SEEKER, World
 from recjax.rng import host_stream

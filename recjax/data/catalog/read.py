@@ -14,8 +14,15 @@ from typing import Any
 import numpy as np
 
 from recjax.data import records
-from recjax.data.catalog_schema import ENTITIES, TABLES
-from recjax.data.entities import Catalog, Entities, Pairs, Texts, Vectors, offsets_of
+from recjax.data.catalog.entities import (
+    Catalog,
+    Entities,
+    Pairs,
+    Texts,
+    Vectors,
+    offsets_of,
+)
+from recjax.data.catalog.schema import ENTITIES, TABLES
 from recjax.errors import UserError
 
 MAPPED = "columns"

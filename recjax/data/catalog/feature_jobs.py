@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recjax.data import feature_logs as logs
+from recjax.data.catalog import feature_logs as logs
 from recjax.errors import UserError, nearest
 
 SLICE = 1 << 20

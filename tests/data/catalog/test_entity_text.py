@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from recjax.data.entities import pack
-from recjax.data.entity_text import FieldText, all_texts
+from recjax.data.catalog.entities import pack
+from recjax.data.catalog.entity_text import FieldText, all_texts
 from recjax.data.text.vocabulary import Vocabulary
 from recjax.features import field_of
 

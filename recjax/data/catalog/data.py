@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recjax.data import catalog_pairs, pairs, pipeline
-from recjax.data.catalog_cohorts import cohorts
-from recjax.data.catalog_pairs import Engagement
+from recjax.data import pairs, pipeline
+from recjax.data.catalog import pairs as catalog_pairs
+from recjax.data.catalog.cohorts import cohorts
+from recjax.data.catalog.entities import Catalog, Entities
+from recjax.data.catalog.entity_features import EntityFeatures, vector_columns
+from recjax.data.catalog.entity_reader import EntityReader
+from recjax.data.catalog.entity_text import FieldText, all_texts
+from recjax.data.catalog.pairs import Engagement
 from recjax.data.dataset import Corpus, Queries
-from recjax.data.entities import Catalog, Entities
-from recjax.data.entity_features import EntityFeatures, vector_columns
-from recjax.data.entity_reader import EntityReader
-from recjax.data.entity_text import FieldText, all_texts
 from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
 from recjax.data.splits import SPLITS, TRAIN
@@ -25,7 +26,7 @@ from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
 if TYPE_CHECKING:
-    from recjax.data.catalog_search import CatalogSearch
+    from recjax.data.catalog.search import CatalogSearch
 
 QUERY = "query"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recjax.data.entities import Entities
+from recjax.data.catalog.entities import Entities
 
 RARE = 5
 """Training pairs of a query up to which it is rare."""

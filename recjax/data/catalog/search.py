@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from recjax.data.catalog import load_catalog
-from recjax.data.catalog_data import CatalogData
-from recjax.data.catalog_pairs import Engagement
-from recjax.data.catalog_schema import TEXT_FIELDS
+from recjax.data.catalog.data import CatalogData
+from recjax.data.catalog.pairs import Engagement
+from recjax.data.catalog.read import load_catalog
+from recjax.data.catalog.schema import TEXT_FIELDS
 from recjax.data.prepared import prepared_path
 from recjax.data.synthetic.world import CatalogSettings
 from recjax.data.text_features import NGrams, Pieces

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recjax.data import feature_jobs as jobs
-from recjax.data import feature_logs as logs
+from recjax.data.catalog import feature_jobs as jobs
+from recjax.data.catalog import feature_logs as logs
 from recjax.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START = 19_000
 """Days since 1970 at which the logs begin; START + 6 is a multiple of 7."""
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from triplet_oracle import p_value, probabilities, relevance_matrix
 
-from recjax.data.relevance import from_blocks
-from recjax.data.triplets import TripletRules
-from recjax.data.triplets_online import OnlineTriplets, ShareWatch
+from recjax.data.triplets.exact import TripletRules
+from recjax.data.triplets.online import OnlineTriplets, ShareWatch
+from recjax.data.triplets.relevance import from_blocks
 from recjax.errors import UserError
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from recjax.data import catalog_pairs
-from recjax.data.catalog_pairs import Engagement
-from recjax.data.entities import Catalog, Pairs, pack
+from recjax.data.catalog import pairs as catalog_pairs
+from recjax.data.catalog.entities import Catalog, Pairs, pack
+from recjax.data.catalog.pairs import Engagement
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError
 

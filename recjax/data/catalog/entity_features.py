@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.catalog_schema import CODES
-from recjax.data.entities import Entities
-from recjax.data.entity_text import FieldText
+from recjax.data.catalog.entities import Entities
+from recjax.data.catalog.entity_text import FieldText
+from recjax.data.catalog.schema import CODES
 from recjax.data.ragged import Images
 from recjax.errors import UserError
 from recjax.features import DenseFeature, Feature, IdFeature, present

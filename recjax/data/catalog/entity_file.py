@@ -15,11 +15,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recjax.data import entity_values
-from recjax.data.catalog_schema import CODES, DENSE, ENTITY, TEXT_FIELDS, with_published
+from recjax.data.catalog import entity_values
+from recjax.data.catalog.entities import encode_texts
+from recjax.data.catalog.schema import CODES, DENSE, ENTITY, TEXT_FIELDS, with_published
 from recjax.data.columns import resolve
 from recjax.data.convert import convert
-from recjax.data.entities import encode_texts
 from recjax.data.report import Findings
 from recjax.data.tables import PARQUET, unreadable, usable
 

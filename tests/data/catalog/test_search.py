@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recjax.data.catalog_pairs import Engagement
-from recjax.data.catalog_search import ASKED, TASKS, CatalogSearch
+from recjax.data.catalog.pairs import Engagement
+from recjax.data.catalog.search import ASKED, TASKS, CatalogSearch
 from recjax.data.splits import SPLITS
 from recjax.data.synthetic.catalog import CAP, WINDOWS
 from recjax.data.synthetic.world import CatalogSettings

@@ -1,7 +1,7 @@
 """Triplets (query, positive, negative) drawn by graded relevance: exact weights.
 
 Wang et al. 2014 (Deep Ranking, section 5.1, equations 6 to 8), for relevance that fits
-in memory; `recjax.data.triplets_online` is the paper's way for more than that.
+in memory; `recjax.data.triplets.online` is the paper's way for more than that.
 
 1. A query i is drawn in proportion to its total relevance r_i.
 2. Its positive p is of the same category, in proportion to min(T_p, r_ip).
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recjax.data.relevance import Relevance
+from recjax.data.triplets.relevance import Relevance
 from recjax.errors import UserError
 
 

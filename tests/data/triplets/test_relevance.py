@@ -3,7 +3,12 @@ import itertools
 import numpy as np
 import pytest
 
-from recjax.data.relevance import Relevance, from_blocks, from_classes, from_features
+from recjax.data.triplets.relevance import (
+    Relevance,
+    from_blocks,
+    from_classes,
+    from_features,
+)
 from recjax.errors import UserError
 
 # Three categories; the second has classes that share a middle level.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from recjax.data.catalog_schema import (
+from recjax.data.catalog.entity_file import EntityFile, check_entities
+from recjax.data.catalog.schema import (
     DENSE,
     ENTITIES,
     ENTITY,
@@ -20,7 +21,6 @@ from recjax.data.catalog_schema import (
 )
 from recjax.data.columns import Table
 from recjax.data.convert import Unit
-from recjax.data.entity_file import EntityFile, check_entities
 from recjax.data.report import Findings, Report
 from recjax.data.tables import read_table
 from recjax.data.validate import check_options, clean, known_columns

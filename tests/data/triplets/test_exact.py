@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from triplet_oracle import p_value, probabilities, relevance_matrix
 
-from recjax.data.relevance import from_blocks, from_classes
-from recjax.data.triplets import TripletRules, TripletSampler
+from recjax.data.triplets.exact import TripletRules, TripletSampler
+from recjax.data.triplets.relevance import from_blocks, from_classes
 from recjax.errors import UserError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from triplet_oracle import p_value
 
-from recjax.data import reservoirs
+from recjax.data.triplets import reservoirs
 
 WEIGHT = np.array([0.1, 2.0, 0.5, 1.0, 0.0, 1.4])
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 import tiny_catalog as tiny
 
-from recjax.data.validate_catalog import validate_catalog
+from recjax.data.catalog.validate import validate_catalog
 
 NOW = 1_000_000_000
 

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 import tiny_catalog as tiny
 
-from recjax.data.catalog import load_catalog
-from recjax.data.entities import Vectors, offsets_of, pack, unpack_bits
+from recjax.data.catalog.entities import Vectors, offsets_of, pack, unpack_bits
+from recjax.data.catalog.read import load_catalog
 from recjax.data.prepare import prepare_catalog
 from recjax.errors import UserError
 

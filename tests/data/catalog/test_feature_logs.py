@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import polars as pl
 import pytest
 
-from recjax.data import feature_logs as logs
+from recjax.data.catalog import feature_logs as logs
 from recjax.data.text.ngrams import words
 
 WORDS = ["home", "Garden", "diy", "DIY!", "chair", "  lamp", "café", "...", "日本"]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from recjax.data.catalog_cohorts import RARE, cohorts
-from recjax.data.entities import Entities, pack
+from recjax.data.catalog.cohorts import RARE, cohorts
+from recjax.data.catalog.entities import Entities, pack
 
 QUERY, ITEM = np.array([0, 1, 2, 2]), np.array([0, 1, 2, 0])
 TRAINED = np.repeat([1, 2], [RARE, RARE + 1])

@@ -11,7 +11,7 @@ distributions that it names:
   images drawn uniformly.
 * Queries: a uniform draw from an A-Res buffer is in proportion to r_i only while the
   buffer is far smaller than its category. Buffers with replacement
-  (`recjax.data.reservoirs.fill`) have no such limit and are the default.
+  (`recjax.data.triplets.reservoirs.fill`) have no such limit and are the default.
 
 Positives and in-class negatives come from the m slots of a category: exact among the
 slots, and the nearer to the category's own distribution the larger m is.
@@ -26,10 +26,10 @@ from functools import cached_property
 import numpy as np
 
 from recjax import rng
-from recjax.data import reservoirs
-from recjax.data.relevance import Relevance
-from recjax.data.reservoirs import Reservoirs
-from recjax.data.triplets import TripletRules, Triplets
+from recjax.data.triplets import reservoirs
+from recjax.data.triplets.exact import TripletRules, Triplets
+from recjax.data.triplets.relevance import Relevance
+from recjax.data.triplets.reservoirs import Reservoirs
 from recjax.errors import UserError
 
 log = logging.getLogger(__name__)
