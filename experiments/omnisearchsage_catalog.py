@@ -103,7 +103,7 @@ def experiment() -> Experiment:
             "validation": CorpusRanking("validation", "pin_save", every=500),
         },
         # TensorFlow has no word pieces.
-        export=Bundle(corpus="product", saved_model=False),
+        export=Bundle(corpus="product"),
     )
 
 

@@ -131,17 +131,21 @@ def evaluate(
 
 
 @app.command
-def export(run: Positional[Path], to: Path, best: bool = False) -> None:
+def export(
+    run: Positional[Path], to: Path, corpus: str = "", best: bool = False
+) -> None:
     """Writes a bundle: vectors, index, SavedModel, jax.export, manifest; all checked.
 
     Args:
       run: run folder.
       to: folder of the bundle; must not exist.
+      corpus: whose items it retrieves, where the data has several; else what the
+        experiment says.
       best: export the best checkpoint instead of the newest.
     """
     from recjax.runs import export_run
 
-    export_run(run, to, best)
+    export_run(run, to, corpus, best)
 
 
 @app.command

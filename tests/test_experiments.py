@@ -247,7 +247,6 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
         small.ROOT / "configs" / "cpu.py",
     )
     told = ["train", path, "--tiny", "--on", config, "--workdir", run]
-    told += ["--set", "export.saved_model=false"]
     if not invented:
         told += ["--set", f"data.source={prepare(name, tmp_path)}"]
     main([*map(str, told)])
@@ -273,3 +272,11 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
         assert kind == "product" if invented else one["title"] == title(int(number))
     scores = [one["score"] for one in found]
     assert scores == sorted(scores, reverse=True)
+    for kind in ("pin", "query") if invented else ():
+        other = tmp_path / kind
+        main(["export", str(run), "--to", str(other), "--corpus", kind])
+        capsys.readouterr()
+        main(["query", str(other), "--text", "red shoe", "-k", "5", "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert len(found) == 5
+        assert all(("-" in one["id"]) == (kind == "pin") for one in found)

@@ -17,7 +17,7 @@ import numpy as np
 
 from recjax.data.inputs import AgeListInput, Input, TextInput, WordPiece, check_ids
 from recjax.errors import UserError, nearest
-from recjax.export import scann_index, tf_text
+from recjax.export import scann_index, tf_ops, tf_text, tf_word_piece
 
 SIGNATURE = "serving_default"
 _PLATFORMS = ("cpu", "cuda", "tpu")
@@ -48,20 +48,15 @@ def write(
       plan: how to search, and K.
 
     Raises:
-      UserError: TensorFlow or ScaNN is not installed, an input's name is unusable or
-        its kind has no TensorFlow operation, or `vectors`, `item_ids` and `plan` do
+      UserError: TensorFlow or ScaNN is not installed, an input's name is unusable, its
+        tokenizer is not like BERT's, or `vectors`, `item_ids` and `plan` do
         not fit each other.
     """
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     check_ids(item_ids)
-    for name, input in inputs.items():
+    for name in inputs:
         if not name.isidentifier():
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
-        if isinstance(input, WordPiece):
-            raise UserError(
-                f"input {name!r}: a SavedModel cannot make word pieces; set the "
-                "bundle's saved_model to False (the rest of it can)"
-            )
     if len(vectors) != len(item_ids):
         raise UserError(f"{len(vectors)} item vectors, but {len(item_ids)} item ids")
     if not 1 <= plan.k <= len(item_ids):
@@ -84,7 +79,7 @@ def load(path: str | Path) -> Callable[[Mapping[str, Sequence]], dict[str, np.nd
       UserError: TensorFlow or ScaNN is needed and missing, or the folder is broken;
         from the callable: names differ from the signature's, or there is no example.
     """
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     graph = Path(path) / "saved_model.pb"
     if not graph.is_file():
         raise UserError(f"{path}: no saved_model.pb; this is not a SavedModel folder")
@@ -163,7 +158,7 @@ def _retriever(
     )
     signature = {
         name: tf.TensorSpec(
-            [None] if isinstance(input, TextInput) else [None, None],
+            [None] if isinstance(input, TextInput | WordPiece) else [None, None],
             tf.float32 if isinstance(input, AgeListInput) else tf.string,
             name,
         )
@@ -210,6 +205,8 @@ def _retriever(
 def _encoder(tf: Any, input: Input) -> Any:
     if isinstance(input, TextInput):
         return tf_text.text_encoder(input.vocabulary, input.length)
+    if isinstance(input, WordPiece):
+        return tf_word_piece.word_piece_encoder(input)
 
     ages = isinstance(input, AgeListInput)
     item_ids = input.ids.item_ids if ages else input.item_ids
@@ -217,7 +214,7 @@ def _encoder(tf: Any, input: Input) -> Any:
     class ListEncoder(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.table = tf_text.hash_table(tf, _utf8(item_ids), 1)
+            self.table = tf_ops.hash_table(tf, _utf8(item_ids), 1)
 
         def __call__(self, raw: Any, of: Any = None) -> Any:
             ids = self.table.lookup(of if ages else raw)
@@ -225,7 +222,7 @@ def _encoder(tf: Any, input: Input) -> Any:
             # Places from 1, so that what `left_packed` drops is what is unknown.
             places = tf.range(1, tf.size(ids) + 1)
             known = tf.where(tf.reshape(ids, [-1]) > 0, places, 0)
-            packed = tf_text.left_packed(tf, known, _rows_of(tf, ids), rows)
+            packed = tf_ops.left_packed(tf, known, _rows_of(tf, ids), rows)
             kept = packed[:, -input.length :].to_tensor(shape=[None, input.length])
             values = tf.reshape(raw if ages else ids, [-1])
             padded = tf.concat([tf.zeros([1], values.dtype), values], 0)
