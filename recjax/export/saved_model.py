@@ -1,10 +1,11 @@
 """One SavedModel from raw features to item ids: tokenizer, query tower and top-k.
 
-Signature `serving_default`: every input by its name (text: string[B]; id list:
-string[B, any], "" for padding) -> ids string[B, K], scores f32[B, K] (dot products,
-best first) and embedding f32[B, D]. Parameters, item vectors and item ids are the
-model's variables, so its graph stays small. With an exact plan any TensorFlow runs it;
-with a ScaNN plan the process must import scann before it loads the file.
+Signature `serving_default`: every input by its name (text: string[B], asked for once
+where several inputs are made of it; id list: string[B, any], "" for padding) -> ids
+string[B, K], scores f32[B, K] (dot products, best first) and embedding f32[B, D].
+Parameters, item vectors and item ids are the model's variables, so its graph stays
+small. With an exact plan any TensorFlow runs it; with a ScaNN plan the process must
+import scann before it loads the file.
 """
 
 from __future__ import annotations
@@ -163,6 +164,7 @@ def _retriever(
             name,
         )
         for name, input in inputs.items()
+        if _source(name, inputs) == name
     }
 
     class Retriever(tf.Module):
@@ -183,7 +185,7 @@ def _retriever(
             features = {
                 name: self.encoders[name](raw[name], raw[input.of])
                 if isinstance(input, AgeListInput)
-                else self.encoders[name](raw[name])
+                else self.encoders[name](raw[_source(name, inputs)])
                 for name, input in inputs.items()
             }
             embedding = tf.cast(embed(self.params, features), tf.float32)
@@ -200,6 +202,12 @@ def _retriever(
             }
 
     return Retriever()
+
+
+def _source(name: str, inputs: Inputs) -> str:
+    """Returns whose raw values an input reads: texts read "text", if it exists."""
+    is_text = isinstance(inputs[name], TextInput | WordPiece)
+    return "text" if is_text and "text" in inputs else name
 
 
 def _encoder(tf: Any, input: Input) -> Any:
