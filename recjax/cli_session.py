@@ -1,16 +1,13 @@
-"""Commands for sessions: preparing them, and serving users' states."""
+"""The `recjax session` commands: users' states between their events."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-from recjax.cli_data import mapping, prepare_app
-
 Positional = tyro.conf.Positional
-Repeated = tyro.conf.UseAppendAction
 
 app = tyro.extras.SubcommandApp()
 
@@ -74,64 +71,3 @@ def close(bundle: Positional[Path], states: Path, user: str) -> None:
     opened.close(user)
     opened.save(states)
     print(f"closed the session of {user}")
-
-
-@prepare_app.command(name="tmall")
-def prepare_tmall() -> None:
-    """Prepares Tmall's shopping sessions from tmall/sessions.csv (SHAN's release)."""
-    from recjax.data.prepare import prepare
-
-    print(f"prepared: {prepare('tmall')}")
-
-
-@prepare_app.command(name="globo")
-def prepare_globo() -> None:
-    """Prepares Globo's news clicks from globo/globo_full.npz, cut into sessions."""
-    from recjax.data.prepare import prepare
-
-    print(f"prepared: {prepare('globo')}")
-
-
-@prepare_app.command(name="sessions")
-def prepare_sessions(
-    events: Positional[Path],
-    out: str,
-    gap: int = 1_800,
-    longest: int = 50,
-    item_events: int = 1,
-    user_events: int = 1,
-    column: Repeated[tuple[str, ...]] = (),
-    unit: Literal["s", "ms"] = "s",
-    encoding: str = "utf-8",
-    on_bad_row: Literal["error", "skip"] = "error",
-    max_bad_share: float = 0.01,
-) -> None:
-    """Prepares sessions (user, item, timestamp[, session][, impressions]).
-
-    Args:
-      events: CSV, TSV or Parquet file.
-      out: name of the data set, or a folder.
-      gap: idle seconds that end a session, where the file names no sessions.
-      longest: events after which a session goes on as another.
-      item_events: fewest events of an item that stays.
-      user_events: fewest events of a user that stays.
-      column: where a name differs, recjax's=yours; repeatable.
-      unit: of numeric timestamps.
-      encoding: of CSV files.
-      on_bad_row: "skip" leaves bad rows out, counts and lists them.
-      max_bad_share: largest share of rows that skip leaves out.
-    """
-    from recjax.data.sessions_check import Cut
-    from recjax.data.sessions_prepare import prepare_sessions
-
-    done = prepare_sessions(
-        events,
-        out=out,
-        cut=Cut(gap, longest, item_events, user_events),
-        columns=mapping(column),
-        unit=unit,
-        encoding=encoding,
-        on_bad_row=on_bad_row,
-        max_bad_share=max_bad_share,
-    )
-    print(f"prepared: {done}")

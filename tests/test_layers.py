@@ -24,8 +24,9 @@ ORDER = (
     ("launch",),
     ("users", "runs", "doctor"),
     ("sweep",),
-    ("cli_data", "cli_users", "cli_sweep"),
-    ("cli_session",),
+    ("cli_files",),
+    ("cli_validate",),
+    ("cli_data", "cli_session", "cli_sweep", "cli_users"),
     ("cli",),
     ("__main__",),
 )
