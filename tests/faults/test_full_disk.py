@@ -28,6 +28,7 @@ def experiment():
     )
 '''
 SAYS = "the disk is full (No space left on device)"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
