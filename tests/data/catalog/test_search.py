@@ -9,7 +9,8 @@ import pytest
 from recjax.data.catalog.pairs import Engagement
 from recjax.data.catalog.search import ASKED, TASKS, CatalogSearch
 from recjax.data.splits import SPLITS
-from recjax.data.synthetic.catalog import CAP, WINDOWS
+from recjax.data.synthetic.catalog import WINDOWS
+from recjax.data.synthetic.cell import CAP
 from recjax.data.synthetic.world import CatalogSettings
 from recjax.data.text_features import NGrams, Pieces
 from recjax.errors import UserError
