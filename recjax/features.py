@@ -38,9 +38,11 @@ class ImageFeature:
 
     Attributes:
       size: pixels a side.
+      trunk: frozen parts whose maps stand beside the pixels in training, as `maps`.
     """
 
     size: int
+    trunk: str | None = None
 
 
 def present(name: str) -> str:
