@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def cluster_users(
         np.zeros(users, np.int64),
     )
     ranges = _share_out(offsets, points.shape[1], threads)
-    with _one_blas_thread(len(ranges)):
+    with _one_blas_thread():
         if len(ranges) == 1:
             _cluster(points, offsets, 0, users, age, settings, outputs)
         else:
@@ -148,9 +149,22 @@ def _share_out(offsets: np.ndarray, width: int, threads: int) -> list[tuple[int,
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
-def _one_blas_thread(ranges: int):
+@lru_cache(1)
+def _blas():
+    """Returns what sets the threads of BLAS, None where that is not installed."""
+    # The library whose threads are meant is loaded with these; looking through the
+    # libraries of the process takes longer than a user's clustering.
+    from recjax.users import blas  # noqa: F401
+
     try:
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
     except ImportError:
+        return None
+    return ThreadpoolController()
+
+
+def _one_blas_thread():
+    control = _blas()
+    if control is None:
         return contextlib.nullcontext()
-    return threadpool_limits(1, "blas")
+    return control.limit(limits=1, user_api="blas")

@@ -72,9 +72,9 @@ def ward_of_clusters(centers: np.ndarray, sizes: np.ndarray) -> Tree:
 
 def workspace(m: int) -> np.ndarray:
     """Returns float32 memory for the distances of m points, this thread's own."""
-    from recjax.users.distances import stride
+    from recjax.users.distances import padded, stride
 
-    wanted = m * stride(m)
+    wanted = padded(m) * stride(m)
     memory = getattr(_own, "memory", None)
     if memory is None or len(memory) < wanted:
         # Fresh pages cost more than a small user's clustering: keep them.
