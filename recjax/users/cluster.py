@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from recjax.users.ward import COMPILED, workspace
+from recjax.users.tree import COMPILED
+from recjax.users.ward import workspace
 
 LIGHT = 1 << 18
 """Least work, in products of pairs and width, that is worth a thread of its own."""

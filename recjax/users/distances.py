@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from recjax.users import layout
 from recjax.users.blas import lower_products
 from recjax.users.mirror import BLOCK, lift_and_mirror
 
@@ -12,20 +13,7 @@ FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
 """Without Python's check of division by zero, loops become vector code."""
 SUMS = {**FAST, "fastmath": {"reassoc", "contract", "nsz"}}
 """For sums, which are vector code only if their order is free."""
-LINE = 16
-"""Numbers of a cache line, in float32."""
-
-
-@njit(**FAST)
-def stride(m):
-    """Returns the numbers from row to row: whole cache lines, an odd number of them."""
-    return (((m + LINE - 1) // LINE) | 1) * LINE
-
-
-@njit(**FAST)
-def padded(m):
-    """Returns m rounded up to whole cache lines."""
-    return (m + LINE - 1) // LINE * LINE
+padded, stride = njit(**FAST)(layout.padded), njit(**FAST)(layout.stride)
 
 
 @njit(**SUMS)
