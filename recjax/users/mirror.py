@@ -21,7 +21,7 @@ _ORDER = ir.VectorType(_INT, BLOCK)
 
 @intrinsic
 def lift_and_mirror(context, square, below, above, pitch, own, other):
-    """Turns a block of -2 <x, y> into squared distances, and writes them transposed too.
+    """Turns a block of -2 <x, y> into squared distances, there and in its mirror image.
 
     Args:
       context: numba's.

@@ -1,4 +1,4 @@
-"""SciPy's table of a tree, compiled: written out in Python it outlasts the clustering."""
+"""SciPy's table of a tree, compiled: in Python it outlasts the clustering."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ Three things make it quick. The least of a row is sought among the bits of its n
 which sort like the numbers as long as these are not negative, since integers have a
 vector minimum. Rows are an odd number of cache lines apart, so that a column does not
 fall into one set of the cache. And when little more than half of the rows are alive,
-they move together. To remember a cluster's nearest would save nothing: a chain goes back
-to a cluster only when its nearest was merged.
+they move together. Remembering a cluster's nearest would save nothing: a chain comes
+back to a cluster only when its nearest was merged.
 """
 
 from __future__ import annotations
