@@ -59,6 +59,7 @@ class UserClusters:
       medoid: the cluster's medoid among its user's points, int32 [C].
       size: points, int32 [C].
       importance: sum of exp(-decay x age in days) over the points, float64 [C].
+      center: mean of the points, float32 [C, D].
     """
 
     label: np.ndarray
@@ -66,6 +67,7 @@ class UserClusters:
     medoid: np.ndarray
     size: np.ndarray
     importance: np.ndarray
+    center: np.ndarray
 
 
 def cluster_users(
@@ -93,9 +95,11 @@ def cluster_users(
 
         return cluster_users_reference(points, offsets, age, settings)
     total, users = len(points), len(offsets) - 1
+    # Room for a cluster a point; memory that is not written to is none.
     outputs = (
         *(np.empty(total, np.int32) for _ in range(3)),
         np.empty(total),
+        np.empty_like(points),
         np.zeros(users, np.int64),
     )
     ranges = _share_out(offsets, points.shape[1], threads)
@@ -112,10 +116,10 @@ def cluster_users(
                 ]
                 for task in tasks:
                     task.result()
-    label, medoid, size, importance, clusters = outputs
+    label, *columns, clusters = outputs
     starts = np.concatenate([[0], np.cumsum(clusters)])
     place = np.arange(starts[-1]) + np.repeat(offsets[:-1] - starts[:-1], clusters)
-    return UserClusters(label, starts, medoid[place], size[place], importance[place])
+    return UserClusters(label, starts, *(column[place] for column in columns))
 
 
 def _cluster(points, offsets, begin, end, age, settings, outputs) -> None:

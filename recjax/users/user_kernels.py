@@ -148,10 +148,10 @@ def cluster_range(
       decay: see `importance`.
       memory: float32, at least padded(m) * stride(m) for the largest m.
       work: float64 [largest m, D].
-      outputs: arrays [T] label, medoid, size, importance and [U] clusters; user u's
-        clusters stand from offsets[u] on.
+      outputs: arrays [T] label, medoid, size, importance, [T, D] center and [U]
+        clusters; user u's clusters stand from offsets[u] on.
     """
-    label, medoid, size, importance, clusters = outputs
+    label, medoid, size, importance, center, clusters = outputs
     for user in range(begin, end):
         a, b = offsets[user], offsets[user + 1]
         m = b - a
@@ -166,6 +166,7 @@ def cluster_range(
         count = _label(child, parent, height, alpha, cap, label[a:b])
         clusters[user] = count
         _medoids(own, label[a:b], count, work, medoid[a:b], size[a:b])
+        center[a : a + count] = work[:count]
         importance[a : a + count] = 0
         for i in range(m):
             importance[a + label[a + i]] += np.exp(-decay * age[a + i])
