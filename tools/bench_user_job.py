@@ -4,9 +4,9 @@
 
 For each number of users: writes their events, runs `recjax users build` in a process of
 its own, and says how many users a second that made, how much memory it took, and what
-100 million would cost. The largest run is then done again, killed so many times at random
-moments and begun again, and its files are compared with the first run's. Last, 20
-actions are merged into profiles of 100 clusters. The last line of output is JSON.
+100 million would cost. The largest run is then done again, killed so many times at
+random moments and begun again, and its files are compared with the first run's. Last,
+20 actions are merged into profiles of 100 clusters. The last line of output is JSON.
 
 Actions a user: log-normal, median 25, standard deviation of the logarithm 1, from 1 to
 1,000. A user likes six of 400 topics; 64 numbers an item.
