@@ -12,7 +12,7 @@ trained on the clicks of the same first days:
 
     python experiments/pinnersage_globo.py --early early.parquet
     recjax data prepare sessions early.parquet --out globo_early --item-events 20
-    recjax train experiments/hiertcn_globo.py --set data.name=globo_early --workdir r
+    recjax train experiments/hiertcn_globo.py --set data.source=globo_early --workdir r
     recjax export r --to b
     python experiments/pinnersage_globo.py --hiertcn b
 """

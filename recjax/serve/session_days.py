@@ -35,13 +35,15 @@ def daily_queries(
     """
     found: dict[tuple[int, int], np.ndarray] = {}
     known = set(states.item_ids)
+    before = (None, 0)
     for one, own, when in zip(user, item, time, strict=True):
         name, day = str(one), int((when - begin) // DAY)
         if day >= days:
             continue
-        if day >= 0 and name in states and (one, day) not in found:
+        if day >= 0 and before != (one, day) and name in states:
             now = int(begin + day * DAY)
             found[one, day] = states.query(name, now, new_session=True)[None]
+        before = one, day
         if own in known:
             states.feed(name, own, int(when))
     return found

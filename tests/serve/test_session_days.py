@@ -28,6 +28,7 @@ def test_a_day_has_seen_what_was_before_it():
         (1, "c", begin + DAY + 7),
         (1, "c", begin + 4 * DAY),
         (2, "a", begin + 2),
+        (2, "b", begin + 3),
         (2, "a", begin + DAY + 2),
         (3, "unknown", begin - 1),
         (3, "a", begin + DAY),
@@ -37,5 +38,5 @@ def test_a_day_has_seen_what_was_before_it():
     assert {key: query.tolist() for key, query in found.items()} == {
         (1, 0): [[1, 0, 0]],
         (1, 1): [[1, 1, 0]],
-        (2, 1): [[1, 0, 0]],
+        (2, 1): [[1, 1, 0]],
     }
