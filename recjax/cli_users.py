@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -114,6 +114,8 @@ def show(
     user: Positional[str],
     to: Path | None = None,
     most: int = 30,
+    events: Path | None = None,
+    images: Path | None = None,
 ) -> None:
     """Shows a user's clusters, and draws them.
 
@@ -122,53 +124,80 @@ def show(
       user: user id.
       to: .png or .html file to draw to.
       most: clusters to show, the most important first.
+      events: Parquet file (user, item, timestamp) with the user's actions, for the
+        timeline; without it each cluster shows its last action.
+      images: folder of the items' pictures: ID.jpg, .jpeg, .png or .webp.
     """
+    import polars as pl
+
     from recjax.users.picture import draw, table
+    from recjax.users.shard import read_events
 
     store, items, _ = _open(profiles)
     profile = _profile(store, user)
+    actions: list[tuple[str, float]] = []
+    if events is not None:
+        own = read_events(events).filter(pl.col("user") == user)
+        actions = own.select("item", "timestamp").rows()
+    rows = table(profile, items, most, actions, images)
     print(f"{'importance':>10} {'actions':>7} {'days ago':>8}  medoid")
-    for name, importance, size, days in table(profile, items, most):
-        print(f"{importance:10.2f} {size:7} {days:8.1f}  {name}")
+    for row in rows:
+        print(
+            f"{row.importance:10.2f} {row.actions:7} {row.days.min():8.1f}  {row.name}"
+        )
     if to is not None:
-        draw(user, profile, items, to, most)
+        count, left = len(profile.medoid), len(profile.medoid) - len(rows)
+        title = f"{user}: {count} clusters, {profile.size.sum()} actions"
+        draw(title + (f" ({left} smaller ones left out)" if left else ""), rows, to)
         print(f"drawn: {to}")
 
 
 @app.command
 def query(
     profiles: Positional[Path],
-    user: Positional[str],
+    users: Positional[tuple[str, ...]],
     e: int = 3,
     total: int = 400,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
     seen: Repeated[tuple[str, ...]] = (),
     alike: float = 0.999,
     seed: int = 0,
+    index: Literal["exact", "scann"] = "exact",
 ) -> None:
-    """Recommends items to a user.
+    """Recommends items to users.
 
     Args:
       profiles: folder that `recjax users build` wrote.
-      user: user id.
+      users: user ids.
       e: clusters to ask with, drawn by importance.
       total: candidates; each cluster gives floor(total / e).
       k: items to print.
       seen: item id to leave out; may be repeated.
       alike: leave out items whose cosine with a better one is above this.
       seed: of the draw.
+      index: exact, or ScaNN's, which is built first: for many users of a large
+        catalogue.
     """
     import numpy as np
 
-    from recjax.users.retrieve import Retriever
+    from recjax.users.retrieve import Retriever, scann_search
 
     store, items, _ = _open(profiles)
-    profile = _profile(store, user)
-    draw = np.random.default_rng(seed)
     retriever = Retriever(items)
-    found = retriever.recommend(profile, draw, e, total, seen, alike)
-    for item in found[:k]:
-        print(f"{item.score:6.3f}  {item.id}  {item.title}  (as {item.because})")
+    if index == "scann":
+        retriever.search = scann_search(retriever.vectors, max(total // max(e, 1), 1))
+    draw = np.random.default_rng(seed)
+    for user in users:
+        profile = _profile(store, user)
+        if len(users) > 1:
+            print(f"user {user}")
+        for item in retriever.recommend(profile, draw, e, total, seen, alike)[:k]:
+            print(f"{item.score:6.3f}  {item.id}  {item.title}  (as {item.because})")
+    if len(users) > 1:
+        print(
+            f"medoids asked: {retriever.asked}, answered from the cache: "
+            f"{retriever.kept} ({100 * retriever.hit_rate:.0f} %)"
+        )
 
 
 def _open(folder: Path):
