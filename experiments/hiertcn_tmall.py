@@ -12,6 +12,8 @@ recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
 
 from dataclasses import replace
 
+from recjax.data.moments_followed import Followed
+from recjax.data.moments_seen import SeenBefore
 from recjax.data.sessions_lanes import Packed
 from recjax.data.sessions_next import NextInSession
 from recjax.data.sessions_split import LastSessionOut
@@ -45,6 +47,7 @@ def experiment() -> Experiment:
             split=LastSessionOut(),
             layout=Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
+            pairs=(SeenBefore(), Followed()),
         ),
         model=SessionModel(
             encoder=HierTcn(

@@ -22,7 +22,10 @@ from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
 ITEM, TARGET, BIAS = "item", "target", "bias"
+PAIR = "pair"
 EPS = 1e-12
+PAIR_START = 0.1
+"""What a feature of a pair counts before training."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,12 @@ class SessionModel:
         memory = self.encoder.start(lanes, self.width)
         row = Row.of(batch, jnp.zeros((*batch["item"].shape, self.width)))
         variables = self.encoder.init({"params": key}, row, memory, False)
-        return {"encoder": variables["params"]}, memory
+        params = {"encoder": variables["params"]}
+        if "pair_own" in batch:
+            size = batch["pair_own"].shape[-1]
+            kernel = jnp.zeros((self.width, size))
+            params[PAIR] = {"kernel": kernel, "bias": jnp.full(size, PAIR_START)}
+        return params, memory
 
     def apply(
         self,
@@ -133,9 +141,17 @@ class SessionModel:
             items = items.reshape(*shown.shape, -1)
             shown_scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
             shown_scores += shown_bias.reshape(shown.shape)
+        own_scores = jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1)
+        drawn_scores = user @ drawn.T * self.scale + drawn_bias
+        if PAIR in params:
+            weights = _pair_weights(params, user)
+            own_scores += jnp.sum(
+                weights * batch["pair_own"].reshape(weights.shape), -1
+            )
+            drawn_scores = _with_pairs(drawn_scores, weights, batch)
         outputs = ItemScores(
-            own=jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1),
-            drawn=user @ drawn.T * self.scale + drawn_bias,
+            own=own_scores,
+            drawn=drawn_scores,
             shown=shown_scores,
             distance=jnp.sum((user - own) ** 2, -1),
             own_id=batch["item"].reshape(-1) - 1,
@@ -157,7 +173,8 @@ class SessionModel:
     ) -> tuple[Float[Array, "B L E"], Memory]:
         """Returns the query before each event, no randomness, and the memory after.
 
-        A query meets `embed(..., "candidate", ...)` by dot product.
+        A query meets `embed(..., "candidate", ...)` by dot product; the numbers beyond
+        those, if any, meet the features of pairs.
 
         Args:
           params: dense parameters.
@@ -166,9 +183,10 @@ class SessionModel:
           memory: before the rows.
         """
         user, memory = self._users(params, batch, events, memory, None)
-        user = user * self.scale
-        one = jnp.ones((*user.shape[:-1], int(self.bias)))
-        return jnp.concatenate([user, one], -1), memory
+        parts = [user * self.scale, jnp.ones((*user.shape[:-1], int(self.bias)))]
+        if PAIR in params:
+            parts.append(_pair_weights(params, user))
+        return jnp.concatenate(parts, -1), memory
 
     def side_rows(self, side: str, features: Batch) -> RowIds:
         """Names the rows of candidates.
@@ -225,6 +243,19 @@ def lane_row(
         "fresh": age[:, :1] == place[:, :1],
         "gap": gap,
     }
+
+
+def _pair_weights(params: Params, user: Array) -> Array:
+    """Returns what each feature of a pair counts for a user [..., F]."""
+    return user @ params[PAIR]["kernel"] + params[PAIR]["bias"]
+
+
+def _with_pairs(scores: Array, weights: Array, batch: Batch) -> Array:
+    """Returns the scores of drawn items [P, M] with what the pairs' features add."""
+    at = batch["pair_at"]
+    weight = weights[at // scores.shape[1], batch["pair_feature"]]
+    more = weight * batch["pair_value"]
+    return scores.reshape(-1).at[at].add(more).reshape(scores.shape)
 
 
 def _unit(x: Array) -> Array:
