@@ -24,9 +24,9 @@ class Moments:
     """`Q` moments at which all items are to be scored.
 
     Attributes:
-      recent: the user's items before, newest first i32[Q, R]; `NOTHING` beyond the first.
+      recent: the user's items before, newest first i32[Q, R]; then `NOTHING`.
       when: unix seconds, i64[Q].
-      session: the session of the data that the moment is of, i64[Q]; `NOTHING` online.
+      session: the session of the data that the moment is of i64[Q]; `NOTHING` online.
     """
 
     recent: np.ndarray

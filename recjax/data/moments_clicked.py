@@ -39,7 +39,7 @@ class Window:
 
 @dataclass(frozen=True)
 class ClickedNow:
-    """log(1 + clicks / scale) of each window, and the log of hours since the first click.
+    """log(1 + clicks / scale) of each window, and log hours since the first click.
 
     The age is given of items that the last window holds. What anybody did before a
     moment is known at that moment: clicks of all users and splits count.

@@ -89,7 +89,8 @@ class Transitions:
       settings: the settings.
       counts: source -> target, f32[N, N].
       total: sums of its rows, f32[N].
-      pairs: what each session and its user's later ones added; None where no moment is of one of them.
+      pairs: what each session and its user's later ones added; None where moments
+        are of no session of the data.
     """
 
     settings: Followed
