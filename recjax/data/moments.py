@@ -128,7 +128,7 @@ class SessionPairs:
         Returns:
           pair_own: f32[B, T, F].
           pair_value: those of drawn items that are not 0, f32[K]; `K` is a power of
-            two, filled up with zeros, so that few shapes come up in a training.
+            four, filled up with zeros, so that few shapes come up in a training.
           pair_feature: number of the feature of each, i32[K].
           pair_at: event's place in the batch * M + item's place in `drawn`, i32[K].
         """
@@ -142,7 +142,7 @@ class SessionPairs:
             at = place[held.row] * len(drawn) + held.col
             parts.append((held.data, np.full(len(at), number), at))
         value, number, at = map(np.concatenate, zip(*parts, strict=True))
-        room = 1 << max(len(value) - 1, 63).bit_length()
+        room = 4 ** -(-max(len(value) - 1, 63).bit_length() // 2)
         return {
             "pair_own": ours.reshape(*event.shape, -1),
             "pair_value": _filled(value, room, np.float32),
