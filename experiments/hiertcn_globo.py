@@ -43,7 +43,7 @@ def experiment() -> Experiment:
     return Experiment(
         name="hiertcn_globo",
         seed=0,
-        steps=1_500,
+        steps=1_200,
         data=NextInSession(
             "globo",
             split=ColdStart(),
@@ -85,10 +85,13 @@ def experiment() -> Experiment:
 
 def sweep(base: Experiment) -> dict[str, Experiment]:
     """Returns HierTCN with and without what is known of the moment, and its rivals."""
-    plain = replace(base, data=replace(base.data, pairs=()))
-    variants = {"prior": base, "plain": plain}
+    evals = {name: one for name, one in base.evals.items() if one.trained}
+    prior = replace(base, evals=evals)
+    plain = replace(prior, data=replace(base.data, pairs=()))
+    variants = {"prior": prior, "plain": plain}
     for kind in ("hiergru", "hrnn", "gru", "tcn"):
-        encoder = Rival(kind, WIDTH, dropout=0.1)
+        size = 16 if "tiny" in base.name else None
+        encoder = Rival(kind, WIDTH, size, dropout=0.1)
         model = replace(base.model, encoder=encoder)
         variants[f"{kind}_plain"] = replace(plain, model=model)
     return variants

@@ -39,12 +39,13 @@ def experiment() -> Experiment:
     return Experiment(
         name="hiertcn_rivals",
         seed=0,
-        steps=1_800,
+        steps=1_500,
         data=NextInSession(
             "tmall",
             split=LastSessionOut(),
             layout=Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
+            popularity=0.75,
             fit=("train", "validation"),
             pairs=(SeenBefore(), Followed()),
         ),

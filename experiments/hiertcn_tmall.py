@@ -41,12 +41,13 @@ def experiment() -> Experiment:
     return Experiment(
         name="hiertcn_tmall",
         seed=0,
-        steps=2_300,
+        steps=1_500,
         data=NextInSession(
             "tmall",
             split=LastSessionOut(),
             layout=Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
+            popularity=0.75,
             pairs=(SeenBefore(), Followed()),
         ),
         model=SessionModel(

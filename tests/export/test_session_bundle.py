@@ -38,7 +38,7 @@ def program():
         model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, tied=False),
         losses={"softmax": ItemSoftmax()},
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
-        export=SessionBundle(),
+        export=SessionBundle(saved_model=False),
     )
     return Program(made, Runtime(mesh={"data": 1}), data, make_mesh({"data": 1}))
 
@@ -60,8 +60,25 @@ def trained(program):
 def bundle(program, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "sessions"
     said = program.experiment.export.write(program, trained, folder)
-    assert "jax_export_score_difference" in said and "saved_model" in said
+    assert "jax_export_score_difference" in said
     return folder
+
+
+@pytest.mark.slow
+def test_a_saved_model_gives_the_scores_of_the_bundle(program, trained, tmp_path):
+    import tensorflow as tf
+
+    said = SessionBundle().write(program, trained, tmp_path / "both")
+    assert "saved_model_score_difference" in said
+    model = tf.saved_model.load(str(tmp_path / "both" / "saved_model"))
+    random = np.random.default_rng(0)
+    user = random.normal(size=(3, 13)).astype(np.float32)
+    pair = random.normal(size=(3, 20, 6)).astype(np.float32)
+    asked = {"user": tf.constant(user), "pair": tf.constant(pair)}
+    got = model.signatures["scores"](**asked)["scores"].numpy()
+    vectors = np.load(tmp_path / "both" / "vectors.npy")
+    wanted = user[:, :7] @ vectors.T + np.einsum("bf,bnf->bn", user[:, 7:], pair)
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
 def test_ranking_is_that_of_scores_made_by_hand(program, trained):
