@@ -21,7 +21,9 @@ from recjax.evals.baselines.markov import MarkovOptions
 from recjax.evals.session import SessionRanking
 from recjax.evals.session_cheap import (
     MarkovBaseline,
+    MovingAverageBaseline,
     RecencyBaseline,
+    SessionKnnBaseline,
     SessionPopularity,
 )
 from recjax.experiment import Experiment
@@ -71,6 +73,8 @@ def experiment() -> Experiment:
         evals={
             "hiertcn": SessionRanking("test"),
             "popularity": SessionPopularity("test"),
+            "item_knn": SessionKnnBaseline("test"),
+            "moving_average": MovingAverageBaseline("test"),
             "last_hour": RecencyBaseline("test"),
             "markov": MarkovBaseline("test", options=IN_SESSION),
             "markov_last_hour": MarkovBaseline(

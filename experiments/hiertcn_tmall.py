@@ -22,6 +22,8 @@ from recjax.evals.session_cheap import (
     HISTORY,
     SKIP,
     MarkovBaseline,
+    MovingAverageBaseline,
+    SessionKnnBaseline,
     SessionPopularity,
 )
 from recjax.experiment import Experiment
@@ -73,6 +75,8 @@ def experiment() -> Experiment:
             "markov": MarkovBaseline("test"),
             "markov_history": MarkovBaseline("test", options=HISTORY),
             "skip_history": MarkovBaseline("test", options=SKIP),
+            "item_knn": SessionKnnBaseline("test"),
+            "moving_average": MovingAverageBaseline("test"),
             "validation": SessionRanking("validation", every=500, nth=8),
         },
         best="validation/mrr",

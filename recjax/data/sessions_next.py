@@ -25,9 +25,7 @@ from recjax.data.sessions_lanes import (
     make_plan,
 )
 from recjax.data.sessions_split import (
-    ColdStart,
-    LastSessionOut,
-    WarmStart,
+    SessionSplit,
     scored_sessions,
     scoring_runs,
     training_runs,
@@ -58,7 +56,7 @@ class NextInSession:
     """
 
     source: str
-    split: LastSessionOut | ColdStart | WarmStart
+    split: SessionSplit
     layout: Packed | Queue = Packed()
     negatives: int | None = 2_048
     popularity: float = 0.5
