@@ -28,7 +28,7 @@ from recjax.evals.session_cheap import (
 )
 from recjax.experiment import Experiment
 from recjax.export.session_bundle import SessionBundle
-from recjax.losses.pairwise import ItemSoftmax
+from recjax.losses.pairwise import Bpr, Hinge, ItemSoftmax, Nce, Top1
 from recjax.models.hier_tcn import SessionModel
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierTcn, SessionStates
@@ -82,6 +82,24 @@ def experiment() -> Experiment:
         best="validation/mrr",
         export=SessionBundle(),
     )
+
+
+def sweep(base: Experiment) -> dict[str, Experiment]:
+    """Returns the parts that may be missing, and the losses; no cheap lines again."""
+    evals = {name: one for name, one in base.evals.items() if one.trained}
+    base = replace(base, evals=evals)
+    losses = {
+        "nce": Nce(),
+        "bpr": Bpr(),
+        "top1": Top1(),
+        "hinge": Hinge(),
+    }
+    return {
+        "softmax": base,
+        "plain": replace(base, data=replace(base.data, pairs=())),
+        "untied": replace(base, model=replace(base.model, tied=False)),
+        **{k: replace(base, losses={k: loss}) for k, loss in losses.items()},
+    }
 
 
 def tiny() -> Experiment:

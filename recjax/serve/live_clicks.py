@@ -54,15 +54,13 @@ class LiveClicks:
     def at(self, moments: Moments) -> tuple[sparse.csr_array, ...]:
         """Returns the features of all items, f32[Q, N].
 
-        Raises:
-          UserError: a moment has no time.
+        A moment without a time is that of the newest click.
         """
-        if (moments.when < 0).any():
-            raise UserError("this model counts clicks by time: ask with a timestamp")
         when, shape = self._when[: self._held], (len(moments), len(self._first))
+        asked = np.where(moments.when < 0, when.max(initial=0), moments.when)
         counts = []
         for window in self.settings.windows:
-            end = moments.when // window.step * window.step
+            end = asked // window.step * window.step
             rows = [
                 np.bincount(self._item[low:high], minlength=shape[1])
                 for low, high in zip(
@@ -72,7 +70,7 @@ class LiveClicks:
                 )
             ]
             counts.append(sparse.csr_array(np.array(rows, np.float32)))
-        return click_features(counts, self._first, moments.when, self.settings.scale)
+        return click_features(counts, self._first, asked, self.settings.scale)
 
     def save(self, path: Path) -> None:
         """Writes the clicks to a file, which appears whole.

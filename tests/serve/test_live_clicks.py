@@ -58,8 +58,13 @@ def test_saved_and_loaded(tmp_path):
         again.load(tmp_path / "nothing.npz")
 
 
-def test_times_are_needed():
+def test_without_a_time_it_is_the_newest_click():
+    online = empty()
+    assert not any(one.nnz for one in online.at(at(NOTHING)))
+    for when in (10, 4_000):
+        online.feed(2, when)
+    for got, wanted in zip(online.at(at(NOTHING)), online.at(at(4_000)), strict=True):
+        np.testing.assert_array_equal(got.toarray(), wanted.toarray())
+    assert online.at(at(4_000))[0].nnz == 1
     with pytest.raises(UserError, match="give events a timestamp"):
-        empty().feed(0, None)
-    with pytest.raises(UserError, match="ask with a timestamp"):
-        empty().at(at(NOTHING))
+        online.feed(0, None)
