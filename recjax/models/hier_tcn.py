@@ -120,35 +120,17 @@ class SessionModel:
         rngs = {"dropout": rng.stream(key, "encoder")}
         user, memory = self._users(params, batch, events, memory, rngs)
         user = user.reshape(-1, self.width)
-        positions = user.shape[0]
-
-        def vectors(use: str) -> tuple[Array, Array]:
-            table = rows[self.scored]
-            found = self._item(table.values[table.index[use]])
-            found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
-            if not self.bias:
-                return found, jnp.zeros(found.shape[:-1])
-            return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]
-
-        own, own_bias = vectors("own")
-        own = own.reshape(positions, -1)
-        drawn, drawn_bias = vectors("drawn")
-        shown_scores = jnp.zeros((positions, 0))
-        shown = jnp.zeros((positions, 0), jnp.int32)
-        if "shown" in batch:
-            shown = batch["shown"].reshape(positions, -1)
-            items, shown_bias = vectors("shown")
-            items = items.reshape(*shown.shape, -1)
-            shown_scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
-            shown_scores += shown_bias.reshape(shown.shape)
+        own, own_bias = self._scored(rows, "own", key)
+        own = own.reshape(user.shape)
+        drawn, drawn_bias = self._scored(rows, "drawn", key)
         own_scores = jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1)
         drawn_scores = user @ drawn.T * self.scale + drawn_bias
         if PAIR in params:
             weights = _pair_weights(params, user)
-            own_scores += jnp.sum(
-                weights * batch["pair_own"].reshape(weights.shape), -1
-            )
+            features = batch["pair_own"].reshape(weights.shape)
+            own_scores += jnp.sum(weights * features, -1)
             drawn_scores = _with_pairs(drawn_scores, weights, batch)
+        shown, shown_scores = self._shown(user, rows, batch, key)
         outputs = ItemScores(
             own=own_scores,
             drawn=drawn_scores,
@@ -210,6 +192,34 @@ class SessionModel:
             return vectors
         bias = rows[BIAS].values[rows[BIAS].index["item"][:, 0]]
         return jnp.concatenate([vectors, bias], -1)
+
+    def _scored(
+        self, rows: Mapping[str, TableRows], use: str, key: PRNGKey
+    ) -> tuple[Array, Array]:
+        """Returns vectors and biases of items that are scored in training."""
+        table = rows[self.scored]
+        found = self._item(table.values[table.index[use]])
+        found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
+        if not self.bias:
+            return found, jnp.zeros(found.shape[:-1])
+        return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]
+
+    def _shown(
+        self,
+        user: Float[Array, "P D"],
+        rows: Mapping[str, TableRows],
+        batch: Batch,
+        key: PRNGKey,
+    ) -> tuple[Int[Array, "P I"], Float[Array, "P I"]]:
+        """Returns the items shown at each event, and their scores."""
+        if "shown" not in batch:
+            nothing = (len(user), 0)
+            return jnp.zeros(nothing, jnp.int32), jnp.zeros(nothing)
+        shown = batch["shown"].reshape(len(user), -1)
+        items, bias = self._scored(rows, "shown", key)
+        items = items.reshape(*shown.shape, -1)
+        scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
+        return shown, scores + bias.reshape(shown.shape)
 
     def _item(self, vectors: Array) -> Array:
         return _unit(vectors) if self.cosine else vectors
