@@ -11,6 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.dataset import Corpus
+from recjax.data.moments import PairSource, SessionPairs
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.sessions import Sessions, load_sessions
@@ -24,9 +25,7 @@ from recjax.data.sessions_lanes import (
     make_plan,
 )
 from recjax.data.sessions_split import (
-    ColdStart,
-    LastSessionOut,
-    WarmStart,
+    SessionSplit,
     scored_sessions,
     scoring_runs,
     training_runs,
@@ -53,15 +52,17 @@ class NextInSession:
         0 draws uniformly.
       impressions: most items shown at an event that a batch carries; 0 for none.
       fit: splits whose sessions train the model.
+      pairs: features of an item for a user at a moment, which join the score.
     """
 
     source: str
-    split: LastSessionOut | ColdStart | WarmStart
+    split: SessionSplit
     layout: Packed | Queue = Packed()
     negatives: int | None = 2_048
     popularity: float = 0.5
     impressions: int = 0
     fit: tuple[str, ...] = ("train",)
+    pairs: tuple[PairSource, ...] = ()
 
     @property
     def batch_size(self) -> int:
@@ -129,6 +130,11 @@ class NextInSessionData:
         return {"item": Corpus(ids, ("",) * len(ids), features)}
 
     @cached_property
+    def pairs(self) -> SessionPairs:
+        """The features of pairs of a moment and an item."""
+        return SessionPairs.open(self.settings.pairs, self.sessions, self.train)
+
+    @cached_property
     def epochs(self) -> Epochs:
         """The plans of training."""
         runs = training_runs(self.sessions, self.parts, self.settings.fit)
@@ -159,15 +165,19 @@ class NextInSessionData:
     def batch(self, step: int, host: tuple[int, int] = (0, 1)) -> HostBatch:
         """Returns this host's part of a batch: a pure function of the step.
 
-        Keys, all with lanes first: see `lane_arrays`, and the negatives.
+        Keys, all with lanes first: see `lane_arrays`, the negatives, and the features
+        of pairs, as `SessionPairs.of_batch` gives them.
         """
         plan, place = self.epochs.at(step)
         share = self.settings.layout.lanes // host[1]
         grid = plan.grid(place, slice(host[0] * share, (host[0] + 1) * share))
         negative = self._negatives(step)
+        arrays = self.lane_arrays(grid)
+        if self.settings.pairs:
+            own, drawn = np.maximum(arrays["item"] - 1, 0), np.maximum(negative, 0)
+            arrays |= self.pairs.of_batch(grid.event, own, drawn)
         part = len(negative) // host[1]
         negative = negative[host[0] * part : (host[0] + 1) * part]
-        arrays = self.lane_arrays(grid)
         draw, held = self._log_draw, np.maximum(negative, 0)
         item = np.maximum(arrays["item"] - 1, 0)
         return {

@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import numpy as np
+import pytest
 
 from recjax.data.sessions import Sessions
 from recjax.data.sessions_lanes import NOTHING, Packed
@@ -33,6 +34,13 @@ ENCODERS = {
     "gru4rec": FlatGru(Gru(5), WIDTH, per_session=True),
     "tcn": FlatTcn(Tcn(6, 3, 3, 1), WIDTH),
 }
+
+
+def by_encoder(*quick):
+    """Parametrizes a test by encoder; those that are not named are slow."""
+    slow = [n for n in sorted(ENCODERS) if n not in quick]
+    slow = [pytest.param(name, marks=pytest.mark.slow) for name in slow]
+    return pytest.mark.parametrize("name", [*quick, *slow])
 
 
 def sessions(seed=0, users=7, items=20, most=6, longest=5):
