@@ -200,8 +200,8 @@ def prepare_sessions(
       form: how the files are written.
       bad: what happens to rows that cannot be read.
     """
-    from recjax.data.sessions_check import Cut
-    from recjax.data.sessions_prepare import prepare_sessions
+    from recjax.data.sessions.check import Cut
+    from recjax.data.sessions.prepare import prepare_sessions
 
     done = prepare_sessions(
         events,

@@ -21,7 +21,7 @@ from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
 from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
-from recjax.data.sessions_next import NextInSession, NextInSessionData
+from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.experiment import load_experiment, load_runtime, load_sweep
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program

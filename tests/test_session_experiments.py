@@ -7,7 +7,7 @@ import sessions as support
 import small
 
 from recjax.cli import main
-from recjax.data.sessions_next import NextInSession
+from recjax.data.sessions.next import NextInSession
 from recjax.experiment import load_experiment
 
 FOLDER = small.ROOT / "experiments"

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recjax.data.sessions import Sessions
+from recjax.data.sessions.read import Sessions
 from recjax.data.splits import SPLITS, TEST, TRAIN, VALIDATION, time_split
 from recjax.errors import UserError
 

@@ -6,11 +6,11 @@ import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recjax.data.moments import NOTHING, Moments, SessionPairs
-from recjax.data.moments_clicked import ClickedNow, Window
-from recjax.data.moments_followed import Followed
-from recjax.data.moments_seen import SeenBefore
-from recjax.data.sessions_lanes import Packed
+from recjax.data.sessions.lanes import Packed
+from recjax.data.sessions.moments import NOTHING, Moments, SessionPairs
+from recjax.data.sessions.moments_clicked import ClickedNow, Window
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
 from recjax.errors import UserError
 
 WINDOWS = Window(7_200, 1_800), Window(50_000, 5_000)

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from recjax.data.sessions import Sessions
+from recjax.data.sessions.read import Sessions
 
 NOTHING = -1
 

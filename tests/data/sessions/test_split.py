@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data import sessions_cut
-from recjax.data.sessions_split import (
+from recjax.data.sessions import cut as sessions_cut
+from recjax.data.sessions.split import (
     ColdStart,
     LastSessionOut,
     WarmStart,

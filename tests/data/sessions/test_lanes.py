@@ -6,7 +6,7 @@ import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recjax.data.sessions_lanes import (
+from recjax.data.sessions.lanes import (
     NOTHING,
     Epochs,
     Packed,
@@ -14,7 +14,7 @@ from recjax.data.sessions_lanes import (
     make_plan,
     paper_slots,
 )
-from recjax.data.sessions_split import Runs
+from recjax.data.sessions.split import Runs
 from recjax.errors import UserError
 
 LAYOUTS = st.one_of(

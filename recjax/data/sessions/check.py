@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recjax.data import sessions_cut
 from recjax.data.columns import Column
 from recjax.data.convert import Unit
 from recjax.data.interactions import index_of
 from recjax.data.report import Findings
-from recjax.data.sessions import Sessions
-from recjax.data.sessions_cut import Filter
+from recjax.data.sessions import cut as sessions_cut
+from recjax.data.sessions.cut import Filter
+from recjax.data.sessions.read import Sessions
 from recjax.data.tables import read_table
 from recjax.data.validate import Checked, check_options, clean, distinct, known_columns
 from recjax.errors import UserError

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recjax.data.moments import NOTHING, Moments
-from recjax.data.sessions import Sessions
+from recjax.data.sessions.moments import NOTHING, Moments
+from recjax.data.sessions.read import Sessions
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data import sessions_cut
 from recjax.data.datasets.sessions import OwnSessions
-from recjax.data.sessions import Sessions, load_sessions
-from recjax.data.sessions_cut import Filter
+from recjax.data.sessions import cut as sessions_cut
+from recjax.data.sessions.cut import Filter
+from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.data.write import write
 from recjax.errors import UserError
 

@@ -11,11 +11,9 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.dataset import Corpus
-from recjax.data.moments import PairSource, SessionPairs
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.sessions import Sessions, load_sessions
-from recjax.data.sessions_lanes import (
+from recjax.data.sessions.lanes import (
     NOTHING,
     Epochs,
     Grid,
@@ -24,7 +22,9 @@ from recjax.data.sessions_lanes import (
     Queue,
     make_plan,
 )
-from recjax.data.sessions_split import (
+from recjax.data.sessions.moments import PairSource, SessionPairs
+from recjax.data.sessions.read import Sessions, load_sessions
+from recjax.data.sessions.split import (
     SessionSplit,
     scored_sessions,
     scoring_runs,

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from recjax import rng
-from recjax.data.sessions_split import Runs
+from recjax.data.sessions.split import Runs
 from recjax.errors import UserError
 
 NOTHING = -1

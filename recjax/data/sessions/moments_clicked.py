@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recjax.data.moments import Moments
-from recjax.data.sessions import Sessions
+from recjax.data.sessions.moments import Moments
+from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError
 
 HOUR = 3_600.0

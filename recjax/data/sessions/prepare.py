@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from recjax.data import sessions_check
 from recjax.data.convert import Unit
 from recjax.data.datasets.sessions import OwnSessions
 from recjax.data.prepare import OnBadRow, prepare_own
+from recjax.data.sessions import check as sessions_check
 
 
 def prepare_sessions(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from recjax.data import sessions_prepare
-from recjax.data.sessions import load_sessions
-from recjax.data.sessions_check import Cut
+from recjax.data.sessions import prepare as sessions_prepare
+from recjax.data.sessions.check import Cut
+from recjax.data.sessions.read import load_sessions
 from recjax.errors import UserError
 
 LOG = """user,item,timestamp
