@@ -7,7 +7,7 @@ import command
 import pytest
 import small
 
-from recjax.cli import main
+from recjax.cli.main import main
 
 EXPORTS = '''"""A small experiment that exports."""
 

@@ -13,7 +13,7 @@ import sessions as session_support
 import small
 import tiny_images
 
-from recjax.cli import main
+from recjax.cli.main import main
 from recjax.data.catalog.data import CatalogData
 from recjax.data.catalog.search import CatalogSearch
 from recjax.data.images.source import Images, ImagesData

@@ -24,9 +24,6 @@ ORDER = (
     ("launch",),
     ("users", "runs", "doctor"),
     ("sweep",),
-    ("cli_files",),
-    ("cli_validate",),
-    ("cli_data", "cli_session", "cli_sweep", "cli_users"),
     ("cli",),
     ("__main__",),
 )

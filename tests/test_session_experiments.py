@@ -6,7 +6,7 @@ import pytest
 import sessions as support
 import small
 
-from recjax.cli import main
+from recjax.cli.main import main
 from recjax.data.sessions.next import NextInSession
 from recjax.experiment import load_experiment
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.cli import main
+from recjax.cli.main import main
 from recjax.data.sessions.moments_clicked import ClickedNow, Window
 from recjax.data.sessions.moments_followed import Followed
 from recjax.data.sessions.moments_seen import SeenBefore

@@ -16,8 +16,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from recjax import cli_data, cli_session, cli_sweep, cli_users, disk
-from recjax.cli_files import Flat, Form
+from recjax import disk
+from recjax.cli import data, session, sweep, users
+from recjax.cli.files import Flat, Form
 from recjax.errors import UserError
 
 App = tyro.extras.SubcommandApp
@@ -25,10 +26,10 @@ Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
 
 app = App()
-app.command(cli_data.app, name="data", help="Prepares and checks data sets.")
-app.command(cli_sweep.sweep, name="sweep")
-app.command(cli_session.app, name="session", help="Serves users' sessions.")
-app.command(cli_users.app, name="users", help="PinnerSage: many embeddings a user.")
+app.command(data.app, name="data", help="Prepares and checks data sets.")
+app.command(sweep.sweep, name="sweep")
+app.command(session.app, name="session", help="Serves users' sessions.")
+app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
 DEFAULT_RUNTIME = "configs/cpu.py"
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import tyro
 
-from recjax import cli_validate
-from recjax.cli_files import BadRows, Flat, Form, TimedForm
+from recjax.cli import validate
+from recjax.cli.files import BadRows, Flat, Form, TimedForm
 
 Positional = tyro.conf.Positional
 
@@ -21,7 +21,7 @@ app.command(
     help="Prepares a data set: a built-in one, or your own files.",
 )
 app.command(
-    cli_validate.app, name="validate", help="Checks your own files and stops there."
+    validate.app, name="validate", help="Checks your own files and stops there."
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from recjax.cli_files import Flat, Form, TimedForm
+from recjax.cli.files import Flat, Form, TimedForm
 from recjax.data.report import Report
 from recjax.errors import UserError
 
