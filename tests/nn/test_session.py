@@ -12,7 +12,7 @@ from recjax.data.sessions_split import Runs
 from recjax.models.hier_tcn import lane_row
 from recjax.nn.session import Pool, Row, pool_sessions
 
-QUICK = support.by_encoder("hiertcn", "hrnn", "tcn")
+QUICK = support.by_encoder("hiertcn")
 WHOLE = Packed(1, 120, 30)
 """One row for all: the rows that few shapes are compiled for are cut from it."""
 
