@@ -1,5 +1,7 @@
 """Both forms of the GRU against NumPy, and against Flax where it has the form."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import numpy as np
@@ -76,7 +78,8 @@ def test_rows_with_starts_holes_and_layers(reset):
     initial = random.normal(size=(2, 7, 8)).astype(np.float32)
     gru = Gru(4, 2, reset)
     params = jax.jit(gru.init)(jax.random.key(0), x, state, update, start, initial)
-    got = gru.apply(params, x, state, update, start, initial)
+    got = jax.jit(gru.apply)(params, x, state, update, start, initial)
+    got, params = jax.device_get((got, params))  # NumPy alone below: JAX would compile
     for row in range(2):
         held = [state[row, :4], state[row, 4:]]
         for at in range(7):
@@ -105,8 +108,7 @@ def test_dropout_acts_in_training_alone():
     state, yes, no = np.zeros((2, 4)), np.ones((2, 3), bool), np.zeros((2, 3), bool)
     gru = Gru(4, dropout=0.5)
     params = jax.jit(gru.init)(jax.random.key(0), x, state, yes, no)
-    still = gru.apply(params, x, state, yes, no)
-    moved = gru.apply(
-        params, x, state, yes, no, train=True, rngs={"dropout": jax.random.key(1)}
-    )
+    still = jax.jit(gru.apply)(params, x, state, yes, no)
+    train = jax.jit(partial(gru.apply, train=True))
+    moved = train(params, x, state, yes, no, rngs={"dropout": jax.random.key(1)})
     assert (np.asarray(moved) == 0).any() and not (np.asarray(still) == 0).any()

@@ -12,7 +12,7 @@ from recjax.data.sessions.split import Runs
 from recjax.models.hier_tcn import lane_row
 from recjax.nn.session import Pool, Row, pool_sessions
 
-QUICK = support.by_encoder("hiertcn", "hrnn", "tcn")
+QUICK = support.by_encoder("hiertcn")
 WHOLE = Packed(1, 120, 30)
 """One row for all: the rows that few shapes are compiled for are cut from it."""
 
@@ -130,12 +130,12 @@ def test_sessions_are_pooled_as_their_means():
     known = data.sessions
     plan = make_plan(Packed(2, 9, 3), known.session_start, everyone(data))
     vectors = np.random.default_rng(0).normal(size=(len(known.item), 4))
-    pool = Pool.start(2, 4)
+    pool, pooled = Pool.start(2, 4), jax.jit(pool_sessions)
     for number in range(plan.steps):
         grid = plan.grid(number)
         events = vectors[np.maximum(grid.event, 0)].astype(np.float32)
         row = Row.of(data.lane_arrays(grid), events)
-        mean, there, pool = pool_sessions(row, pool)
+        mean, there, pool = pooled(row, pool)
         for lane, slot in zip(*np.nonzero(grid.session >= 0), strict=True):
             session = grid.session[lane, slot]
             if grid.fresh[lane, slot]:

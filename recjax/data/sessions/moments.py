@@ -17,6 +17,8 @@ from scipy import sparse
 from recjax.data.sessions.read import Sessions
 
 NOTHING = -1
+LEAST = 64
+"""Least room for the features of a batch; larger ones are LEAST * 4 ** n."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ class SessionPairs:
             at = place[held.row] * len(drawn) + held.col
             parts.append((held.data, np.full(len(at), number), at))
         value, number, at = map(np.concatenate, zip(*parts, strict=True))
-        room = 4 ** -(-max(len(value) - 1, 63).bit_length() // 2)
+        room = LEAST
+        while room < len(value):
+            room *= 4
         return {
             "pair_own": ours.reshape(*event.shape, -1),
             "pair_value": _filled(value, room, np.float32),

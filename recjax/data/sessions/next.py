@@ -22,7 +22,7 @@ from recjax.data.sessions.lanes import (
     Queue,
     make_plan,
 )
-from recjax.data.sessions.moments import PairSource, SessionPairs
+from recjax.data.sessions.moments import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.data.sessions.split import (
     SessionSplit,
@@ -157,6 +157,11 @@ class NextInSessionData:
                 f"{lanes} lanes and {drawn} negatives are not divisible by {host[1]} "
                 "hosts"
             )
+        if self.settings.pairs and LEAST % host[1]:
+            raise UserError(
+                f"features of pairs are not divisible by {host[1]} hosts: take a power "
+                f"of two up to {LEAST}"
+            )
         many = grain.MapDataset.range(2**48)
         made = many.map(lambda step: self.batch(step, host)).slice(slice(start, None))
         options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
@@ -174,8 +179,7 @@ class NextInSessionData:
         negative = self._negatives(step)
         arrays = self.lane_arrays(grid)
         if self.settings.pairs:
-            own, drawn = np.maximum(arrays["item"] - 1, 0), np.maximum(negative, 0)
-            arrays |= self.pairs.of_batch(grid.event, own, drawn)
+            arrays |= self._pair_arrays(plan.grid(place), negative, host)
         part = len(negative) // host[1]
         negative = negative[host[0] * part : (host[0] + 1) * part]
         draw, held = self._log_draw, np.maximum(negative, 0)
@@ -253,6 +257,21 @@ class NextInSessionData:
             "batches of an epoch": self.epochs.at(0)[0].steps,
             "filled places": round(self.epochs.at(0)[0].fill, 4),
         }
+
+    def _pair_arrays(
+        self, grid: Grid, drawn: np.ndarray, host: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """Returns this host's part of the features of pairs of all lanes.
+
+        Every host makes those of all lanes: how many there are decides the shape.
+        """
+        item = np.asarray(self.sessions.item)[np.maximum(grid.event, 0)]
+        whole = self.pairs.of_batch(grid.event, item, np.maximum(drawn, 0))
+        parts = {}
+        for name, array in whole.items():
+            share = len(array) // host[1]
+            parts[name] = array[host[0] * share : (host[0] + 1) * share]
+        return parts
 
     @cached_property
     def _share(self) -> np.ndarray:

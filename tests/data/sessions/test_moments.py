@@ -135,3 +135,14 @@ def test_a_moment_online_sees_all_counts():
     counts = values.counts.toarray()[3]
     share = counts / (counts.sum() + 1)
     np.testing.assert_allclose(got, np.log1p(share / 1e-3), rtol=1e-4)
+
+
+def test_hosts_hold_parts_of_the_whole_batch():
+    data = support.opened(support.sessions(3, users=9), pairs=(SeenBefore(5),))
+    whole = data.batch(2)
+    parts = [data.batch(2, (host, 2)) for host in range(2)]
+    for name, array in whole.items():
+        joined = np.concatenate([part[name] for part in parts])
+        np.testing.assert_array_equal(joined, array, err_msg=name)
+    with pytest.raises(UserError, match="lanes|power of two"):
+        data.batches(0, (0, 3), 0, 0)
