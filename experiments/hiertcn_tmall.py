@@ -12,19 +12,23 @@ recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
 
 from dataclasses import replace
 
-from recjax.data.sessions_lanes import Packed
-from recjax.data.sessions_next import NextInSession
-from recjax.data.sessions_split import LastSessionOut
+from recjax.data.sessions.lanes import Packed
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
+from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.split import LastSessionOut
 from recjax.evals.session import SessionRanking
 from recjax.evals.session_cheap import (
     HISTORY,
     SKIP,
     MarkovBaseline,
+    MovingAverageBaseline,
+    SessionKnnBaseline,
     SessionPopularity,
 )
 from recjax.experiment import Experiment
 from recjax.export.session_bundle import SessionBundle
-from recjax.losses.pairwise import ItemSoftmax
+from recjax.losses.pairwise import Bpr, Hinge, ItemSoftmax, Nce, Top1
 from recjax.models.hier_tcn import SessionModel
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierTcn, SessionStates
@@ -39,12 +43,14 @@ def experiment() -> Experiment:
     return Experiment(
         name="hiertcn_tmall",
         seed=0,
-        steps=2_300,
+        steps=1_500,
         data=NextInSession(
             "tmall",
             split=LastSessionOut(),
             layout=Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
+            popularity=0.75,
+            pairs=(SeenBefore(), Followed()),
         ),
         model=SessionModel(
             encoder=HierTcn(
@@ -69,11 +75,31 @@ def experiment() -> Experiment:
             "markov": MarkovBaseline("test"),
             "markov_history": MarkovBaseline("test", options=HISTORY),
             "skip_history": MarkovBaseline("test", options=SKIP),
+            "item_knn": SessionKnnBaseline("test"),
+            "moving_average": MovingAverageBaseline("test"),
             "validation": SessionRanking("validation", every=500, nth=8),
         },
         best="validation/mrr",
         export=SessionBundle(),
     )
+
+
+def sweep(base: Experiment) -> dict[str, Experiment]:
+    """Returns the parts that may be missing, and the losses; no cheap lines again."""
+    evals = {name: one for name, one in base.evals.items() if one.trained}
+    base = replace(base, evals=evals)
+    losses = {
+        "nce": Nce(),
+        "bpr": Bpr(),
+        "top1": Top1(),
+        "hinge": Hinge(),
+    }
+    return {
+        "softmax": base,
+        "plain": replace(base, data=replace(base.data, pairs=())),
+        "untied": replace(base, model=replace(base.model, tied=False)),
+        **{k: replace(base, losses={k: loss}) for k, loss in losses.items()},
+    }
 
 
 def tiny() -> Experiment:

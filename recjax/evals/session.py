@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import set_mesh
 
-from recjax.data.sessions_lanes import NOTHING
+from recjax.data.sessions.lanes import NOTHING
+from recjax.data.sessions.moments import SessionPairs
 from recjax.evals.corpus import embed_all
 from recjax.evals.session_cheap import session_data, targets_of
 from recjax.evals.session_metrics import Targets, rank_targets, session_metrics
@@ -46,19 +47,28 @@ class SessionRanking:
         queries = user_vectors(program, state, self.split, targets, self.nth)
         items = session_data(program).corpora["item"].features
         corpus = embed_all(program, state, "candidate", items)
-        return rank_targets(targets, _Dot(queries, corpus))
+        pairs = session_data(program).pairs
+        return rank_targets(targets, _Scores(queries, corpus, targets.event, pairs))
 
 
 @dataclass(frozen=True)
-class _Dot:
-    """Dot products of queries [Q, D] and items [N, D]."""
+class _Scores:
+    """Dot products of queries [Q, D + F] and items [N, D], and features of pairs."""
 
     queries: np.ndarray
     corpus: np.ndarray
+    event: np.ndarray
+    pairs: SessionPairs
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """Returns f32[stop - start, N]."""
-        return self.queries[start:stop] @ self.corpus.T
+        queries, width = self.queries[start:stop], self.corpus.shape[1]
+        scores = queries[:, :width] @ self.corpus.T
+        for number, feature in enumerate(self.pairs.at(self.event[start:stop]), width):
+            row = np.repeat(np.arange(len(scores)), np.diff(feature.indptr))
+            # No item comes twice in a row, so += adds each.
+            scores[row, feature.indices] += queries[row, number] * feature.data
+        return scores
 
 
 def user_vectors(

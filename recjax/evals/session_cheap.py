@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recjax.data.sessions_next import NextInSessionData
+from recjax.data.sessions.next import NextInSessionData
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
 from recjax.evals.baselines.moving import MovingAverage
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.baselines.recency import Recency
+from recjax.evals.baselines.session_knn import KnnOptions, SessionKnn
 from recjax.evals.scorer import Scorer
 from recjax.evals.session_metrics import (
     Targets,
@@ -128,6 +129,30 @@ class MovingAverageBaseline:
         data = session_data(program)
         targets = data.targets(self.split)
         return judge(self, data, MovingAverage.fit(data.sessions, targets, self.last))
+
+
+@dataclass(frozen=True)
+class SessionKnnBaseline:
+    """Items that share sessions with the last ones.
+
+    Attributes:
+      split: "validation" or "test".
+      ties: see `session_metrics`.
+      options: its settings.
+    """
+
+    split: str = "test"
+    ties: Ties = "average"
+    options: KnnOptions = field(default_factory=KnnOptions)
+    every = 0
+    trained = False
+
+    def run(self, program: Program, state: State | None) -> Mapping[str, float]:
+        """Returns the metrics."""
+        data = session_data(program)
+        targets = data.targets(self.split)
+        found = SessionKnn.fit(data.sessions, data.train, targets, self.options)
+        return judge(self, data, found)
 
 
 def recency(data: NextInSessionData, split: str, seconds: int) -> Recency:

@@ -5,6 +5,7 @@ items.jsonl         id of each item, in the order of the vectors
 step.jaxexport.npz  one event: arrays and memory -> query and memory; cpu, cuda, tpu
 empty.npz           the memory of a user that nobody met
 session.json        when a session ends
+pairs.json, .npz    features of pairs that join the scores
 saved_model/        the step and the scores, for TensorFlow
 manifest.json       hashes, versions, sizes, and what the checks measured
 """
@@ -23,6 +24,7 @@ from recjax.errors import UserError
 from recjax.evals.corpus import embed_all
 from recjax.evals.session_cheap import session_data
 from recjax.export import jax_export, manifest, session_saved_model
+from recjax.export.session_pairs import write_pairs
 from recjax.export.session_step import (
     empty_memory,
     held_arrays,
@@ -99,9 +101,10 @@ class SessionBundle:
         arrays = step_arrays(empty, 1)
         jax_export.save(folder / STEP, step, held, arrays)
         (folder / "session.json").write_text(json.dumps({"idle": self.idle}) + "\n")
+        write_pairs(folder, data.pairs.values)
         if self.saved_model:
             session_saved_model.write(
-                folder / "saved_model", step, held, arrays, vectors
+                folder / "saved_model", step, held, arrays, vectors, data.pairs.size
             )
         return self._check(step, held, empty, vectors, folder)
 
@@ -128,7 +131,9 @@ class SessionBundle:
                 }
                 one, two = (_asked(arrays, at) for arrays in (one, two))
                 one, two = {**one, **step(held, one)}, {**two, **other(two)}
-                apart = vectors @ (np.asarray(one.pop("user")) - two.pop("user"))[0]
+                apart = (np.asarray(one.pop("user")) - two.pop("user"))[0]
+                width = vectors.shape[1]
+                apart = np.append(vectors @ apart[:width], apart[width:])
                 worst = max(worst, float(np.abs(apart).max()))
             facts[f"{name}_score_difference"] = worst
             if not worst <= self.tolerance:

@@ -1,8 +1,8 @@
 """A session model's step and scores as a SavedModel.
 
 Signatures: `step` takes what `recjax.export.session_step.step_function` takes, memory
-names with "_" for "/", and returns the same; `scores` takes user f32[B, D] and returns
-scores f32[B, N].
+names with "_" for "/", and returns the same; `scores` takes user f32[B, D + F] and, if
+the model weighs features of pairs, `pair` f32[B, N, F], and returns scores f32[B, N].
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.export import tf_text
+from recjax.export import tf_ops
 from recjax.export.jax_export import PLATFORMS, host_array
 
 
@@ -23,6 +23,7 @@ def write(
     held: Any,
     arrays: Mapping[str, np.ndarray],
     vectors: np.ndarray,
+    pairs: int = 0,
 ) -> None:
     """Writes the SavedModel.
 
@@ -32,11 +33,12 @@ def write(
       held: a pytree of arrays.
       arrays: what the step takes, for shapes; the leading axis may differ at each call.
       vectors: f32[N, D].
+      pairs: `F`.
 
     Raises:
       UserError: TensorFlow is not installed.
     """
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     import jax
     from jax.experimental import jax2tf
 
@@ -57,7 +59,10 @@ def write(
         )
         for name, value in arrays.items()
     }
-    user = {"user": tf.TensorSpec([None, vectors.shape[1]], tf.float32, "user")}
+    size, width = vectors.shape
+    asked = {"user": tf.TensorSpec([None, width + pairs], tf.float32, "user")}
+    if pairs:
+        asked["pair"] = tf.TensorSpec([None, size, pairs], tf.float32, "pair")
 
     class Served(tf.Module):
         def __init__(self) -> None:
@@ -72,9 +77,13 @@ def write(
             out = convert(self.held, {name: given[_tf_name(name)] for name in arrays})
             return {_tf_name(name): value for name, value in out.items()}
 
-        @tf.function(input_signature=[user], autograph=False)
+        @tf.function(input_signature=[asked], autograph=False)
         def scores(self, given: dict[str, Any]) -> dict[str, Any]:
-            return {"scores": tf.matmul(given["user"], self.vectors, transpose_b=True)}
+            user = given["user"]
+            found = tf.matmul(user[:, :width], self.vectors, transpose_b=True)
+            if pairs:
+                found += tf.einsum("bf,bnf->bn", user[:, width:], given["pair"])
+            return {"scores": found}
 
     module = Served()
     signatures = {
@@ -86,7 +95,7 @@ def write(
 
 def load(path: Path) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
     """Returns the step of a SavedModel, under the names that `step_function` uses."""
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     model = tf.saved_model.load(str(path))
 
     def call(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

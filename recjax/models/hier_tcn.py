@@ -22,7 +22,10 @@ from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
 ITEM, TARGET, BIAS = "item", "target", "bias"
+PAIR = "pair"
 EPS = 1e-12
+PAIR_START = 0.1
+"""What a feature of a pair counts before training."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,12 @@ class SessionModel:
         memory = self.encoder.start(lanes, self.width)
         row = Row.of(batch, jnp.zeros((*batch["item"].shape, self.width)))
         variables = self.encoder.init({"params": key}, row, memory, False)
-        return {"encoder": variables["params"]}, memory
+        params = {"encoder": variables["params"]}
+        if "pair_own" in batch:
+            size = batch["pair_own"].shape[-1]
+            kernel = jnp.zeros((self.width, size))
+            params[PAIR] = {"kernel": kernel, "bias": jnp.full(size, PAIR_START)}
+        return params, memory
 
     def apply(
         self,
@@ -112,30 +120,20 @@ class SessionModel:
         rngs = {"dropout": rng.stream(key, "encoder")}
         user, memory = self._users(params, batch, events, memory, rngs)
         user = user.reshape(-1, self.width)
-        positions = user.shape[0]
-
-        def vectors(use: str) -> tuple[Array, Array]:
-            table = rows[self.scored]
-            found = self._item(table.values[table.index[use]])
-            found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
-            if not self.bias:
-                return found, jnp.zeros(found.shape[:-1])
-            return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]
-
-        own, own_bias = vectors("own")
-        own = own.reshape(positions, -1)
-        drawn, drawn_bias = vectors("drawn")
-        shown_scores = jnp.zeros((positions, 0))
-        shown = jnp.zeros((positions, 0), jnp.int32)
-        if "shown" in batch:
-            shown = batch["shown"].reshape(positions, -1)
-            items, shown_bias = vectors("shown")
-            items = items.reshape(*shown.shape, -1)
-            shown_scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
-            shown_scores += shown_bias.reshape(shown.shape)
+        own, own_bias = self._scored(rows, "own", key)
+        own = own.reshape(user.shape)
+        drawn, drawn_bias = self._scored(rows, "drawn", key)
+        own_scores = jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1)
+        drawn_scores = user @ drawn.T * self.scale + drawn_bias
+        if PAIR in params:
+            weights = _pair_weights(params, user)
+            features = batch["pair_own"].reshape(weights.shape)
+            own_scores += jnp.sum(weights * features, -1)
+            drawn_scores = _with_pairs(drawn_scores, weights, batch)
+        shown, shown_scores = self._shown(user, rows, batch, key)
         outputs = ItemScores(
-            own=jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1),
-            drawn=user @ drawn.T * self.scale + drawn_bias,
+            own=own_scores,
+            drawn=drawn_scores,
             shown=shown_scores,
             distance=jnp.sum((user - own) ** 2, -1),
             own_id=batch["item"].reshape(-1) - 1,
@@ -157,7 +155,8 @@ class SessionModel:
     ) -> tuple[Float[Array, "B L E"], Memory]:
         """Returns the query before each event, no randomness, and the memory after.
 
-        A query meets `embed(..., "candidate", ...)` by dot product.
+        A query meets `embed(..., "candidate", ...)` by dot product; the numbers beyond
+        those, if any, meet the features of pairs.
 
         Args:
           params: dense parameters.
@@ -166,9 +165,10 @@ class SessionModel:
           memory: before the rows.
         """
         user, memory = self._users(params, batch, events, memory, None)
-        user = user * self.scale
-        one = jnp.ones((*user.shape[:-1], int(self.bias)))
-        return jnp.concatenate([user, one], -1), memory
+        parts = [user * self.scale, jnp.ones((*user.shape[:-1], int(self.bias)))]
+        if PAIR in params:
+            parts.append(_pair_weights(params, user))
+        return jnp.concatenate(parts, -1), memory
 
     def side_rows(self, side: str, features: Batch) -> RowIds:
         """Names the rows of candidates.
@@ -192,6 +192,34 @@ class SessionModel:
             return vectors
         bias = rows[BIAS].values[rows[BIAS].index["item"][:, 0]]
         return jnp.concatenate([vectors, bias], -1)
+
+    def _scored(
+        self, rows: Mapping[str, TableRows], use: str, key: PRNGKey
+    ) -> tuple[Array, Array]:
+        """Returns vectors and biases of items that are scored in training."""
+        table = rows[self.scored]
+        found = self._item(table.values[table.index[use]])
+        found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
+        if not self.bias:
+            return found, jnp.zeros(found.shape[:-1])
+        return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]
+
+    def _shown(
+        self,
+        user: Float[Array, "P D"],
+        rows: Mapping[str, TableRows],
+        batch: Batch,
+        key: PRNGKey,
+    ) -> tuple[Int[Array, "P I"], Float[Array, "P I"]]:
+        """Returns the items shown at each event, and their scores."""
+        if "shown" not in batch:
+            nothing = (len(user), 0)
+            return jnp.zeros(nothing, jnp.int32), jnp.zeros(nothing)
+        shown = batch["shown"].reshape(len(user), -1)
+        items, bias = self._scored(rows, "shown", key)
+        items = items.reshape(*shown.shape, -1)
+        scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
+        return shown, scores + bias.reshape(shown.shape)
 
     def _item(self, vectors: Array) -> Array:
         return _unit(vectors) if self.cosine else vectors
@@ -225,6 +253,19 @@ def lane_row(
         "fresh": age[:, :1] == place[:, :1],
         "gap": gap,
     }
+
+
+def _pair_weights(params: Params, user: Array) -> Array:
+    """Returns what each feature of a pair counts for a user [..., F]."""
+    return user @ params[PAIR]["kernel"] + params[PAIR]["bias"]
+
+
+def _with_pairs(scores: Array, weights: Array, batch: Batch) -> Array:
+    """Returns the scores of drawn items [P, M] with what the pairs' features add."""
+    at = batch["pair_at"]
+    weight = weights[at // scores.shape[1], batch["pair_feature"]]
+    more = weight * batch["pair_value"]
+    return scores.reshape(-1).at[at].add(more).reshape(scores.shape)
 
 
 def _unit(x: Array) -> Array:

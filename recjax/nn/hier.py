@@ -20,7 +20,6 @@ from recjax.nn.tcn import Tcn
 from recjax.typing import Array, Float, Memory
 
 HOUR = 3_600.0
-WEEK = 168.0
 
 
 class SessionStates(nn.Module):

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from recjax.data.sessions.moments import PairValues
+from recjax.data.sessions.moments_clicked import Clicks
 from recjax.errors import UserError
 from recjax.export import jax_export, manifest
+from recjax.export.session_pairs import read_pairs
+from recjax.serve.live_clicks import LiveClicks
 from recjax.serve.user_state import Answer, UserStates
 
 
@@ -40,6 +44,7 @@ def open_states(bundle: Path, states: Path | None = None) -> UserStates:
         tuple(json.loads(line)["id"] for line in lines),
         empty,
         settings["idle"],
+        tuple(map(_live, read_pairs(bundle))),
     )
     if states is not None and states.exists():
         opened.load(states)
@@ -74,6 +79,12 @@ def feed_file(states: UserStates, path: Path) -> int:
         sessions[user] = name or ""
         fed += 1
     return fed
+
+
+def _live(values: PairValues | Clicks) -> PairValues:
+    if isinstance(values, Clicks):
+        return LiveClicks(values.settings, values.first)
+    return values
 
 
 def answers(found: Sequence[Answer], as_json: bool) -> str:

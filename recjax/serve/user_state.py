@@ -8,9 +8,6 @@ the one compiled step.
 
 from __future__ import annotations
 
-import json
-import os
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from recjax.data.sessions.moments import NOTHING, Moments, PairValues
 from recjax.errors import UserError, nearest
+from recjax.serve.live_clicks import LiveClicks
+from recjax.serve.state_file import read_states, write_states
 
 LANES = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
-_BROKEN = (OSError, ValueError, KeyError, EOFError)
+CLICKS = ".clicks.npz"
+"""Ending of the file of clicks, in place of that of the states."""
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
@@ -49,11 +50,13 @@ class UserStates:
 
     Attributes:
       step: advances users by one event.
-      vectors: item vectors f32[N, D], as `embed` gives them.
+      vectors: item vectors f32[N, D], as `embed` gives them; the numbers of a query
+        beyond `D` meet the features of pairs.
       item_ids: the items' own ids [N].
       empty: the memory of a user that nobody met, name -> array without lanes.
       idle: seconds without an event after which a session has ended; None: sessions
         end by `close` or by `new_session` alone.
+      pairs: features of an item for a user at a moment.
     """
 
     step: Step
@@ -61,6 +64,7 @@ class UserStates:
     item_ids: tuple[str, ...]
     empty: Arrays
     idle: int | None = None
+    pairs: tuple[PairValues, ...] = ()
     _rows: dict[str, int] = field(default_factory=dict)
     _held: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -68,7 +72,7 @@ class UserStates:
         """Indexes the items."""
         self._places = {id: place for place, id in enumerate(self.item_ids, 1)}
         if not self._held:
-            self._held = _blank(self.empty, 0)
+            self._held = self._blank(0)
 
     def __len__(self) -> int:
         """Returns the number of users that have a state."""
@@ -103,6 +107,8 @@ class UserStates:
             )
         row = self._row(user)
         at = self._asked(row, user, timestamp, new_session)
+        for clicks in self._clicks():
+            clicks.feed(self._places[item] - 1, timestamp)
         out = self.step(self._call(row, self._places[item], at))
         for name in self.empty:
             self._held[name][row] = np.asarray(out[name])[0]
@@ -110,6 +116,9 @@ class UserStates:
         self._held["age"][row] += 1
         self._held["open"][row] = True
         self._held["gap"][row] = at["gap"]
+        recent = self._held["recent"][row]
+        recent[1:] = recent[:-1]
+        recent[:1] = self._places[item] - 1
         if timestamp is not None:
             self._held["last"][row] = timestamp
 
@@ -127,7 +136,7 @@ class UserStates:
         """Returns the vector that meets the items, f32[D]; the state stays as it is."""
         row = self._rows.get(user)
         if row is None:
-            row, held = 0, _blank(self.empty, 1)
+            row, held = 0, self._blank(1)
         else:
             held = self._held
         at = self._asked(row, user, timestamp, new_session, held)
@@ -138,7 +147,13 @@ class UserStates:
         self, user: str, timestamp: int | None = None, new_session: bool = False
     ) -> np.ndarray:
         """Returns the score of every item as the user's next, f32[N]."""
-        return self.vectors @ self.query(user, timestamp, new_session)
+        query, width = self.query(user, timestamp, new_session), self.vectors.shape[1]
+        scores = self.vectors @ query[:width]
+        for weight, feature in zip(
+            query[width:], self._features(user, timestamp), strict=True
+        ):
+            scores[feature.indices] += weight * feature.data
+        return scores
 
     def best(
         self,
@@ -161,22 +176,15 @@ class UserStates:
         return [Answer(self.item_ids[i], float(scores[i])) for i in top]
 
     def save(self, path: str | Path) -> None:
-        """Writes all states to one file; the old one is replaced once it is whole."""
-        path = Path(path)
-        size = len(self._rows)
-        users = json.dumps(list(self._rows))
-        arrays = {_key(name): array[:size] for name, array in self._held.items()}
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with part.open("wb") as file:
-                np.savez(file, users=np.frombuffer(users.encode(), np.uint8), **arrays)
-            part.replace(path)
-        except OSError as error:
-            raise UserError(
-                f"cannot write the states {path}: {error.strerror or error}"
-            ) from error
-        finally:
-            part.unlink(missing_ok=True)
+        """Writes all states to one file; the old one is replaced once it is whole.
+
+        Clicks of everybody, where a model counts them, go to a file beside it.
+        """
+        size, path = len(self._rows), Path(path)
+        held = {name: array[:size] for name, array in self._held.items()}
+        write_states(path, list(self._rows), held)
+        for clicks in self._clicks():
+            clicks.save(path.with_suffix(CLICKS))
 
     def load(self, path: str | Path) -> None:
         """Reads what `save` wrote; the states held now are gone.
@@ -184,31 +192,47 @@ class UserStates:
         Raises:
           UserError: the file is missing, damaged, or of another model.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                users = json.loads(bytes(file["users"]))
-                held = {name: file[_key(name)] for name in _blank(self.empty, 0)}
-        except (*_BROKEN, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: no readable states ({error})") from error
-        for name, array in _blank(self.empty, len(users)).items():
-            if held[name].shape != array.shape or held[name].dtype != array.dtype:
-                raise UserError(
-                    f"{path}: {name} is {held[name].shape}, this model keeps "
-                    f"{array.shape}: the states are of another model"
-                )
+        path = Path(path)
+        users, held = read_states(path, self._blank(0))
+        for clicks in self._clicks():
+            clicks.load(path.with_suffix(CLICKS))
         self._rows = {user: row for row, user in enumerate(users)}
         self._held = held
+
+    def _clicks(self) -> list[LiveClicks]:
+        return [values for values in self.pairs if isinstance(values, LiveClicks)]
 
     def _row(self, user: str) -> int:
         row = self._rows.setdefault(user, len(self._rows))
         size = len(self._held["age"])
         if row >= size:
-            more = _blank(self.empty, max(size, 16))
+            more = self._blank(max(size, 16))
             self._held = {
                 name: np.concatenate([array, more[name]])
                 for name, array in self._held.items()
             }
         return row
+
+    def _blank(self, users: int) -> dict[str, np.ndarray]:
+        memory = {name: np.asarray(one) for name, one in self.empty.items()}
+        reach = max((values.reach for values in self.pairs), default=0)
+        return {
+            **{name: np.repeat(one[None], users, 0) for name, one in memory.items()},
+            "place": np.zeros(users, np.int64),
+            "age": np.zeros(users, np.int64),
+            "open": np.zeros(users, bool),
+            "last": np.full(users, -1, np.int64),
+            "gap": np.zeros(users, np.float32),
+            "recent": np.full((users, reach), NOTHING, np.int32),
+        }
+
+    def _features(self, user: str, timestamp: int | None) -> list[Any]:
+        """Returns each feature of all items for a user now, [1, N]."""
+        held, row = self._held, self._rows.get(user)
+        recent = self._blank(1)["recent"] if row is None else held["recent"][[row]]
+        when = NOTHING if timestamp is None else timestamp
+        moment = Moments(recent, np.array([when]), np.array([NOTHING]))
+        return [feature for values in self.pairs for feature in values.at(moment)]
 
     def _known(self, user: str) -> int:
         if user not in self._rows:
@@ -262,19 +286,3 @@ class UserStates:
             whole[0] = held[name][row]
             arrays[name] = whole
         return arrays
-
-
-def _blank(empty: Arrays, users: int) -> dict[str, np.ndarray]:
-    held = {n: np.repeat(np.asarray(e)[None], users, 0) for n, e in empty.items()}
-    return {
-        **held,
-        "place": np.zeros(users, np.int64),
-        "age": np.zeros(users, np.int64),
-        "open": np.zeros(users, bool),
-        "last": np.full(users, -1, np.int64),
-        "gap": np.zeros(users, np.float32),
-    }
-
-
-def _key(name: str) -> str:
-    return name.replace("/", ".")

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.cli import main
+from recjax.cli.main import main
+from recjax.data.sessions.moments_clicked import ClickedNow, Window
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
 from recjax.errors import UserError
 from recjax.evals.session import SessionRanking, user_vectors
 from recjax.evals.session_cheap import targets_of
@@ -22,7 +25,11 @@ from recjax.train.program import Program
 
 @pytest.fixture(scope="module")
 def program():
-    data = support.opened(support.sessions(4, users=12))
+    windows = Window(7_200, 1_800), Window(50_000, 5_000)
+    data = support.opened(
+        support.sessions(4, users=12),
+        pairs=(SeenBefore(4), ClickedNow(windows), Followed(2, 2)),
+    )
     made = Experiment(
         name="sessions",
         seed=0,
@@ -31,7 +38,7 @@ def program():
         model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, tied=False),
         losses={"softmax": ItemSoftmax()},
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
-        export=SessionBundle(),
+        export=SessionBundle(saved_model=False),
     )
     return Program(made, Runtime(mesh={"data": 1}), data, make_mesh({"data": 1}))
 
@@ -44,6 +51,8 @@ def trained(program):
         state, report = step(state, program.dataset.batch(number))
     assert np.isfinite(float(report.means["loss"][0]))
     assert not any(map(bool, report.broken.values()))
+    # The features of pairs are weighed, by user: both parts have moved.
+    assert all(float(np.abs(a).max()) > 0 for a in state.params["pair"].values())
     return state
 
 
@@ -51,8 +60,25 @@ def trained(program):
 def bundle(program, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "sessions"
     said = program.experiment.export.write(program, trained, folder)
-    assert "jax_export_score_difference" in said and "saved_model" in said
+    assert "jax_export_score_difference" in said
     return folder
+
+
+@pytest.mark.slow
+def test_a_saved_model_gives_the_scores_of_the_bundle(program, trained, tmp_path):
+    import tensorflow as tf
+
+    said = SessionBundle().write(program, trained, tmp_path / "both")
+    assert "saved_model_score_difference" in said
+    model = tf.saved_model.load(str(tmp_path / "both" / "saved_model"))
+    random = np.random.default_rng(0)
+    user = random.normal(size=(3, 13)).astype(np.float32)
+    pair = random.normal(size=(3, 20, 6)).astype(np.float32)
+    asked = {"user": tf.constant(user), "pair": tf.constant(pair)}
+    got = model.signatures["scores"](**asked)["scores"].numpy()
+    vectors = np.load(tmp_path / "both" / "vectors.npy")
+    wanted = user[:, :7] @ vectors.T + np.einsum("bf,bnf->bn", user[:, 7:], pair)
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
 def test_ranking_is_that_of_scores_made_by_hand(program, trained):
@@ -60,7 +86,11 @@ def test_ranking_is_that_of_scores_made_by_hand(program, trained):
     queries = user_vectors(program, trained, "test", targets)
     vectors = np.asarray(trained.tables["target"])[1:21]
     bias = np.asarray(trained.tables["bias"])[1:21, 0]
-    scores = queries[:, :-1] @ vectors.T + bias
+    scores = queries[:, :6] @ vectors.T + bias
+    for weight, feature in zip(
+        queries[:, 7:].T, program.dataset.pairs.at(targets.event), strict=True
+    ):
+        scores += weight[:, None] * feature.toarray()
     own = scores[np.arange(len(queries)), targets.item]
     wanted = 1 + (scores > own[:, None]).sum(1)
     got = SessionRanking("test").ranks(program, trained, targets)
@@ -71,21 +101,27 @@ def test_ranking_is_that_of_scores_made_by_hand(program, trained):
 
 
 def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
+    """All users' events, in the order of time: clicks of others count as well."""
     data = program.dataset
     known, targets = data.sessions, targets_of(data, "test")
     queries = user_vectors(program, trained, "test", targets)
-    states = open_states(bundle)
-    for user in (0, 5):
-        sessions = range(*known.user_start[user : user + 2])
-        for session in sessions:
-            for event in range(*known.session_start[session : session + 2]):
-                when = int(known.timestamp[event])
-                new = bool(known.place[event] == 0)
-                found = np.flatnonzero(targets.event == event)
-                if len(found):
-                    got = states.query(f"u{user}", when, new)
-                    np.testing.assert_allclose(got, queries[found[0]], atol=1e-5)
-                states.feed(f"u{user}", known.item_ids[known.item[event]], when, new)
+    vectors = np.load(bundle / "vectors.npy")
+    states, checked = open_states(bundle), 0
+    user = known.session_user[known.event_session]
+    for event in np.argsort(known.timestamp, kind="stable"):
+        when, new = int(known.timestamp[event]), bool(known.place[event] == 0)
+        found = np.flatnonzero(targets.event == event)
+        if len(found):
+            query = queries[found[0]]
+            got = states.query(f"u{user[event]}", when, new)
+            np.testing.assert_allclose(got, query, atol=1e-5)
+            pairs = [one.toarray()[0] for one in data.pairs.at(np.array([event]))]
+            wanted = vectors @ query[:7] + query[7:] @ np.array(pairs)
+            got = states.scores(f"u{user[event]}", when, new)
+            np.testing.assert_allclose(got, wanted, atol=1e-4)
+            checked += 1
+        states.feed(f"u{user[event]}", known.item_ids[known.item[event]], when, new)
+    assert checked == len(targets.event)
 
 
 def test_commands(bundle, tmp_path, capsys):
@@ -113,7 +149,7 @@ def test_commands(bundle, tmp_path, capsys):
     ("text", "said"),
     [
         ("user,thing\na,i1\n", "no column 'item'"),
-        ("user,item\na,i1\na,i99\n", "row 3: event of user 'a': there is no item"),
+        ("user,item,timestamp\na,i1,5\na,i99,6\n", "row 3.*there is no item"),
         ("user,item,timestamp\na,i1,now\n", "row 2, column timestamp: 'now'"),
         ("user,item,timestamp\na,i1\n", "row 2"),
         ("user,item,timestamp\na,i1,50\na,i1,40\n", "row 3.*the last one was at 50"),

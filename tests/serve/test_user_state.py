@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions_lanes import Packed, make_plan
-from recjax.data.sessions_split import Runs
+from recjax.data.sessions.lanes import Packed, make_plan
+from recjax.data.sessions.split import Runs
 from recjax.errors import UserError
 from recjax.export.session_step import empty_memory, step_function
 from recjax.models.hier_tcn import SessionModel
 from recjax.serve.replay import replay
 from recjax.serve.user_state import UserStates
 
-NAMES = ("hiertcn", "hrnn", "tcn")
+QUICK = support.by_encoder("hiertcn")
 
 
 @cache
@@ -80,7 +80,7 @@ def fed(name, online, check):
         online.feed(f"u{event}", item, when, new)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@QUICK
 def test_online_is_the_whole_log_bit_for_bit(name):
     data, _, _, step, empty = parts(name)
     wanted = np.concatenate(replay(step, empty, logs(data)))
@@ -95,7 +95,7 @@ def test_online_is_the_whole_log_bit_for_bit(name):
     assert sorted(seen) == list(range(len(wanted))) and len(online) == 6
 
 
-@pytest.mark.parametrize("name", NAMES)
+@QUICK
 def test_online_is_the_training_batch(name):
     data, params, table, step, empty = parts(name)
     start = data.sessions.user_start

@@ -4,11 +4,12 @@ from functools import partial
 
 import jax
 import numpy as np
+import pytest
 
-from recjax.data.sessions import Sessions
-from recjax.data.sessions_lanes import NOTHING, Packed
-from recjax.data.sessions_next import NextInSession, NextInSessionData
-from recjax.data.sessions_split import LastSessionOut
+from recjax.data.sessions.lanes import NOTHING, Packed
+from recjax.data.sessions.next import NextInSession, NextInSessionData
+from recjax.data.sessions.read import Sessions
+from recjax.data.sessions.split import LastSessionOut
 from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
@@ -33,6 +34,13 @@ ENCODERS = {
     "gru4rec": FlatGru(Gru(5), WIDTH, per_session=True),
     "tcn": FlatTcn(Tcn(6, 3, 3, 1), WIDTH),
 }
+
+
+def by_encoder(*quick):
+    """Parametrizes a test by encoder; those that are not named are slow."""
+    slow = [n for n in sorted(ENCODERS) if n not in quick]
+    slow = [pytest.param(name, marks=pytest.mark.slow) for name in slow]
+    return pytest.mark.parametrize("name", [*quick, *slow])
 
 
 def sessions(seed=0, users=7, items=20, most=6, longest=5):

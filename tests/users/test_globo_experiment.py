@@ -9,7 +9,7 @@ import pytest
 import sessions as support
 import small
 
-from recjax.cli import main
+from recjax.cli.main import main
 from recjax.users.methods import LastItem
 from recjax.users.walk import METRICS, Walk, evaluate
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from matplotlib.image import imsave
 
-from recjax import cli
+from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.users.profile import Profile
 from recjax.users.retrieve import Exact, Retriever, scann_search

@@ -1,0 +1,107 @@
+"""What everybody clicks on now, kept while events come in: `ClickedNow` online."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from recjax.data.sessions.moments import Moments
+from recjax.data.sessions.moments_clicked import ClickedNow, click_features
+from recjax.errors import UserError
+from recjax.serve.state_file import read_arrays, write_arrays
+
+NEVER = np.iinfo(np.int64).max
+
+
+class LiveClicks:
+    """The clicks of the longest window, and each item's first click.
+
+    Time goes forward: a click that comes late counts at the newest time that was seen.
+    A click costs the same whatever the number of items, an answer what windows hold.
+    """
+
+    def __init__(self, settings: ClickedNow, first: np.ndarray) -> None:
+        """Starts without clicks.
+
+        Args:
+          settings: the windows.
+          first: time of each item's first click, i64[N]; `NEVER` where none is known.
+        """
+        self.settings = settings
+        self.size, self.reach = settings.size, 0
+        self._first = np.array(first, np.int64)
+        self._when, self._item = np.zeros(16, np.int64), np.zeros(16, np.int32)
+        self._held = 0
+
+    def feed(self, item: int, when: int | None) -> None:
+        """Takes one click on item `item` (from 0).
+
+        Raises:
+          UserError: the time is not given.
+        """
+        if when is None:
+            raise UserError("this model counts clicks by time: give events a timestamp")
+        if self._held:
+            when = max(when, int(self._when[self._held - 1]))
+        if self._held == len(self._when):
+            self._drop(when)
+        self._when[self._held], self._item[self._held] = when, item
+        self._held += 1
+        self._first[item] = min(self._first[item], when)
+
+    def at(self, moments: Moments) -> tuple[sparse.csr_array, ...]:
+        """Returns the features of all items, f32[Q, N].
+
+        A moment without a time is that of the newest click.
+        """
+        when, shape = self._when[: self._held], (len(moments), len(self._first))
+        asked = np.where(moments.when < 0, when.max(initial=0), moments.when)
+        counts = []
+        for window in self.settings.windows:
+            end = asked // window.step * window.step
+            rows = [
+                np.bincount(self._item[low:high], minlength=shape[1])
+                for low, high in zip(
+                    np.searchsorted(when, end - window.seconds),
+                    np.searchsorted(when, end),
+                    strict=True,
+                )
+            ]
+            counts.append(sparse.csr_array(np.array(rows, np.float32)))
+        return click_features(counts, self._first, asked, self.settings.scale)
+
+    def save(self, path: Path) -> None:
+        """Writes the clicks to a file, which appears whole.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        held = slice(self._held)
+        arrays = {"when": self._when[held], "item": self._item[held]}
+        write_arrays(path, {**arrays, "first": self._first})
+
+    def load(self, path: Path) -> None:
+        """Reads what `save` wrote.
+
+        Raises:
+          UserError: the file is missing, damaged, or of other items.
+        """
+        arrays = read_arrays(path, ("when", "item", "first"))
+        if arrays["first"].shape != self._first.shape:
+            raise UserError(
+                f"{path} counts clicks on {len(arrays['first'])} items, this model has "
+                f"{len(self._first)}"
+            )
+        self._when, self._item, self._first = arrays.values()
+        self._held = len(self._when)
+
+    def _drop(self, now: int) -> None:
+        """Forgets clicks that no window holds any more, and makes room."""
+        longest = max(one.seconds + one.step for one in self.settings.windows)
+        keep = slice(int(np.searchsorted(self._when, now - longest)), self._held)
+        kept, room = self._held - keep.start, max(16, 2 * (self._held - keep.start))
+        when, item = np.zeros(room, np.int64), np.zeros(room, np.int32)
+        when[:kept], item[:kept] = self._when[keep], self._item[keep]
+        self._when, self._item, self._held = when, item, kept

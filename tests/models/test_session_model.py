@@ -1,0 +1,65 @@
+"""A session model: what training scores is what evaluation and serving score."""
+
+import jax
+import numpy as np
+import pytest
+import sessions as support
+
+from recjax.data.sessions.lanes import NOTHING
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
+from recjax.models.base import TableRows
+from recjax.models.hier_tcn import SessionModel
+
+SHAPE = {"cosine": True, "scale": 3.0}
+
+
+def rows_of(model, tables, batch):
+    """Returns the rows of a batch, the whole tables: what `gather` does, plainly."""
+    found = {}
+    for name, uses in model.rows(batch).items():
+        found[name] = TableRows(tables[name], uses)
+    return found
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_scores_of_training_are_those_of_queries_and_items(tied):
+    known = support.sessions(2, users=9)
+    pairs = SeenBefore(5), Followed(3, 2)
+    data = support.opened(known, pairs=pairs)
+    encoder = support.ENCODERS["gru4rec"]
+    model = SessionModel(encoder, support.WIDTH, tied=tied, **SHAPE)
+    batch, (plan, step) = data.batch(1), data.epochs.at(1)
+    random = np.random.default_rng(0)
+    tables = {
+        name: random.normal(size=(spec.rows, spec.width)).astype(np.float32)
+        for name, spec in model.table_specs(data.sides).items()
+    }
+    rows = rows_of(model, tables, batch)
+    params, memory = jax.jit(model.init)(jax.random.key(0), rows, batch)
+    params["pair"] = {
+        name: random.normal(size=a.shape) for name, a in params["pair"].items()
+    }
+    key = jax.random.key(1)
+    outputs, _ = jax.jit(model.apply)(params, rows, batch, memory, key)
+    events = tables["item"][batch["item"]]
+    queries = np.asarray(jax.jit(model.users)(params, events, batch, memory)[0])
+    features = {"item": np.arange(1, 21)[:, None]}
+    asked = model.side_rows("candidate", features)
+    held = {name: TableRows(tables[name], uses) for name, uses in asked.items()}
+    items = np.asarray(model.embed(params, held, "candidate", features))
+    grid, width, position = plan.grid(step), items.shape[1], 0
+    for lane, place in np.ndindex(grid.event.shape):
+        event = grid.event[lane, place]
+        if event != NOTHING:
+            query = queries[lane, place]
+            scores = items @ query[:width]
+            for weight, one in zip(
+                query[width:], data.pairs.at(np.array([event])), strict=True
+            ):
+                scores += weight * one.toarray()[0]
+            wanted = scores[batch["negative_id"]]
+            np.testing.assert_allclose(outputs.drawn[position], wanted, atol=1e-4)
+            own = scores[known.item[event]]
+            np.testing.assert_allclose(outputs.own[position], own, atol=1e-4)
+        position += 1
