@@ -118,8 +118,8 @@ def two_threads(seconds: float) -> dict[str, float]:
         two = np.maximum(two, users_a_second(200, 64, seconds / 2, 2, 4e7))
     return {
         "cores": len(os.sched_getaffinity(0)),
-        "x_wall": round(two[1] / one[1], 2),
-        "x_cpu": round(2 * two[0] / one[0], 2),
+        "x_wall": round(float(two[1] / one[1]), 2),
+        "x_cpu": round(float(2 * two[0] / one[0]), 2),
     }
 
 
