@@ -15,7 +15,7 @@ test: $(VENV)/installed
 
 # The pipelines of Apache Beam, which asks for other versions of two packages.
 test-beam: $(BEAM)/installed
-	$(BEAM)/bin/python -m pytest -k beam tests/users tests/data/test_feature_jobs.py
+	$(BEAM)/bin/python -m pytest -k beam tests/users tests/data
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -131,13 +132,15 @@ def show(
     import polars as pl
 
     from recjax.users.picture import draw, table
-    from recjax.users.shard import read_events
+    from recjax.users.shard import read_events, select
 
-    store, items, _ = _open(profiles)
+    store, items, job = _open(profiles)
     profile = _profile(store, user)
     actions: list[tuple[str, float]] = []
     if events is not None:
         own = read_events(events).filter(pl.col("user") == user)
+        # Those that count, also where `update` came after the build.
+        own, _ = select(own, items, replace(job, now=profile.as_of))
         actions = own.select("item", "timestamp").rows()
     rows = table(profile, items, most, actions, images)
     print(f"{'importance':>10} {'actions':>7} {'days ago':>8}  medoid")

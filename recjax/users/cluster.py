@@ -14,6 +14,7 @@ import numpy as np
 
 from recjax.users.tree import COMPILED
 from recjax.users.ward import workspace
+from recjax.users.ward_reference import NOT_FINITE
 
 LIGHT = 1 << 18
 """Least work, in products of pairs and width, that is worth a thread of its own."""
@@ -86,6 +87,9 @@ def cluster_users(
       settings: alpha, decay, cap.
       threads: how many work, each on some users. BLAS keeps to one thread meanwhile
         where threadpoolctl is installed; else set OMP_NUM_THREADS=1.
+
+    Raises:
+      ValueError: a user's points are not finite.
     """
     points = np.ascontiguousarray(points, np.float32)
     offsets = np.ascontiguousarray(offsets, np.int64)
@@ -126,7 +130,7 @@ def _cluster(points, offsets, begin, end, age, settings, outputs) -> None:
     from recjax.users.user_kernels import cluster_range
 
     most = int(np.diff(offsets[begin : end + 1]).max(initial=0))
-    cluster_range(
+    wrong = cluster_range(
         points,
         offsets,
         begin,
@@ -139,6 +143,8 @@ def _cluster(points, offsets, begin, end, age, settings, outputs) -> None:
         np.empty((most, points.shape[1])),
         outputs,
     )
+    if wrong >= 0:
+        raise ValueError(f"user {wrong}: {NOT_FINITE}")
 
 
 def _share_out(offsets: np.ndarray, width: int, threads: int) -> list[tuple[int, int]]:

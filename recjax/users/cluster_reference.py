@@ -8,7 +8,7 @@ from recjax.users.cluster import Settings, UserClusters
 from recjax.users.importance import importance
 from recjax.users.medoids import centroids, medoids
 from recjax.users.tree import cut
-from recjax.users.ward_reference import ward_reference
+from recjax.users.ward_reference import NOT_FINITE, ward_reference
 
 
 def cluster_users_reference(
@@ -16,8 +16,10 @@ def cluster_users_reference(
 ) -> UserClusters:
     """Returns the clusters of each user's points; see `cluster_users`."""
     parts: list[tuple] = []
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for user, (begin, end) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
         own = points[begin:end]
+        if not np.isfinite((own.astype(np.float64) ** 2).sum()):
+            raise ValueError(f"user {user}: {NOT_FINITE}")
         label = np.zeros(0, np.int32)
         if len(own):
             label = cut(ward_reference(own), settings.alpha, settings.cap)

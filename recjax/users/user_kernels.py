@@ -24,11 +24,18 @@ from recjax.users.ward_reference import SAME, SAME_LENGTH
 
 @njit(**FAST)
 def grow(points, memory, near_height, child, parent, height):
-    """Writes the tree of one user's points, see `ward_kernels.chain`."""
+    """Writes the tree of one user's points, see `ward_kernels.chain`.
+
+    Returns whether it did: not if a number is not finite, or too large for float32.
+    """
     m = len(points)
     lengths = np.zeros(padded(m), np.float32)
+    total = 0.0
     for i in range(m):
         lengths[i] = squared_length(points[i])
+        total += lengths[i]
+    if not np.isfinite(total):
+        return False
     scale = np.float64(lengths.max())
     sizes = np.ones(m)
     shape = padded(m), stride(m)
@@ -37,17 +44,26 @@ def grow(points, memory, near_height, child, parent, height):
     if chain(
         points, sizes, memory, bits, scale, False, near_height, child, parent, height
     ):
-        return
+        return True
     double = np.empty(m * stride(m))
     fill_float64(points, double.reshape((m, stride(m))))
     bits = double.view(np.int64)
     chain(points, sizes, double, bits, scale, True, near_height, child, parent, height)
+    return True
 
 
 @njit(**FAST)
 def grow_weighted(points, sizes, near_height, child, parent, height):
-    """Writes the tree of clusters by centroids [m, D] and sizes [m], in float64."""
+    """Writes the tree of clusters by centroids [m, D] and sizes [m], in float64.
+
+    Returns whether it did, as `grow`.
+    """
     m = len(points)
+    total = 0.0
+    for i in range(m):
+        total += squared_length(points[i])
+    if not np.isfinite(total):
+        return False
     double = np.empty(m * stride(m))
     square = double.reshape((m, stride(m)))
     fill_float64(points, square)
@@ -59,6 +75,7 @@ def grow_weighted(points, sizes, near_height, child, parent, height):
                 square[i, j] *= 2 * sizes[i] * sizes[j] / (sizes[i] + sizes[j])
     bits = double.view(np.int64)
     chain(points, sizes, double, bits, scale, True, near_height, child, parent, height)
+    return True
 
 
 @njit(**FAST)
@@ -161,8 +178,10 @@ def cluster_range(
         own = points[a:b]
         child, parent = np.empty(m - 1, np.int32), np.empty(m - 1, np.int32)
         height = np.empty(m - 1)
-        if m > 1:
-            grow(own, memory, alpha, child, parent, height)
+        if m == 1 and not np.isfinite(squared_length(own[0])):
+            return user
+        if m > 1 and not grow(own, memory, alpha, child, parent, height):
+            return user
         count = _label(child, parent, height, alpha, cap, label[a:b])
         clusters[user] = count
         _medoids(own, label[a:b], count, work, medoid[a:b], size[a:b])
@@ -170,3 +189,4 @@ def cluster_range(
         importance[a : a + count] = 0
         for i in range(m):
             importance[a + label[a + i]] += np.exp(-decay * age[a + i])
+    return -1

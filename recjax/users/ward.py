@@ -13,7 +13,7 @@ import numpy as np
 
 from recjax.users.layout import padded, stride
 from recjax.users.tree import COMPILED, Tree
-from recjax.users.ward_reference import ward_reference
+from recjax.users.ward_reference import NOT_FINITE, ward_reference
 
 KEPT = 1 << 24
 """Largest memory, in numbers, that a thread keeps for its next user."""
@@ -29,6 +29,9 @@ def ward(points: np.ndarray, near: float | None = None) -> Tree:
     Args:
       points: [m, D], finite, m >= 1; taken as float32.
       near: the height at which the tree will be cut, where that is known.
+
+    Raises:
+      ValueError: there are no points, or one is not finite.
     """
     points = np.ascontiguousarray(points, np.float32)
     m = len(points)
@@ -39,7 +42,8 @@ def ward(points: np.ndarray, near: float | None = None) -> Tree:
     child, parent = np.empty((2, m - 1), np.int32)
     height = np.empty(m - 1)
     near = -1.0 if near is None else float(near)
-    _kernels().grow(points, workspace(m), near, child, parent, height)
+    if not _kernels().grow(points, workspace(m), near, child, parent, height):
+        raise ValueError(NOT_FINITE)
     return Tree(child, parent, height)
 
 
@@ -57,7 +61,8 @@ def ward_of_clusters(centers: np.ndarray, sizes: np.ndarray) -> Tree:
         return ward_reference(centers, sizes)
     child, parent = np.empty((2, m - 1), np.int32)
     height = np.empty(m - 1)
-    _kernels().grow_weighted(centers, sizes, -1.0, child, parent, height)
+    if not _kernels().grow_weighted(centers, sizes, -1.0, child, parent, height):
+        raise ValueError(NOT_FINITE)
     return Tree(child, parent, height)
 
 

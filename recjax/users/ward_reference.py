@@ -16,6 +16,8 @@ SAME = 1e-9
 SAME_LENGTH = 1e-14
 """The same as a share of the largest squared length of a vector."""
 
+NOT_FINITE = "the points must be finite, and their squared lengths within float32"
+
 
 def ward_reference(points: np.ndarray, sizes: np.ndarray | None = None) -> Tree:
     """Returns the merges of points [m, D] by Ward's rule.
@@ -28,9 +30,14 @@ def ward_reference(points: np.ndarray, sizes: np.ndarray | None = None) -> Tree:
       points: [m, D].
       sizes: points that each one stands for [m], all 1 by default: clusters that exist
         already, by their means.
+
+    Raises:
+      ValueError: a point is not finite.
     """
     points = np.asarray(points, np.float64)
     m = len(points)
+    if not np.isfinite((points**2).sum()):
+        raise ValueError(NOT_FINITE)
     slack = SAME_LENGTH * (points**2).sum(1).max(initial=0)
     distance = np.stack([((points - point) ** 2).sum(1) for point in points])
     size = np.ones(m) if sizes is None else np.array(sizes, np.float64)

@@ -142,12 +142,12 @@ def test_each_event_is_counted_or_accounted_for(tmp_path, items, now):
         ("a", "i3", now - 91 * DAY),
         ("a", "nothing", now - 1),
         ("b", "i40", now),
-        *(("c", f"i{i % 300}", now - i) for i in range(2_000)),
+        *(("c", f"i{i % 300}", now - i) for i in range(100_000)),
     ]
     found, counts = profiles(write(tmp_path, rows), items, Job(now, most=500))
     assert counts == {
-        **{"events": 2_006, "future": 1, "too_old": 1, "unknown_item": 1},
-        **{"twice": 1, "beyond_most": 1_500, "users": 3},
+        **{"events": 100_006, "future": 1, "too_old": 1, "unknown_item": 1},
+        **{"twice": 1, "beyond_most": 99_500, "users": 3},
     }
     found = dict(found)
     assert found["a"].medoid == ("i1",) and found["a"].size.tolist() == [1]

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 
 from recjax.users.cluster import Settings, cluster_users
 from recjax.users.cluster_reference import cluster_users_reference
 from recjax.users.importance import importance, sample, top
 from recjax.users.medoids import medoids
+from recjax.users.ward import ward, ward_of_clusters
+from recjax.users.ward_reference import ward_reference
 
 
 def population(seed, sizes, d):
@@ -64,6 +68,49 @@ def test_reference_is_the_same():
     for name in ("label", "starts", "medoid", "size"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     np.testing.assert_allclose(one.importance, other.importance)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("size", [1, 2, 40])
+def test_points_that_are_not_finite_are_refused(bad, size):
+    points, offsets, age = population(3, [3, size, 5], 8)
+    points[3 + size - 1, 5] = bad
+    for cluster in (cluster_users, cluster_users_reference):
+        if bad == 1e30 and (size == 1 or cluster is cluster_users_reference):
+            continue  # Only distances in float32 are too large.
+        with pytest.raises(ValueError, match="user 1: the points must be finite"):
+            cluster(points, offsets, age, Settings())
+    with pytest.raises(ValueError, match="must be finite"):
+        ward(points)
+    if bad != 1e30:
+        with pytest.raises(ValueError, match="must be finite"):
+            ward_of_clusters(points, np.ones(len(points)))
+        with pytest.raises(ValueError, match="must be finite"):
+            ward_reference(points)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 4), st.integers(1, 5))
+def test_what_holds_for_any_user(seed, alpha, users):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(0, 40, users)
+    points, offsets, age = population(seed, sizes, int(rng.integers(2, 20)))
+    found = cluster_users(points, offsets, age, Settings(alpha, 0.03))
+    assert found.size.sum() == len(points) and found.starts[-1] == len(found.size)
+    total = np.exp(-0.03 * age).sum()
+    np.testing.assert_allclose(found.importance.sum(), total)
+    for user in range(users):
+        own = slice(offsets[user], offsets[user + 1])
+        rows = slice(found.starts[user], found.starts[user + 1])
+        label = found.label[own]
+        medoid = found.medoid[rows]
+        np.testing.assert_array_equal(label[medoid], np.arange(len(medoid)))
+        np.testing.assert_array_equal(np.bincount(label), found.size[rows])
+        # Another order of the points gives the same clusters.
+        mixed = rng.permutation(own.stop - own.start)
+        part = points[own][mixed], [0, len(mixed)], age[own][mixed]
+        again = cluster_users(*part, Settings(alpha, 0.03)).label
+        pairs = {*zip(label[mixed].tolist(), again.tolist(), strict=True)}
+        assert len(pairs) == len(medoid) == len({*again.tolist()})
 
 
 def test_medoid_of_two_is_the_later():

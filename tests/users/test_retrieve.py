@@ -109,7 +109,7 @@ def test_commands(tmp_path, capsys, folder, events, now):
     more = ["--events", tmp_path / "events.parquet", "--images", tmp_path]
     run(capsys, "show", out, "u5", "--to", page, *more)
     # Each action of the user is a mark on the timeline, each medoid has its picture.
-    own = events.filter(events["user"] == "u5")
+    own = events.filter(events["user"] == "u5").unique()
     assert page.read_text().count("<line ") == len(own)
     assert page.read_text().count("<img src='data:image/png;base64,") == len(
         before.splitlines()[1:-1]
