@@ -14,7 +14,7 @@ import numpy as np
 
 from recjax.data.datasets.sessions import SessionsBuilder
 from recjax.data.paths import find_raw, raw_root
-from recjax.data.sessions.read import cut as sessions_cut
+from recjax.data.sessions import cut as sessions_cut
 from recjax.data.sessions.cut import Filter
 from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError

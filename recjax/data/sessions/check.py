@@ -20,7 +20,7 @@ from recjax.data.columns import Column
 from recjax.data.convert import Unit
 from recjax.data.interactions import index_of
 from recjax.data.report import Findings
-from recjax.data.sessions.read import cut as sessions_cut
+from recjax.data.sessions import cut as sessions_cut
 from recjax.data.sessions.cut import Filter
 from recjax.data.sessions.read import Sessions
 from recjax.data.tables import read_table

@@ -9,7 +9,7 @@ from pathlib import Path
 from recjax.data.convert import Unit
 from recjax.data.datasets.sessions import OwnSessions
 from recjax.data.prepare import OnBadRow, prepare_own
-from recjax.data.sessions.read import check as sessions_check
+from recjax.data.sessions import check as sessions_check
 
 
 def prepare_sessions(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recjax.data.sessions.read import prepare as sessions_prepare
+from recjax.data.sessions import prepare as sessions_prepare
 from recjax.data.sessions.check import Cut
 from recjax.data.sessions.read import load_sessions
 from recjax.errors import UserError

@@ -5,7 +5,7 @@ import pytest
 import sessions as support
 
 from recjax.data.datasets.sessions import OwnSessions
-from recjax.data.sessions.read import cut as sessions_cut
+from recjax.data.sessions import cut as sessions_cut
 from recjax.data.sessions.cut import Filter
 from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.data.write import write

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions.read import cut as sessions_cut
+from recjax.data.sessions import cut as sessions_cut
 from recjax.data.sessions.split import (
     ColdStart,
     LastSessionOut,
