@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from recjax import rng
 from recjax.data.dataset import Corpus
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
+from recjax.data.sessions.draws import Draws
 from recjax.data.sessions.lanes import (
     NOTHING,
     Epochs,
@@ -33,9 +33,6 @@ from recjax.data.sessions.split import (
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 from recjax.features import IdFeature, Sides
-
-FILL = 64
-"""The whole corpus as negatives is filled up to a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ class NextInSessionData:
         """
         import grain
 
-        lanes, drawn = self.settings.layout.lanes, len(self._negatives(0))
+        lanes, drawn = self.settings.layout.lanes, len(self.draws.at(0))
         if lanes % host[1] or drawn % host[1]:
             raise UserError(
                 f"{lanes} lanes and {drawn} negatives are not divisible by {host[1]} "
@@ -176,13 +173,13 @@ class NextInSessionData:
         plan, place = self.epochs.at(step)
         share = self.settings.layout.lanes // host[1]
         grid = plan.grid(place, slice(host[0] * share, (host[0] + 1) * share))
-        negative = self._negatives(step)
+        negative = self.draws.at(step)
         arrays = self.lane_arrays(grid)
         if self.settings.pairs:
             arrays |= self._pair_arrays(plan.grid(place), negative, host)
         part = len(negative) // host[1]
         negative = negative[host[0] * part : (host[0] + 1) * part]
-        draw, held = self._log_draw, np.maximum(negative, 0)
+        draw, held = self.draws.log_share, np.maximum(negative, 0)
         item = np.maximum(arrays["item"] - 1, 0)
         return {
             **arrays,
@@ -274,34 +271,11 @@ class NextInSessionData:
         return parts
 
     @cached_property
-    def _share(self) -> np.ndarray:
-        """Probability that one draw gives each item, f64[N]."""
-        size = len(self.sessions.item_ids)
-        count = np.bincount(self.sessions.item[self.train], minlength=size) + 1.0
-        drawn = count**self.settings.popularity
-        return drawn / drawn.sum()
-
-    @cached_property
-    def _log_draw(self) -> np.ndarray:
-        if self.settings.negatives is None:
-            # Every item is a column once; SampledSoftmax multiplies by their number.
-            size = len(self.sessions.item_ids)
-            filled = -(-size // FILL) * FILL
-            return np.full(size, -np.log(filled), np.float32)
-        return np.log(self._share).astype(np.float32)
-
-    @cached_property
-    def _cumulative(self) -> np.ndarray:
-        return np.cumsum(self._share)
-
-    def _negatives(self, step: int) -> np.ndarray:
-        size, count = len(self.sessions.item_ids), self.settings.negatives
-        if count is None:
-            every = np.arange(-(-size // FILL) * FILL)
-            return np.where(every < size, every, -1).astype(np.int32)
-        random = rng.host_stream(self.seed, "negatives", step).random(count)
-        drawn = np.searchsorted(self._cumulative, random, side="right")
-        return np.minimum(drawn, size - 1).astype(np.int32)
+    def draws(self) -> Draws:
+        """The items that batches are scored against."""
+        size, settings = len(self.sessions.item_ids), self.settings
+        trained = np.bincount(self.sessions.item[self.train], minlength=size)
+        return Draws(trained, settings.negatives, settings.popularity, self.seed)
 
     def _shown(self, event: np.ndarray, there: np.ndarray) -> np.ndarray:
         known, most = self.sessions, self.settings.impressions
