@@ -14,16 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import fastcluster
 import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
-from sklearn.cluster import AgglomerativeClustering
 
 from recjax.users.cluster import Settings, cluster_users
 from recjax.users.tree import linkage
@@ -45,39 +44,45 @@ def some_points(m: int, d: int, rng: np.random.Generator) -> np.ndarray:
     return points.astype(np.float32)
 
 
-def by_fastcluster(points: np.ndarray) -> np.ndarray:
-    """Returns fastcluster's linkage from distances that BLAS made."""
-    products = points @ points.T
-    lengths = products.diagonal()
-    square = np.maximum(lengths[:, None] + lengths - 2 * products, 0)
-    np.fill_diagonal(square, 0)
-    apart = np.sqrt(squareform(square, checks=False).astype(np.float64))
-    return fastcluster.linkage(apart, "ward", preserve_input=False)
+def methods() -> dict:
+    """Returns what is compared: name -> points to a full dendrogram."""
+    try:
+        import fastcluster
+        from sklearn.cluster import AgglomerativeClustering
+    except ImportError as error:
+        sys.exit(f"{error}: pip install 'recjax[bench]'")
+
+    def by_fastcluster(points: np.ndarray) -> np.ndarray:
+        """Returns fastcluster's linkage from distances that BLAS made."""
+        products = points @ points.T
+        lengths = products.diagonal()
+        square = np.maximum(lengths[:, None] + lengths - 2 * products, 0)
+        np.fill_diagonal(square, 0)
+        apart = np.sqrt(squareform(square, checks=False).astype(np.float64))
+        return fastcluster.linkage(apart, "ward", preserve_input=False)
+
+    def by_sklearn(points: np.ndarray) -> np.ndarray:
+        """Returns scikit-learn's merges."""
+        model = AgglomerativeClustering(n_clusters=1, linkage="ward")
+        return model.fit(points).children_
+
+    return {
+        "gram": lambda x: x @ x.T,
+        "recjax": lambda x: linkage(ward(x)),
+        "scipy": lambda x: hierarchy.linkage(x, "ward"),
+        "fastcluster": by_fastcluster,
+        "sklearn": by_sklearn,
+    }
 
 
-def by_sklearn(points: np.ndarray) -> np.ndarray:
-    """Returns scikit-learn's merges."""
-    model = AgglomerativeClustering(n_clusters=1, linkage="ward")
-    return model.fit(points).children_
-
-
-METHODS = {
-    "gram": lambda x: x @ x.T,
-    "recjax": lambda x: linkage(ward(x)),
-    "scipy": lambda x: hierarchy.linkage(x, "ward"),
-    "fastcluster": by_fastcluster,
-    "sklearn": by_sklearn,
-}
-
-
-def best_times(points: np.ndarray, seconds: float) -> dict[str, float]:
+def best_times(ways: dict, points: np.ndarray, seconds: float) -> dict[str, float]:
     """Returns each method's least CPU time in ms, over rounds of all methods."""
-    best = dict.fromkeys(METHODS, np.inf)
-    for method in METHODS.values():
+    best = dict.fromkeys(ways, np.inf)
+    for method in ways.values():
         method(points)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for name, method in METHODS.items():
+        for name, method in ways.items():
             repeats = 1 if name in ("scipy", "sklearn") else 3
             for _ in range(repeats):
                 start = time.process_time_ns()
@@ -139,12 +144,13 @@ def main() -> None:
     if chosen.threads_only:
         print(json.dumps({"two_threads": two_threads(seconds)}))
         return
+    ways = methods()
     rng = np.random.default_rng(0)
     print("ms of CPU time, full dendrogram; FLOPs of the floor: m (m + 1) d")
-    print(f"{'m':>5} {'d':>4} " + " ".join(f"{name:>17}" for name in METHODS))
+    print(f"{'m':>5} {'d':>4} " + " ".join(f"{name:>17}" for name in ways))
     ratios = {}
     for m, d in SHAPES:
-        times = best_times(some_points(m, d, rng), seconds)
+        times = best_times(ways, some_points(m, d, rng), seconds)
         row = " ".join(f"{value:17.4f}" for value in times.values())
         print(f"{m:5} {d:4} {row}", flush=True)
         ratios[f"m{m}_d{d}"] = {

@@ -23,7 +23,8 @@ def daily_queries(
 
     A day's query has seen the user's events before that day, and none of it. Events on
     items that the model does not know do not reach it. Users without any event before a
-    day have no query of that day.
+    day have no query of that day. What meets features of pairs is left out: an index of
+    vectors does not hold them.
 
     Args:
       states: of an opened bundle; the users get states in it.
@@ -42,7 +43,8 @@ def daily_queries(
             continue
         if day >= 0 and before != (one, day) and name in states:
             now = int(begin + day * DAY)
-            found[one, day] = states.query(name, now, new_session=True)[None]
+            query = states.query(name, now, new_session=True)
+            found[one, day] = query[None, : states.vectors.shape[1]]
         before = one, day
         if own in known:
             states.feed(name, own, int(when))
