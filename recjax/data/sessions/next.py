@@ -12,7 +12,6 @@ import numpy as np
 from recjax.data.dataset import Corpus
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.sessions.draws import Draws
 from recjax.data.sessions.lanes import (
     NOTHING,
     Epochs,
@@ -24,6 +23,7 @@ from recjax.data.sessions.lanes import (
 )
 from recjax.data.sessions.moments import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
+from recjax.data.sessions.read.draws import Draws
 from recjax.data.sessions.split import (
     SessionSplit,
     scored_sessions,
