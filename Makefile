@@ -1,6 +1,7 @@
 # Two commands are all there is to know: `make demo` and `make test`.
 PYTHON ?= python3.11
 VENV ?= .venv
+WORKERS ?= 2
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
 BEAM = $(VENV)/beam
@@ -11,7 +12,7 @@ demo: $(VENV)/installed
 	$(VENV)/bin/python tools/demo.py
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The pipelines of Apache Beam, which asks for other versions of two packages.
 test-beam: $(BEAM)/installed
