@@ -3,13 +3,19 @@ PYTHON ?= python3.11
 VENV ?= .venv
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
-.PHONY: demo test lint clean
+BEAM = $(VENV)/beam
+
+.PHONY: demo test test-beam lint clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python tools/demo.py
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest
+
+# The pipelines of Apache Beam, which asks for other versions of two packages.
+test-beam: $(BEAM)/installed
+	$(BEAM)/bin/python -m pytest -k beam tests/users tests/data/test_feature_jobs.py
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
@@ -18,6 +24,13 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements.txt
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BEAM)/installed: $(VENV)/installed requirements-beam.txt
+	$(PYTHON) -m venv $(BEAM)
+	$(BEAM)/bin/python -m pip install $(PIP_FLAGS) -r requirements-beam.txt
+	ls -d $(CURDIR)/$(VENV)/lib/python*/site-packages \
+		> $$(ls -d $(BEAM)/lib/python*/site-packages)/others.pth
 	touch $@
 
 clean:

@@ -12,11 +12,11 @@ on now is a feature of the score (`ClickedNow`), as is what followed the last ar
 
 from dataclasses import replace
 
-from recjax.data.moments_clicked import ClickedNow
-from recjax.data.moments_followed import Followed
-from recjax.data.sessions_lanes import Packed
-from recjax.data.sessions_next import NextInSession
-from recjax.data.sessions_split import ColdStart
+from recjax.data.sessions.lanes import Packed
+from recjax.data.sessions.moments_clicked import ClickedNow
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.split import ColdStart
 from recjax.evals.baselines.markov import MarkovOptions
 from recjax.evals.session import SessionRanking
 from recjax.evals.session_cheap import (

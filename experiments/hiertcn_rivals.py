@@ -15,11 +15,11 @@ recjax sweep experiments/hiertcn_rivals.py --workdir runs/rivals_grid \
 
 from dataclasses import replace
 
-from recjax.data.moments_followed import Followed
-from recjax.data.moments_seen import SeenBefore
-from recjax.data.sessions_lanes import Packed
-from recjax.data.sessions_next import NextInSession
-from recjax.data.sessions_split import LastSessionOut
+from recjax.data.sessions.lanes import Packed
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
+from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.split import LastSessionOut
 from recjax.evals.session import SessionRanking
 from recjax.experiment import Experiment
 from recjax.export.session_bundle import SessionBundle

@@ -9,8 +9,8 @@ takes minutes on a CPU; `tools/bench_two_tower.py` times the published ones.
 from dataclasses import replace
 from typing import Any
 
-from recjax.data.catalog_schema import TEXT_FIELDS
-from recjax.data.catalog_search import ASKED, CatalogSearch
+from recjax.data.catalog.schema import TEXT_FIELDS
+from recjax.data.catalog.search import ASKED, CatalogSearch
 from recjax.data.synthetic.catalog import WINDOWS
 from recjax.data.synthetic.world import CatalogSettings
 from recjax.data.text_features import NGrams, Pieces
@@ -40,9 +40,7 @@ def experiment() -> Experiment:
     encoder = TransformerSettings(
         6_000, width=64, layers=1, heads=2, feed_forward=256, max_length=12, dropout=0.0
     )
-    text = HashFields(
-        "hash", "importance", "text.field", len(TEXT_FIELDS), buckets=BUCKETS
-    )
+    text = HashFields("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
     entity = Tower(
         {
             "text": text,
@@ -105,7 +103,7 @@ def experiment() -> Experiment:
             "validation": CorpusRanking("validation", "pin_save", every=500),
         },
         # TensorFlow has no word pieces.
-        export=Bundle(corpus="product", saved_model=False),
+        export=Bundle(corpus="product"),
     )
 
 
@@ -124,64 +122,63 @@ def tiny() -> Experiment:
     )
 
 
-def sweep() -> dict[str, Experiment]:
+def sweep(base: Experiment) -> dict[str, Experiment]:
     """Returns the ablations: the paper's, and those that it leaves out."""
-    full = experiment()
-    data, model = full.data, full.model
+    data, model = base.data, base.model
     seen = tuple(name for name in TEXT_FIELDS if name not in LOGGED)
     written = tuple(name for name in seen if name != "image_caption")
     return {
-        "all": full,
-        "continuous only": with_fields(full, ()),
-        "+ title, description": with_fields(full, written),
-        "+ captions": with_fields(full, seen),
-        "+ board titles": with_fields(full, (*seen, "board_title")),
-        "standalone towers": replace(full, model=standalone(model)),
+        "all": base,
+        "continuous only": with_fields(base, ()),
+        "+ title, description": with_fields(base, written),
+        "+ captions": with_fields(base, seen),
+        "+ board titles": with_fields(base, (*seen, "board_title")),
+        "standalone towers": replace(base, model=standalone(model)),
         **{
-            f"{kind} tasks alone": with_tasks(full, kind)
+            f"{kind} tasks alone": with_tasks(base, kind)
             for kind in ("pin", "product", "query")
         },
         "frozen embeddings alone": replace(
-            full, losses={k: v for k, v in full.losses.items() if "legacy" in k}
+            base, losses={k: v for k, v in base.losses.items() if "legacy" in k}
         ),
         "without frozen embeddings": replace(
-            full, losses={k: v for k, v in full.losses.items() if "legacy" not in k}
+            base, losses={k: v for k, v in base.losses.items() if "legacy" not in k}
         ),
-        "no logQ": with_loss(full, logq=False),
+        "no logQ": with_loss(base, logq=False),
         "logQ as published": with_loss(
-            replace(full, model=replace(model, counts=PairCounts(SKETCH, True))),
+            replace(base, model=replace(model, counts=PairCounts(SKETCH, True))),
             given_query=True,
         ),
-        "exact counts": replace(full, model=replace(model, counts=None)),
+        "exact counts": replace(base, model=replace(model, counts=None)),
         "no random negatives": replace(
-            full,
-            losses={k: v for k, v in full.losses.items() if v.in_batch},
+            base,
+            losses={k: v for k, v in base.losses.items() if v.in_batch},
             data=replace(data, negatives=1),
         ),
         **{
             f"{count} random negatives": replace(
-                full, data=replace(data, negatives=count)
+                base, data=replace(data, negatives=count)
             )
             for count in (1, 16)
         },
         **{
-            f"{rows:,} hash rows": with_buckets(full, rows)
+            f"{rows:,} hash rows": with_buckets(base, rows)
             for rows in (1_000, 5_000, 100_000)
         },
         "unigrams alone": replace(
-            full, data=replace(data, ngrams=replace(data.ngrams, bigrams=0))
+            base, data=replace(data, ngrams=replace(data.ngrams, bigrams=0))
         ),
         "with trigrams": replace(
-            full,
+            base,
             data=replace(
                 data, ngrams=replace(data.ngrams, trigrams=10_000), length=256
             ),
         ),
-        "one width": with_loss(full, widths=()),
-        "equal widths": with_loss(full, widths=tuple((w, 1.0) for w, _ in WIDTHS)),
-        "no masks": with_loss(full, mask_same_item=False, mask_same_query=False),
+        "one width": with_loss(base, widths=()),
+        "equal widths": with_loss(base, widths=tuple((w, 1.0) for w, _ in WIDTHS)),
+        "no masks": with_loss(base, mask_same_item=False, mask_same_query=False),
         "known positives masked": with_loss(
-            replace(full, data=replace(data, known=8)), mask_known=True
+            replace(base, data=replace(data, known=8)), mask_known=True
         ),
     }
 

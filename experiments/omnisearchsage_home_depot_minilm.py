@@ -107,7 +107,7 @@ def experiment() -> Experiment:
             "validation": CorpusRanking("validation"),
         },
         # A SavedModel cannot make word pieces.
-        export=Bundle(saved_model=False),
+        export=Bundle(),
     )
 
 

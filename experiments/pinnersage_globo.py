@@ -4,33 +4,74 @@
 
 Articles get vectors from the clicks of the first days alone (co-occurrence,
 factorised). Articles that first appear later have none: clicks on these are left out,
-and counted. Alpha and the threshold of complete linkage are chosen on users who are
-not reported.
+and counted. Alpha, the threshold of complete linkage, k and the decay are chosen on
+users who are not reported.
+
+HierTCN's embedding of a user is a row of its own, from a bundle of a model that was
+trained on the clicks of the same first days:
+
+    python experiments/pinnersage_globo.py --early early.parquet
+    recjax data prepare sessions early.parquet --out globo_early --item-events 20
+    recjax train experiments/hiertcn_globo.py --set data.source=globo_early --workdir r
+    recjax export r --to b
+    python experiments/pinnersage_globo.py --hiertcn b
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.events import Events
 from recjax.data.paths import find_raw
 from recjax.errors import UserError
-from recjax.users.methods import Clustered, CompleteLinkage, Ward, table
+from recjax.users.lifts import report
+from recjax.users.methods import (
+    Clustered,
+    CompleteLinkage,
+    DecayAverage,
+    KMeans,
+    Ward,
+    single,
+    table,
+)
+from recjax.users.next_action import next_action
 from recjax.users.profile import DAY
-from recjax.users.walk import Walk, evaluate, report
+from recjax.users.walk import METRICS, Given, Walk, evaluate
 
 WIDTH = 64
 LEAST = 20
 """Clicks of an article in the first days, for it to have a vector."""
-ALPHAS = (0.5, 1.0, 2.0, 4.0)
-APARTS = (0.5, 1.0, 1.5)
+GRIDS = {
+    "alpha": (Ward, (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    "apart": (CompleteLinkage, (0.5, 0.8, 1.1, 1.4, 1.7, 1.9)),
+    "k": (KMeans, (2, 3, 5, 8, 12, 20)),
+}
+DECAYS = (0.01, 0.1, 1.0, 5.0, 25.0)
+"""A day; 25 halves a click's weight in 40 minutes."""
 
 
-def read_clicks() -> dict[str, np.ndarray]:
-    """Returns all clicks by user and time, at most one of a user, article and second.
+@dataclass(frozen=True)
+class Clicks:
+    """Clicks by user and time; `row` is that of the article's vector, -1 for none."""
+
+    user: np.ndarray
+    article: np.ndarray
+    row: np.ndarray
+    time: np.ndarray
+
+    def of(self, keep: np.ndarray) -> Clicks:
+        """Returns some of them."""
+        return Clicks(*(column[keep] for column in vars(self).values()))
+
+
+def read_clicks() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns user, article and unix seconds of all clicks, by user and time.
 
     Raises:
       UserError: the data is not here.
@@ -39,9 +80,75 @@ def read_clicks() -> dict[str, np.ndarray]:
     if path is None:
         raise UserError("globo/globo_full.npz is not in $RECJAX_DATA")
     with np.load(path) as file:
-        columns = {name: file[name] for name in ("user", "item", "ts_ms")}
-    order = np.lexsort((columns["item"], columns["ts_ms"], columns["user"]))
-    return {name: column[order].astype(np.int64) for name, column in columns.items()}
+        user, item, time = (file[name] for name in ("user", "item", "ts_ms"))
+    order = np.lexsort((item, time, user))
+    return user[order].astype(np.int64), item[order], time[order] / 1000
+
+
+def with_vectors(split: float) -> tuple[Clicks, np.ndarray]:
+    """Returns all clicks, and unit vectors of articles from those before `split`."""
+    user, article, time = read_clicks()
+    early = time < split
+    _, number = np.unique(article, return_inverse=True)
+    known = np.bincount(number[early], minlength=number.max() + 1) >= LEAST
+    row = np.where(known, np.cumsum(known) - 1, -1)[number]
+    training = early & (row >= 0)
+    events = Events(user[training], row[training], time[training], int(known.sum()))
+    source, target = Cooccurrence(window=10).vectors(events, WIDTH)
+    # What leads to an article and what follows it both say what it is about.
+    vectors = source + target
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    row = np.where((length[:, 0] > 0)[row] & (row >= 0), row, -1)
+    vectors = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
+    return Clicks(user, article, row, time), vectors
+
+
+def hiertcn(bundle: Path, clicks: Clicks, vectors: np.ndarray, walk: Walk) -> Given:
+    """Returns a session model's embeddings of users, at the beginning of each day."""
+    from recjax.serve.session import open_states
+    from recjax.serve.session_days import daily_queries
+
+    states = open_states(bundle)
+    names = np.full(len(vectors), "", object)
+    with_row = clicks.row >= 0
+    names[clicks.row[with_row]] = clicks.article[with_row].astype(str)
+    place = {id: number for number, id in enumerate(states.item_ids)}
+    place = np.array([place.get(id, -1) for id in names])
+    print(f"HierTCN knows {(place >= 0).mean():.3f} of the articles with vectors")
+    # The last number keeps articles that it does not know away.
+    items = np.full((len(vectors), states.vectors.shape[1] + 1), -1e9, np.float32)
+    items[:, :-1] = np.where(place[:, None] >= 0, states.vectors[place], 0)
+    items[place >= 0, -1] = 0
+    columns = clicks.user, clicks.article.astype(str), clicks.time
+    found = daily_queries(states, *columns, walk.begin, walk.days)
+    ones = np.ones((1, 1), np.float32)
+    return Given(items, {key: np.hstack([q, ones]) for key, q in found.items()})
+
+
+def best(scores: dict) -> float:
+    """Returns the setting of the highest score, and prints all."""
+    shown = {key: round(float(score), 4) for key, score in scores.items()}
+    print("  ", shown)
+    return max(scores, key=scores.get)
+
+
+def choose(run) -> dict[str, float]:
+    """Returns alpha, apart, k and both decays of the highest relevance."""
+    picked = {}
+    print("\n## Chosen by relevance, on users who are not reported\n")
+    grids: dict[str, dict] = {
+        name: {value: (Clustered(kind(value)), 3) for value in grid}
+        for name, (kind, grid) in GRIDS.items()
+    }
+    grids["mean"] = {decay: (DecayAverage(decay), 1) for decay in DECAYS}
+    for name, ways in grids.items():
+        print(name)
+        picked[name] = best({v: f[:, 0].mean() for v, f in run(ways).items()})
+    print("decay of importance")
+    ward = Ward(picked["alpha"])
+    ways = {decay: (Clustered(ward, decay), 3) for decay in DECAYS}
+    picked["decay"] = best({v: f[:, 0].mean() for v, f in run(ways).items()})
+    return picked
 
 
 def main() -> None:
@@ -52,58 +159,58 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=6, help="days that make vectors")
     parser.add_argument("--days", type=int, default=10, help="days to predict")
     parser.add_argument("--users", type=int, default=3_000, help="users to report")
+    parser.add_argument("--hiertcn", type=Path, help="bundle of a session model")
+    parser.add_argument("--early", type=Path, help="write the first days' clicks; stop")
     chosen = parser.parse_args()
-    clicks = read_clicks()
-    time = clicks["ts_ms"] / 1000
-    begin = np.floor(np.percentile(time, 0.01) / DAY) * DAY
-    split = begin + chosen.first * DAY
-    early = time < split
-    _, article = np.unique(clicks["item"], return_inverse=True)
-    known = np.bincount(article[early], minlength=article.max() + 1) >= LEAST
-    row = np.where(known, np.cumsum(known) - 1, -1)[article]
-    training = early & (row >= 0)
-    events = Events(
-        clicks["user"][training], row[training], time[training], int(known.sum())
-    )
-    source, target = Cooccurrence(window=10).vectors(events, WIDTH)
-    # What leads to an article and what follows it both say what it is about.
-    vectors = source + target
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    row = np.where((length[:, 0] > 0)[row] & (row >= 0), row, -1)
-    vectors = (vectors / np.maximum(length, 1e-12)).astype(np.float32)
-    later = (time >= split) & (time < split + chosen.days * DAY)
+    # Hours before 1 October 2017 in Brazil are a few clicks.
+    split = 1_506_816_000.0 + chosen.first * DAY
+    if chosen.early:
+        user, article, time = read_clicks()
+        first = {"user": user, "item": article, "timestamp": time.astype(np.int64)}
+        pl.DataFrame(first).filter(time < split).write_parquet(chosen.early)
+        return
+    clicks, vectors = with_vectors(split)
+    walk = Walk(begin=split, days=chosen.days)
+    end = split + chosen.days * DAY
+    later = (clicks.time >= split) & (clicks.time < end)
     print(
         f"{len(vectors):,} articles with vectors; of {later.sum():,} clicks to predict "
-        f"{(row[later] >= 0).mean():.3f} are on these, the rest is left out"
+        f"{(clicks.row[later] >= 0).mean():.3f} are on these, the rest is left out"
     )
-    kept = (row >= 0) & (time < split + chosen.days * DAY)
-    user, item, time = clicks["user"][kept], row[kept], time[kept]
-    active = np.unique(user[time >= split])
-    active = active[np.isin(active, user[time < split])]
-    rng = np.random.default_rng(0)
-    mixed = rng.permutation(active)
-    report_on, choose_on = mixed[: chosen.users], mixed[chosen.users :][:500]
-    walk = Walk(begin=split, days=chosen.days)
+    kept = clicks.of((clicks.row >= 0) & (clicks.time < end))
+    active = np.unique(kept.user[kept.time >= split])
+    active = active[np.isin(active, kept.user[kept.time < split])]
+    mixed = np.random.default_rng(0).permutation(active)
+    report_on, choose_on = mixed[: chosen.users], mixed[chosen.users :][: chosen.users]
 
-    def run(methods, users):
-        own = np.isin(user, users)
-        return evaluate(methods, vectors, user[own], item[own], time[own], walk)
+    def run(methods, users=choose_on):
+        own = kept.of(np.isin(kept.user, users))
+        return evaluate(methods, vectors, own.user, own.row, own.time, walk)
 
-    wards = {a: (Clustered(Ward(a)), 3) for a in ALPHAS}
-    chains = {a: (Clustered(CompleteLinkage(a)), 3) for a in APARTS}
-    best = []
-    for name, ways in (("alpha", wards), ("complete linkage", chains)):
-        scores = {a: f[:, 0].mean() for a, f in run(ways, choose_on).items()}
-        best.append(max(scores, key=scores.get))
-        print(
-            f"validation, relevance by {name}:",
-            {a: round(float(s), 4) for a, s in scores.items()},
-        )
-    figures = run(table(*best), report_on)
-    print(f"test: {len(figures['last item']):,} users; lifts with 95 % of a bootstrap")
-    print(report(figures))
-    several = {f"e = {e}": (Clustered(Ward(best[0])), e) for e in (1, 3, 5, 10)}
-    print(report(run(several, report_on), "e = 1"))
+    picked = choose(run)
+    own = kept.of(np.isin(kept.user, report_on))
+    near = next_action(single(), vectors, own.user, own.row, own.time, walk)
+    ward = Ward(picked["alpha"])
+    methods = table(picked["alpha"], picked["apart"], picked["k"])
+    methods[f"decay average, {picked['mean']:g}, chosen"] = (
+        DecayAverage(picked["mean"]),
+        1,
+    )
+    tuned = Clustered(ward, picked["decay"])
+    methods[f"PinnerSage, decay {picked['decay']:g}, chosen"] = (tuned, 3)
+    if chosen.hiertcn:
+        all_of_them = clicks.of(np.isin(clicks.user, report_on))
+        given = hiertcn(chosen.hiertcn, all_of_them, vectors, walk)
+        methods["HierTCN, single"] = (given, 1)
+    figures = run(methods, report_on)
+    print(f"\n{len(figures['last item']):,} users; lifts with 95 % of a bootstrap")
+    print("\n## Table 1\n\n" + report(near, ["accuracy"], ["accuracy"]))
+    print("\n## Table 3\n\n" + report(figures, METRICS, ["relevance", "recall"]))
+    print("\n## Table 4\n\n" + report(figures, METRICS, METRICS[3:]))
+    several = run({f"e = {e}": (Clustered(ward), e) for e in (1, 3, 5, 10)}, report_on)
+    print(
+        "\n## By embeddings asked\n\n" + report(several, METRICS, METRICS[:3], "e = 1")
+    )
 
 
 if __name__ == "__main__":

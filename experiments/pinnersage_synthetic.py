@@ -2,9 +2,10 @@
 
     python experiments/pinnersage_synthetic.py
 
-Chooses alpha and the threshold of complete linkage on one population, and reports on
-another: how well clusters agree with the planted interests (adjusted Rand index of each
-user), and the paper's table 3 by a walk over the last days.
+The population (`recjax.data.synthetic.population`) is fitted to the paper's table 1,
+which tells how scattered people's interests are; tables 3 and 4 are then what follows.
+Alpha, the threshold of complete linkage and k, as many values each, are chosen by
+relevance on another population. What is reported are several populations together.
 """
 
 from __future__ import annotations
@@ -20,15 +21,27 @@ from recjax.data.synthetic.population import (
     PopulationSettings,
     make_population,
 )
-from recjax.users.methods import CompleteLinkage, KMeans, Ward, table
-from recjax.users.walk import Walk, evaluate, report
-
-SETTINGS = PopulationSettings(
-    people=1_000, topics=1_000, items=40, width=16, noise=0.4, lifetime=200.0
+from recjax.users.lifts import report
+from recjax.users.methods import (
+    Clustered,
+    CompleteLinkage,
+    KMeans,
+    Ward,
+    single,
+    table,
 )
-"""Many topics in few dimensions: a mean of two interests lies near a third one."""
-ALPHAS = (1.0, 2.0, 3.0, 4.0, 6.0)
-APARTS = (0.6, 0.8, 1.0, 1.2)
+from recjax.users.next_action import next_action
+from recjax.users.walk import METRICS, Walk, evaluate
+
+GRIDS = {
+    "alpha": (Ward, (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    "apart": (CompleteLinkage, (0.5, 0.8, 1.1, 1.4, 1.7, 1.9)),
+    "k": (KMeans, (2, 3, 5, 8, 12, 20)),
+}
+BREADTHS = ((0.1, 0.2), (0.2, 0.4), (0.4, 0.6), (0.4, 0.9))
+"""From narrow topics to those of the tables, for the agreement with the interests."""
+VALIDATION = 1_000
+"""Seed of the population that settings are chosen on."""
 
 
 def adjusted_rand(one: np.ndarray, other: np.ndarray) -> float:
@@ -42,10 +55,10 @@ def adjusted_rand(one: np.ndarray, other: np.ndarray) -> float:
     return 1.0 if most == chance else (pairs[0] - chance) / (most - chance)
 
 
-def agreement(label, people: Population, count: int) -> np.ndarray:
-    """Returns the adjusted Rand index of each of the first users."""
+def agreement(label, people: Population) -> np.ndarray:
+    """Returns the adjusted Rand index of each user; stray actions are left out."""
     found = []
-    for user in range(count):
+    for user in np.unique(people.user):
         own = (people.user == user) & (people.interest >= 0)
         points = people.vectors[people.item[own]]
         if len(points) > 1:
@@ -53,39 +66,82 @@ def agreement(label, people: Population, count: int) -> np.ndarray:
     return np.array(found)
 
 
+def best(scores: dict) -> float:
+    """Returns the setting of the highest score, and prints all."""
+    shown = {key: round(float(score), 3) for key, score in scores.items()}
+    print("  ", shown)
+    return max(scores, key=scores.get)
+
+
+def recovery(settings: PopulationSettings, people: int) -> None:
+    """Prints how well clusters agree with the interests, at several breadths."""
+    print("\n## Adjusted Rand index with the planted interests, mean of the users\n")
+    rows = []
+    for breadth in BREADTHS:
+        own = replace(settings, breadth=breadth, people=people)
+        choose, test = (make_population(replace(own, seed=s)) for s in (VALIDATION, 0))
+        cells = []
+        for kind, grid in GRIDS.values():
+            scores = {value: agreement(kind(value), choose).mean() for value in grid}
+            found = agreement(kind(best(scores)), test)
+            cells.append(f"{found.mean():.3f}")
+        rows.append(f"| {breadth[0]} .. {breadth[1]} | {' | '.join(cells)} |")
+    print("\n| breadth of topics | Ward | complete linkage | k-means |")
+    print("|---|---|---|---|")
+    print("\n".join(rows))
+
+
+def run(methods, people: Population, walk: Walk) -> dict[str, np.ndarray]:
+    """Returns each user's figures by method."""
+    columns = people.vectors, people.user, people.item, people.time
+    return evaluate(methods, *columns, walk)
+
+
+def joined(parts: list[dict]) -> dict[str, np.ndarray]:
+    """Returns the figures of all populations' users."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def main() -> None:
     """Runs the experiment."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--people", type=int, default=SETTINGS.people)
-    parser.add_argument("--noise", type=float, default=SETTINGS.noise)
+    parser.add_argument("--people", type=int, default=150, help="in each population")
+    parser.add_argument("--populations", type=int, default=3)
+    parser.add_argument("--items", type=int, default=PopulationSettings.items)
     parser.add_argument("--days", type=int, default=7, help="days to predict")
     chosen = parser.parse_args()
-    settings = replace(SETTINGS, people=chosen.people, noise=chosen.noise)
-    validation = make_population(replace(settings, seed=1, people=200))
-    wards = {a: agreement(Ward(a), validation, 200).mean() for a in ALPHAS}
-    chains = {a: agreement(CompleteLinkage(a), validation, 200).mean() for a in APARTS}
-    alpha, apart = max(wards, key=wards.get), max(chains, key=chains.get)
-    print("validation, adjusted Rand by alpha:", _round(wards))
-    print("validation, adjusted Rand by threshold of complete linkage:", _round(chains))
-    people = make_population(settings)
-    counts = np.bincount(people.user)
-    print(f"test: {len(counts)} people, {len(people.user):,} actions")
-    ways = {"Ward": Ward(alpha), "complete linkage": CompleteLinkage(apart)}
-    for name, label in {**ways, "k-means, k = 5": KMeans(5)}.items():
-        found = agreement(label, people, min(300, chosen.people))
-        print(
-            f"adjusted Rand, {name}: {found.mean():.3f}, median {np.median(found):.3f}"
-        )
+    settings = PopulationSettings(people=chosen.people, items=chosen.items)
     end = settings.start + settings.days * DAY
     walk = Walk(begin=end - chosen.days * DAY, days=chosen.days)
-    columns = people.vectors, people.user, people.item, people.time
-    print(report(evaluate(table(alpha, apart), *columns, walk)))
-
-
-def _round(values: dict) -> dict:
-    return {key: round(float(value), 3) for key, value in values.items()}
+    recovery(settings, min(chosen.people, 100))
+    print("\n## Chosen by relevance on a population that is not reported\n")
+    validation = make_population(replace(settings, seed=VALIDATION))
+    picked = {}
+    for name, (kind, grid) in GRIDS.items():
+        print(name)
+        ways = {value: (Clustered(kind(value)), 3) for value in grid}
+        found = run(ways, validation, walk)
+        picked[name] = best({value: rows[:, 0].mean() for value, rows in found.items()})
+    near, parts, several = [], [], []
+    for seed in range(chosen.populations):
+        people = make_population(replace(settings, seed=seed))
+        columns = people.vectors, people.user, people.item, people.time
+        near.append(next_action(single(), *columns, walk))
+        parts.append(run(table(**picked), people, walk))
+        ward = Clustered(Ward(picked["alpha"]))
+        ways = {f"e = {e}": (ward, e) for e in (1, 3, 5, 10)}
+        several.append(run(ways, people, walk))
+        means = {name: rows[:, 0].mean().round(3) for name, rows in parts[-1].items()}
+        print(f"\npopulation {seed}, relevance:", means, flush=True)
+    figures = joined(parts)
+    print(f"\n{len(figures['last item']):,} users")
+    print("\n## Table 1\n\n" + report(joined(near), ["accuracy"], ["accuracy"]))
+    print("\n## Table 3\n\n" + report(figures, METRICS, ["relevance", "recall"]))
+    print("\n## Table 4\n\n" + report(figures, METRICS, METRICS[3:]))
+    print("\n## By embeddings asked\n")
+    print(report(joined(several), METRICS, METRICS[:3], "e = 1"))
 
 
 if __name__ == "__main__":

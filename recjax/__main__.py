@@ -1,6 +1,6 @@
 """`python -m recjax`."""
 
-from recjax.cli import main
+from recjax.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -137,8 +136,8 @@ def load_sweep(path: str, tiny: bool = False) -> dict[str, Experiment]:
     """Returns the variants of an experiment file, {} where it defines no `sweep()`.
 
     Args:
-      path: a Python file; its `sweep(base)`, or `sweep()`, returns name -> variant,
-        the first of which is what the others are compared with.
+      path: a Python file; its `sweep(base)` returns name -> variant, the first of
+        which is what the others are compared with.
       tiny: the base is `tiny()` instead of `experiment()`.
 
     Raises:
@@ -148,14 +147,8 @@ def load_sweep(path: str, tiny: bool = False) -> dict[str, Experiment]:
     module = _import_file(Path(path), "experiments")
     if not hasattr(module, "sweep"):
         return {}
-    takes = inspect.signature(module.sweep).parameters
-    if tiny and not takes:
-        raise UserError(
-            f"{path}: sweep() knows no tiny twin; write `def sweep(base)`, which gets "
-            "tiny() or experiment(), or leave --tiny away"
-        )
     with _blamed_on(path):
-        variants = module.sweep(base) if takes else module.sweep()
+        variants = module.sweep(base)
     named = isinstance(variants, Mapping) and all(
         isinstance(name, str) and name and isinstance(one, Experiment)
         for name, one in variants.items()

@@ -38,9 +38,21 @@ class ImageFeature:
 
     Attributes:
       size: pixels a side.
+      trunk: frozen parts whose maps stand beside the pixels in training, as `maps`.
     """
 
     size: int
+    trunk: str | None = None
+
+
+def present(name: str) -> str:
+    """Returns the name of the feature that tells which vectors of `name` exist."""
+    return f"{name}.present"
+
+
+def field_of(name: str) -> str:
+    """Returns the name of the feature that tells the field of each id of `name`."""
+    return f"{name}.field"
 
 
 Feature = IdFeature | DenseFeature | ImageFeature

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -145,20 +146,29 @@ def judge_run(
     print(judge_triplets(program, state, triplets, images, pools, k))
 
 
-def export_run(run: Path, to: Path, best: bool = False) -> None:
+def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:
     """Writes the bundle of a trained run and checks it.
 
     Args:
       run: the run folder.
       to: folder of the bundle.
+      corpus: whose items it retrieves; what the experiment says if "".
       best: export the best checkpoint.
+
+    Raises:
+      UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
     """
-    from recjax.export.bundle import write_bundle
+    from recjax.export.bundle import Bundle, write_bundle
 
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
     program, state = open_run(run, best)
     spec = program.experiment.export
+    if corpus:
+        if not isinstance(spec, Bundle):
+            raise UserError(f"--corpus {corpus}: {run} exports no corpus by its name")
+        experiment = replace(program.experiment, export=replace(spec, corpus=corpus))
+        program = replace(program, experiment=experiment)
     # A bundle of another kind than two towers knows how to write itself.
     write = getattr(spec, "write", write_bundle)
     with disk.writing(

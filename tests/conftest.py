@@ -14,7 +14,11 @@ settings.load_profile("shared")
 def compilation_cache(tmp_path_factory):
     """Compiles what several tests, or fresh processes, run but once."""
     # Set before JAX is imported here, and inherited by the processes of tests.
-    folder = tmp_path_factory.mktemp("compilation_cache")
+    base = tmp_path_factory.getbasetemp()
+    # Tests that run side by side (pytest -n) have folders in a common one.
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "compilation_cache"
+    folder.mkdir(exist_ok=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     import jax

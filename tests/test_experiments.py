@@ -13,15 +13,15 @@ import sessions as session_support
 import small
 import tiny_images
 
-from recjax.cli import main
-from recjax.data.catalog_data import CatalogData
-from recjax.data.catalog_search import CatalogSearch
+from recjax.cli.main import main
+from recjax.data.catalog.data import CatalogData
+from recjax.data.catalog.search import CatalogSearch
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
 from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
-from recjax.data.sessions_next import NextInSession, NextInSessionData
+from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.experiment import load_experiment, load_runtime, load_sweep
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
@@ -247,7 +247,6 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
         small.ROOT / "configs" / "cpu.py",
     )
     told = ["train", path, "--tiny", "--on", config, "--workdir", run]
-    told += ["--set", "export.saved_model=false"]
     if not invented:
         told += ["--set", f"data.source={prepare(name, tmp_path)}"]
     main([*map(str, told)])
@@ -273,3 +272,11 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
         assert kind == "product" if invented else one["title"] == title(int(number))
     scores = [one["score"] for one in found]
     assert scores == sorted(scores, reverse=True)
+    for kind in ("pin", "query") if invented else ():
+        other = tmp_path / kind
+        main(["export", str(run), "--to", str(other), "--corpus", kind])
+        capsys.readouterr()
+        main(["query", str(other), "--text", "red shoe", "-k", "5", "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert len(found) == 5
+        assert all(("-" in one["id"]) == (kind == "pin") for one in found)

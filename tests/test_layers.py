@@ -24,8 +24,6 @@ ORDER = (
     ("launch",),
     ("users", "runs", "doctor"),
     ("sweep",),
-    ("cli_data", "cli_users", "cli_sweep"),
-    ("cli_session",),
     ("cli",),
     ("__main__",),
 )

@@ -6,8 +6,8 @@ import pytest
 import sessions as support
 import small
 
-from recjax.cli import main
-from recjax.data.sessions_next import NextInSession
+from recjax.cli.main import main
+from recjax.data.sessions.next import NextInSession
 from recjax.experiment import load_experiment
 
 FOLDER = small.ROOT / "experiments"

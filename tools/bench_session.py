@@ -21,16 +21,16 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
 from recjax import rng  # noqa: E402
-from recjax.data.sessions import Sessions  # noqa: E402
-from recjax.data.sessions_lanes import (  # noqa: E402
+from recjax.data.sessions.lanes import (  # noqa: E402
     NOTHING,
     Packed,
     Queue,
     make_plan,
     paper_slots,
 )
-from recjax.data.sessions_next import NextInSession  # noqa: E402
-from recjax.data.sessions_split import ColdStart, training_runs  # noqa: E402
+from recjax.data.sessions.next import NextInSession  # noqa: E402
+from recjax.data.sessions.read import Sessions  # noqa: E402
+from recjax.data.sessions.split import ColdStart, training_runs  # noqa: E402
 from recjax.features import IdFeature  # noqa: E402
 from recjax.losses.pairwise import ItemSoftmax  # noqa: E402
 from recjax.models.hier_tcn import SessionModel  # noqa: E402

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from recjax.data.relevance import from_blocks
-from recjax.data.triplets import TripletRules, TripletSampler
-from recjax.data.triplets_online import OnlineTriplets, ShareWatch
+from recjax.data.triplets.exact import TripletRules, TripletSampler
+from recjax.data.triplets.online import OnlineTriplets, ShareWatch
+from recjax.data.triplets.relevance import from_blocks
 
 NUMBERS = 7
 """Uniform numbers that a triplet takes."""

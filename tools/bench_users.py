@@ -63,8 +63,7 @@ def by_sklearn(points: np.ndarray) -> np.ndarray:
 
 METHODS = {
     "gram": lambda x: x @ x.T,
-    "recjax": ward,
-    "recjax as scipy's": lambda x: linkage(ward(x)),
+    "recjax": lambda x: linkage(ward(x)),
     "scipy": lambda x: hierarchy.linkage(x, "ward"),
     "fastcluster": by_fastcluster,
     "sklearn": by_sklearn,

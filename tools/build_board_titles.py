@@ -13,7 +13,7 @@ import argparse
 import os
 from pathlib import Path
 
-from recjax.data import feature_jobs, feature_logs
+from recjax.data.catalog import feature_jobs, feature_logs
 from recjax.errors import UserError
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from recjax.data.entities import unpack_bits
+from recjax.data.catalog.entities import unpack_bits
 from recjax.data.synthetic.catalog import WINDOWS, chunk
 from recjax.data.synthetic.world import CODE_BYTES, CatalogSettings, make_world
 from recjax.evals.baselines.bm25 import Bm25

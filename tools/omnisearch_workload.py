@@ -130,9 +130,7 @@ def make_losses(rows_at_once: int | None = None) -> dict[str, SampledSoftmax]:
 
 def make_model(sizes: Sizes, distinct: int | None) -> CheapStart:
     """Returns the model; a batch may name so many distinct rows of the hash table."""
-    text = HashFields(
-        "hash", "importance", "text.field", FIELDS, buckets=sizes.buckets, empty=True
-    )
+    text = HashFields("hash", "importance", FIELDS, buckets=sizes.buckets, empty=True)
     inputs = {
         "text": text,
         "gs_v5": Vectors(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from recjax.data import column_reader, entity_reader
+from recjax.data import column_reader
+from recjax.data.catalog import entity_reader
 from recjax.data.dataset import ItemReader
 from recjax.errors import UserError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.data.entities import Vectors
+from recjax.data.catalog.entities import Vectors
 
 Index = np.ndarray | slice
 

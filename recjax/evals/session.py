@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import set_mesh
 
-from recjax.data.moments import SessionPairs
-from recjax.data.sessions_lanes import NOTHING
+from recjax.data.sessions.lanes import NOTHING
+from recjax.data.sessions.moments import SessionPairs
 from recjax.evals.corpus import embed_all
 from recjax.evals.session_cheap import session_data, targets_of
 from recjax.evals.session_metrics import Targets, rank_targets, session_metrics

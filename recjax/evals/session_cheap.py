@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recjax.data.sessions_next import NextInSessionData
+from recjax.data.sessions.next import NextInSessionData
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
 from recjax.evals.baselines.moving import MovingAverage

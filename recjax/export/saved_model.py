@@ -1,10 +1,11 @@
 """One SavedModel from raw features to item ids: tokenizer, query tower and top-k.
 
-Signature `serving_default`: every input by its name (text: string[B]; id list:
-string[B, any], "" for padding) -> ids string[B, K], scores f32[B, K] (dot products,
-best first) and embedding f32[B, D]. Parameters, item vectors and item ids are the
-model's variables, so its graph stays small. With an exact plan any TensorFlow runs it;
-with a ScaNN plan the process must import scann before it loads the file.
+Signature `serving_default`: every input by its name (text: string[B], asked for once
+where several inputs are made of it; id list: string[B, any], "" for padding) -> ids
+string[B, K], scores f32[B, K] (dot products, best first) and embedding f32[B, D].
+Parameters, item vectors and item ids are the model's variables, so its graph stays
+small. With an exact plan any TensorFlow runs it; with a ScaNN plan the process must
+import scann before it loads the file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from recjax.data.inputs import AgeListInput, Input, TextInput, WordPiece, check_ids
 from recjax.errors import UserError, nearest
-from recjax.export import scann_index, tf_text
+from recjax.export import scann_index, tf_ops, tf_text, tf_word_piece
 
 SIGNATURE = "serving_default"
 _PLATFORMS = ("cpu", "cuda", "tpu")
@@ -48,20 +49,15 @@ def write(
       plan: how to search, and K.
 
     Raises:
-      UserError: TensorFlow or ScaNN is not installed, an input's name is unusable or
-        its kind has no TensorFlow operation, or `vectors`, `item_ids` and `plan` do
+      UserError: TensorFlow or ScaNN is not installed, an input's name is unusable, its
+        tokenizer is not like BERT's, or `vectors`, `item_ids` and `plan` do
         not fit each other.
     """
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     check_ids(item_ids)
-    for name, input in inputs.items():
+    for name in inputs:
         if not name.isidentifier():
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
-        if isinstance(input, WordPiece):
-            raise UserError(
-                f"input {name!r}: a SavedModel cannot make word pieces; set the "
-                "bundle's saved_model to False (the rest of it can)"
-            )
     if len(vectors) != len(item_ids):
         raise UserError(f"{len(vectors)} item vectors, but {len(item_ids)} item ids")
     if not 1 <= plan.k <= len(item_ids):
@@ -84,7 +80,7 @@ def load(path: str | Path) -> Callable[[Mapping[str, Sequence]], dict[str, np.nd
       UserError: TensorFlow or ScaNN is needed and missing, or the folder is broken;
         from the callable: names differ from the signature's, or there is no example.
     """
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     graph = Path(path) / "saved_model.pb"
     if not graph.is_file():
         raise UserError(f"{path}: no saved_model.pb; this is not a SavedModel folder")
@@ -163,11 +159,12 @@ def _retriever(
     )
     signature = {
         name: tf.TensorSpec(
-            [None] if isinstance(input, TextInput) else [None, None],
+            [None] if isinstance(input, TextInput | WordPiece) else [None, None],
             tf.float32 if isinstance(input, AgeListInput) else tf.string,
             name,
         )
         for name, input in inputs.items()
+        if _source(name, inputs) == name
     }
 
     class Retriever(tf.Module):
@@ -188,7 +185,7 @@ def _retriever(
             features = {
                 name: self.encoders[name](raw[name], raw[input.of])
                 if isinstance(input, AgeListInput)
-                else self.encoders[name](raw[name])
+                else self.encoders[name](raw[_source(name, inputs)])
                 for name, input in inputs.items()
             }
             embedding = tf.cast(embed(self.params, features), tf.float32)
@@ -207,9 +204,17 @@ def _retriever(
     return Retriever()
 
 
+def _source(name: str, inputs: Inputs) -> str:
+    """Returns whose raw values an input reads: texts read "text", if it exists."""
+    is_text = isinstance(inputs[name], TextInput | WordPiece)
+    return "text" if is_text and "text" in inputs else name
+
+
 def _encoder(tf: Any, input: Input) -> Any:
     if isinstance(input, TextInput):
         return tf_text.text_encoder(input.vocabulary, input.length)
+    if isinstance(input, WordPiece):
+        return tf_word_piece.word_piece_encoder(input)
 
     ages = isinstance(input, AgeListInput)
     item_ids = input.ids.item_ids if ages else input.item_ids
@@ -217,7 +222,7 @@ def _encoder(tf: Any, input: Input) -> Any:
     class ListEncoder(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.table = tf_text.hash_table(tf, _utf8(item_ids), 1)
+            self.table = tf_ops.hash_table(tf, _utf8(item_ids), 1)
 
         def __call__(self, raw: Any, of: Any = None) -> Any:
             ids = self.table.lookup(of if ages else raw)
@@ -225,7 +230,7 @@ def _encoder(tf: Any, input: Input) -> Any:
             # Places from 1, so that what `left_packed` drops is what is unknown.
             places = tf.range(1, tf.size(ids) + 1)
             known = tf.where(tf.reshape(ids, [-1]) > 0, places, 0)
-            packed = tf_text.left_packed(tf, known, _rows_of(tf, ids), rows)
+            packed = tf_ops.left_packed(tf, known, _rows_of(tf, ids), rows)
             kept = packed[:, -input.length :].to_tensor(shape=[None, input.length])
             values = tf.reshape(raw if ages else ids, [-1])
             padded = tf.concat([tf.zeros([1], values.dtype), values], 0)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from recjax.errors import UserError
-from recjax.export.tf_text import require_tensorflow
+from recjax.export.tf_ops import require_tensorflow
 
 EXACT_BELOW = 20_000  # Items. Below this an exact search takes about a millisecond.
 _BLOCK_SCORES = 1 << 24  # Scores held at once by an exact search: 64 MiB.

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recjax.data.moments import PairValues
-from recjax.data.moments_clicked import ClickedNow, Clicks, Window
-from recjax.data.moments_followed import Followed, Transitions
-from recjax.data.moments_seen import Seen
+from recjax.data.sessions.moments import PairValues
+from recjax.data.sessions.moments_clicked import ClickedNow, Clicks, Window
+from recjax.data.sessions.moments_followed import Followed, Transitions
+from recjax.data.sessions.moments_seen import Seen
 from recjax.errors import UserError
 
 

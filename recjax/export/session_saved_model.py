@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.export import tf_text
+from recjax.export import tf_ops
 from recjax.export.jax_export import PLATFORMS, host_array
 
 
@@ -38,7 +38,7 @@ def write(
     Raises:
       UserError: TensorFlow is not installed.
     """
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     import jax
     from jax.experimental import jax2tf
 
@@ -95,7 +95,7 @@ def write(
 
 def load(path: Path) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
     """Returns the step of a SavedModel, under the names that `step_function` uses."""
-    tf = tf_text.require_tensorflow()
+    tf = tf_ops.require_tensorflow()
     model = tf.saved_model.load(str(path))
 
     def call(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

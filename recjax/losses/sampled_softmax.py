@@ -170,11 +170,7 @@ class SampledSoftmax:
         if self.mask_same_item:
             hidden |= rows.positive_id[:, None] == outputs.negative_id[None]
         if self.mask_same_query:
-            # Negatives that this batch shows to be positives of the same query.
-            same_query = rows.query_id[:, None] == outputs.query_id[None]
-            same_item = outputs.positive_id[:, None] == outputs.negative_id[None]
-            hits = same_query.astype(jnp.float32) @ same_item.astype(jnp.float32)
-            hidden |= hits > 0
+            hidden |= _shown_by_others(rows.query_id, outputs)
         if rows.known_id is not None:
             # A column at a time, so that no [b, R, M] is ever in memory.
             for known in rows.known_id.T:
@@ -201,6 +197,21 @@ class Rows:
     positive_id: Array
     place: Array
     known_id: Array | None = None
+
+
+def _shown_by_others(query_id: Array, outputs: Retrieval) -> Bool[Array, "b R"]:
+    """Returns which negatives this batch shows to be positives of a row's query."""
+    # Pairs in the order of their items: those of one negative are a run of them, and
+    # a running count of the row's query along the order tells whether it is in it. A
+    # product of [b, B] and [B, R] would tell the same for B times the work.
+    order = jnp.argsort(outputs.positive_id)
+    items = jnp.take(outputs.positive_id, order)
+    same_query = jnp.take(outputs.query_id, order)[:, None] == query_id[None]
+    counts = jnp.cumsum(same_query.astype(jnp.int32), axis=0)
+    counts = jnp.concatenate([jnp.zeros_like(counts[:1]), counts])
+    first = jnp.searchsorted(items, outputs.negative_id, side="left")
+    end = jnp.searchsorted(items, outputs.negative_id, side="right")
+    return (counts[end] > counts[first]).T
 
 
 def _leading(outputs: Retrieval, width: int) -> Retrieval:

@@ -58,6 +58,12 @@ class Multiscale:
                 f"the branch takes images of {self.branch.size} pixels, the data has "
                 f"{f'{size} pixels' if size else 'none'}"
             )
+        own = getattr(self.branch, "trunk", None)
+        if feature.trunk not in (None, own):
+            raise ValueError(
+                f"data.views keeps maps of {feature.trunk}, model.branch starts behind "
+                f"{own}: give both the same branch"
+            )
         return {}
 
     def rows(self, batch: Batch) -> RowIds:
@@ -111,8 +117,11 @@ class Multiscale:
         del rows
         images = batch["image"]  # [B, 3, size, size, 3]
         triplets = images.shape[0]
-        flat = images.reshape(triplets * 3, *images.shape[2:])
-        vector = self._embed(params, flat, key).reshape(triplets, 3, -1)
+        flat, maps = (
+            x if x is None else x.reshape(triplets * 3, *x.shape[2:])
+            for x in (images, batch.get("maps"))
+        )
+        vector = self._embed(params, flat, key, maps).reshape(triplets, 3, -1)
         logits = tuple(
             vector @ cnn.unit(params[f"classes_{i}"]["kernel"].T).T
             for i in range(len(self.classes))
@@ -139,14 +148,21 @@ class Multiscale:
         return self._embed(params, features[SIDE], None)
 
     def _embed(
-        self, params: Params, images: Array, key: PRNGKey | None
+        self,
+        params: Params,
+        images: Array,
+        key: PRNGKey | None,
+        maps: Array | None = None,
     ) -> Float[Array, "B D"]:
         x = images.astype(jnp.float32) / 127.5 - 1
 
         def own(name: str) -> PRNGKey | None:
             return None if key is None else rng.stream(key, name)
 
-        parts = [cnn.unit(self.branch.apply(params["branch"], x, own("branch")))]
+        # What the branch's frozen parts made of the images, where that is known.
+        known = () if maps is None else (maps,)
+        branch = self.branch.apply(params["branch"], x, own("branch"), *known)
+        parts = [cnn.unit(branch)]
         if self.low:
             low = [p.apply(params[f"low_{i}"], x) for i, p in enumerate(self.low)]
             parts.append(cnn.unit(jnp.concatenate(low, -1)))

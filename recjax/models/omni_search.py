@@ -9,14 +9,14 @@ from functools import partial
 import jax.numpy as jnp
 
 from recjax import rng
-from recjax.features import DenseFeature, Sides
+from recjax.features import DenseFeature, Sides, present
 from recjax.models import groups, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.models.pair_counts import PairCounts
 from recjax.models.tables import Table
 from recjax.nn.mlp import unit
 from recjax.nn.tower import Tower
-from recjax.nn.vectors import masked_mean, present
+from recjax.nn.vectors import masked_mean
 from recjax.outputs import Retrieval
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
 

@@ -6,12 +6,14 @@ A branch has `size` (pixels a side), `width` (numbers that come out), `init(key)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from recjax import rng
 from recjax.nn import convolution as cnn
@@ -109,6 +111,21 @@ class EfficientNetLite0:
         """Numbers that come out, `D`."""
         return efficientnet.WIDTH
 
+    @property
+    def trunk(self) -> str:
+        """Says which parts are frozen, and with which weights."""
+        return f"{self.frozen} parts of EfficientNet-Lite0, {self.weights!r}"
+
+    def maps(self, images: np.ndarray) -> np.ndarray:
+        """Returns what the frozen parts make of uint8 images, f16[B, h, w, C].
+
+        Raises:
+          ValueError: there are no frozen parts, or no weights that they start from.
+        """
+        if not self.frozen or self.weights is None:
+            raise ValueError("maps are kept of frozen parts that start from weights")
+        return np.asarray(_map_maker(self)(images))
+
     def init(self, key: PRNGKey) -> Params:
         """Returns the given weights, or such for training from scratch."""
         if self.weights is None:
@@ -122,16 +139,43 @@ class EfficientNetLite0:
         params: Mapping[str, Params],
         images: Float[Array, "B height width 3"],
         key: PRNGKey | None = None,
+        maps: Float[Array, "B h w C"] | None = None,
     ) -> Float[Array, "B D"]:
-        """Returns the mean over all places of the last map."""
-        # The weights were trained on (x - 127) / 128, models here see x / 127.5 - 1.
-        x = images * (127.5 / 128) + 0.5 / 128
-        if self.frozen:
+        """Returns the mean over all places of the last map.
+
+        Args:
+          params: of all parts.
+          images: pixels of about -1 to 1.
+          key: of dropout.
+          maps: what the frozen parts make of the images, if that is known.
+        """
+        if maps is not None:
+            x = maps.astype(jnp.float32)
+        elif self.frozen:
             kept = jax.lax.stop_gradient(dict(params))
-            x = jax.lax.stop_gradient(_frozen(kept, x, self.frozen))
+            x = jax.lax.stop_gradient(_frozen(kept, _scaled(images), self.frozen))
+        else:
+            x = _scaled(images)
         x = efficientnet.apply(params, x, self.frozen)
         own = None if key is None else rng.stream(key, "dropout")
         return cnn.dropout(own, efficientnet.pool(x), self.dropout)
+
+
+@lru_cache(maxsize=2)
+def _map_maker(branch: EfficientNetLite0) -> Callable[[Array], Array]:
+    """Returns the compiled frozen parts: uint8 pixels to maps of half precision."""
+    params = jax.tree.map(jnp.asarray, branch.weights.load())
+
+    def maps(images: Array) -> Array:
+        x = _scaled(images.astype(jnp.float32) / 127.5 - 1)
+        return _frozen(params, x, branch.frozen).astype(jnp.float16)
+
+    return jax.jit(maps)
+
+
+def _scaled(images: Array) -> Array:
+    """The weights were trained on (x - 127) / 128, models here see x / 127.5 - 1."""
+    return images * (127.5 / 128) + 0.5 / 128
 
 
 def _frozen(params: Params, x: Array, stop: int) -> Array:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recjax.features import field_of
 from recjax.nn.sketch import mixed
 from recjax.typing import Array, Batch, Bool, Float, Int
 
@@ -28,8 +29,8 @@ class HashFields(nn.Module):
     Attributes:
       table: name of the table of vectors, of `buckets + 1` rows.
       importance: name of the table [V, hashes] of importances, by the id itself.
-      field: name of the feature with the field of each id [B, L], below `fields`.
-      fields: how many there are.
+      fields: how many fields there are; beside the ids, as `field_of(name)`, stands
+        the number of the field of each [B, L].
       hashes: buckets that an id shares in.
       buckets: rows that ids are hashed to; row 0 is padding.
       empty: a field without ids adds the bias of the normalisation, as in the published
@@ -38,7 +39,6 @@ class HashFields(nn.Module):
 
     table: str
     importance: str
-    field: str
     fields: int
     hashes: int = 2
     buckets: int = 100_000
@@ -59,7 +59,7 @@ class HashFields(nn.Module):
     ) -> Float[Array, "B D"]:
         """Returns one vector an entity."""
         del train
-        ids, field = features[name], features[self.field].astype(jnp.int32)
+        ids, field = features[name], features[field_of(name)].astype(jnp.int32)
         values, index = rows[self.table]
         weights, places = rows[self.importance]
         held = ids > 0

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from recjax.features import present
 from recjax.typing import Array, Batch, Bool, Float, Int
 
 
@@ -42,11 +43,6 @@ class Vectors(nn.Module):
         if self.bits:
             vectors = unpack_bits(vectors)
         return masked_mean(vectors, features[present(name)])
-
-
-def present(name: str) -> str:
-    """Returns the name of the feature that tells which vectors of `name` exist."""
-    return f"{name}.present"
 
 
 def masked_mean(

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from recjax.data.moments import Moments
-from recjax.data.moments_clicked import ClickedNow, click_features
+from recjax.data.sessions.moments import Moments
+from recjax.data.sessions.moments_clicked import ClickedNow, click_features
 from recjax.errors import UserError
 from recjax.serve.state_file import read_arrays, write_arrays
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.moments import PairValues
-from recjax.data.moments_clicked import Clicks
+from recjax.data.sessions.moments import PairValues
+from recjax.data.sessions.moments_clicked import Clicks
 from recjax.errors import UserError
 from recjax.export import jax_export, manifest
 from recjax.export.session_pairs import read_pairs

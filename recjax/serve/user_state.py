@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.moments import NOTHING, Moments, PairValues
+from recjax.data.sessions.moments import NOTHING, Moments, PairValues
 from recjax.errors import UserError, nearest
 from recjax.serve.live_clicks import LiveClicks
 from recjax.serve.state_file import read_states, write_states

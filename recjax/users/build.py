@@ -18,32 +18,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recjax.errors import UserError
 from recjax.users.cluster import Settings
-from recjax.users.profile import Profile
+from recjax.users.rows import read_profiles, write_profiles
 from recjax.users.shard import Job, profiles
-from recjax.users.store import SqliteStore
+from recjax.users.store import DuplicateUser, write_sqlite
 from recjax.users.vectors import ItemVectors
 
-SCHEMA = pa.schema(
-    [
-        ("user", pa.string()),
-        ("as_of", pa.float64()),
-        ("medoid", pa.list_(pa.string())),
-        ("importance", pa.list_(pa.float64())),
-        ("size", pa.list_(pa.int32())),
-        ("newest", pa.list_(pa.float64())),
-        ("center", pa.list_(pa.float32())),
-    ]
-)
-"""A row a user; `center` holds the means of the clusters one after the other."""
 MANIFEST = "manifest.json"
 STORE = "profiles.sqlite"
 
@@ -85,24 +73,18 @@ def build(
 def collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
     """Writes the store and the manifest once all shards are there."""
     shards = Path(out) / "shards"
-    counts: Counter = Counter()
+    made = [shards / f"{Path(file).stem}.parquet" for file in files]
     partial = Path(out) / f"{STORE}.partial"
     for old in Path(out).glob(f"{STORE}.partial*"):
         old.unlink()
-    store = SqliteStore(partial, create=True)
-    for file in files:
-        before = len(store)
-        made = shards / f"{Path(file).stem}.parquet"
-        store.put(read_profiles(made))
-        own = json.loads(made.with_suffix(".json").read_text())["counts"]
-        if len(store) - before < own["users"]:
-            raise UserError(
-                f"{file}: some users stand in another file as well; part the events "
-                "by user: `recjax users partition`"
-            )
-        counts.update(own)
-    store.close()
+    try:
+        write_sqlite(partial, chain.from_iterable(map(read_profiles, made)))
+    except DuplicateUser as error:
+        raise UserError(_in_which(error.args[0], files, made)) from None
     _rename(partial, Path(out) / STORE)
+    counts: Counter = Counter()
+    for shard in made:
+        counts.update(json.loads(shard.with_suffix(".json").read_text())["counts"])
     manifest = {
         "format": "recjax profiles 1",
         "job": asdict(job),
@@ -114,6 +96,18 @@ def collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
     return manifest
 
 
+def _in_which(user: str, files: Sequence[Path], made: Sequence[Path]) -> str:
+    holds = (
+        user in pq.read_table(shard, columns=["user"])["user"].to_pylist()
+        for shard in made
+    )
+    named = [str(file) for file, own in zip(files, holds, strict=True) if own]
+    return (
+        f"{', '.join(named)}: user {user!r} stands in {len(named)} files; part the "
+        "events by user: `recjax users partition`"
+    )
+
+
 def build_shard(file: Path, vectors: ItemVectors, shards: Path, job: Job) -> str:
     """Writes the profiles of one file of events; returns the name of the shard.
 
@@ -122,27 +116,11 @@ def build_shard(file: Path, vectors: ItemVectors, shards: Path, job: Job) -> str
     found, counts = profiles(Path(file), vectors, job)
     made = shards / f"{Path(file).stem}.parquet"
     partial = made.with_suffix(f".partial-{os.getpid()}")
-    with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-        for begin in range(0, len(found), 10_000):
-            writer.write_table(_table(found[begin : begin + 10_000]))
+    write_profiles(partial, found)
     _rename(partial, made)
     about = {"of": _made_of(file, vectors.place, job), "counts": counts}
     _write_json(made.with_suffix(".json"), about)
     return made.stem
-
-
-def read_profiles(file: Path) -> Iterator[tuple[str, Profile]]:
-    """Yields the users and profiles of a shard, a part of it in memory at a time."""
-    for batch in pq.ParquetFile(file).iter_batches(batch_size=5_000):
-        users, as_of = batch["user"].to_pylist(), batch["as_of"].to_pylist()
-        medoid = batch["medoid"].to_pylist()
-        lists = [_lists(batch[name]) for name in ("importance", "size", "newest")]
-        centers = _lists(batch["center"])
-        for i, user in enumerate(users):
-            own = [values[bounds[i] : bounds[i + 1]] for values, bounds in lists]
-            values, bounds = centers
-            center = values[bounds[i] : bounds[i + 1]].reshape(len(own[0]), -1)
-            yield user, Profile(as_of[i], tuple(medoid[i]), *own, center)
 
 
 def read_manifest(folder: Path) -> tuple[Job, Path]:
@@ -229,32 +207,6 @@ def _open(vectors: Path) -> None:
 
 def _in_worker(file: Path, shards: Path, job: Job) -> str:
     return build_shard(file, _items, shards, job)
-
-
-def _table(found: list[tuple[str, Profile]]) -> pa.Table:
-    """Returns users and profiles as a table, without a Python object a number."""
-    each = [profile for _, profile in found]
-    bounds = np.cumsum([0, *(len(profile.medoid) for profile in each)])
-    width = each[0].center.shape[1]
-
-    def lists(name: str, times: int = 1) -> pa.Array:
-        values = np.concatenate([getattr(profile, name).ravel() for profile in each])
-        offsets = pa.array(bounds * times, pa.int32())
-        return pa.ListArray.from_arrays(offsets, pa.array(values))
-
-    columns = [
-        pa.array([user for user, _ in found], pa.string()),
-        pa.array([profile.as_of for profile in each], pa.float64()),
-        pa.array([profile.medoid for profile in each], pa.list_(pa.string())),
-        *map(lists, ("importance", "size", "newest")),
-        lists("center", width),
-    ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
-
-
-def _lists(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the values of a column of lists, and where each list begins and ends."""
-    return column.values.to_numpy(), column.offsets.to_numpy()
 
 
 def _made_of(file: Path, place: str, job: Job) -> dict:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from recjax.users.ward import COMPILED, workspace
+from recjax.users.tree import COMPILED
+from recjax.users.ward import workspace
 
 LIGHT = 1 << 18
 """Least work, in products of pairs and width, that is worth a thread of its own."""
@@ -57,6 +59,7 @@ class UserClusters:
       medoid: the cluster's medoid among its user's points, int32 [C].
       size: points, int32 [C].
       importance: sum of exp(-decay x age in days) over the points, float64 [C].
+      center: mean of the points, float32 [C, D].
     """
 
     label: np.ndarray
@@ -64,6 +67,7 @@ class UserClusters:
     medoid: np.ndarray
     size: np.ndarray
     importance: np.ndarray
+    center: np.ndarray
 
 
 def cluster_users(
@@ -91,13 +95,15 @@ def cluster_users(
 
         return cluster_users_reference(points, offsets, age, settings)
     total, users = len(points), len(offsets) - 1
+    # Room for a cluster a point; memory that is not written to is none.
     outputs = (
         *(np.empty(total, np.int32) for _ in range(3)),
         np.empty(total),
+        np.empty_like(points),
         np.zeros(users, np.int64),
     )
     ranges = _share_out(offsets, points.shape[1], threads)
-    with _one_blas_thread(len(ranges)):
+    with _one_blas_thread():
         if len(ranges) == 1:
             _cluster(points, offsets, 0, users, age, settings, outputs)
         else:
@@ -110,10 +116,10 @@ def cluster_users(
                 ]
                 for task in tasks:
                     task.result()
-    label, medoid, size, importance, clusters = outputs
+    label, *columns, clusters = outputs
     starts = np.concatenate([[0], np.cumsum(clusters)])
     place = np.arange(starts[-1]) + np.repeat(offsets[:-1] - starts[:-1], clusters)
-    return UserClusters(label, starts, medoid[place], size[place], importance[place])
+    return UserClusters(label, starts, *(column[place] for column in columns))
 
 
 def _cluster(points, offsets, begin, end, age, settings, outputs) -> None:
@@ -148,9 +154,22 @@ def _share_out(offsets: np.ndarray, width: int, threads: int) -> list[tuple[int,
     return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
-def _one_blas_thread(ranges: int):
+@lru_cache(1)
+def _blas():
+    """Returns what sets the threads of BLAS, None where that is not installed."""
+    # The library whose threads are meant is loaded with these; looking through the
+    # libraries of the process takes longer than a user's clustering.
+    from recjax.users import blas  # noqa: F401
+
     try:
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
     except ImportError:
+        return None
+    return ThreadpoolController()
+
+
+def _one_blas_thread():
+    control = _blas()
+    if control is None:
         return contextlib.nullcontext()
-    return threadpool_limits(1, "blas")
+    return control.limit(limits=1, user_api="blas")

@@ -6,7 +6,7 @@ import numpy as np
 
 from recjax.users.cluster import Settings, UserClusters
 from recjax.users.importance import importance
-from recjax.users.medoids import medoids
+from recjax.users.medoids import centroids, medoids
 from recjax.users.tree import cut
 from recjax.users.ward_reference import ward_reference
 
@@ -23,10 +23,11 @@ def cluster_users_reference(
             label = cut(ward_reference(own), settings.alpha, settings.cap)
         weight = importance(label, age[begin:end], settings.decay)
         size = np.bincount(label).astype(np.int32)
-        parts.append((label, medoids(own, label).astype(np.int32), size, weight))
-    counts = [len(part[1]) for part in parts]
-    starts = np.cumsum([0, *counts])
-    empty = [np.zeros(0, np.int32)] * 3 + [np.zeros(0)]
+        medoid = medoids(own, label).astype(np.int32)
+        center = centroids(own, label).astype(np.float32)
+        parts.append((label, medoid, size, weight, center))
+    starts = np.cumsum([0, *(len(part[1]) for part in parts)])
+    empty = [np.zeros(0, np.int32)] * 3 + [np.zeros(0), points[:0]]
     columns = zip(empty, *parts, strict=True)
-    label, medoid, size, weight = (np.concatenate(column) for column in columns)
-    return UserClusters(label, starts, medoid, size, weight)
+    label, *rest = (np.concatenate(column) for column in columns)
+    return UserClusters(label, starts, *rest)

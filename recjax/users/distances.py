@@ -5,27 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from recjax.users import layout
 from recjax.users.blas import lower_products
+from recjax.users.mirror import BLOCK, lift_and_mirror
 
 FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
 """Without Python's check of division by zero, loops become vector code."""
 SUMS = {**FAST, "fastmath": {"reassoc", "contract", "nsz"}}
 """For sums, which are vector code only if their order is free."""
-TILE = 32
-LINE = 16
-"""Numbers of a cache line, in float32."""
-
-
-@njit(**FAST)
-def stride(m):
-    """Returns the numbers from row to row: whole cache lines, an odd number of them."""
-    return (((m + LINE - 1) // LINE) | 1) * LINE
-
-
-@njit(**FAST)
-def padded(m):
-    """Returns m rounded up to whole cache lines."""
-    return (m + LINE - 1) // LINE * LINE
+padded, stride = njit(**FAST)(layout.padded), njit(**FAST)(layout.stride)
 
 
 @njit(**SUMS)
@@ -48,29 +36,33 @@ def squared_difference(x, y):
 
 
 @njit(**FAST)
-def _lift(row, lengths, own):
-    for j in range(len(row)):
-        row[j] = max(row[j] + (lengths[j] + own), np.float32(0))
-
-
-@njit(**FAST)
 def fill_float32(points, lengths, square):
-    """Writes squared distances into `square` [m, stride]; infinity on the diagonal."""
-    m = len(points)
+    """Writes squared distances; infinity on the diagonal.
+
+    Args:
+      points: float32 [m, D].
+      lengths: their squared lengths, float32 [padded(m)].
+      square: float32 [padded(m), stride(m)]; what is beyond m has no meaning.
+    """
+    m, pitch = len(points), square.shape[1]
     lower_products(points, square)
-    for top in range(0, m, TILE):
-        for i in range(top, min(top + TILE, m)):
-            _lift(square[i, :i], lengths, lengths[i])
-            square[i, i] = np.inf
-        for left in range(0, top + 1, TILE):
-            for i in range(top, min(top + TILE, m)):
-                for j in range(left, min(left + TILE, i)):
-                    square[j, i] = square[i, j]
+    flat = square.reshape(-1)
+    for i in range(0, m, BLOCK):
+        own = lengths[i : i + BLOCK]
+        for j in range(0, i, BLOCK):
+            other = lengths[j : j + BLOCK]
+            lift_and_mirror(flat, i * pitch + j, j * pitch + i, pitch, own, other)
+        for row in range(i, min(i + BLOCK, m)):
+            for column in range(i, row):
+                lifted = square[row, column] + (lengths[row] + lengths[column])
+                square[row, column] = max(lifted, np.float32(0))
+                square[column, row] = square[row, column]
+            square[row, row] = np.inf
 
 
 @njit(**FAST)
 def fill_float64(points, square):
-    """Writes squared distances, each by differences, as `fill_float32` does."""
+    """Writes squared distances into [m, stride(m)], each by differences."""
     m = len(points)
     for i in range(m):
         square[i, i] = np.inf

@@ -32,6 +32,15 @@ class LastItem:
 
 
 @dataclass(frozen=True)
+class AllItems:
+    """Each action by itself."""
+
+    def __call__(self, points: np.ndarray, age: np.ndarray) -> Embeddings:
+        """Returns the embeddings; see `Clustered`."""
+        return points, np.ones(len(points))
+
+
+@dataclass(frozen=True)
 class DecayAverage:
     """The mean of all actions, those long ago weighing less.
 
@@ -124,22 +133,53 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / np.maximum(length, 1e-12)).astype(np.float32)
 
 
-def table(alpha: float, apart: float) -> dict[str, tuple[Callable, int]]:
-    """Returns the rows of the paper's table 3: name -> (method, embeddings drawn).
+class Once:
+    """Clusters the points of one call after the other no more often than they change.
+
+    The rows of a table share the clusters of a user and day.
+    """
+
+    def __init__(self, label: Callable[[np.ndarray], np.ndarray]):
+        """Wraps a way to cluster points."""
+        self._label = label
+        self._of: tuple = (None, None)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Returns the cluster of each point."""
+        if self._of[0] is not points:
+            self._of = points, self._label(points)
+        return self._of[1]
+
+
+def table(alpha: float, apart: float, k: int = 5) -> dict[str, tuple[Callable, int]]:
+    """Returns the rows of the paper's tables 3 and 4: name -> (method, e).
 
     Args:
       alpha: of Ward's clusters.
       apart: of complete linkage.
+      k: of k-means; that with the paper's 5 is there as well.
     """
-    wards = Ward(alpha)
+    wards = Once(Ward(alpha))
+    means = {f"k-means, k = {n}": (Clustered(KMeans(n)), 3) for n in sorted({5, k})}
+    decays = (0.0, 0.01, 0.1, 0.25)
     return {
         "last item": (LastItem(), 1),
-        "decay average": (DecayAverage(), 1),
+        **{f"decay average, {d:g}": (DecayAverage(d), 1) for d in decays},
         "PinnerSage, sample 1": (Clustered(wards), 1),
-        "k-means, k = 5": (Clustered(KMeans(5)), 3),
+        **means,
         "complete linkage": (Clustered(CompleteLinkage(apart)), 3),
         "centroid": (Clustered(wards, center=True), 3),
         "importance, decay 0": (Clustered(wards, decay=0.0), 3),
         "importance, decay 0.1": (Clustered(wards, decay=0.1), 3),
         "PinnerSage": (Clustered(wards), 3),
+    }
+
+
+def single() -> dict[str, Callable]:
+    """Returns the rows of the paper's table 1: name -> method."""
+    return {
+        "last item": LastItem(),
+        **{f"decay average, {d:g}": DecayAverage(d) for d in (0.0, 0.01, 0.1, 0.25)},
+        "k-means oracle, k = 3": Clustered(KMeans(3), center=True),
+        "oracle": AllItems(),
     }

@@ -130,17 +130,12 @@ def profiles(
 
 
 def _profiles(rows, times, offsets, items: ItemVectors, job: Job) -> list[Profile]:
-    points = items.unit(rows)
+    # An item that many acted on is read once.
+    distinct, which = np.unique(rows, return_inverse=True)
+    points = items.unit(distinct)[which]
     clusters = cluster_users(points, offsets, (job.now - times) / DAY, job.settings)
-    sizes = np.diff(offsets)
     # A point's cluster among those of all users.
-    label = clusters.label + np.repeat(clusters.starts[:-1], sizes)
-    order = np.argsort(label, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(clusters.size)[:-1]])
-    centers = np.zeros((0, points.shape[1]), np.float32)
-    if len(points):
-        total = np.add.reduceat(points[order], bounds, dtype=np.float64)
-        centers = (total / clusters.size[:, None]).astype(np.float32)
+    label = clusters.label + np.repeat(clusters.starts[:-1], np.diff(offsets))
     newest = np.full(len(clusters.size), -np.inf)
     np.maximum.at(newest, label, times)
     count = np.diff(clusters.starts)
@@ -152,7 +147,7 @@ def _profiles(rows, times, offsets, items: ItemVectors, job: Job) -> list[Profil
             clusters.importance[a:b],
             clusters.size[a:b],
             newest[a:b],
-            centers[a:b],
+            clusters.center[a:b],
         )
         for a, b in zip(clusters.starts[:-1], clusters.starts[1:], strict=True)
     ]

@@ -10,6 +10,9 @@ from typing import Protocol
 from recjax.errors import UserError
 from recjax.users.profile import Profile
 
+TABLE = "CREATE TABLE profiles (user TEXT NOT NULL, profile BLOB NOT NULL)"
+INDEX = "CREATE UNIQUE INDEX by_user ON profiles (user)"
+
 
 class Store(Protocol):
     """Where profiles are kept."""
@@ -24,30 +27,52 @@ class Store(Protocol):
         """Yields all users, in order."""
 
 
+def write_sqlite(path: Path, profiles: Iterable[tuple[str, Profile]]) -> None:
+    """Writes a new store; a few profiles are in memory at a time, in any order.
+
+    Profiles are appended and indexed at the end: a table in the order of the users
+    would be written all over, again and again.
+
+    Raises:
+      DuplicateUser: a user has two profiles.
+    """
+    base = sqlite3.connect(path)
+    try:
+        # Half a file is of no use to anyone: no journal, no waiting for the disk.
+        base.execute("PRAGMA journal_mode=OFF")
+        base.execute("PRAGMA synchronous=OFF")
+        base.execute(TABLE)
+        rows = ((user, profile.pack()) for user, profile in profiles)
+        with base:
+            base.executemany("INSERT INTO profiles VALUES (?, ?)", rows)
+        twice = "SELECT user FROM profiles GROUP BY user HAVING count(*) > 1 LIMIT 1"
+        try:
+            base.execute(INDEX)
+        except sqlite3.IntegrityError:
+            raise DuplicateUser(base.execute(twice).fetchone()[0]) from None
+        base.commit()
+        base.execute("PRAGMA journal_mode=WAL")
+    finally:
+        base.close()
+
+
+class DuplicateUser(Exception):
+    """A user has two profiles; the argument is the user."""
+
+
 class SqliteStore:
     """Profiles in one SQLite file. Readers go on while a writer writes."""
 
-    def __init__(self, path: Path, create: bool = False):
-        """Opens a store.
-
-        Args:
-          path: the file.
-          create: make it where it is missing.
+    def __init__(self, path: Path):
+        """Opens a store that `write_sqlite` wrote.
 
         Raises:
           UserError: the file is missing, or no store.
         """
-        if not create and not Path(path).is_file():
+        if not Path(path).is_file():
             raise UserError(f"{path}: no such file; `recjax users build` writes it")
-        self._path = path
         self._base = sqlite3.connect(path)
         try:
-            if create:
-                self._base.execute("PRAGMA journal_mode=WAL")
-                self._base.execute(
-                    "CREATE TABLE IF NOT EXISTS profiles"
-                    " (user TEXT PRIMARY KEY, profile BLOB NOT NULL) WITHOUT ROWID"
-                )
             self._base.execute("SELECT user FROM profiles LIMIT 1")
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: not a store of profiles: {error}") from None

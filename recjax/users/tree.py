@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 
 import numpy as np
+
+COMPILED = find_spec("numba") is not None
+"""Whether the quick way is there; without it, plain NumPy does the same."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,28 @@ def linkage(tree: Tree) -> np.ndarray:
     two clusters, the square root of the height, and the points of their union; clusters
     below m are points, m + i is what row i makes.
     """
-    points = tree.points
-    order = np.argsort(tree.height, kind="stable")
-    name, size = np.arange(points), np.ones(points)
-    table = np.empty((points - 1, 4))
-    for row, merge in enumerate(order):
-        child, parent = tree.child[merge], tree.parent[merge]
-        size[parent] += size[child]
-        pair = sorted((name[child], name[parent]))
-        table[row] = *pair, np.sqrt(tree.height[merge]), size[parent]
-        name[parent] = points + row
+    table = np.empty((tree.points - 1, 4))
+    _writer()(tree.child, tree.parent, tree.height, table)
     return table
+
+
+@lru_cache(1)
+def _writer():
+    if not COMPILED:
+        return write_linkage_reference
+    from recjax.users.tree_kernels import write_linkage
+
+    return write_linkage
+
+
+def write_linkage_reference(child, parent, height, table: np.ndarray) -> None:
+    """Does what `tree_kernels.write_linkage` does."""
+    points = len(child) + 1
+    order = np.argsort(height, kind="stable")
+    name, size = np.arange(points), np.ones(points)
+    for row, merge in enumerate(order):
+        low, high = child[merge], parent[merge]
+        size[high] += size[low]
+        pair = sorted((name[low], name[high]))
+        table[row] = *pair, np.sqrt(height[merge]), size[high]
+        name[high] = points + row

@@ -14,6 +14,7 @@ from recjax.users.distances import (
     SUMS,
     fill_float32,
     fill_float64,
+    padded,
     squared_length,
     stride,
 )
@@ -25,12 +26,13 @@ from recjax.users.ward_reference import SAME, SAME_LENGTH
 def grow(points, memory, near_height, child, parent, height):
     """Writes the tree of one user's points, see `ward_kernels.chain`."""
     m = len(points)
-    lengths = np.empty(m, np.float32)
+    lengths = np.zeros(padded(m), np.float32)
     for i in range(m):
         lengths[i] = squared_length(points[i])
     scale = np.float64(lengths.max())
     sizes = np.ones(m)
-    fill_float32(points, lengths, memory[: m * stride(m)].reshape((m, stride(m))))
+    shape = padded(m), stride(m)
+    fill_float32(points, lengths, memory[: shape[0] * shape[1]].reshape(shape))
     bits = memory.view(np.int32)
     if chain(
         points, sizes, memory, bits, scale, False, near_height, child, parent, height
@@ -144,12 +146,12 @@ def cluster_range(
       alpha: see `tree.cut`.
       cap: see `tree.cut`.
       decay: see `importance`.
-      memory: float32, at least m * stride(m) for the largest m.
+      memory: float32, at least padded(m) * stride(m) for the largest m.
       work: float64 [largest m, D].
-      outputs: arrays [T] label, medoid, size, importance and [U] clusters; user u's
-        clusters stand from offsets[u] on.
+      outputs: arrays [T] label, medoid, size, importance, [T, D] center and [U]
+        clusters; user u's clusters stand from offsets[u] on.
     """
-    label, medoid, size, importance, clusters = outputs
+    label, medoid, size, importance, center, clusters = outputs
     for user in range(begin, end):
         a, b = offsets[user], offsets[user + 1]
         m = b - a
@@ -164,6 +166,7 @@ def cluster_range(
         count = _label(child, parent, height, alpha, cap, label[a:b])
         clusters[user] = count
         _medoids(own, label[a:b], count, work, medoid[a:b], size[a:b])
+        center[a : a + count] = work[:count]
         importance[a : a + count] = 0
         for i in range(m):
             importance[a + label[a + i]] += np.exp(-decay * age[a + i])

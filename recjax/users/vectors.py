@@ -43,7 +43,7 @@ class ItemVectors:
         folder = Path(folder)
         try:
             with (folder / "items.jsonl").open(encoding="utf-8") as file:
-                items = [json.loads(line) for line in file]
+                items = json.loads(f"[{','.join(file)}]")
             ids = tuple(str(item["id"]) for item in items)
             titles = tuple(str(item.get("title", "")) for item in items)
             vectors = np.load(folder / "vectors.npy", mmap_mode="r")

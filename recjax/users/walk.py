@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,8 +47,32 @@ class Walk:
 METRICS = ("relevance", "recall", "diversity", "r_precision", "reciprocal_rank")
 
 
+@dataclass(frozen=True)
+class Given:
+    """Embeddings that another model made, in a space of its own.
+
+    Attributes:
+      items: its vectors of the items, float32 [N, D'], rows as in the evaluation; zero
+        where it has none.
+      embedding: (user, day) -> unit vectors float32 [C, D']; users that it does not
+        know have none, and get nothing right.
+    """
+
+    items: np.ndarray
+    embedding: Mapping[tuple[int, int], np.ndarray]
+
+    @cached_property
+    def search(self) -> Callable:
+        """Finds neighbours among its items."""
+        return Exact(self.items)
+
+
+Method = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | Given
+"""(actions [m, D], ages in days [m]) -> embeddings [C, D], importance [C]; or Given."""
+
+
 def evaluate(
-    methods: Mapping[str, tuple[Callable, int]],
+    methods: Mapping[str, tuple[Method, int]],
     vectors: np.ndarray,
     user: np.ndarray,
     item: np.ndarray,
@@ -57,10 +82,11 @@ def evaluate(
     """Returns each user's figures by method: name -> float64 [users, len(METRICS)].
 
     Days without actions of a user, and users without history on a day, are left out; a
-    user's figure is the mean over the actions of all days.
+    user's figure is the mean over the actions of all days. What stands in for
+    impressions is drawn from what all these users acted on that day.
 
     Args:
-      methods: name -> (actions -> embeddings, how many are drawn).
+      methods: name -> (method, how many embeddings are drawn).
       vectors: unit vectors of the items, float32 [N, D].
       user: of each action, [E], in ascending order.
       item: of each action, rows of `vectors`.
@@ -69,9 +95,14 @@ def evaluate(
     """
     bounds = np.flatnonzero(np.diff(user, prepend=-1, append=-2))
     known = _Kept(Exact(vectors))
+    shown = [
+        item[(time >= now) & (time < now + DAY)]
+        for now in walk.begin + DAY * np.arange(walk.days)
+    ]
     sums: dict[str, list] = {name: [] for name in methods}
     for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
-        draw = np.random.default_rng([walk.seed, int(user[begin])])
+        one = int(user[begin])
+        draw = np.random.default_rng([walk.seed, one])
         own = item[begin:end], time[begin:end]
         found = {name: np.zeros(len(METRICS)) for name in methods}
         actions = 0
@@ -85,16 +116,24 @@ def evaluate(
                 continue
             past, ages = vectors[own[0][first:split]], (now - own[1][first:split]) / DAY
             todo = own[0][split:last]
-            other = draw.integers(0, len(vectors), walk.others * len(todo))
+            other = draw.choice(shown[day], walk.others * len(todo))
             seed = int(draw.integers(2**62))
             actions += len(todo)
             for name, (method, e) in methods.items():
-                one = method(past, ages)
+                space, search = vectors, known
+                if isinstance(method, Given):
+                    space, search = method.items, method.search
+                    one_day = method.embedding.get((one, day))
+                    if one_day is None:
+                        continue
+                    embeddings = one_day, np.ones(len(one_day))
+                else:
+                    embeddings = method(past, ages)
                 rng = np.random.default_rng(seed)
-                got = _retrieve(one, e, walk.total, known, vectors, rng)
+                got = _retrieve(embeddings, e, walk.total, search, rng)
                 figures = [
                     *_retrieval(got, todo, vectors, walk.near),
-                    *_ranking(one[0], todo, other, vectors),
+                    *_ranking(embeddings[0], todo, other, space),
                 ]
                 found[name] += np.array(figures) * len(todo)
         if actions:
@@ -110,20 +149,23 @@ class _Kept:
         self._search = search
         self._answers: dict[tuple[bytes, int], np.ndarray] = {}
 
-    def __call__(self, query: np.ndarray, k: int) -> np.ndarray:
-        key = query.tobytes(), k
-        if key not in self._answers:
+    def __call__(self, queries: np.ndarray, k: int) -> list[np.ndarray]:
+        keys = [(query.tobytes(), k) for query in queries]
+        new = [i for i, key in enumerate(keys) if key not in self._answers]
+        if new:
             if len(self._answers) > 50_000:
                 self._answers.clear()
-            self._answers[key] = self._search(query[None], k)[0]
-        return self._answers[key]
+                new = list(range(len(keys)))
+            found = self._search(queries[new], k).astype(np.int32)
+            self._answers.update(zip((keys[i] for i in new), found, strict=True))
+        return [self._answers[key] for key in keys]
 
 
-def _retrieve(embeddings, e, total, search, vectors, rng) -> np.ndarray:
+def _retrieve(embeddings, e, total, search, rng) -> np.ndarray:
     chosen = sample(embeddings[1], e, rng)
     # floor(total / e) each; a user with fewer embeddings gets as many items.
     share = total // max(len(chosen), 1)
-    return np.unique(np.concatenate([search(embeddings[0][c], share) for c in chosen]))
+    return np.unique(np.concatenate(list(search(embeddings[0][chosen], share))))
 
 
 def _retrieval(got, todo, vectors, near) -> tuple[float, float, float]:
@@ -142,50 +184,3 @@ def _ranking(embeddings, todo, other, vectors) -> tuple[float, float]:
     hits = order >= len(rest)
     rank = 1 + (rest[None] >= own[:, None]).sum(1)
     return hits[: len(todo)].mean(), (1 / rank).mean()
-
-
-def lifts(
-    figures: Mapping[str, np.ndarray], against: str, draws: int = 1_000
-) -> dict[str, list[tuple[float, float, float]]]:
-    """Returns lifts in percent with 95 % intervals, by bootstrap over users.
-
-    Args:
-      figures: what `evaluate` returned.
-      against: method that the others are compared to.
-      draws: of the bootstrap.
-
-    Returns:
-      Method -> (lift, low, high) for each of `METRICS`.
-    """
-    rng = np.random.default_rng(0)
-    users = len(figures[against])
-    weight = rng.multinomial(users, np.full(users, 1 / users), draws) / users
-    base = weight @ figures[against]
-    out = {}
-    for name, rows in figures.items():
-        all_ = 100 * (weight @ rows / base - 1)
-        plain = 100 * (rows.mean(0) / figures[against].mean(0) - 1)
-        low, high = np.percentile(all_, [2.5, 97.5], axis=0)
-        out[name] = list(zip(plain.tolist(), low.tolist(), high.tolist(), strict=True))
-    return out
-
-
-def report(figures: Mapping[str, np.ndarray], against: str = "last item") -> str:
-    """Returns the table in Markdown: means, and lifts over one method."""
-    lines = [
-        "| method | relevance | lift, 95 % | recall | lift, 95 % | diversity "
-        "| R-precision | recip. rank |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    better = lifts(figures, against)
-    for name, rows in figures.items():
-        mean = rows.mean(0)
-        shown = [
-            f"{up:+.0f} ({low:+.0f}..{high:+.0f})" for up, low, high in better[name]
-        ]
-        cells = (
-            *(f"{mean[0]:.4f}", shown[0], f"{mean[1]:.4f}", shown[1]),
-            *(f"{value:.4f}" for value in mean[2:]),
-        )
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)

@@ -7,14 +7,14 @@ scikit-learn report the square root: alpha = t**2.
 from __future__ import annotations
 
 import threading
-from importlib.util import find_spec
+from functools import lru_cache
 
 import numpy as np
 
-from recjax.users.tree import Tree
+from recjax.users.layout import padded, stride
+from recjax.users.tree import COMPILED, Tree
 from recjax.users.ward_reference import ward_reference
 
-COMPILED = find_spec("numba") is not None
 KEPT = 1 << 24
 """Largest memory, in numbers, that a thread keeps for its next user."""
 _own = threading.local()
@@ -36,19 +36,11 @@ def ward(points: np.ndarray, near: float | None = None) -> Tree:
         raise ValueError("no points")
     if not COMPILED or m < 2:
         return ward_reference(points)
-    from recjax.users.user_kernels import grow
-
-    tree = Tree(*(np.empty(m - 1, t) for t in (np.int32, np.int32, np.float64)))
-    memory = workspace(m)
-    grow(
-        points,
-        memory,
-        -1.0 if near is None else float(near),
-        tree.child,
-        tree.parent,
-        tree.height,
-    )
-    return tree
+    child, parent = np.empty((2, m - 1), np.int32)
+    height = np.empty(m - 1)
+    near = -1.0 if near is None else float(near)
+    _kernels().grow(points, workspace(m), near, child, parent, height)
+    return Tree(child, parent, height)
 
 
 def ward_of_clusters(centers: np.ndarray, sizes: np.ndarray) -> Tree:
@@ -63,18 +55,23 @@ def ward_of_clusters(centers: np.ndarray, sizes: np.ndarray) -> Tree:
     m = len(centers)
     if not COMPILED or m < 2:
         return ward_reference(centers, sizes)
-    from recjax.users.user_kernels import grow_weighted
+    child, parent = np.empty((2, m - 1), np.int32)
+    height = np.empty(m - 1)
+    _kernels().grow_weighted(centers, sizes, -1.0, child, parent, height)
+    return Tree(child, parent, height)
 
-    tree = Tree(*(np.empty(m - 1, t) for t in (np.int32, np.int32, np.float64)))
-    grow_weighted(centers, sizes, -1.0, tree.child, tree.parent, tree.height)
-    return tree
+
+@lru_cache(1)
+def _kernels():
+    # Imported when first needed: the commands that only read profiles start sooner.
+    from recjax.users import user_kernels
+
+    return user_kernels
 
 
 def workspace(m: int) -> np.ndarray:
     """Returns float32 memory for the distances of m points, this thread's own."""
-    from recjax.users.distances import stride
-
-    wanted = m * stride(m)
+    wanted = padded(m) * stride(m)
     memory = getattr(_own, "memory", None)
     if memory is None or len(memory) < wanted:
         # Fresh pages cost more than a small user's clustering: keep them.

@@ -5,12 +5,12 @@ can: where two distances are closer than its error, the clusters' centroids deci
 float64; where that happens too often (points that nearly coincide), the whole user is
 done in float64.
 
-Four things make it quick. The least of a row is sought among the bits of its numbers,
+Three things make it quick. The least of a row is sought among the bits of its numbers,
 which sort like the numbers as long as these are not negative, since integers have a
-vector minimum. A cluster's nearest is remembered until that one is merged: others that
-merge cannot come nearer (Ward is reducible). Rows are an odd number of cache lines
-apart, so that a column does not fall into one set of the cache. And when less than half
-of the rows are alive, they move together.
+vector minimum. Rows are an odd number of cache lines apart, so that a column does not
+fall into one set of the cache. And when little more than half of the rows are alive,
+they move together. Remembering a cluster's nearest would save nothing: a chain comes
+back to a cluster only when its nearest was merged.
 """
 
 from __future__ import annotations
@@ -64,21 +64,23 @@ def _update(to_low, to_high, size, a, b, apart):
 
 
 @njit(**FAST)
-def _write_column(square, column, values):
+def _write_column(memory, column, pitch, values):
     for i in range(len(values)):
-        square[i, column] = values[i]
+        memory[i * pitch + column] = values[i]
 
 
 @njit(**FAST)
-def _compact(memory, places, from_stride, to_stride, row):
-    """Moves rows and columns `places`, ascending, together."""
+def _compact(memory, places, pitch, to_pitch):
+    """Moves rows and columns `places`, ascending, together: always to lower addresses.
+
+    The `to_pitch` is not above the `pitch`.
+    """
     n = len(places)
     for i in range(n):
-        start = places[i] * from_stride
-        old = memory[start : start + from_stride]
+        old = memory[places[i] * pitch :]
+        new = memory[i * to_pitch :]
         for j in range(n):
-            row[j] = old[places[j]]
-        memory[i * to_stride : i * to_stride + n] = row[:n]
+            new[j] = old[places[j]]
 
 
 @njit(**FAST)
@@ -149,7 +151,6 @@ def chain(points, sizes, memory, bits, scale, sure, near_height, child, parent, 
     absolute = scale * (SAME_LENGTH if sure else ABSOLUTE)
     short = 0.0 if sure else scale * SHORT
     patience = PATIENCE * m
-    row = np.empty(m, memory.dtype)
     pitch = stride(m)
     wide = padded(m)
     size = np.zeros(wide, memory.dtype)
@@ -158,8 +159,6 @@ def chain(points, sizes, memory, bits, scale, sure, near_height, child, parent, 
     dead[:m] = 0
     index = np.arange(wide).astype(bits.dtype)
     names = np.arange(m)
-    near = np.full(m, -1, np.int64)
-    version, seen = np.zeros(m, np.int64), np.zeros(m, np.int64)
     ends = np.empty((m, 2), np.int64)
     ends[:, 0] = ends[:, 1] = np.arange(m)
     after = np.full(m, -1, np.int64)
@@ -177,26 +176,21 @@ def chain(points, sizes, memory, bits, scale, sure, near_height, child, parent, 
         end = stack[top - 1]
         before = stack[top - 2] if top > 1 else -1
         base = end * pitch
-        to = near[end]
-        if to < 0 or version[to] != seen[end]:
-            line = bits[base : base + wide]
-            least = flip(_least(line, dead[:wide]))
-            limit = flip(one(least * (1 + relative) + absolute))
-            to, last = _span(line, dead[:wide], limit, index[:wide])
-            near[end] = -1
-            if to == last:
-                near[end], seen[end] = to, version[to]
-            elif sure:
-                if before >= 0 and line[before] <= limit:
-                    to = before
-            else:
-                # The error of float32 may hide which is nearest.
+        line = bits[base : base + wide]
+        least = flip(_least(line, dead[:wide]))
+        limit = flip(one(least * (1 + relative) + absolute))
+        to, last = _span(line, dead[:wide], limit, index[:wide])
+        if to != last:
+            # The error of float32 may hide which is nearest.
+            if not sure:
                 to, cost = _decide(
                     clusters, line, dead[:wide], limit, end, before, to, scale, apart
                 )
                 patience -= cost
                 if patience < 0:
                     return False
+            elif before >= 0 and line[before] <= limit:
+                to = before
         if to != before:
             stack[top] = to
             top += 1
@@ -222,29 +216,20 @@ def chain(points, sizes, memory, bits, scale, sure, near_height, child, parent, 
         to_high[high] = np.inf
         size[low], size[high] = 0, a + b
         dead[low] = gone
-        near[high] = -1
-        version[low] += 1
-        version[high] += 1
         x, y = names[low], names[high]
         after[ends[y, 1]] = ends[x, 0]
         ends[y, 1] = ends[x, 1]
-        for i in range(n):
-            memory[i * pitch + high] = to_high[i]
+        _write_column(memory, high, pitch, to_high[:n])
         alive -= 1
         if alive < 0.55 * n and alive > 24:
             places = np.flatnonzero(dead[:n] == 0).astype(np.uint32)
             to_pitch = stride(alive)
-            _compact(memory, places, pitch, to_pitch, row)
+            _compact(memory, places, pitch, to_pitch)
             moved = np.full(n, -1, np.int64)
             for i in range(alive):
-                moved[places[i]] = i
-            for i in range(alive):
                 old = places[i]
+                moved[old] = i
                 size[i], names[i] = size[old], names[old]
-                version[i], seen[i] = version[old], seen[old]
-                near[i] = near[old]
-                if near[i] >= 0:
-                    near[i] = moved[near[i]]
             for i in range(top):
                 stack[i] = moved[stack[i]]
             start, n, pitch, wide = 0, alive, to_pitch, padded(alive)

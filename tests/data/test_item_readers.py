@@ -7,11 +7,11 @@ import small
 import tiny_catalog as tiny
 
 from recjax.data import item_readers
-from recjax.data.catalog import load_catalog
+from recjax.data.catalog.entity_features import EntityFeatures, vector_columns
+from recjax.data.catalog.entity_reader import EntityReader
+from recjax.data.catalog.entity_text import FieldText
+from recjax.data.catalog.read import load_catalog
 from recjax.data.column_reader import ColumnReader
-from recjax.data.entity_features import EntityFeatures, vector_columns
-from recjax.data.entity_reader import EntityReader
-from recjax.data.entity_text import FieldText
 from recjax.data.prepare import prepare_catalog
 from recjax.data.text_features import NGrams
 from recjax.errors import UserError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recjax.data.entities import Vectors, offsets_of
+from recjax.data.catalog.entities import Vectors, offsets_of
 from recjax.data.ragged import Images, Ragged
 
 ROWS = [[1, 2, 3], [], [4], [5, 6, 7, 8, 9], [10, 11]]

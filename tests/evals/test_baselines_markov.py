@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions_split import LastSessionOut
+from recjax.data.sessions.split import LastSessionOut
 from recjax.data.splits import TEST
 from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
 from recjax.evals.baselines.moving import MovingAverage

@@ -8,7 +8,7 @@ import pytest
 import tiny_images
 
 from recjax.data.images.source import Images, ImagesData
-from recjax.data.triplets import TripletRules
+from recjax.data.triplets.exact import TripletRules
 from recjax.errors import UserError
 from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
 from recjax.evals.image_report import image_report

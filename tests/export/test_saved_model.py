@@ -11,14 +11,12 @@ import pytest
 
 from recjax.data.inputs import IdListInput, TextInput
 from recjax.data.text import Vocabulary
-from recjax.data.text.wordpiece import WordPiece
 from recjax.errors import UserError
 from recjax.export import saved_model, scann_index
 
 pytest.importorskip("tensorflow", reason="the savedmodel extra is not installed")
 
 ITEMS, DIM, K = 300, 8, 6
-PIECES = object.__new__(WordPiece)
 IDS = tuple(f"item é {i}" for i in range(ITEMS))
 RAW = {
     "query": ["Angle  BRACKET, 12mm!", "ﬁne 東京 ①", "", "zzz"],
@@ -199,7 +197,6 @@ def test_wrong_features(exported, raw, message):
         ({"vectors": np.zeros((ITEMS, DIM + 1))}, "item vectors have 9 numbers"),
         ({"vectors": np.full((ITEMS, DIM), np.nan)}, "row 0 holds NaN"),
         ({"inputs": {"a b": IdListInput(IDS, 2)}}, "input 'a b'"),
-        ({"inputs": {"text": PIECES}}, "'text': a SavedModel cannot make word pieces"),
     ],
 )
 def test_what_does_not_fit(tmp_path, change, message):

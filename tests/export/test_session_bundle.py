@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.cli import main
-from recjax.data.moments_clicked import ClickedNow, Window
-from recjax.data.moments_followed import Followed
-from recjax.data.moments_seen import SeenBefore
+from recjax.cli.main import main
+from recjax.data.sessions.moments_clicked import ClickedNow, Window
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
 from recjax.errors import UserError
 from recjax.evals.session import SessionRanking, user_vectors
 from recjax.evals.session_cheap import targets_of

@@ -7,7 +7,7 @@ import command
 import pytest
 import small
 
-from recjax.cli import main
+from recjax.cli.main import main
 from recjax.train.writer import read_metrics
 
 EXPERIMENT = '''"""A small experiment with a best state and a bundle."""
@@ -28,6 +28,7 @@ def experiment():
     )
 '''
 SAYS = "the disk is full (No space left on device)"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

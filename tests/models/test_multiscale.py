@@ -1,3 +1,5 @@
+from dataclasses import dataclass, replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -159,3 +161,51 @@ def test_no_gradient_passes_frozen_parts_and_values_stay():
     for at, name in efficientnet.names():
         moved = max(float(np.abs(x).max()) for x in jax.tree.leaves(grad[name]))
         assert (moved > 0) == (at >= head), name
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Weights that nobody trained."""
+
+    def load(self):
+        """Returns them."""
+        return efficientnet.init(jax.random.key(3))
+
+
+@pytest.mark.slow
+def test_kept_maps_train_as_the_images_do():
+    branch = EfficientNetLite0(32, Noise(), frozen=13, dropout=0.0)
+    model = Multiscale(branch, low=SMALL, width=8)
+    plain = batch(size=32)
+    maps = branch.maps(plain["image"].reshape(6, 32, 32, 3))
+    params, _ = model.init(jax.random.key(0), {}, plain)
+
+    def vectors(params, batch):
+        return model.apply(params, {}, batch, {}, jax.random.key(1))[0].vector
+
+    def pulled(params, batch):
+        return (vectors(params, batch)[..., :4] ** 2).sum()
+
+    kept = plain | {"maps": maps.reshape(2, 3, *maps.shape[1:])}
+    got, want = (jax.jit(vectors)(params, b) for b in (kept, plain))
+    np.testing.assert_allclose(got, want, atol=2e-3)
+    got, want = (jax.jit(jax.grad(pulled))(params, b) for b in (kept, plain))
+    for name in ("block_12", "head"):
+        for one, other in zip(
+            *map(jax.tree.leaves, (got["branch"][name], want["branch"][name])),
+            strict=True,
+        ):
+            scale = np.abs(other).max()
+            np.testing.assert_allclose(one, other, atol=0.02 * scale)
+            assert scale > 0
+    assert not any(np.any(x) for x in jax.tree.leaves(got["branch"]["block_11"]))
+
+
+def test_maps_of_other_parts_are_refused():
+    branch = EfficientNetLite0(32, Noise(), frozen=13)
+    sides = {"image": {"image": ImageFeature(32, replace(branch, frozen=12).trunk)}}
+    with pytest.raises(ValueError, match="keeps maps of 12 parts .* behind 13 parts"):
+        Multiscale(branch).table_specs(sides)
+    for other in (replace(branch, frozen=0), replace(branch, weights=None)):
+        with pytest.raises(ValueError, match="frozen parts that start from weights"):
+            other.maps(np.zeros((1, 32, 32, 3), np.uint8))

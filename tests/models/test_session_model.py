@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.moments_followed import Followed
-from recjax.data.moments_seen import SeenBefore
-from recjax.data.sessions_lanes import NOTHING
+from recjax.data.sessions.lanes import NOTHING
+from recjax.data.sessions.moments_followed import Followed
+from recjax.data.sessions.moments_seen import SeenBefore
 from recjax.models.base import TableRows
 from recjax.models.hier_tcn import SessionModel
 

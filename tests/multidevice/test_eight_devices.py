@@ -1,35 +1,10 @@
 """One device and eight: the same training, ranking and checkpoints."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-import small
 
-SCRIPT = Path(small.__file__).with_name("eight_devices.py")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("eight_devices")
-    flags = "--xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, SCRIPT, folder],
-        env=small.environment(XLA_FLAGS=flags),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def report(made):
-    return json.loads((made / "report.json").read_text())
+SCRIPT = "eight_devices.py"
+pytestmark = pytest.mark.slow
 
 
 def arrays(path):

@@ -1,36 +1,11 @@
 """Several kinds of candidates: eight devices train as one, and send little."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-import small
 
-SCRIPT = Path(small.__file__).with_name("eight_devices_omni.py")
+SCRIPT = "eight_devices_omni.py"
+pytestmark = pytest.mark.slow
 MANY = ("8", "4x2")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("omni")
-    flags = "--xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, SCRIPT, folder],
-        env=small.environment(XLA_FLAGS=flags),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def report(made):
-    return json.loads((made / "report.json").read_text())
 
 
 @pytest.mark.parametrize("mesh", MANY)

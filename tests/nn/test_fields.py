@@ -41,14 +41,14 @@ def run(module, given, params=None):
         "hashed": (jnp.asarray(table), named["hashed"]),
         "importance": (jnp.asarray(importance), named["importance"]),
     }
-    told = ("text", {"text": ids, "field": field}, rows, False)
+    told = ("text", {"text": ids, "text.field": field}, rows, False)
     params = params or module.init(jax.random.key(0), *told)
     return np.asarray(module.apply(params, *told)), params
 
 
 def module(**changes):
     settings = {"hashes": HASHES, "buckets": BUCKETS} | changes
-    return HashFields("hashed", "importance", "field", FIELDS, **settings)
+    return HashFields("hashed", "importance", FIELDS, **settings)
 
 
 @pytest.mark.parametrize("empty", [False, True])

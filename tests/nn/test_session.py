@@ -7,8 +7,8 @@ import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recjax.data.sessions_lanes import Packed, Queue, make_plan
-from recjax.data.sessions_split import Runs
+from recjax.data.sessions.lanes import Packed, Queue, make_plan
+from recjax.data.sessions.split import Runs
 from recjax.models.hier_tcn import lane_row
 from recjax.nn.session import Pool, Row, pool_sessions
 

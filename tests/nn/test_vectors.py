@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from recjax.nn.vectors import Vectors, masked_mean, present, unpack_bits
+from recjax.features import present
+from recjax.nn.vectors import Vectors, masked_mean, unpack_bits
 
 
 def test_mean_over_the_vectors_that_exist():

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import small
 
-from recjax.cli import main
+from recjax.cli.main import main
 from recjax.serve.retriever import Retriever
 
 COLORS, THINGS, ITEMS = ("red", "green", "blue", "grey"), ("shoe", "hat", "lamp"), 60

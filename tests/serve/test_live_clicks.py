@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.moments import NOTHING, Moments
-from recjax.data.moments_clicked import ClickedNow, Window
+from recjax.data.sessions.moments import NOTHING, Moments
+from recjax.data.sessions.moments_clicked import ClickedNow, Window
 from recjax.errors import UserError
 from recjax.serve.live_clicks import NEVER, LiveClicks
 

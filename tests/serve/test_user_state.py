@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions_lanes import Packed, make_plan
-from recjax.data.sessions_split import Runs
+from recjax.data.sessions.lanes import Packed, make_plan
+from recjax.data.sessions.split import Runs
 from recjax.errors import UserError
 from recjax.export.session_step import empty_memory, step_function
 from recjax.models.hier_tcn import SessionModel

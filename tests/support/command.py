@@ -2,7 +2,7 @@
 
 import pytest
 
-from recjax.cli import main
+from recjax.cli.main import main
 
 START = "recjax: error: "
 

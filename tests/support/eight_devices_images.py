@@ -1,6 +1,6 @@
 """Trains on triplets with one device and with eight, and writes both losses.
 
-    python tests/support/eight_devices_images.py OUT.json
+    python tests/support/eight_devices_images.py FOLDER
 
 Needs XLA_FLAGS=--xla_force_host_platform_device_count=8.
 """
@@ -15,7 +15,7 @@ import tiny_images
 from jax.sharding import set_mesh
 
 from recjax.data.images.source import Images, ImagesData
-from recjax.data.triplets import TripletRules
+from recjax.data.triplets.exact import TripletRules
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale
@@ -71,7 +71,8 @@ def main() -> None:
     """Writes the figures."""
     apart = np.abs(frozen(1) - frozen(8)).max() / np.abs(frozen(1)).max()
     made = {"1": losses(1), "8": losses(8), "frozen": float(apart)}
-    Path(sys.argv[1]).write_text(json.dumps(made | {"devices": jax.device_count()}))
+    report = Path(sys.argv[1]) / "report.json"
+    report.write_text(json.dumps(made | {"devices": jax.device_count()}))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ WORDS, NGRAMS, ITEMS = 30, 50, 40
 
 def model(unified=True, **changes):
     """Returns the model: one tower for pins and products, or one for each."""
-    text = HashFields("hash", "importance", "text.field", FIELDS, buckets=20)
+    text = HashFields("hash", "importance", FIELDS, buckets=20)
     entity = Tower(
         {"text": text, "v": Vectors(), "code": Vectors(bits=True)},
         WIDTH,

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from recjax.data.sessions import Sessions
-from recjax.data.sessions_lanes import NOTHING, Packed
-from recjax.data.sessions_next import NextInSession, NextInSessionData
-from recjax.data.sessions_split import LastSessionOut
+from recjax.data.sessions.lanes import NOTHING, Packed
+from recjax.data.sessions.next import NextInSession, NextInSessionData
+from recjax.data.sessions.read import Sessions
+from recjax.data.sessions.split import LastSessionOut
 from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates

@@ -11,7 +11,7 @@ import command
 import pytest
 import small
 
-from recjax.cli import main
+from recjax.cli.main import main
 
 EXPERIMENT = '''"""A small experiment, and one of its variants fails."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recjax.data.catalog import load_catalog
+from recjax.data.catalog.read import load_catalog
 from recjax.data.prepare import prepare_catalog
 from recjax.data.synthetic.world import CatalogSettings
 from recjax.data.synthetic.write import write_catalog

@@ -192,7 +192,9 @@ def test_a_user_in_two_files_is_refused(tmp_path, folder, now, job):
     for name in ("one.parquet", "two.parquet"):
         write(tmp_path, [("a", "i1", now)], name)
     files = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
-    with pytest.raises(UserError, match="two.parquet: some users stand in another"):
+    with pytest.raises(
+        UserError, match="one.parquet, .*two.parquet: user 'a' stands in 2 files"
+    ):
         batch.build(files, folder, tmp_path / "out", job)
 
 

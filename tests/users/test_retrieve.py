@@ -3,8 +3,9 @@
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.image import imsave
 
-from recjax import cli
+from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.users.profile import Profile
 from recjax.users.retrieve import Exact, Retriever, scann_search
@@ -66,6 +67,19 @@ def test_searches_agree(items):
     np.testing.assert_array_equal(scann_search(vectors, 5)(vectors[:9], 5), exact)
 
 
+@pytest.mark.slow
+def test_scann_finds_nearly_all():
+    pytest.importorskip("scann", reason="the extra `scann` is not installed")
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((200, 16))
+    vectors = centers[np.arange(20_000) % 200] + 0.3 * rng.standard_normal((20_000, 16))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4")
+    search, exact = scann_search(vectors, 20), Exact(vectors)(vectors[:50], 20)
+    found = search(vectors[:50], 20)
+    right = (exact[:, :, None] == found[:, None]).any(2)
+    assert right.mean() > 0.9
+
+
 def test_unreasonable_questions(items):
     with pytest.raises(UserError, match="e = 0"):
         Retriever(items).recommend(profile(["i3"], [1]), None, e=0)
@@ -89,8 +103,19 @@ def test_commands(tmp_path, capsys, folder, events, now):
     before = run(capsys, "show", out, "u5", "--to", tmp_path / "u5.png")
     assert (tmp_path / "u5.png").read_bytes().startswith(b"\x89PNG")
     assert "Item" in before
-    run(capsys, "show", out, "u5", "--to", tmp_path / "u5.html")
-    assert "<td>" in (tmp_path / "u5.html").read_text()
+    for id in range(300):
+        imsave(tmp_path / f"i{id}.png", np.full((4, 4), id / 300))
+    page = tmp_path / "u5.html"
+    more = ["--events", tmp_path / "events.parquet", "--images", tmp_path]
+    run(capsys, "show", out, "u5", "--to", page, *more)
+    # Each action of the user is a mark on the timeline, each medoid has its picture.
+    own = events.filter(events["user"] == "u5")
+    assert page.read_text().count("<line ") == len(own)
+    assert page.read_text().count("<img src='data:image/png;base64,") == len(
+        before.splitlines()[1:-1]
+    )
+    run(capsys, "show", out, "u5", "--to", tmp_path / "with.png", *more)
+    assert (tmp_path / "with.png").stat().st_size > (tmp_path / "u5.png").stat().st_size
     new = pl.DataFrame(
         [("u5", f"i{270 + i}", now + 60.0) for i in range(9)]
         + [("new", "i1", now + 1)],
@@ -104,6 +129,9 @@ def test_commands(tmp_path, capsys, folder, events, now):
     assert "of 9" in after and after != before
     found = run(capsys, "query", out, "new", "--e", 1, "-k", 3)
     assert len(found.splitlines()) == 3 and "(as i1)" in found
+    two = run(capsys, "query", out, "new", "new", "--index", "scann", "-k", 3)
+    assert two.splitlines()[1:4] == two.splitlines()[5:8] == found.splitlines()
+    assert "medoids asked: 2, answered from the cache: 1 (50 %)" in two
 
 
 def test_commands_say_what_is_wrong(tmp_path, capsys):

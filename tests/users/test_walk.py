@@ -10,10 +10,28 @@ from recjax.data.synthetic.population import (
     PopulationSettings,
     make_population,
 )
-from recjax.users.methods import CompleteLinkage, DecayAverage, KMeans, Ward, table
-from recjax.users.walk import METRICS, Walk, evaluate, lifts
+from recjax.users.lifts import lifts, report
+from recjax.users.methods import (
+    CompleteLinkage,
+    DecayAverage,
+    KMeans,
+    Ward,
+    single,
+    table,
+)
+from recjax.users.next_action import next_action
+from recjax.users.walk import METRICS, Given, Walk, evaluate
 
-SMALL = PopulationSettings(people=30, topics=20, items=20, width=64, noise=0.2, days=30)
+SMALL = PopulationSettings(
+    people=30,
+    topics=20,
+    items=400,
+    breadth=(0.15, 0.2),
+    leaning=0.0,
+    actions=60.0,
+    days=30,
+    stray=0.02,
+)
 
 
 def last_only(points, age):
@@ -50,38 +68,84 @@ def test_the_future_is_not_seen():
     np.testing.assert_array_equal(full["average"], cut_off["average"])
 
 
+def test_another_models_embeddings_are_searched_in_their_own_space():
+    # What the other model holds alike are items 0 and 2; it does not know item 3.
+    theirs = np.array([[1, 0, 0], [0, 1, 0], [0.9, 0, 0], [0, 0, -9]], np.float32)
+    given = Given(theirs, {(0, 0): np.array([[1, 0, 1]], np.float32)})
+    vectors = np.eye(4, dtype=np.float32)
+    user, item = np.zeros(4, int), np.array([1, 0, 2, 3])
+    time = np.array([0.0, DAY + 1, DAY + 2, DAY + 3])
+    walk = Walk(begin=DAY, days=1, total=2, others=0)
+    found = evaluate({"theirs": (given, 1)}, vectors, user, item, time, walk)
+    recall = found["theirs"][0, METRICS.index("recall")]
+    assert recall == pytest.approx(2 / 3)
+    nothing = replace(given, embedding={})
+    found = evaluate({"theirs": (nothing, 1)}, vectors, user, item, time, walk)
+    assert (found["theirs"] == 0).all()
+
+
+def test_next_action_by_hand():
+    vectors = np.eye(3, dtype=np.float32)
+    vectors[1] = [0.9, np.sqrt(1 - 0.81), 0]
+    user, item = np.zeros(4, int), np.array([0, 2, 1, 1])
+    time = np.arange(4.0)
+    walk = Walk(begin=1.0, days=1)
+    found = next_action(single(), vectors, user, item, time, walk)
+    # 2 is near nothing; the first 1 is near 0, which an oracle alone remembers.
+    assert found["last item"][0, 0] == pytest.approx(1 / 3)
+    assert found["oracle"][0, 0] == pytest.approx(2 / 3)
+    assert found["k-means oracle, k = 3"][0, 0] == pytest.approx(2 / 3)
+
+
 def test_interests_are_found():
     people = make_population(SMALL)
     for user in range(10):
         own = (people.user == user) & (people.interest >= 0)
         points, truth = people.vectors[people.item[own]], people.interest[own]
-        for label in (Ward(1.0), CompleteLinkage(0.6)):
-            found = label(points)
-            pairs = len({*zip(found, truth, strict=True)})
-            assert pairs == len({*truth}) == found.max() + 1
+        found = CompleteLinkage(0.6)(points)
+        pairs = len({*zip(found, truth, strict=True)})
+        assert pairs == len({*truth}) == found.max() + 1
+        # Ward's height grows with size: it may part the largest, and joins none.
+        found = Ward(0.6)(points)
+        assert len({*zip(found, truth, strict=True)}) == found.max() + 1
 
 
-def test_clusters_beat_averages_where_interests_are_many():
-    # So many topics in few dimensions that a mean of some lies near others.
-    crowded = replace(SMALL, topics=500, items=10, width=8, people=60)
-    people = make_population(crowded)
-    walk = Walk(SMALL.start + 25 * DAY, 3, total=45)
+def test_clusters_beat_single_embeddings():
+    people = make_population(replace(SMALL, people=40, topics=60, items=3_000))
+    walk = Walk(SMALL.start + 25 * DAY, 3, total=100)
     columns = people.vectors, people.user, people.item, people.time
-    found = evaluate(table(1.0, 0.6), *columns, walk)
+    found = evaluate(table(2.0, 0.6), *columns, walk)
     mean = {name: rows.mean(0)[0] for name, rows in found.items()}
-    assert mean["PinnerSage"] > mean["PinnerSage, sample 1"]
-    assert mean["PinnerSage"] > 1.2 * max(mean["last item"], mean["decay average"])
+    assert mean["PinnerSage"] > 1.2 * mean["PinnerSage, sample 1"]
+    assert mean["PinnerSage"] > 1.2 * mean["last item"]
+    assert mean["PinnerSage"] > mean["decay average, 0.01"]
 
 
 def test_population_is_its_settings():
     one, other = make_population(SMALL), make_population(SMALL)
     np.testing.assert_array_equal(one.item, other.item)
-    assert (np.diff(one.user) >= 0).all()
+    assert (np.diff(one.user) >= 0).all() and (np.diff(one.topic) >= 0).all()
     assert (np.diff(one.time)[np.diff(one.user) == 0] >= 0).all()
     stray = one.interest < 0
     assert stray.mean() == pytest.approx(SMALL.stray, abs=0.02)
     assert (one.topic[one.item[~stray]] == one.interest[~stray]).all()
     np.testing.assert_allclose(np.linalg.norm(one.vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_more_actions_are_more_interests_of_unequal_size():
+    few = make_population(
+        replace(SMALL, actions=10.0, people=10, topics=500, items=1_000)
+    )
+    many = make_population(
+        replace(SMALL, actions=500.0, people=10, topics=500, items=1_000)
+    )
+    count = [
+        np.mean([len({*p.interest[p.user == u]}) for u in range(10)])
+        for p in (few, many)
+    ]
+    assert count[1] > 3 * count[0]
+    sizes = np.sort(np.bincount(many.interest[(many.user == 0) & (many.interest >= 0)]))
+    assert sizes[-1] > 5 * np.median(sizes[sizes > 0])
 
 
 def test_kmeans_of_few_points():
@@ -95,3 +159,6 @@ def test_lifts_hold_the_truth():
     up = lifts({"a": base, "b": 1.5 * base}, "a")
     for lift, low, high in up["b"]:
         assert lift == pytest.approx(50) and low <= lift + 1e-9 and high >= lift - 1e-9
+    said = report({"a": base, "b": 1.5 * base}, METRICS, ["recall"], "a")
+    mean = 1.5 * base[:, 1].mean()
+    assert said.splitlines()[3] == f"| b | {mean:.4f} | +50 (+50..+50) |"

@@ -15,12 +15,12 @@ import numpy as np
 import polars as pl
 import tensorflow_datasets as tfds
 
-from recjax.data.catalog_schema import CODES, ENTITIES, TABLES, TEXT_FIELDS, TYPES
+from recjax.data.catalog.entities import Pairs, encode_texts
+from recjax.data.catalog.entity_file import EntityFile
+from recjax.data.catalog.schema import CODES, ENTITIES, TABLES, TEXT_FIELDS, TYPES
+from recjax.data.catalog.validate import CheckedCatalog
 from recjax.data.datasets.base import Builder
-from recjax.data.entities import Pairs, encode_texts
-from recjax.data.entity_file import EntityFile
 from recjax.data.interactions import index_of
-from recjax.data.validate_catalog import CheckedCatalog
 
 ROWS = 1_024
 PAIRS_ROWS = 65_536

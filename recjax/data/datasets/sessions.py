@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from recjax.data.catalog.entities import encode_texts
 from recjax.data.datasets.base import Builder
-from recjax.data.entities import encode_texts
-from recjax.data.sessions import COLUMNS, Sessions
+from recjax.data.sessions.read import COLUMNS, Sessions
 
 USERS = 1_024
 ITEMS = 65_536

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data import sessions_cut
 from recjax.data.datasets.sessions import SessionsBuilder
 from recjax.data.paths import find_raw, raw_root
-from recjax.data.sessions import Sessions
+from recjax.data.sessions import cut as sessions_cut
+from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError
 
 FILE = ("tmall", "sessions.csv")

@@ -42,8 +42,11 @@ _LINEAR = _linear()
 
 
 def lab_histogram(pixels: np.ndarray, bins: int = 8) -> np.ndarray:
-    """Returns the joint histogram of L, a and b, sum 1 [bins ** 3]."""
-    scaled = (lab(pixels) - (0, -128, -128)) / (100, 256, 256) * bins
+    """Returns the joint histogram of L, a and b, sum 1 [bins ** 3].
+
+    Bins of a and b share -100..100; the few stronger colours count in the outermost.
+    """
+    scaled = (lab(pixels) - (0, -100, -100)) / (100, 200, 200) * bins
     place = np.clip(scaled, 0, bins - 1).astype(np.int64).reshape(-1, 3)
     code = (place[:, 0] * bins + place[:, 1]) * bins + place[:, 2]
     return np.bincount(code, minlength=bins**3) / len(code)

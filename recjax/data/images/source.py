@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,11 +15,12 @@ from recjax.data import pipeline
 from recjax.data.images.augment import Augment, Middle
 from recjax.data.images.decode import BadImageError
 from recjax.data.images.table import ImageTable, load_images
+from recjax.data.images.views import KeptViews, Views, folder_of, open_views
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.relevance import Relevance, from_classes
 from recjax.data.splits import SPLITS
-from recjax.data.triplets import TripletRules, Triplets, TripletSampler
+from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
+from recjax.data.triplets.relevance import Relevance, from_classes
 from recjax.errors import UserError
 from recjax.features import ImageFeature, Sides
 
@@ -37,6 +39,8 @@ class Images:
       augment: how training images are varied.
       middle: what evaluation sees of an image.
       split: images that train the model.
+      views: train on so many variations of each image, kept with the maps of the
+        model's frozen parts; None varies an image anew whenever it is drawn.
     """
 
     source: str
@@ -47,6 +51,7 @@ class Images:
     augment: Augment = field(default_factory=Augment)
     middle: Middle = field(default_factory=Middle)
     split: str = "train"
+    views: Views | None = None
 
     def open(self, seed: int) -> ImagesData:
         """Opens the prepared images.
@@ -95,7 +100,9 @@ class ImagesData:
     @property
     def sides(self) -> Sides:
         """One side: images."""
-        return {"image": {"image": ImageFeature(self.settings.size)}}
+        views = self.settings.views
+        trunk = None if views is None else views.trunk.trunk
+        return {"image": {"image": ImageFeature(self.settings.size, trunk)}}
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -113,8 +120,10 @@ class ImagesData:
         """Yields this host's part of batch `start`, `start + 1`, ... without end.
 
         A batch: image [B, 3, size, size, 3] uint8, image_id [B, 3], label [B, 3,
-        levels], relevance [B, 2] and weight [B].
+        levels], relevance [B, 2] and weight [B]; with `views`, maps [B, 3, h, w, C].
         """
+        if self.settings.views is not None:
+            _ = self._kept  # Made here once, not by each of the threads.
         return pipeline.batches(
             len(self.training),
             self.settings.batch_size,
@@ -131,24 +140,63 @@ class ImagesData:
         places = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
         graded = (drawn.positive_relevance, drawn.negative_relevance)
         images = self.training[places[mine]]
-        size, vary = self.settings.size, self.settings.augment
-        pixels = np.empty((*images.shape, size, size, 3), np.uint8)
-        for at in np.ndindex(images.shape):
-            row = (mine.start + at[0]) * 3 + at[1]
-            # One stream an image, so that hosts need not make each other's.
-            own = rng.host_stream(
-                self.seed, "augment", step * 3 * self.settings.batch_size + row
-            )
-            pixels[at] = self._decoded(
-                images[at], lambda data, own=own: vary(data, size, own)
-            )
+        # One stream an image, so that hosts need not make each other's.
+        first = (step * self.settings.batch_size + mine.start) * 3
+        streams = np.arange(first, first + images.size).reshape(images.shape)
+        if self.settings.views is None:
+            pixels = [
+                self._varied(image, "augment", stream)
+                for image, stream in zip(images.flat, streams.flat, strict=True)
+            ]
+            shown = {"image": np.stack(pixels).reshape(*images.shape, *pixels[0].shape)}
+        else:
+            shown = self._views_of(places[mine], streams)
         return {
-            "image": pixels,
+            **shown,
             "image_id": images.astype(np.int32),
             "label": self.table.labels[images],
             "relevance": np.stack(graded, 1)[mine].astype(np.float32),
             "weight": np.ones(len(images), np.float32),
         }
+
+    @cached_property
+    def _kept(self) -> KeptViews:
+        """The views of the training images; runs of any seed share them."""
+        settings, images = self.settings, self.training
+        some = images[:: max(len(images) // 64, 1)]
+        key = [
+            *(f"{self.table.names[i]}" for i in images),
+            *(str(zlib.crc32(self.table.read(int(i)))) for i in some),
+            f"{settings.size} {settings.augment} {settings.views.count}",
+            settings.views.trunk.trunk,
+        ]
+        count = settings.views.count
+
+        def view(number: int) -> np.ndarray:
+            return self._varied(images[number // count], "view", number, seed=0)
+
+        folder, total = folder_of(key), count * len(images)
+        return open_views(folder, total, view, settings.views.trunk)
+
+    def _views_of(self, places: np.ndarray, streams: np.ndarray) -> HostBatch:
+        """Returns pixels and maps of a view of each image."""
+        count = self.settings.views.count
+        drawn = [
+            rng.host_stream(self.seed, "view_of", stream).integers(count)
+            for stream in streams.flat
+        ]
+        numbers = places * count + np.reshape(drawn, places.shape)
+        return {
+            "image": self._kept.pixels[numbers],
+            "maps": self._kept.maps[numbers],
+        }
+
+    def _varied(
+        self, position: int, stream: str, number: int, seed: int | None = None
+    ) -> np.ndarray:
+        vary, size = self.settings.augment, self.settings.size
+        own = rng.host_stream(self.seed if seed is None else seed, stream, int(number))
+        return self._decoded(position, lambda data: vary(data, size, own))
 
     def middles(self, positions: Sequence[int], size: int | None = None) -> np.ndarray:
         """Decodes what evaluation sees of images, uint8 [n, size, size, 3]."""

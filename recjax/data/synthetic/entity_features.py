@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 
+from recjax.data.synthetic.cell import Cell
 from recjax.data.synthetic.world import SEEKER, WRITER, World, unit, units
-
-if TYPE_CHECKING:
-    from recjax.data.synthetic.catalog import Cell
 
 WEIGHTS = np.array([0.3, 0.25, 0.15, 0.12, 0.1, 0.08], np.float32)
 COLORS = ("black", "white", "red", "green", "blue", "grey", "beige", "pink", "yellow")

@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recjax.data.synthetic.catalog import CELL, Chunk, chunk
+from recjax.data.synthetic.catalog import Chunk, chunk
+from recjax.data.synthetic.cell import CELL
 from recjax.data.synthetic.world import CatalogSettings, World, make_world
 
 ROWS = 8 * CELL

@@ -135,6 +135,15 @@ class WordPiece:
             cut += bool(found.overflowing)
         return padded, cut
 
+    def normalized(self, text: str) -> str:
+        """Returns a text as it is before it is split into words."""
+        return self._tokenizer.normalizer.normalize_str(text)
+
+    def words(self, text: str) -> list[tuple[int, int]]:
+        """Returns start and end of each word of a normalised text."""
+        found = self._tokenizer.pre_tokenizer.pre_tokenize_str(text)
+        return [place for _, place in found]
+
     @cached_property
     def _tokenizer(self) -> Any:
         try:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from recjax.data.sessions import Sessions
+from recjax.data.sessions.read import Sessions
 from recjax.evals.baselines.recency import Recency
 
 

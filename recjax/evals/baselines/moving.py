@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.data.sessions import Sessions
+from recjax.data.sessions.read import Sessions
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import pytest
 
 from recjax.data import paths, prepare
 from recjax.data.datasets import globo
-from recjax.data.sessions_cut import Filter
-from recjax.data.sessions_next import NextInSession
-from recjax.data.sessions_split import ColdStart
+from recjax.data.sessions.cut import Filter
+from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.split import ColdStart
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import MarkovOptions
 from recjax.evals.session_cheap import MarkovBaseline, RecencyBaseline

@@ -7,9 +7,9 @@ import pytest
 
 from recjax.data import paths, prepare
 from recjax.data.datasets import tmall
-from recjax.data.sessions import load_sessions
-from recjax.data.sessions_next import NextInSession
-from recjax.data.sessions_split import LastSessionOut
+from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.read import load_sessions
+from recjax.data.sessions.split import LastSessionOut
 from recjax.errors import UserError
 from recjax.evals.session_cheap import SKIP, MarkovBaseline, SessionPopularity
 

@@ -34,6 +34,11 @@ def test_histograms_count_pixels_whatever_their_place():
     np.testing.assert_allclose(got * 63, np.rint(got * 63), atol=1e-9)
 
 
+def test_colours_beyond_the_range_count_in_the_outermost_bins():
+    blue = np.full((2, 2, 3), (0, 0, 255), np.uint8)  # L 32.3, a 79.2, b -107.9
+    assert lab_histogram(blue)[(2 * 8 + 7) * 8 + 0] == 1
+
+
 def stripes(turn):
     y, x = np.mgrid[:128, :128]
     wave = np.sin((x * np.cos(turn) + y * np.sin(turn)) * 0.5)

@@ -5,7 +5,7 @@ import pytest
 import tiny_images
 
 from recjax.data.images.source import Images, ImagesData
-from recjax.data.triplets import TripletRules
+from recjax.data.triplets.exact import TripletRules
 from recjax.errors import UserError
 
 SETTINGS = Images(

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recjax.data.feature_logs import clean_text
-from recjax.data.synthetic.catalog import CAP, CELL, WINDOWS, chunk, draw_cell
+from recjax.data.catalog.feature_logs import clean_text
+from recjax.data.synthetic.catalog import WINDOWS, chunk
+from recjax.data.synthetic.cell import CAP, CELL, draw_cell
 from recjax.data.synthetic.world import CatalogSettings, make_world
 
 SETTINGS = CatalogSettings(seed=3).sized(4_096)

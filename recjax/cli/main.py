@@ -1,0 +1,236 @@
+"""The command line: parse a command, build what it names, call one function.
+
+Exit status: 0 done (also after a signal that saved first), 2 bad input, 130
+interrupted, 1 other.
+Heavy imports are inside the commands, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from recjax import disk
+from recjax.cli import data, session, sweep, users
+from recjax.cli.files import Flat, Form
+from recjax.errors import UserError
+
+App = tyro.extras.SubcommandApp
+Positional = tyro.conf.Positional
+Repeated = tyro.conf.UseAppendAction
+
+app = App()
+app.command(data.app, name="data", help="Prepares and checks data sets.")
+app.command(sweep.sweep, name="sweep")
+app.command(session.app, name="session", help="Serves users' sessions.")
+app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
+DEFAULT_RUNTIME = "configs/cpu.py"
+
+
+@app.command
+def doctor() -> None:
+    """Shows devices, versions, known bad pairs of them, and the data that is found."""
+    from recjax.doctor import report
+
+    text, healthy = report()
+    print(text)
+    if not healthy:
+        raise SystemExit(2)
+
+
+@app.command
+def show(
+    experiment: Positional[str],
+    on: str = DEFAULT_RUNTIME,
+    set: Repeated[tuple[str, ...]] = (),
+    tiny: bool = False,
+) -> None:
+    """Shows an experiment resolved: settings, parameters, shardings, memory, FLOPs.
+
+    Args:
+      experiment: file that defines experiment().
+      on: file that defines runtime().
+      set: override, for example --set model.query.width=128; may be repeated.
+      tiny: take tiny() instead of experiment().
+    """
+    from recjax.train.run_folder import Request
+    from recjax.train.summary import summarize
+
+    request = Request(experiment, on, tiny, set)
+    print(summarize(*request.resolve()))
+
+
+@app.command
+def train(
+    experiment: Positional[str],
+    workdir: Path,
+    on: str = DEFAULT_RUNTIME,
+    set: Repeated[tuple[str, ...]] = (),
+    set_runtime: Repeated[tuple[str, ...]] = (),
+    tiny: bool = False,
+    variant: str = "",
+    profile: bool = False,
+    debug: Literal["no", "nans", "nojit"] = "no",
+) -> None:
+    """Trains an experiment and evaluates it; the same command goes on where it stopped.
+
+    Args:
+      experiment: file that defines experiment().
+      workdir: run folder, for checkpoints, metrics and results.
+      on: file that defines runtime().
+      set: override, for example --set model.query.width=128; may be repeated.
+      set_runtime: override of the runtime, for example log_every=10; may be repeated.
+      tiny: take tiny() instead of experiment().
+      variant: take this one of sweep() instead.
+      profile: trace ten steps into WORKDIR/profile.
+      debug: "nans" stops at the operation that makes a NaN, "nojit" runs without
+        compilation.
+    """
+    from recjax.runs import train_run
+    from recjax.train.run_folder import Request
+
+    request = Request(experiment, on, tiny, set, set_runtime, variant)
+    train_run(request, workdir, profile, debug)
+
+
+@app.command(name="eval")
+def evaluate(
+    run: Positional[Path],
+    watch: bool = False,
+    best: bool = False,
+    triplets: Path | None = None,
+    images: Path | None = None,
+    pools: Path | None = None,
+    top: int = 30,
+) -> None:
+    """Runs the evaluations of a trained run and prints their table.
+
+    With --triplets, prints similarity precision on your own judged triplets instead.
+
+    Args:
+      run: run folder.
+      watch: go on, evaluating each new checkpoint as it appears.
+      best: evaluate the best checkpoint instead of the newest.
+      triplets: CSV of query_image, positive_image, negative_image[, text_query].
+      images: folder that the CSV's paths start from.
+      pools: CSV of text_query and image: adds score-at-top-K of these rankings.
+      top: K of it.
+    """
+    from recjax.runs import eval_run, judge_run
+
+    if triplets is None:
+        eval_run(run, watch, best)
+    elif images is None:
+        raise UserError("--triplets needs --images: the folder of the images")
+    else:
+        judge_run(run, triplets, images, pools, top, best)
+
+
+@app.command
+def export(
+    run: Positional[Path], to: Path, corpus: str = "", best: bool = False
+) -> None:
+    """Writes a bundle: vectors, index, SavedModel, jax.export, manifest; all checked.
+
+    Args:
+      run: run folder.
+      to: folder of the bundle; must not exist.
+      corpus: whose items it retrieves, where the data has several; else what the
+        experiment says.
+      best: export the best checkpoint instead of the newest.
+    """
+    from recjax.runs import export_run
+
+    export_run(run, to, corpus, best)
+
+
+@app.command
+def query(
+    bundle: Positional[Path],
+    text: str = "",
+    history: Repeated[tuple[str, ...]] = (),
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
+    json: bool = False,
+) -> None:
+    """Asks a bundle: what fits this text, or follows this history?
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text.
+      history: item id, oldest first; may be repeated.
+      k: number of results.
+      json: print JSON instead of a table.
+    """
+    from recjax.serve.retriever import answer
+
+    print(answer(bundle, text, history, k, json))
+
+
+@app.command
+def embed(
+    bundle: Positional[Path],
+    text: Repeated[tuple[str, ...]] = (),
+    items: Path | None = None,
+    to: Path | None = None,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 0,
+    *,
+    form: Flat[Form],
+) -> None:
+    """Embeds new queries, or new items that no training has met.
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text; may be repeated.
+      items: file of items: CSV, TSV or Parquet, with the columns of the data set's own.
+      to: .npy file for the vectors; without it they are printed as JSON.
+      k: items of the bundle to find for each; 0 finds none.
+      form: how the file is written.
+    """
+    from recjax.serve.embed import embed
+
+    print(embed(bundle, text, items, to, k, form.columns, form.encoding))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line.
+
+    Args:
+      arguments: what stands after `recjax`; None takes the process's own.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    for noisy in ("absl", "orbax", "jax", "tensorflow"):
+        # What they call an error is raised as well, and told once.
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app.cli(
+            args=arguments,
+            prog="recjax",
+            use_underscores=True,
+            description=__doc__.splitlines()[0],
+        )
+        # What is still in the buffer must not fail when nobody listens any more.
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"recjax: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("recjax: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None and error.errno not in disk.FULL:
+            raise
+        reason = disk.told(error.errno, error.strerror)
+        reason = f"{error.filename or 'cannot write the output'}: {reason}"
+        print(f"recjax: error: {reason}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,73 @@
+"""The `recjax session` commands: users' states between their events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+Positional = tyro.conf.Positional
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command
+def feed(bundle: Positional[Path], events: Positional[Path], states: Path) -> None:
+    """Feeds events (user, item[, timestamp][, session]) to the users' states.
+
+    Args:
+      bundle: folder that `recjax export` wrote of a session model.
+      events: CSV file, in the order of time.
+      states: file of states; made if it is not there.
+    """
+    from recjax.serve.session import feed_file, open_states
+
+    opened = open_states(bundle, states)
+    fed = feed_file(opened, events)
+    opened.save(states)
+    print(f"fed {fed} events; {len(opened)} users have a state in {states}")
+
+
+@app.command
+def ask(
+    bundle: Positional[Path],
+    states: Path,
+    user: str,
+    time: int | None = None,
+    new_session: bool = False,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
+    json: bool = False,
+) -> None:
+    """Says what a user looks at next; one that nobody met gets what suits anybody.
+
+    Args:
+      bundle: folder that `recjax export` wrote of a session model.
+      states: file of states that `recjax session feed` wrote.
+      user: own id of the user.
+      time: unix seconds of now, where events have times.
+      new_session: a session starts now.
+      k: number of results.
+      json: print JSON instead of a table.
+    """
+    from recjax.serve.session import answers, open_states
+
+    found = open_states(bundle, states).best(user, k, time, new_session)
+    print(answers(found, json))
+
+
+@app.command
+def close(bundle: Positional[Path], states: Path, user: str) -> None:
+    """Ends the session of a user: the next event starts another.
+
+    Args:
+      bundle: folder that `recjax export` wrote of a session model.
+      states: file of states that `recjax session feed` wrote.
+      user: own id of the user.
+    """
+    from recjax.serve.session import open_states
+
+    opened = open_states(bundle, states)
+    opened.close(user)
+    opened.save(states)
+    print(f"closed the session of {user}")

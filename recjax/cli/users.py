@@ -1,0 +1,217 @@
+"""The `recjax users` commands."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from recjax.errors import UserError, nearest
+
+Positional = tyro.conf.Positional
+Repeated = tyro.conf.UseAppendAction
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command
+def partition(
+    events: Positional[tuple[Path, ...]], out: Path, shards: int = 16
+) -> None:
+    """Parts events by user: all that one user did goes to one file.
+
+    Args:
+      events: Parquet files with the columns user, item, timestamp.
+      out: folder of the parts.
+      shards: number of files.
+    """
+    from recjax.users import build
+
+    files = build.partition(events, out, shards)
+    print(f"parted: {len(files)} files in {out}")
+
+
+@app.command
+def build(
+    events: Positional[tuple[Path, ...]],
+    vectors: Path,
+    out: Path,
+    now: float | None = None,
+    alpha: float = 1.0,
+    decay: float = 0.01,
+    cap: int | None = None,
+    window: float = 90.0,
+    most: int = 1_000,
+    workers: int = 1,
+) -> None:
+    """Clusters what each user did; the same command goes on where it stopped.
+
+    Args:
+      events: Parquet files (user, item, timestamp), parted by user.
+      vectors: a bundle, or a folder with vectors.npy and items.jsonl.
+      out: folder of the profiles.
+      now: unix seconds; later events are left out. By default that of the earlier run
+        in this folder, else the present.
+      alpha: largest height of a merge, in squared distance of unit vectors.
+      decay: of importance, per day.
+      cap: most clusters of a user.
+      window: days that count.
+      most: newest actions of a user that count.
+      workers: processes.
+    """
+    from recjax.users import build as batch
+    from recjax.users.cluster import Settings
+    from recjax.users.shard import Job
+
+    try:
+        settings = Settings(alpha, decay, cap)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    begun = out / "now"
+    if now is None:
+        # A run that goes on must count from the same moment.
+        now = float(begun.read_text()) if begun.is_file() else time.time()
+    out.mkdir(parents=True, exist_ok=True)
+    begun.write_text(repr(now))
+    job = Job(now, settings, window, most)
+    counts = batch.build(events, vectors, out, job, workers, progress=True)["counts"]
+    print("\n".join(f"{name:>12}: {value:,}" for name, value in counts.items()))
+
+
+@app.command
+def update(
+    profiles: Positional[Path], events: Positional[Path], now: float | None = None
+) -> None:
+    """Merges new events into profiles, the last 20 of each user.
+
+    Args:
+      profiles: folder that `recjax users build` wrote.
+      events: Parquet file (user, item, timestamp).
+      now: unix seconds, by default the present.
+    """
+    from recjax.users.profile import empty
+    from recjax.users.profile import update as merge
+    from recjax.users.shard import read_events
+
+    store, items, job = _open(profiles)
+    now = time.time() if now is None else now
+    done = []
+    for (user,), own in read_events(events).group_by("user", maintain_order=True):
+        old = store.get(user) or empty(items.vectors.shape[1], job.now)
+        times = own["timestamp"].to_list()
+        new = merge(old, own["item"].to_list(), times, now, items, job.settings)
+        if new.medoid:
+            done.append((user, new))
+    store.put(done)
+    print(f"updated: {len(done)} users")
+
+
+@app.command
+def show(
+    profiles: Positional[Path],
+    user: Positional[str],
+    to: Path | None = None,
+    most: int = 30,
+    events: Path | None = None,
+    images: Path | None = None,
+) -> None:
+    """Shows a user's clusters, and draws them.
+
+    Args:
+      profiles: folder that `recjax users build` wrote.
+      user: user id.
+      to: .png or .html file to draw to.
+      most: clusters to show, the most important first.
+      events: Parquet file (user, item, timestamp) with the user's actions, for the
+        timeline; without it each cluster shows its last action.
+      images: folder of the items' pictures: ID.jpg, .jpeg, .png or .webp.
+    """
+    import polars as pl
+
+    from recjax.users.picture import draw, table
+    from recjax.users.shard import read_events
+
+    store, items, _ = _open(profiles)
+    profile = _profile(store, user)
+    actions: list[tuple[str, float]] = []
+    if events is not None:
+        own = read_events(events).filter(pl.col("user") == user)
+        actions = own.select("item", "timestamp").rows()
+    rows = table(profile, items, most, actions, images)
+    print(f"{'importance':>10} {'actions':>7} {'days ago':>8}  medoid")
+    for row in rows:
+        print(
+            f"{row.importance:10.2f} {row.actions:7} {row.days.min():8.1f}  {row.name}"
+        )
+    if to is not None:
+        count, left = len(profile.medoid), len(profile.medoid) - len(rows)
+        title = f"{user}: {count} clusters, {profile.size.sum()} actions"
+        draw(title + (f" ({left} smaller ones left out)" if left else ""), rows, to)
+        print(f"drawn: {to}")
+
+
+@app.command
+def query(
+    profiles: Positional[Path],
+    users: Positional[tuple[str, ...]],
+    e: int = 3,
+    total: int = 400,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
+    seen: Repeated[tuple[str, ...]] = (),
+    alike: float = 0.999,
+    seed: int = 0,
+    index: Literal["exact", "scann"] = "exact",
+) -> None:
+    """Recommends items to users.
+
+    Args:
+      profiles: folder that `recjax users build` wrote.
+      users: user ids.
+      e: clusters to ask with, drawn by importance.
+      total: candidates; each cluster gives floor(total / e).
+      k: items to print.
+      seen: item id to leave out; may be repeated.
+      alike: leave out items whose cosine with a better one is above this.
+      seed: of the draw.
+      index: exact, or ScaNN's, which is built first: for many users of a large
+        catalogue.
+    """
+    import numpy as np
+
+    from recjax.users.retrieve import Retriever, scann_search
+
+    store, items, _ = _open(profiles)
+    retriever = Retriever(items)
+    if index == "scann":
+        retriever.search = scann_search(retriever.vectors, max(total // max(e, 1), 1))
+    draw = np.random.default_rng(seed)
+    for user in users:
+        profile = _profile(store, user)
+        if len(users) > 1:
+            print(f"user {user}")
+        for item in retriever.recommend(profile, draw, e, total, seen, alike)[:k]:
+            print(f"{item.score:6.3f}  {item.id}  {item.title}  (as {item.because})")
+    if len(users) > 1:
+        print(
+            f"medoids asked: {retriever.asked}, answered from the cache: "
+            f"{retriever.kept} ({100 * retriever.hit_rate:.0f} %)"
+        )
+
+
+def _open(folder: Path):
+    from recjax.users.build import STORE, read_manifest
+    from recjax.users.store import SqliteStore
+    from recjax.users.vectors import ItemVectors
+
+    job, vectors = read_manifest(folder)
+    return SqliteStore(folder / STORE), ItemVectors.open(vectors), job
+
+
+def _profile(store, user: str):
+    profile = store.get(user)
+    if profile is None:
+        some = [known for known, _ in zip(store.users(), range(1_000), strict=False)]
+        raise UserError(f"no profile of user {user!r}.{nearest(user, some)}")
+    return profile

@@ -1,0 +1,1 @@
+"""Catalogues: pairs of queries and candidates, and tables of pins and products."""

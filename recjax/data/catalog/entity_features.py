@@ -1,0 +1,99 @@
+"""How pins and products become features: the same at training and at serving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recjax.data.catalog.entities import Entities
+from recjax.data.catalog.entity_text import FieldText
+from recjax.data.catalog.schema import CODES
+from recjax.data.ragged import Images
+from recjax.errors import UserError
+from recjax.features import DenseFeature, Feature, IdFeature, present
+
+
+@dataclass(frozen=True)
+class VectorColumn:
+    """A dense feature of entities.
+
+    Attributes:
+      width: numbers of a vector, or bytes.
+      most: vectors of an entity that are read.
+    """
+
+    width: int
+    most: int
+
+
+@dataclass(frozen=True)
+class EntityFeatures:
+    """How entities become features.
+
+    Attributes:
+      text: how their texts are read; None for not at all.
+      vectors: name -> dense feature that is read.
+      start: starting importance of each id of the texts.
+    """
+
+    text: FieldText | None
+    vectors: Mapping[str, VectorColumn]
+    start: np.ndarray | None = field(default=None, repr=False)
+
+    def read(self, entities: Entities) -> dict[str, Any]:
+        """Returns name -> array-like [N, ...] of all entities, read where asked."""
+        features: dict[str, Any] = {}
+        if self.text is not None:
+            features |= self.text.encode(entities.texts, len(entities))
+        for name, column in self.vectors.items():
+            dtype = np.uint8 if name in CODES else np.float32
+            vectors = entities.vectors(name, column.width, dtype)
+            if vectors.width != column.width:
+                raise UserError(
+                    f"{name!r} has {vectors.width} numbers an entity, {column.width} "
+                    "are wanted"
+                )
+            features[name] = Images(vectors, column.most)
+            features[present(name)] = Images(vectors, column.most, there=True)
+        return features
+
+    def side(self) -> dict[str, Feature]:
+        """Returns what a model must know of these features."""
+        side: dict[str, Feature] = {}
+        if self.text is not None:
+            size = self.text.vocabulary.size
+            side["text"] = IdFeature(size, self.text.length, self.start)
+        for name, column in self.vectors.items():
+            side[name] = DenseFeature(column.width * (8 if name in CODES else 1))
+        return side
+
+
+def vector_columns(
+    tables: Mapping[str, Entities], names: tuple[str, ...], images: int
+) -> dict[str, VectorColumn]:
+    """Returns name -> dense feature, the same for every kind of entity.
+
+    Args:
+      tables: kind -> entities.
+      names: of the features.
+      images: most vectors of an entity that are read.
+
+    Raises:
+      UserError: nobody has such a feature, or not all in one width.
+    """
+    found = {}
+    for name in names:
+        held = {k: e.dense[name] for k, e in tables.items() if name in e.dense}
+        widths = {kind: vectors.width for kind, vectors in held.items()}
+        if len(set(widths.values())) != 1:
+            raise UserError(
+                f"data.dense: {name!r} must have one width for all, it has "
+                f"{widths or 'none: no table has this column'}"
+            )
+        most = max(int(np.diff(v.offsets).max(initial=1)) for v in held.values())
+        width = next(iter(widths.values()))
+        found[name] = VectorColumn(width, min(max(most, 1), images))
+    return found

@@ -1,0 +1,147 @@
+"""A catalogue's pairs: which train, which validate, which are asked in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recjax import rng
+from recjax.data.catalog.entities import Catalog, Pairs, offsets_of
+from recjax.data.catalog.schema import TYPES
+from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
+from recjax.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Engagement:
+    """A kind of engagement.
+
+    Attributes:
+      kind: of the candidate: "pin", "product" or "query".
+      actions: what counts.
+      share: of a batch, relative to the other tasks; 0 for what is only asked.
+    """
+
+    kind: str
+    actions: tuple[str, ...]
+    share: int = 0
+
+
+def split_pairs(
+    catalog: Catalog, test_from: int | None, validation: float
+) -> np.ndarray:
+    """Returns the split of each pair, i8[P].
+
+    Args:
+      catalog: the catalogue.
+      test_from: pairs from this moment on (unix seconds) are the test; None parts
+        queries by their text.
+      validation: share of the earlier pairs, the latest of them, that validate.
+
+    Raises:
+      UserError: `test_from` without timestamps, or beyond all of them.
+    """
+    pairs = catalog.pairs
+    if test_from is None:
+        return query_split(list(catalog.queries))[pairs.query]
+    late = pairs.timestamp >= test_from
+    if late.all() or not late.any():
+        first, last = pairs.timestamp.min(), pairs.timestamp.max()
+        raise UserError(
+            f"data.test_from = {test_from}: the pairs have timestamps {first} to "
+            f"{last}; choose a moment between them, or None to split by query"
+        )
+    start = np.quantile(pairs.timestamp[~late], 1 - validation, method="higher")
+    held = (pairs.timestamp >= start) & ~late
+    return np.where(late, TEST, np.where(held, VALIDATION, TRAIN)).astype(np.int8)
+
+
+def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
+    """Returns bool[P]: whether a pair is of a task.
+
+    Raises:
+      UserError: the catalogue knows no such kind or action.
+    """
+    if task.kind not in TYPES:
+        raise UserError(f"kind {task.kind!r}: not one of {', '.join(TYPES)}")
+    for action in task.actions:
+        if action not in catalog.actions:
+            raise UserError(
+                f"no pair has the action {action!r}; known are "
+                f"{', '.join(catalog.actions)}.{nearest(action, catalog.actions)}"
+            )
+    wanted = [catalog.actions.index(action) for action in task.actions]
+    pairs = catalog.pairs
+    own = pairs.candidate_type == TYPES.index(task.kind)
+    return own & np.isin(pairs.action, wanted)
+
+
+def capped(pairs: Pairs, chosen: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Returns `chosen` with at most `most` pairs of a candidate, drawn at random.
+
+    Popular candidates would fill the batches (arXiv 2404.16260, section 4.1).
+
+    Args:
+      pairs: of the catalogue.
+      chosen: positions of pairs of one kind.
+      most: pairs of one candidate that stay.
+      seed: of the draw.
+    """
+    draw = rng.host_stream(seed, "caps", 0)
+    mixed = chosen[draw.permutation(len(chosen))]
+    order = np.argsort(pairs.candidate[mixed], kind="stable")
+    ranked = pairs.candidate[mixed][order]
+    first = np.searchsorted(ranked, ranked)
+    return np.sort(mixed[order[np.arange(len(ranked)) - first < most]])
+
+
+def known_positives(
+    pairs: Pairs, chosen: np.ndarray, queries: int, most: int
+) -> np.ndarray:
+    """Returns i32[Q, most]: candidates that each query led to, -1 fills up.
+
+    Args:
+      pairs: of the catalogue.
+      chosen: positions of training pairs of one kind.
+      queries: number of queries `Q`.
+      most: `M`; of more, the most frequent are kept.
+    """
+    found = np.full((queries, most), -1, np.int32)
+    both = np.stack([pairs.query[chosen], pairs.candidate[chosen]], 1)
+    each, counts = np.unique(both, axis=0, return_counts=True)
+    each = each[np.lexsort((-counts, each[:, 0]))]
+    place = np.arange(len(each)) - np.searchsorted(each[:, 0], each[:, 0])
+    kept = place < most
+    found[each[kept, 0], place[kept]] = each[kept, 1]
+    return found
+
+
+def judged_lists(
+    pairs: Pairs, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns distinct queries [Q], offsets [Q + 1] and their candidates, each once."""
+    both = np.stack([pairs.query[chosen], pairs.candidate[chosen]], 1)
+    each = np.unique(both, axis=0)
+    queries, counts = np.unique(each[:, 0], return_counts=True)
+    return queries, offsets_of(counts), each[:, 1].astype(np.int32)
+
+
+def shares(tasks: Mapping[str, Engagement]) -> dict[str, list[tuple[str, int]]]:
+    """Returns kind -> (task, rows of it in a group), for tasks with a share."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, task in tasks.items():
+        if task.share < 0:
+            raise UserError(f"data.tasks.{name}.share = {task.share}: at least 0")
+        if task.share:
+            found.setdefault(task.kind, []).append((name, task.share))
+    if not found:
+        raise UserError("no task has a share of the batch: give one of them share=1")
+    return found
+
+
+def interleaved(parts: Sequence[np.ndarray], groups: int) -> np.ndarray:
+    """Lays parts [n_i] together so that each of `groups` holds a share of every one."""
+    rows = [part.reshape(groups, -1) for part in parts]
+    return np.concatenate(rows, 1).reshape(-1)

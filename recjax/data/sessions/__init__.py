@@ -1,0 +1,1 @@
+"""Sessions of users: reading, cutting, splitting, lanes, and features of moments."""

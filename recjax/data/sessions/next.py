@@ -1,0 +1,285 @@
+"""The next event of a session: lanes for training, targets for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from recjax.data.dataset import Corpus
+from recjax.data.pipeline import HostBatch
+from recjax.data.prepared import prepared_path
+from recjax.data.sessions.draws import Draws
+from recjax.data.sessions.lanes import (
+    NOTHING,
+    Epochs,
+    Grid,
+    Packed,
+    Plan,
+    Queue,
+    make_plan,
+)
+from recjax.data.sessions.moments import LEAST, PairSource, SessionPairs
+from recjax.data.sessions.read import Sessions, load_sessions
+from recjax.data.sessions.split import (
+    SessionSplit,
+    scored_sessions,
+    scoring_runs,
+    training_runs,
+)
+from recjax.data.splits import SPLITS
+from recjax.errors import UserError
+from recjax.features import IdFeature, Sides
+
+
+@dataclass(frozen=True)
+class NextInSession:
+    """Settings of a next-in-session data set.
+
+    Attributes:
+      source: name or folder of prepared sessions.
+      split: how sessions are split.
+      layout: how sessions lie in a batch.
+      negatives: items drawn for a batch, with replacement; None takes all of them,
+        which makes the softmax over drawn items the full one.
+      popularity: items are drawn in proportion to (training events + 1) to this power;
+        0 draws uniformly.
+      impressions: most items shown at an event that a batch carries; 0 for none.
+      fit: splits whose sessions train the model.
+      pairs: features of an item for a user at a moment, which join the score.
+    """
+
+    source: str
+    split: SessionSplit
+    layout: Packed | Queue = Packed()
+    negatives: int | None = 2_048
+    popularity: float = 0.5
+    impressions: int = 0
+    fit: tuple[str, ...] = ("train",)
+    pairs: tuple[PairSource, ...] = ()
+
+    @property
+    def batch_size(self) -> int:
+        """Lanes of the global batch."""
+        return self.layout.lanes
+
+    def open(self, seed: int) -> NextInSessionData:
+        """Opens the prepared sessions.
+
+        Raises:
+          UserError: they are not prepared, or the settings do not fit them.
+        """
+        return NextInSessionData(self, seed, load_sessions(prepared_path(self.source)))
+
+
+@dataclass(frozen=True)
+class NextInSessionData:
+    """An opened next-in-session data set.
+
+    Attributes:
+      settings: the settings.
+      seed: of the order of users and of the negatives.
+      sessions: all sessions.
+    """
+
+    settings: NextInSession
+    seed: int
+    sessions: Sessions
+
+    def __post_init__(self) -> None:
+        """Checks that the settings fit the data.
+
+        Raises:
+          UserError: impressions are wanted and there are none.
+        """
+        if self.settings.impressions and self.sessions.shown is None:
+            raise UserError(
+                f"impressions = {self.settings.impressions}, but "
+                f"{self.settings.source} was prepared without a column `impressions`"
+            )
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """The split of each session, i8[S]."""
+        return self.settings.split.parts(self.sessions)
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Whether each event trains the model, bool[E]."""
+        fit = [SPLITS[name] for name in self.settings.fit]
+        return np.isin(self.parts, fit)[self.sessions.event_session]
+
+    @cached_property
+    def sides(self) -> Sides:
+        """The features of both sides: ids of items, 0 for none."""
+        rows = len(self.sessions.item_ids) + 1
+        one = IdFeature(rows, 1)
+        return {"query": {"item": one}, "candidate": {"item": one}}
+
+    @cached_property
+    def corpora(self) -> Mapping[str, Corpus]:
+        """All items, also those that nobody met in training."""
+        ids = self.sessions.item_ids
+        features = {"item": np.arange(1, len(ids) + 1, dtype=np.int32)[:, None]}
+        return {"item": Corpus(ids, ("",) * len(ids), features)}
+
+    @cached_property
+    def pairs(self) -> SessionPairs:
+        """The features of pairs of a moment and an item."""
+        return SessionPairs.open(self.settings.pairs, self.sessions, self.train)
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The negatives of every step."""
+        size, settings = len(self.sessions.item_ids), self.settings
+        counts = np.bincount(self.sessions.item[self.train], minlength=size)
+        return Draws(counts, settings.negatives, settings.popularity, self.seed)
+
+    @cached_property
+    def epochs(self) -> Epochs:
+        """The plans of training."""
+        runs = training_runs(self.sessions, self.parts, self.settings.fit)
+        start = np.asarray(self.sessions.session_start)
+        return Epochs(self.settings.layout, start, runs, self.seed)
+
+    def batches(
+        self, start: int, host: tuple[int, int], threads: int, prefetch: int
+    ) -> Iterator[HostBatch]:
+        """Yields this host's lanes of batch `start`, `start + 1`, ... without end.
+
+        Raises:
+          UserError: lanes or negatives that the hosts do not divide.
+        """
+        import grain
+
+        lanes, drawn = self.settings.layout.lanes, len(self.draws.at(0))
+        if lanes % host[1] or drawn % host[1]:
+            raise UserError(
+                f"{lanes} lanes and {drawn} negatives are not divisible by {host[1]} "
+                "hosts"
+            )
+        if self.settings.pairs and LEAST % host[1]:
+            raise UserError(
+                f"features of pairs are not divisible by {host[1]} hosts: take a power "
+                f"of two up to {LEAST}"
+            )
+        many = grain.MapDataset.range(2**48)
+        made = many.map(lambda step: self.batch(step, host)).slice(slice(start, None))
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
+        return iter(made.to_iter_dataset(options))
+
+    def batch(self, step: int, host: tuple[int, int] = (0, 1)) -> HostBatch:
+        """Returns this host's part of a batch: a pure function of the step.
+
+        Keys, all with lanes first: see `lane_arrays`, the negatives, and the features
+        of pairs, as `SessionPairs.of_batch` gives them.
+        """
+        plan, place = self.epochs.at(step)
+        share = self.settings.layout.lanes // host[1]
+        grid = plan.grid(place, slice(host[0] * share, (host[0] + 1) * share))
+        negative = self.draws.at(step)
+        arrays = self.lane_arrays(grid)
+        if self.settings.pairs:
+            arrays |= self._pair_arrays(plan.grid(place), negative, host)
+        part = len(negative) // host[1]
+        negative = negative[host[0] * part : (host[0] + 1) * part]
+        draw, held = self.draws.log_share, np.maximum(negative, 0)
+        item = np.maximum(arrays["item"] - 1, 0)
+        return {
+            **arrays,
+            "weight": (arrays["item"] > 0).astype(np.float32),
+            "negative_id": negative,
+            "positive_draw_logq": draw[item],
+            "negative_draw_logq": draw[held],
+        }
+
+    def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some lanes.
+
+        Returns:
+          item: id of each event, from 1; 0 where there is none, i32[B, T].
+          slot: its session's slot, i32[B, T].
+          place: its place in the session, i32[B, T].
+          age: events of its user before it, i32[B, T].
+          filled: whether a slot holds a session, bool[B, S].
+          fresh: whether that is its user's first, bool[B, S].
+          gap: seconds since the session before ended, 0 if unknown, f32[B, S].
+          shown: ids of items shown at an event, i32[B, T, I], where that is wanted.
+        """
+        known = self.sessions
+        there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
+        start = known.session_start[grid.session]
+        of_slot = np.take_along_axis(start, grid.slot.astype(np.int64), 1)
+        of_run = np.take_along_axis(grid.run_event, grid.slot.astype(np.int64), 1)
+        filled = grid.session != NOTHING
+        before = np.maximum(start - 1, 0)
+        gap = known.timestamp[np.where(filled, start, 0)] - known.timestamp[before]
+        out = {
+            "item": np.where(there, known.item[event] + 1, 0).astype(np.int32),
+            "slot": grid.slot,
+            "place": np.where(there, event - of_slot, 0).astype(np.int32),
+            "age": np.where(there, event - of_run, 0).astype(np.int32),
+            "filled": filled,
+            "fresh": grid.fresh,
+            "gap": np.where(filled & ~grid.fresh, gap, 0).astype(np.float32),
+        }
+        if self.settings.impressions:
+            out["shown"] = self._shown(event, there)
+        return out
+
+    def stream(self, split: str, nth: int = 1) -> Plan:
+        """Returns the plan that scores a split: its users, from their first session.
+
+        Args:
+          split: name of the split.
+          nth: only every nth user of the data.
+        """
+        runs = scoring_runs(self.sessions, self.parts, split, nth)
+        start = np.asarray(self.sessions.session_start)
+        return make_plan(self.settings.layout, start, runs)
+
+    def targets(self, split: str, nth: int = 1) -> np.ndarray:
+        """Returns the events of a split, of every nth user, i64[Q]."""
+        chosen = np.zeros(len(self.parts), bool)
+        chosen[scored_sessions(self.sessions, self.parts, split, nth)] = True
+        return np.flatnonzero(np.repeat(chosen, np.diff(self.sessions.session_start)))
+
+    def facts(self) -> Mapping[str, Any]:
+        """Returns sizes and the fill of the batches."""
+        known = self.sessions
+        of_part = np.bincount(self.parts, minlength=3)
+        return {
+            "source": self.settings.source,
+            "users": known.users,
+            "items": len(known.item_ids),
+            "sessions": len(self.parts),
+            "events": len(known.item),
+            **{f"{name} sessions": int(of_part[k]) for name, k in SPLITS.items()},
+            "batches of an epoch": self.epochs.at(0)[0].steps,
+            "filled places": round(self.epochs.at(0)[0].fill, 4),
+        }
+
+    def _pair_arrays(
+        self, grid: Grid, drawn: np.ndarray, host: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """Returns this host's part of the features of pairs of all lanes.
+
+        Every host makes those of all lanes: how many there are decides the shape.
+        """
+        item = np.asarray(self.sessions.item)[np.maximum(grid.event, 0)]
+        whole = self.pairs.of_batch(grid.event, item, np.maximum(drawn, 0))
+        parts = {}
+        for name, array in whole.items():
+            share = len(array) // host[1]
+            parts[name] = array[host[0] * share : (host[0] + 1) * share]
+        return parts
+
+    def _shown(self, event: np.ndarray, there: np.ndarray) -> np.ndarray:
+        known, most = self.sessions, self.settings.impressions
+        start = known.shown_start[event][..., None] + np.arange(most)
+        inside = there[..., None] & (start < known.shown_start[event + 1][..., None])
+        held = np.minimum(start, max(len(known.shown) - 1, 0))
+        return np.where(inside, known.shown[held] + 1, 0).astype(np.int32)

@@ -1,0 +1,1 @@
+"""Triplets (query, positive, negative) drawn by graded relevance."""

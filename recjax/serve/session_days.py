@@ -1,0 +1,49 @@
+"""What a session model knows of its users at the beginning of each day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recjax.serve.user_state import UserStates
+
+DAY = 86_400
+
+
+def daily_queries(
+    states: UserStates,
+    user: Sequence[int],
+    item: Sequence[str],
+    time: np.ndarray,
+    begin: float,
+    days: int,
+) -> dict[tuple[int, int], np.ndarray]:
+    """Returns the query of each user and day with events: (user, day) -> f32[1, D].
+
+    A day's query has seen the user's events before that day, and none of it. Events on
+    items that the model does not know do not reach it. Users without any event before a
+    day have no query of that day.
+
+    Args:
+      states: of an opened bundle; the users get states in it.
+      user: of each event, [E], in ascending order.
+      item: own id of each event's item, [E].
+      time: unix seconds, ascending within a user.
+      begin: unix seconds, the first day.
+      days: how many.
+    """
+    found: dict[tuple[int, int], np.ndarray] = {}
+    known = set(states.item_ids)
+    before = (None, 0)
+    for one, own, when in zip(user, item, time, strict=True):
+        name, day = str(one), int((when - begin) // DAY)
+        if day >= days:
+            continue
+        if day >= 0 and before != (one, day) and name in states:
+            now = int(begin + day * DAY)
+            found[one, day] = states.query(name, now, new_session=True)[None]
+        before = one, day
+        if own in known:
+            states.feed(name, own, int(when))
+    return found
