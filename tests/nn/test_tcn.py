@@ -6,7 +6,6 @@ import pytest
 
 from recjax.nn.tcn import CausalConv, Tcn
 
-
 LARGER = (2, 2), (3, 1)
 
 
