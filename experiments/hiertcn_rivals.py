@@ -6,7 +6,7 @@ recjax sweep experiments/hiertcn_rivals.py --workdir runs/rivals --seeds 0,1,2 \
 
 Items, features of pairs, loss, optimizer and steps are the same. HierTCN is that of
 hiertcn_tmall.py; the rivals are the paper's, with as many parameters as HierTCN of the
-authors' default size. Each rival's dropout is the better one of this grid:
+authors' default size. All have one dropout; to choose each encoder's own on validation:
 
 recjax sweep experiments/hiertcn_rivals.py --workdir runs/rivals_grid \
     --grid model.encoder.dropout=0.2,0.4 --set steps=300 --set "data.fit=('train',)" \

@@ -67,7 +67,9 @@ def test_reset_after_is_flax():
     np.testing.assert_allclose(gru_step(x @ w + b, h, u, c, "after"), wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("reset", ["before", "after"])
+@pytest.mark.parametrize(
+    "reset", ["before", pytest.param("after", marks=pytest.mark.slow)]
+)
 def test_rows_with_starts_holes_and_layers(reset):
     random = np.random.default_rng(3)
     x = random.normal(size=(2, 7, 3)).astype(np.float32)

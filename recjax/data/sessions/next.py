@@ -12,6 +12,7 @@ import numpy as np
 from recjax.data.dataset import Corpus
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
+from recjax.data.sessions.draws import Draws
 from recjax.data.sessions.lanes import (
     NOTHING,
     Epochs,
@@ -23,7 +24,6 @@ from recjax.data.sessions.lanes import (
 )
 from recjax.data.sessions.moments import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
-from recjax.data.sessions.read.draws import Draws
 from recjax.data.sessions.split import (
     SessionSplit,
     scored_sessions,
@@ -130,6 +130,13 @@ class NextInSessionData:
     def pairs(self) -> SessionPairs:
         """The features of pairs of a moment and an item."""
         return SessionPairs.open(self.settings.pairs, self.sessions, self.train)
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The negatives of every step."""
+        size, settings = len(self.sessions.item_ids), self.settings
+        counts = np.bincount(self.sessions.item[self.train], minlength=size)
+        return Draws(counts, settings.negatives, settings.popularity, self.seed)
 
     @cached_property
     def epochs(self) -> Epochs:
@@ -269,13 +276,6 @@ class NextInSessionData:
             share = len(array) // host[1]
             parts[name] = array[host[0] * share : (host[0] + 1) * share]
         return parts
-
-    @cached_property
-    def draws(self) -> Draws:
-        """The items that batches are scored against."""
-        size, settings = len(self.sessions.item_ids), self.settings
-        trained = np.bincount(self.sessions.item[self.train], minlength=size)
-        return Draws(trained, settings.negatives, settings.popularity, self.seed)
 
     def _shown(self, event: np.ndarray, there: np.ndarray) -> np.ndarray:
         known, most = self.sessions, self.settings.impressions
