@@ -13,6 +13,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+	$(MAKE) test-beam
 
 # The pipelines of Apache Beam, which asks for other versions of two packages.
 test-beam: $(BEAM)/installed
