@@ -24,7 +24,8 @@ import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from recjax.users.cluster import Settings, cluster_users
+from recjax.users.cluster import cluster_users
+from recjax.users.settings import Settings
 from recjax.users.tree import linkage
 from recjax.users.ward import ward
 

@@ -63,7 +63,7 @@ def build(
       workers: processes.
     """
     from recjax.users import build as batch
-    from recjax.users.cluster import Settings
+    from recjax.users.settings import Settings
     from recjax.users.shard import Job
 
     try:

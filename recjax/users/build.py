@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recjax.errors import UserError
-from recjax.users.cluster import Settings
 from recjax.users.rows import read_profiles, write_profiles
+from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 from recjax.users.store import DuplicateUser, write_sqlite
 from recjax.users.vectors import ItemVectors

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.users.cluster import Settings
+from recjax.users.settings import Settings
 from recjax.users.tree import cut
 from recjax.users.vectors import ItemVectors
 from recjax.users.ward import ward_of_clusters

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from recjax.errors import UserError
-from recjax.users.cluster import Settings, cluster_users
+from recjax.users.cluster import cluster_users
 from recjax.users.profile import DAY, Profile
+from recjax.users.settings import Settings
 from recjax.users.vectors import ItemVectors
 
 COLUMNS = ("user", "item", "timestamp")

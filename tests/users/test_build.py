@@ -15,8 +15,8 @@ import small
 
 from recjax.errors import UserError
 from recjax.users import build as batch
-from recjax.users.cluster import Settings
 from recjax.users.profile import DAY
+from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 from recjax.users.store import SqliteStore
 from recjax.users.vectors import ItemVectors, write_vectors
@@ -91,7 +91,7 @@ import sys, time
 from pathlib import Path
 from recjax.users import build as batch
 from recjax.users.shard import Job
-from recjax.users.cluster import Settings
+from recjax.users.settings import Settings
 plain = batch._rename
 def slow(partial, path):
     time.sleep(0.15)

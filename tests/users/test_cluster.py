@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 
-from recjax.users.cluster import Settings, cluster_users
+from recjax.users.cluster import cluster_users
 from recjax.users.cluster_reference import cluster_users_reference
 from recjax.users.importance import importance, sample, top
 from recjax.users.medoids import medoids
+from recjax.users.settings import Settings
 from recjax.users.ward import ward, ward_of_clusters
 from recjax.users.ward_reference import ward_reference
 

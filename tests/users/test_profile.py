@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from recjax.users.cluster import Settings
 from recjax.users.profile import DAY, RECENT, Profile, empty, update
+from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 
 SETTINGS = Settings(alpha=1.0, decay=0.05)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.cluster import hierarchy
 
-from recjax.users.cluster import Settings, cluster_users
+from recjax.users.cluster import cluster_users
+from recjax.users.settings import Settings
 from recjax.users.tree import cut, labels, linkage
 from recjax.users.ward import ward, ward_of_clusters
 from recjax.users.ward_reference import ward_reference
