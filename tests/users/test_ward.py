@@ -89,7 +89,9 @@ def test_ties_go_as_the_reference_says(m, d, seed):
     np.testing.assert_allclose(one.height, other.height, rtol=1e-5, atol=1e-9)
 
 
-@given(st.integers(2, 120), st.integers(0, 2**32 - 1), st.floats(1e-7, 1e-3))
+# Of smaller spreads float32 leaves a lattice of few values: after unions its many equal
+# heights differ by rounding alone, and which pair is first is then not defined.
+@given(st.integers(2, 120), st.integers(0, 2**32 - 1), st.floats(1e-5, 1e-3))
 def test_points_that_nearly_coincide(m, seed, spread):
     rng = np.random.default_rng(seed)
     points = 1 + spread * rng.standard_normal((m, 8))
