@@ -191,11 +191,17 @@ def chain(points, sizes, memory, bits, scale, sure, near_height, child, parent, 
                     return False
             elif before >= 0 and line[before] <= limit:
                 to = before
+        place = top - 2
         if to != before:
+            while place >= 0 and stack[place] != to:
+                place -= 1
+        if place < 0:
             stack[top] = to
             top += 1
             continue
-        top -= 2
+        # Where distances are the same but for rounding, a chain may come back further
+        # than to the one before its end, as `ward_reference` says.
+        top = place
         low, high = min(end, to), max(end, to)
         a, b = size[low], size[high]
         distance = np.float64(memory[base + to])

@@ -23,8 +23,9 @@ def ward_reference(points: np.ndarray, sizes: np.ndarray | None = None) -> Tree:
     """Returns the merges of points [m, D] by Ward's rule.
 
     Ties: a chain starts at the lowest cluster there is. Among clusters at the same
-    distance from its end, the one before the end is nearest, then the lowest. A cluster
-    has the number of its highest point.
+    distance from its end, the one before the end is nearest, then the lowest. The end
+    merges with the first nearest that is in the chain, which is cut off from there. A
+    cluster has the number of its highest point.
 
     Args:
       points: [m, D].
@@ -51,10 +52,15 @@ def ward_reference(points: np.ndarray, sizes: np.ndarray | None = None) -> Tree:
         end = chain[-1]
         near = distance[end]
         same = near <= near.min() * (1 + SAME) + slack
-        if len(chain) < 2 or not same[chain[-2]]:
-            chain.append(int(np.argmax(same)))
+        held = len(chain) > 1 and same[chain[-2]]
+        to = chain[-2] if held else int(np.argmax(same))
+        if to not in chain:
+            chain.append(to)
             continue
-        low, high = sorted((chain.pop(), chain.pop()))
+        # Usually the one before the end. Where distances are the same but for rounding
+        # a chain may come back further: the two are then each other's nearest as well.
+        del chain[chain.index(to) :]
+        low, high = sorted((end, to))
         child.append(low)
         parent.append(high)
         height.append(distance[low, high])
