@@ -88,7 +88,9 @@ def train(
                 state, report = step_fn(state, batch)
                 pending.append((done, report))
                 profile.after(done)
-                last = done == steps or stop.received is not None
+                # Read once: a signal later in this step is the next step's.
+                asked = stop.received
+                last = done == steps or asked is not None
                 saves = last or done % runtime.checkpoint_every == 0
                 if saves or done % runtime.log_every == 0:
                     read = _read(pending, meter)
@@ -106,11 +108,9 @@ def train(
                 if saves:
                     _read(pending, meter)
                     checkpoints.save(done, state)
-                if stop.received is not None:
+                if asked is not None:
                     log.warning(
-                        "%s: saved step %d, run the same command to go on",
-                        stop.received,
-                        done,
+                        "%s: saved step %d, run the same command to go on", asked, done
                     )
                     break
                 progress.advance()

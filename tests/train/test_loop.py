@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 from dataclasses import replace
 
 import jax
@@ -109,6 +110,19 @@ def test_two_attempts_are_one_run(trained, tmp_path):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
     steps = [line["step"] for line in read_metrics(tmp_path) if "loss" in line]
     assert steps == [5, 10, 15, 20, 25, 30]
+
+
+def test_a_signal_in_the_middle_of_a_step_is_saved_after_the_next(trained, tmp_path):
+    _, program, _, _ = trained
+
+    def ask(state, done):
+        if done == 7:
+            signal.raise_signal(signal.SIGTERM)
+        return {}
+
+    ended = train(program, tmp_path, ask)
+    assert not ended.finished and int(ended.state.step) == 8
+    assert Checkpoints(tmp_path / "checkpoints", 9).steps() == [8]
 
 
 def test_lines_of_steps_to_be_done_again_are_dropped(tmp_path):
