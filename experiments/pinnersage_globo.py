@@ -22,7 +22,7 @@ trained on the clicks of the same first days:
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ from recjax.users.methods import (
 )
 from recjax.users.next_action import next_action
 from recjax.users.profile import DAY
+from recjax.users.session_rivals import known_items, one_query, query_of_clusters
 from recjax.users.walk import METRICS, Given, Walk, evaluate
 
 WIDTH = 64
@@ -115,33 +116,44 @@ def popularity(clicks: Clicks, articles: int, walk: Walk) -> Given:
     ask = np.eye(walk.days, dtype=np.float32)
     users = np.unique(clicks.user)
     keys = ((user, number) for user in users.tolist() for number in range(walk.days))
-    return Given(counts, {key: ask[key[1] : key[1] + 1] for key in keys})
+    one = np.ones(1)
+    return Given(counts, {key: (ask[key[1] : key[1] + 1], one) for key in keys})
 
 
-def hiertcn(
-    bundle: Path, clicks: Clicks, vectors: np.ndarray, walk: Walk, bias: bool = True
-) -> Given:
-    """Returns a session model's embeddings of users, at the beginning of each day."""
+def with_hiertcn(
+    bundle: Path,
+    everything: Clicks,
+    kept: Clicks,
+    vectors: np.ndarray,
+    alpha: float,
+    walk: Walk,
+) -> dict[str, tuple[Given, int]]:
+    """Returns the rows of a session model: name -> (embeddings, e)."""
     from recjax.serve.session import open_states
-    from recjax.serve.session_days import daily_queries
 
     states = open_states(bundle)
     names = np.full(len(vectors), "", object)
-    with_row = clicks.row >= 0
-    names[clicks.row[with_row]] = clicks.article[with_row].astype(str)
-    place = {id: number for number, id in enumerate(states.item_ids)}
-    place = np.array([place.get(id, -1) for id in names])
+    with_row = everything.row >= 0
+    names[everything.row[with_row]] = everything.article[with_row].astype(str)
+    items, place = known_items(states, names)
     print(f"HierTCN knows {(place >= 0).mean():.3f} of the articles with vectors")
-    # The last number keeps articles that it does not know away.
-    items = np.full((len(vectors), states.vectors.shape[1] + 1), -1e9, np.float32)
-    items[:, :-1] = np.where(place[:, None] >= 0, states.vectors[place], 0)
-    if not bias:
-        items[:, -2] = 0
-    items[place >= 0, -1] = 0
-    columns = clicks.user, clicks.article.astype(str), clicks.time
-    found = daily_queries(states, *columns, walk.begin, walk.days)
-    ones = np.ones((1, 1), np.float32)
-    return Given(items, {key: np.hstack([q, ones]) for key, q in found.items()})
+    columns = everything.user, everything.article.astype(str), everything.time
+    single = one_query(states, items, *columns, walk)
+    ward, columns = Ward(alpha), (kept.user, kept.row, kept.time)
+    clusters = query_of_clusters(
+        states, items, place, *columns, lambda row: ward(vectors[row]), walk
+    )
+    without = items.copy()
+    without[:, -2] = 0
+    return {
+        "HierTCN, single": (single, 1),
+        "HierTCN without its biases": (replace(single, items=without), 1),
+        "HierTCN of each cluster": (clusters, 3),
+        "HierTCN of each cluster, without its biases": (
+            replace(clusters, items=without),
+            3,
+        ),
+    }
 
 
 def best(scores: dict) -> float:
@@ -222,11 +234,10 @@ def main() -> None:
     methods[f"PinnerSage, decay {picked['decay']:g}, chosen"] = (tuned, 3)
     methods["clicks of all, last day"] = (popularity(kept, len(vectors), walk), 1)
     if chosen.hiertcn:
-        all_of_them = clicks.of(np.isin(clicks.user, report_on))
-        given = hiertcn(chosen.hiertcn, all_of_them, vectors, walk)
-        methods["HierTCN, single"] = (given, 1)
-        given = hiertcn(chosen.hiertcn, all_of_them, vectors, walk, bias=False)
-        methods["HierTCN without its biases"] = (given, 1)
+        everything = clicks.of(np.isin(clicks.user, report_on))
+        methods |= with_hiertcn(
+            chosen.hiertcn, everything, own, vectors, picked["alpha"], walk
+        )
     figures = run(methods, report_on)
     print(f"\n{len(figures['last item']):,} users; lifts with 95 % of a bootstrap")
     print("\n## Table 1\n\n" + report(near, ["accuracy"], ["accuracy"]))

@@ -8,7 +8,7 @@ cosine with any embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,12 +54,12 @@ class Given:
     Attributes:
       items: its vectors of the items, float32 [N, D'], rows as in the evaluation; zero
         where it has none.
-      embedding: (user, day) -> unit vectors float32 [C, D']; users that it does not
-        know have none, and get nothing right.
+      embedding: (user, day) -> vectors float32 [C, D'] and their importance [C]; users
+        that it does not know have none, and get nothing right.
     """
 
     items: np.ndarray
-    embedding: Mapping[tuple[int, int], np.ndarray]
+    embedding: Mapping[tuple[int, int], tuple[np.ndarray, np.ndarray]]
 
     @cached_property
     def search(self) -> Callable:
@@ -69,6 +69,46 @@ class Given:
 
 Method = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | Given
 """(actions [m, D], ages in days [m]) -> embeddings [C, D], importance [C]; or Given."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of a user that has actions, and a history before it.
+
+    Attributes:
+      number: of the day, from 0.
+      now: unix seconds, its beginning.
+      past: places of the actions that count as history.
+      todo: places of the actions of the day.
+    """
+
+    number: int
+    now: float
+    past: slice
+    todo: slice
+
+
+def user_days(
+    user: np.ndarray, time: np.ndarray, walk: Walk
+) -> Iterator[tuple[int, list[Day]]]:
+    """Yields each user with the days to predict.
+
+    Args:
+      user: of each action, [E], in ascending order.
+      time: unix seconds, ascending within a user.
+      walk: how.
+    """
+    bounds = np.flatnonzero(np.diff(user, prepend=-1, append=-2))
+    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        days = []
+        for number in range(walk.days):
+            now = walk.begin + number * DAY
+            ends = [now - walk.window * DAY, now, now + DAY]
+            first, split, last = begin + np.searchsorted(time[begin:end], ends)
+            first = max(first, split - walk.most)
+            if first < split < last:
+                days.append(Day(number, now, slice(first, split), slice(split, last)))
+        yield int(user[begin]), days
 
 
 def evaluate(
@@ -93,40 +133,29 @@ def evaluate(
       time: unix seconds, ascending within a user.
       walk: how.
     """
-    bounds = np.flatnonzero(np.diff(user, prepend=-1, append=-2))
     known = _Kept(Exact(vectors))
     shown = [
         item[(time >= now) & (time < now + DAY)]
         for now in walk.begin + DAY * np.arange(walk.days)
     ]
     sums: dict[str, list] = {name: [] for name in methods}
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
-        one = int(user[begin])
+    for one, days in user_days(user, time, walk):
         draw = np.random.default_rng([walk.seed, one])
-        own = item[begin:end], time[begin:end]
         found = {name: np.zeros(len(METRICS)) for name in methods}
         actions = 0
-        for day in range(walk.days):
-            now = walk.begin + day * DAY
-            first, split, last = np.searchsorted(
-                own[1], [now - walk.window * DAY, now, now + DAY]
-            )
-            first = max(first, split - walk.most)
-            if first == split or split == last:
-                continue
-            past, ages = vectors[own[0][first:split]], (now - own[1][first:split]) / DAY
-            todo = own[0][split:last]
-            other = draw.choice(shown[day], walk.others * len(todo))
+        for day in days:
+            past, todo = vectors[item[day.past]], item[day.todo]
+            ages = (day.now - time[day.past]) / DAY
+            other = draw.choice(shown[day.number], walk.others * len(todo))
             seed = int(draw.integers(2**62))
             actions += len(todo)
             for name, (method, e) in methods.items():
                 space, search = vectors, known
                 if isinstance(method, Given):
                     space, search = method.items, method.search
-                    one_day = method.embedding.get((one, day))
-                    if one_day is None:
+                    embeddings = method.embedding.get((one, day.number))
+                    if embeddings is None:
                         continue
-                    embeddings = one_day, np.ones(len(one_day))
                 else:
                     embeddings = method(past, ages)
                 rng = np.random.default_rng(seed)

@@ -39,10 +39,24 @@ def test_a_trained_model_is_a_row_of_the_table(tmp_path, monkeypatch):
     # The catalogue holds an article more than the model knows.
     vectors = np.eye(row.max() + 2, dtype=np.float32)
     clicks = globo.Clicks(user, article, row, time.astype(float))
-    walk = Walk(begin=float(np.median(time)), days=3, total=5)
-    given = globo.hiertcn(bundle, clicks, vectors, walk)
-    assert (given.search(next(iter(given.embedding.values())), 5) <= row.max()).all()
-    methods = {"HierTCN": (given, 1), "last item": (LastItem(), 1)}
+    walk = Walk(begin=float(np.quantile(time, 0.2)), days=40, total=5)
+    kept = clicks.of(clicks.row >= 0)
+    rows = globo.with_hiertcn(bundle, clicks, kept, vectors, 1.0, walk)
+    assert [e for _, e in rows.values()] == [1, 1, 3, 3]
+    for given, _ in rows.values():
+        for query, weight in given.embedding.values():
+            assert len(query) == len(weight) and (weight > 0).all()
+            assert (given.search(query, 5) <= row.max()).all()
+    # With all of a history in one cluster, the cluster is the user.
+    (single, _), *_ = rows.values()
+    (whole, _) = globo.with_hiertcn(bundle, clicks, kept, vectors, 1e9, walk)[
+        "HierTCN of each cluster"
+    ]
+    for key, (query, _) in whole.embedding.items():
+        np.testing.assert_array_equal(query, single.embedding[key][0])
+    assert len(whole.embedding) > 10, "too little was compared"
+    methods = {**rows, "last item": (LastItem(), 1)}
     found = evaluate(methods, vectors, user, row, clicks.time, walk)
-    recall = found["HierTCN"][:, METRICS.index("recall")].mean()
-    assert 0 < recall <= 1
+    for name in rows:
+        recall = found[name][:, METRICS.index("recall")].mean()
+        assert 0 < recall <= 1

@@ -71,7 +71,8 @@ def test_the_future_is_not_seen():
 def test_another_models_embeddings_are_searched_in_their_own_space():
     # What the other model holds alike are items 0 and 2; it does not know item 3.
     theirs = np.array([[1, 0, 0], [0, 1, 0], [0.9, 0, 0], [0, 0, -9]], np.float32)
-    given = Given(theirs, {(0, 0): np.array([[1, 0, 1]], np.float32)})
+    asked = np.array([[1, 0, 1]], np.float32), np.ones(1)
+    given = Given(theirs, {(0, 0): asked})
     vectors = np.eye(4, dtype=np.float32)
     user, item = np.zeros(4, int), np.array([1, 0, 2, 3])
     time = np.array([0.0, DAY + 1, DAY + 2, DAY + 3])
