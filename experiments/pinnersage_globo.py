@@ -7,14 +7,14 @@ factorised). Articles that first appear later have none: clicks on these are lef
 and counted. Alpha, the threshold of complete linkage, k and the decay are chosen on
 users who are not reported.
 
-HierTCN's embedding of a user is a row of its own, from a bundle of a model that was
-trained on the clicks of the same first days:
+HierTCN's embedding of a user, and of each cluster, are rows of their own, from a bundle
+of a model that was trained on the clicks of the same first days:
 
     python experiments/pinnersage_globo.py --early early.parquet
     recjax data prepare sessions early.parquet --out globo_early --item-events 20 \
         --user-events 2 --longest 48
     recjax train experiments/hiertcn_globo.py \
-        --set data.source=globo_early --set steps=1000 --workdir r
+        --set data.source=globo_early --set steps=1000 --variant plain --workdir r
     recjax export r --to b
     python experiments/pinnersage_globo.py --hiertcn b
 """
