@@ -102,7 +102,6 @@ def experiment() -> Experiment:
             "pin_save/index": IndexRanking("test", "pin_save", size=5_000),
             "validation": CorpusRanking("validation", "pin_save", every=500),
         },
-        # TensorFlow has no word pieces.
         export=Bundle(corpus="product"),
     )
 

@@ -72,6 +72,8 @@ class Tcn(nn.Module):
       kernel: taps.
       convs: convolutions of a block: 2 in HierTCN's paper, 1 in its code.
       dropout: after each convolution.
+      gated: half of a convolution's channels gate the other half (Dauphin et al. 2017),
+        in place of a ReLU.
     """
 
     width: int = 128
@@ -79,6 +81,7 @@ class Tcn(nn.Module):
     kernel: int = 5
     convs: int = 2
     dropout: float = 0.0
+    gated: bool = False
 
     @property
     def receptive_field(self) -> int:
@@ -123,14 +126,18 @@ class Tcn(nn.Module):
             for conv in range(self.convs):
                 buffer = buffers[len(new)]
                 layer = CausalConv(
-                    self.width, self.kernel, 2**block, name=f"conv_{block}_{conv}"
+                    self.width * (1 + self.gated),
+                    self.kernel,
+                    2**block,
+                    name=f"conv_{block}_{conv}",
                 )
                 new.append(_newest(buffer, inner, filled))
-                inner = nn.relu(layer(inner, place, buffer))
+                inner = layer(inner, place, buffer)
+                inner = nn.glu(inner) if self.gated else nn.relu(inner)
                 inner = nn.Dropout(self.dropout, deterministic=not train)(inner)
             if x.shape[-1] != self.width:
                 x = nn.Dense(self.width, name=f"residual_{block}")(x)
-            x = nn.relu(x + inner)
+            x = x + inner if self.gated else nn.relu(x + inner)
         return x, tuple(new)
 
 

@@ -36,6 +36,22 @@ def test_convolution_of_sequences_end_to_end(kernel, dilation):
     np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_block_adds_its_convolution(gated):
+    x = np.random.default_rng(0).normal(size=(1, 7, 4)).astype(np.float32)
+    place, full = np.arange(7)[None], np.array([7])
+    tcn = Tcn(4, blocks=1, kernel=3, convs=1, gated=gated)
+    params = jax.jit(tcn.init)(jax.random.key(1), x, place, tcn.start(1, 4), full)
+    got, _ = jax.jit(tcn.apply)(params, x, place, tcn.start(1, 4), full)
+    weights = jax.device_get(params["params"])["conv_0_0"]
+    inner = naive(x[0], place[0], weights["kernel"], weights["bias"], 1)
+    if gated:
+        wanted = x[0] + inner[:, :4] / (1 + np.exp(-inner[:, 4:]))
+    else:
+        wanted = np.maximum(x[0] + np.maximum(inner, 0), 0)
+    np.testing.assert_allclose(got[0], wanted, atol=1e-5)
+
+
 def test_a_row_goes_on_where_the_one_before_ended():
     random = np.random.default_rng(0)
     x = random.normal(size=(2, 20, 3)).astype(np.float32)

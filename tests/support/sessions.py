@@ -28,6 +28,12 @@ ENCODERS = {
         hidden=8,
         skip=True,
     ),
+    "hiertcn_gated": HierTcn(
+        SessionStates(Gru(5)),
+        Tcn(6, 2, 3, 1, gated=True),
+        WIDTH,
+        skip=True,
+    ),
     "hiergru": HierGru(SessionStates(Gru(5, 2)), Gru(4, 2), WIDTH),
     "hrnn": Hrnn(WIDTH, state=5, layers=2),
     "gru": FlatGru(Gru(5, 2), WIDTH),
