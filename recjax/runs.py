@@ -130,20 +130,25 @@ def judge_run(
     k: int = 30,
     best: bool = False,
 ) -> None:
-    """Prints how a run does on judged triplets of images.
+    """Prints how a run, or what was exported of it, does on judged triplets of images.
 
     Args:
-      run: the run folder.
+      run: the run folder, or a bundle of an image model.
       triplets: CSV of query_image, positive_image, negative_image[, text_query].
       images: folder of the images.
       pools: CSV of text_query and image, for score-at-top-K.
       k: `K` of it.
       best: judge the best checkpoint.
     """
-    from recjax.evals.triplet_file import judge_triplets
+    from recjax.evals.triplet_file import RunEye, judge_triplets
+    from recjax.export import manifest
+    from recjax.serve.images import ImageRetriever
 
-    program, state = open_run(run, best)
-    print(judge_triplets(program, state, triplets, images, pools, k))
+    if (run / manifest.NAME).is_file():
+        eye = ImageRetriever.open(run)
+    else:
+        eye = RunEye(*open_run(run, best))
+    print(judge_triplets(eye, triplets, images, pools, k))
 
 
 def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:

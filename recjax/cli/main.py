@@ -114,7 +114,7 @@ def evaluate(
     With --triplets, prints similarity precision on your own judged triplets instead.
 
     Args:
-      run: run folder.
+      run: run folder; with --triplets, a bundle of an image model too.
       watch: go on, evaluating each new checkpoint as it appears.
       best: evaluate the best checkpoint instead of the newest.
       triplets: CSV of query_image, positive_image, negative_image[, text_query].

@@ -43,7 +43,7 @@ def image_report(
     """
     data = images_of(program)
     asked, held = data.table.of_split(split), data.table.of_split(against)
-    vectors = [embed_images(program, state, x, data.middles) for x in (asked, held)]
+    vectors = [embed_images(program, state, x, data.shown) for x in (asked, held)]
     found = gallery.nearest(*vectors, columns)
     labels = data.table.labels
     shared = (labels[held[found]] == labels[asked][:, None]).cumprod(2).sum(2)

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import set_mesh
 
 from recjax.data.images.source import ImagesData
+from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
 from recjax.metrics import gallery
 from recjax.metrics.gallery import Distances
@@ -18,8 +19,8 @@ from recjax.train.program import Program
 from recjax.train.state import State
 
 KS = (1, 2, 4, 8)
-Pixels = Callable[[Sequence[int]], np.ndarray]
-"""Positions -> uint8 [n, size, size, 3]."""
+Show = Callable[[Sequence[int]], HostBatch]
+"""Positions -> image uint8 [n, size, size, 3], and maps of it where they are kept."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class GalleryRanking:
         data = images_of(program)
 
         def embed(positions: np.ndarray) -> np.ndarray:
-            return embed_images(program, state, positions, data.middles, self.flip)
+            return embed_images(program, state, positions, data.shown, self.flip)
 
         return judge(data, self.split, self.gallery, embed, gallery.cosine, self.ks)
 
@@ -103,7 +104,7 @@ def embed_images(
     program: Program,
     state: State,
     positions: Sequence[int],
-    pixels: Pixels,
+    show: Show,
     flip: bool = False,
     block: int = 64,
 ) -> np.ndarray:
@@ -112,8 +113,8 @@ def embed_images(
     Args:
       program: the opened experiment.
       state: the trained state.
-      positions: what `pixels` takes, one an image.
-      pixels: decodes a block.
+      positions: what `show` takes, one an image.
+      show: reads a block.
       flip: take the mean with the mirror image.
       block: images at a time; memory does not grow with their number.
     """
@@ -121,18 +122,20 @@ def embed_images(
     run, out = program.embedders["image"], []
     with set_mesh(program.mesh):
 
-        def embed(images: np.ndarray) -> np.ndarray:
-            batch = put_batch({"image": images}, program.mesh)
-            vectors = run(state, batch)
+        def embed(batch: HostBatch) -> np.ndarray:
+            vectors = run(state, put_batch(batch, program.mesh))
             return np.asarray(jax.device_put(vectors, replicated(program.mesh)))
 
         for start in range(0, len(positions), block):
-            part = pixels(positions[start : start + block])
-            rows = len(part)
-            part = np.pad(part, ((0, block - rows), *((0, 0),) * 3))
+            rows = min(block, len(positions) - start)
+            part = {
+                name: np.pad(x, ((0, block - rows), *((0, 0),) * 3))
+                for name, x in show(positions[start : start + block]).items()
+            }
             vectors = embed(part)
             if flip:
-                vectors = vectors + embed(np.ascontiguousarray(part[:, :, ::-1]))
+                mirrored = np.ascontiguousarray(part["image"][:, :, ::-1])
+                vectors = vectors + embed({"image": mirrored})
             out.append(vectors[:rows].astype(np.float32))
     vectors = np.concatenate(out)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -6,13 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from recjax.data.images.decode import BadImageError
+from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
-from recjax.evals.images import embed_images, images_of
+from recjax.evals.images import Show, embed_images, images_of
 from recjax.metrics.similarity import Precision, score_at_top, similarity_precision
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -57,9 +59,46 @@ class TripletFigures:
         return "\n".join(lines)
 
 
+class Eye(Protocol):
+    """From bytes of image files to embeddings."""
+
+    def pixels(self, data: bytes) -> np.ndarray:
+        """Decodes an image as the model sees it, uint8 [size, size, 3].
+
+        Raises:
+          BadImageError: it cannot be decoded.
+        """
+        ...
+
+    def embed(self, names: Sequence[str], show: Show) -> np.ndarray:
+        """Returns vectors of length 1 [n, D] of what `show` reads block by block."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunEye:
+    """The eye of a trained run.
+
+    Attributes:
+      program: the opened experiment.
+      state: the trained state.
+    """
+
+    program: Program
+    state: State
+
+    def pixels(self, data: bytes) -> np.ndarray:
+        """See `Eye`."""
+        settings = images_of(self.program).settings
+        return settings.middle(data, settings.size)
+
+    def embed(self, names: Sequence[str], show: Show) -> np.ndarray:
+        """See `Eye`."""
+        return embed_images(self.program, self.state, names, show)
+
+
 def judge_triplets(
-    program: Program,
-    state: State,
+    eye: Eye,
     triplets: Path,
     images: Path,
     pools: Path | None = None,
@@ -68,8 +107,7 @@ def judge_triplets(
     """Embeds each image once and compares distances.
 
     Args:
-      program: the opened experiment.
-      state: the trained state.
+      eye: of a run or of a bundle.
       triplets: CSV with query_image, positive_image, negative_image and, for pools,
         text_query; paths below `images`.
       images: folder of the images.
@@ -79,7 +117,6 @@ def judge_triplets(
     Raises:
       UserError: a file, column or image is missing, or every triplet is left out.
     """
-    data = images_of(program)
     rows = _read(triplets, COLUMNS if pools is None else (*COLUMNS, "text_query"))
     pool = None if pools is None else _read(pools, ("text_query", "image"))
     named = [rows[c] for c in COLUMNS] + ([] if pool is None else [pool["image"]])
@@ -87,17 +124,14 @@ def judge_triplets(
     _all_there(names, images, triplets if pool is None else pools)
     good, bad = [], {}
 
-    def decoded(block: Sequence[str]) -> np.ndarray:
-        return np.stack([pixels_of(name) for name in block])
-
-    def pixels_of(name: str) -> np.ndarray:
-        raw = (images / name).read_bytes()
-        return data.settings.middle(raw, data.settings.size)
+    def show(block: Sequence[str]) -> HostBatch:
+        pixels = [eye.pixels((images / name).read_bytes()) for name in block]
+        return {"image": np.stack(pixels)}
 
     for name in names:
         # Decoded twice: to hold all pixels would take memory with their number.
         try:
-            pixels_of(name)
+            eye.pixels((images / name).read_bytes())
             good.append(name)
         except BadImageError as error:
             bad[name] = str(error)
@@ -105,7 +139,7 @@ def judge_triplets(
     used = [i for i in range(len(rows)) if all(rows[c][i] in place for c in COLUMNS)]
     if not used:
         raise UserError(f"{triplets}: no triplet is left; {len(bad)} images are bad")
-    vectors = embed_images(program, state, good, decoded)
+    vectors = eye.embed(good, show)
     q, p, n = (np.array([place[rows[c][i]] for i in used]) for c in COLUMNS)
     near, far = (((vectors[q] - vectors[x]) ** 2).sum(1) for x in (p, n))
     score = None

@@ -24,6 +24,7 @@ from recjax.outputs import Graded
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
 
 SIDE = "image"
+MAPS = "maps"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Multiscale:
         triplets = images.shape[0]
         flat, maps = (
             x if x is None else x.reshape(triplets * 3, *x.shape[2:])
-            for x in (images, batch.get("maps"))
+            for x in (images, batch.get(MAPS))
         )
         vector = self._embed(params, flat, key, maps).reshape(triplets, 3, -1)
         logits = tuple(
@@ -145,7 +146,7 @@ class Multiscale:
     ) -> Float[Array, "B D"]:
         """Embeds images, without randomness."""
         del rows, side
-        return self._embed(params, features[SIDE], None)
+        return self._embed(params, features[SIDE], None, features.get(MAPS))
 
     def _embed(
         self,

@@ -13,7 +13,7 @@ from recjax.errors import UserError
 from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
 from recjax.evals.image_report import image_report
 from recjax.evals.images import GalleryRanking, embed_images
-from recjax.evals.triplet_file import judge_triplets
+from recjax.evals.triplet_file import RunEye, judge_triplets
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale
@@ -70,7 +70,7 @@ def test_figures_are_those_of_a_whole_sort(trained):
     got = GalleryRanking("test").run(made, state)
     table = made.dataset.table
     asked, held = table.of_split("test"), table.of_split("train")
-    x, y = (embed_images(made, state, p, made.dataset.middles) for p in (asked, held))
+    x, y = (embed_images(made, state, p, made.dataset.shown) for p in (asked, held))
     best = (x @ y.T).argmax(1)
     for level, name in enumerate(table.levels):
         right = table.labels[asked, level] == table.labels[held[best], level]
@@ -82,7 +82,7 @@ def test_blocks_do_not_change_vectors(trained):
     made, state, _ = trained
     at = made.dataset.training[:7]
     one, two = (
-        embed_images(made, state, at, made.dataset.middles, block=b) for b in (3, 64)
+        embed_images(made, state, at, made.dataset.shown, block=b) for b in (3, 64)
     )
     np.testing.assert_allclose(one, two, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, rtol=1e-5)
@@ -92,10 +92,11 @@ def test_mirror_images_embed_alike_with_flip(trained):
     made, state, _ = trained
 
     def mirrored(positions):
-        return np.ascontiguousarray(made.dataset.middles(positions)[:, :, ::-1])
+        image = made.dataset.shown(positions)["image"]
+        return {"image": np.ascontiguousarray(image[:, :, ::-1])}
 
     at = made.dataset.training[:4]
-    one = embed_images(made, state, at, made.dataset.middles, flip=True)
+    one = embed_images(made, state, at, made.dataset.shown, flip=True)
     two = embed_images(made, state, at, mirrored, flip=True)
     np.testing.assert_allclose(one, two, atol=1e-5)
 
@@ -136,11 +137,11 @@ def files(folder, lines, header="query_image,positive_image,negative_image"):
 def test_triplets_of_a_file(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,6/0.png,1/1.png"])
-    got = judge_triplets(made, state, path, tmp_path)
+    got = judge_triplets(RunEye(made, state), path, tmp_path)
     table = made.dataset.table
     at = [table.names.index(n) for n in ("0/0.png", "0/1.png", "7/0.png")]
     at += [table.names.index(n) for n in ("1/0.png", "6/0.png", "1/1.png")]
-    v = embed_images(made, state, at, made.dataset.middles)
+    v = embed_images(made, state, at, made.dataset.shown)
     d = ((v[[0, 0, 3, 3]] - v[[1, 2, 4, 5]]) ** 2).sum(1)
     want = np.mean([d[0] < d[1], d[2] < d[3]])
     assert got.precision.value == pytest.approx(want)
@@ -153,7 +154,7 @@ def test_pools_add_the_score(trained, tmp_path):
     path = files(tmp_path, ["0/0.png,0/0.png,7/0.png,a"], header)
     pools = tmp_path / "pools.csv"
     pools.write_text("text_query,image\na,0/0.png\na,7/0.png\na,3/2.png\n")
-    got = judge_triplets(made, state, path, tmp_path, pools, k=2)
+    got = judge_triplets(RunEye(made, state), path, tmp_path, pools, k=2)
     # The query itself is not in its ranking, so it stands behind 7/0.png.
     assert got.score == -1 and "score-at-top-2: -1" in str(got)
 
@@ -162,7 +163,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,1/1.png,7/1.png"])
     (tmp_path / "7" / "1.png").write_bytes(b"broken")
-    got = judge_triplets(made, state, path, tmp_path)
+    got = judge_triplets(RunEye(made, state), path, tmp_path)
     assert got.precision.triplets == 1
     assert "1 triplets left out" in str(got) and "7/1.png: not an image" in str(got)
 
@@ -179,7 +180,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
 def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
     path = files(tmp_path, lines, **({"header": header} if header else {}))
     with pytest.raises(UserError, match=said):
-        judge_triplets(trained[0], trained[1], path, tmp_path)
+        judge_triplets(RunEye(*trained[:2]), path, tmp_path)
 
 
 def test_the_page_of_pictures(trained):

@@ -199,6 +199,12 @@ def test_kept_maps_train_as_the_images_do():
             np.testing.assert_allclose(one, other, atol=0.02 * scale)
             assert scale > 0
     assert not any(np.any(x) for x in jax.tree.leaves(got["branch"]["block_11"]))
+    shown = {name: kept[name][:, 0] for name in ("image", "maps")}
+    got, want = (
+        model.embed(params, {}, "image", features)
+        for features in (shown, {"image": shown["image"]})
+    )
+    np.testing.assert_allclose(got, want, atol=2e-3)
 
 
 def test_maps_of_other_parts_are_refused():

@@ -19,7 +19,7 @@ def grouped(x, kernel, stride):
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("side", [1, 3, 5])
-@pytest.mark.parametrize("shape", [(7, 7), (8, 5), (1, 2)])
+@pytest.mark.parametrize("shape", [(7, 7), (8, 5), (1, 2), (9, 8)])
 def test_values_and_gradients_are_those_of_a_grouped_convolution(stride, side, shape):
     generator = np.random.default_rng(0)
     x = jnp.asarray(generator.normal(size=(2, *shape, 3)), jnp.float32)

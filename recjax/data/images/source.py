@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -40,7 +40,8 @@ class Images:
       middle: what evaluation sees of an image.
       split: images that train the model.
       views: train on so many variations of each image, kept with the maps of the
-        model's frozen parts; None varies an image anew whenever it is drawn.
+        model's frozen parts, and evaluate on such maps; None varies an image anew
+        whenever it is drawn.
     """
 
     source: str
@@ -162,21 +163,36 @@ class ImagesData:
     @cached_property
     def _kept(self) -> KeptViews:
         """The views of the training images; runs of any seed share them."""
-        settings, images = self.settings, self.training
-        some = images[:: max(len(images) // 64, 1)]
-        key = [
-            *(f"{self.table.names[i]}" for i in images),
-            *(str(zlib.crc32(self.table.read(int(i)))) for i in some),
-            f"{settings.size} {settings.augment} {settings.views.count}",
-            settings.views.trunk.trunk,
-        ]
-        count = settings.views.count
+        images, count = self.training, self.settings.views.count
 
         def view(number: int) -> np.ndarray:
             return self._varied(images[number // count], "view", number, seed=0)
 
-        folder, total = folder_of(key), count * len(images)
-        return open_views(folder, total, view, settings.views.trunk)
+        drawn = f"{self.settings.augment} {count}"
+        return self._keep(images, drawn, count * len(images), view)
+
+    @cached_property
+    def _middles(self) -> KeptViews:
+        """What evaluation sees of all images, by position."""
+        images = np.arange(len(self.table))
+
+        def view(number: int) -> np.ndarray:
+            return self._decoded_middle(number, self.settings.size)
+
+        return self._keep(images, f"{self.settings.middle}", len(images), view)
+
+    def _keep(
+        self, images: np.ndarray, drawn: str, total: int, view: Callable
+    ) -> KeptViews:
+        some = images[:: max(len(images) // 64, 1)]
+        trunk = self.settings.views.trunk
+        key = [
+            *(f"{self.table.names[i]}" for i in images),
+            *(str(zlib.crc32(self.table.read(int(i)))) for i in some),
+            f"{self.settings.size} {drawn}",
+            trunk.trunk,
+        ]
+        return open_views(folder_of(key), total, view, trunk)
 
     def _views_of(self, places: np.ndarray, streams: np.ndarray) -> HostBatch:
         """Returns pixels and maps of a view of each image."""
@@ -200,11 +216,20 @@ class ImagesData:
 
     def middles(self, positions: Sequence[int], size: int | None = None) -> np.ndarray:
         """Decodes what evaluation sees of images, uint8 [n, size, size, 3]."""
-        size, middle = size or self.settings.size, self.settings.middle
+        size = size or self.settings.size
         if not len(positions):
             return np.zeros((0, size, size, 3), np.uint8)
-        made = [self._decoded(i, lambda data: middle(data, size)) for i in positions]
-        return np.stack(made)
+        return np.stack([self._decoded_middle(i, size) for i in positions])
+
+    def shown(self, positions: Sequence[int]) -> HostBatch:
+        """Returns what evaluation gives the model of images: image, perhaps maps."""
+        if self.settings.views is None:
+            return {"image": self.middles(positions)}
+        kept, places = self._middles, np.asarray(positions, np.int64)
+        return {"image": kept.pixels[places], "maps": kept.maps[places]}
+
+    def _decoded_middle(self, position: int, size: int) -> np.ndarray:
+        return self._decoded(position, lambda d: self.settings.middle(d, size))
 
     def _decoded(self, position: int, make: Any) -> np.ndarray:
         try:

@@ -107,3 +107,12 @@ def test_a_disk_without_room(cache, monkeypatch):
         batch(opened())
     with pytest.raises(ValueError, match="count = 0: keep at least one"):
         Views(Halved(), 0)
+
+
+def test_evaluation_is_shown_the_same_pixels_with_their_maps(cache):
+    kept, anew = opened(), opened(views=None)
+    some = kept.table.of_split("test")[::-1]
+    shown = kept.shown(some)
+    np.testing.assert_array_equal(shown["image"], anew.shown(some)["image"])
+    np.testing.assert_array_equal(shown["maps"], shown["image"][:, ::2, ::2])
+    assert set(anew.shown(some)) == {"image"}

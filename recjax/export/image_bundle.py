@@ -1,0 +1,119 @@
+"""A bundle of an image model: pixels -> embeddings, and the gallery's own.
+
+vectors.npy          embeddings of the gallery f32[N, D]
+images.jsonl         name and class of each level, in the order of the vectors
+image.jaxexport.npz  image uint8[B, size, size, 3] -> f32[B, D]; cpu, cuda, tpu
+image.json           how a photograph becomes these pixels
+saved_model/         the same function, for TensorFlow
+manifest.json        hashes, versions, sizes, and what the checks measured
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recjax.errors import UserError
+from recjax.evals.images import embed_images, images_of
+from recjax.export import image_saved_model, jax_export, manifest
+from recjax.export.towers import held, tower_function
+from recjax.train.program import Program
+from recjax.train.state import State
+
+SIDE = "image"
+FUNCTION, PIXELS, IMAGES = "image.jaxexport.npz", "image.json", "images.jsonl"
+
+
+@dataclass(frozen=True)
+class ImageBundle:
+    """What an experiment says of its bundle.
+
+    Attributes:
+      gallery: split whose images are in it.
+      saved_model: write a SavedModel (needs TensorFlow).
+      check_images: images that are embedded live and from the bundle.
+      tolerance: largest difference of a number of an embedding.
+    """
+
+    gallery: str = "train"
+    saved_model: bool = True
+    check_images: int = 32
+    tolerance: float = 1e-4
+
+    def write(self, program: Program, state: State, folder: Path) -> str:
+        """Writes a bundle, loads it back, compares it, and says what was measured.
+
+        Raises:
+          UserError: the data holds no images, a package is missing, or the bundle does
+            not do what the live model does.
+          OSError: the folder cannot be written.
+        """
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            facts = self._write(program, state, partial)
+            info = {
+                "experiment": program.experiment.name,
+                "step": int(state.step),
+                "check": facts,
+            }
+            manifest.write(partial, info)
+            manifest.verify(partial)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
+        return "\n".join(lines)
+
+    def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
+        model, data = program.experiment.model, images_of(program)
+        table, gallery = data.table, data.table.of_split(self.gallery)
+        vectors = embed_images(program, state, gallery, data.shown)
+        np.save(folder / "vectors.npy", vectors)
+        with (folder / IMAGES).open("w") as file:
+            for i in gallery:
+                classes = {
+                    level: names[number]
+                    for level, names, number in zip(
+                        table.levels, table.classes, table.labels[i], strict=True
+                    )
+                }
+                line = {"name": table.names[i], "classes": classes}
+                file.write(json.dumps(line) + "\n")
+        size = data.settings.size
+        pixels = {"size": size, "middle": data.settings.middle.share}
+        (folder / PIXELS).write_text(json.dumps(pixels) + "\n")
+        blank = {SIDE: np.zeros((1, size, size, 3), np.uint8)}
+        kept = held(model, state, {SIDE: blank})
+        function = tower_function(model, SIDE)
+        jax_export.save(folder / FUNCTION, function, kept, blank)
+        if self.saved_model:
+            image_saved_model.write(folder / "saved_model", function, kept, size)
+        return self._check(program, state, gallery, folder)
+
+    def _check(
+        self, program: Program, state: State, gallery: np.ndarray, folder: Path
+    ) -> dict[str, Any]:
+        """Embeds some images live and by what was written."""
+        data, some = images_of(program), gallery[: self.check_images]
+        pixels = {SIDE: data.middles(some)}
+        live = embed_images(program, state, some, lambda at: {SIDE: data.middles(at)})
+        saved = {"jax_export": jax_export.load(folder / FUNCTION)}
+        if self.saved_model:
+            saved["saved_model"] = image_saved_model.load(folder / "saved_model")
+        facts: dict[str, Any] = {"images": len(gallery), "width": live.shape[1]}
+        for name, function in saved.items():
+            apart = float(np.abs(np.asarray(function(pixels)) - live).max())
+            facts[f"{name}_difference"] = apart
+            if not apart <= self.tolerance:
+                raise UserError(
+                    f"bundle check: embeddings by {name} differ by {apart}, over "
+                    f"{self.tolerance}"
+                )
+        return facts
