@@ -74,7 +74,7 @@ class ImageBundle:
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
         model, data = program.experiment.model, images_of(program)
         table, gallery = data.table, data.table.of_split(self.gallery)
-        vectors = embed_images(program, state, gallery, data.shown)
+        vectors = _embedded(program, state, gallery)
         np.save(folder / "vectors.npy", vectors)
         with (folder / IMAGES).open("w") as file:
             for i in gallery:
@@ -103,7 +103,7 @@ class ImageBundle:
         """Embeds some images live and by what was written."""
         data, some = images_of(program), gallery[: self.check_images]
         pixels = {SIDE: data.middles(some)}
-        live = embed_images(program, state, some, lambda at: {SIDE: data.middles(at)})
+        live = _embedded(program, state, some)
         saved = {"jax_export": jax_export.load(folder / FUNCTION)}
         if self.saved_model:
             saved["saved_model"] = image_saved_model.load(folder / "saved_model")
@@ -117,3 +117,9 @@ class ImageBundle:
                     f"{self.tolerance}"
                 )
         return facts
+
+
+def _embedded(program: Program, state: State, images: np.ndarray) -> np.ndarray:
+    """Embeds images from their pixels: kept maps are of half precision."""
+    data = images_of(program)
+    return embed_images(program, state, images, lambda at: {SIDE: data.middles(at)})

@@ -38,6 +38,10 @@ class Multiscale:
       dropout: rate on the joined vector before the embedding.
       classes: classes of each level of labels, for losses that classify: their logits
         are cosines of the embedding and a vector a class. Serving needs them not.
+      kept: share of squared distances that the branch gives as it was before training,
+        scaled to length 1 and joined behind the embedding when images are embedded. It
+        knows kinds of images that this training never shows. Its parameters, `start`,
+        need the rule `Frozen()`.
     """
 
     branch: Branch
@@ -45,6 +49,18 @@ class Multiscale:
     width: int = 4096
     dropout: float = 0.0
     classes: tuple[int, ...] = ()
+    kept: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Checks the share that is kept.
+
+        Raises:
+          ValueError: it is no share, or the branch has no start to keep.
+        """
+        if not 0 <= self.kept < 1:
+            raise ValueError(f"kept = {self.kept}: must be a share from 0 to below 1")
+        if self.kept and getattr(self.branch, "weights", None) is None:
+            raise ValueError(f"kept = {self.kept}: the branch starts from no weights")
 
     def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
         """Returns no tables.
@@ -104,6 +120,10 @@ class Multiscale:
             params[f"classes_{i}"] = {
                 "kernel": jax.random.normal(own, (self.width, count))
             }
+        if self.kept:
+            start = self.branch.trained(params["branch"])
+            # A copy: a step takes over the buffers of what it is given.
+            params["start"] = jax.tree.map(jnp.copy, start)
         return params, {}
 
     def apply(
@@ -144,9 +164,18 @@ class Multiscale:
         side: str,
         features: Batch,
     ) -> Float[Array, "B D"]:
-        """Embeds images, without randomness."""
+        """Embeds images, without randomness; `D` is more than `width` with `kept`."""
         del rows, side
-        return self._embed(params, features[SIDE], None, features.get(MAPS))
+        images, maps = features[SIDE], features.get(MAPS)
+        if not self.kept:
+            return self._embed(params, images, None, maps)
+        x = _scaled(images)
+        if maps is None:
+            maps = self.branch.front(params["branch"], x)
+        learned = self._embed(params, images, None, maps)
+        start = cnn.unit(self.branch.apply(params["start"], x, None, maps))
+        parts = (1 - self.kept) ** 0.5 * learned, self.kept**0.5 * start
+        return jnp.concatenate(parts, -1)
 
     def _embed(
         self,
@@ -155,7 +184,7 @@ class Multiscale:
         key: PRNGKey | None,
         maps: Array | None = None,
     ) -> Float[Array, "B D"]:
-        x = images.astype(jnp.float32) / 127.5 - 1
+        x = _scaled(images)
 
         def own(name: str) -> PRNGKey | None:
             return None if key is None else rng.stream(key, name)
@@ -169,3 +198,7 @@ class Multiscale:
             parts.append(cnn.unit(jnp.concatenate(low, -1)))
         joined = cnn.dropout(own("dropout"), jnp.concatenate(parts, -1), self.dropout)
         return cnn.unit(cnn.dense(params["embedding"], joined))
+
+
+def _scaled(images: Array) -> Array:
+    return images.astype(jnp.float32) / 127.5 - 1

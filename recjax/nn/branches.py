@@ -134,6 +134,20 @@ class EfficientNetLite0:
         given = {k: v for k, v in self.weights.load().items() if k in names}
         return jax.tree.map(jnp.asarray, given)
 
+    def trained(self, params: Mapping[str, Params]) -> Params:
+        """Returns the parameters behind the frozen parts."""
+        return {name: params[name] for _, name in efficientnet.names(self.frozen)}
+
+    def front(
+        self, params: Mapping[str, Params], images: Float[Array, "B height width 3"]
+    ) -> Float[Array, "B h w C"]:
+        """Returns what the frozen parts make of pixels of about -1 to 1."""
+        x = _scaled(images)
+        if not self.frozen:
+            return x
+        kept = jax.lax.stop_gradient(dict(params))
+        return jax.lax.stop_gradient(_frozen(kept, x, self.frozen))
+
     def apply(
         self,
         params: Mapping[str, Params],
@@ -149,13 +163,7 @@ class EfficientNetLite0:
           key: of dropout.
           maps: what the frozen parts make of the images, if that is known.
         """
-        if maps is not None:
-            x = maps.astype(jnp.float32)
-        elif self.frozen:
-            kept = jax.lax.stop_gradient(dict(params))
-            x = jax.lax.stop_gradient(_frozen(kept, _scaled(images), self.frozen))
-        else:
-            x = _scaled(images)
+        x = self.front(params, images) if maps is None else maps.astype(jnp.float32)
         x = efficientnet.apply(params, x, self.frozen)
         own = None if key is None else rng.stream(key, "dropout")
         return cnn.dropout(own, efficientnet.pool(x), self.dropout)

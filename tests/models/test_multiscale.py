@@ -215,3 +215,43 @@ def test_maps_of_other_parts_are_refused():
     for other in (replace(branch, frozen=0), replace(branch, weights=None)):
         with pytest.raises(ValueError, match="frozen parts that start from weights"):
             other.maps(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
+    branch = EfficientNetLite0(32, Noise(), frozen=16, dropout=0.0)
+    plain, share = batch(size=32), 0.25
+    model = Multiscale(branch, low=SMALL, width=8, kept=share)
+    params, _ = model.init(jax.random.key(0), {}, plain)
+    moved = {
+        **params["branch"],
+        "head": jax.tree.map(jnp.sin, params["branch"]["head"]),
+    }
+    params = {**params, "branch": moved}
+    images = plain["image"][:, 0]
+
+    def embed(model, features):
+        return jax.jit(lambda p, f: model.embed(p, {}, "image", f))(params, features)
+
+    got = embed(model, {"image": images})
+    learned = embed(replace(model, kept=0.0), {"image": images})
+    whole = EfficientNetLite0(32, Noise(), frozen=18, dropout=0.0)
+    start = jax.jit(whole.apply)(Noise().load(), images / 127.5 - 1.0)
+    start = start / np.linalg.norm(start, axis=1, keepdims=True)
+
+    def distance(x):
+        return np.square(x[:, None] - x[None]).sum(-1)
+
+    assert got.shape == (len(images), 8 + 1280)
+    np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, rtol=1e-5)
+    want = (1 - share) * distance(learned) + share * distance(start)
+    np.testing.assert_allclose(distance(got), want, atol=1e-5)
+    shown = {"image": images, "maps": branch.maps(images)}
+    np.testing.assert_allclose(embed(model, shown), got, atol=2e-3)
+
+
+def test_a_share_that_cannot_be_kept_is_refused():
+    with pytest.raises(ValueError, match="kept = 1.0: must be a share"):
+        Multiscale(EfficientNetLite0(32, Noise()), kept=1.0)
+    with pytest.raises(ValueError, match="the branch starts from no weights"):
+        Multiscale(AlexNet(), kept=0.5)
