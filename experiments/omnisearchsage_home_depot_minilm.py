@@ -25,7 +25,7 @@ from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad, WarmupCosine
 from recjax.pretrained.warm_start import Bert
 
-LEARNED, EXACT = 512, 1_024
+LEARNED, EXACT = 512, 2_048
 SHARE = 0.5
 """How much the exact score counts, where the learned one counts 1."""
 MINILM = "minilm_l6"
@@ -37,11 +37,11 @@ def experiment() -> Experiment:
     return Experiment(
         name="omnisearchsage_home_depot_minilm",
         seed=0,
-        steps=3_000,
+        steps=1_500,
         data=Search(
             "home_depot",
-            batch_size=512,
-            negatives=512,
+            batch_size=1_024,
+            negatives=0,
             ngrams=NGrams(
                 100_000,
                 200_000,
@@ -87,11 +87,11 @@ def experiment() -> Experiment:
             },
             temperature=0.2,
         ),
-        losses={"softmax": SampledSoftmax(random=True)},
+        losses={"softmax": SampledSoftmax()},
         optimizer=Optimizer(
             rules={
-                "tables/importance": RowwiseAdagrad(0.02),
-                "tables/.*": RowwiseAdagrad(0.0075),
+                "tables/importance": RowwiseAdagrad(0.1),
+                "tables/.*": RowwiseAdagrad(0.02),
                 ".*_fixed/.*": Frozen(),
                 ".*": Adam(1e-3),
             },
@@ -128,7 +128,6 @@ def tiny() -> Experiment:
     data = replace(
         full.data,
         batch_size=64,
-        negatives=64,
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
         query_length=16,
         title_length=32,
