@@ -17,8 +17,9 @@ import numpy as np
 
 from recjax.typing import Array, Float
 
-SMALL = 64
-"""Places of a map up to which it is multiplied by a matrix."""
+SMALL, MANY = 64, 16
+"""Places of a map up to which, and maps from which on, a matrix multiplies them: for
+fewer maps it would take longer to make than to use."""
 
 
 def depthwise(
@@ -33,7 +34,9 @@ def depthwise(
       kernel: one kernel a channel.
       stride: step in both directions.
     """
-    if stride == 1 and x.shape[1] * x.shape[2] <= SMALL:
+    # An exported function's batch has no size yet.
+    many = isinstance(x.shape[0], int) and x.shape[0] >= MANY
+    if many and stride == 1 and x.shape[1] * x.shape[2] <= SMALL:
         return _by_matrix(x, kernel)
     return _by_places(x, kernel, stride)
 

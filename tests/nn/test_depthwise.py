@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recjax.nn.depthwise import depthwise
+from recjax.nn.depthwise import MANY, depthwise
 
 
 def grouped(x, kernel, stride):
@@ -19,10 +19,13 @@ def grouped(x, kernel, stride):
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("side", [1, 3, 5])
+@pytest.mark.parametrize("count", [2, MANY])
 @pytest.mark.parametrize("shape", [(7, 7), (8, 5), (1, 2), (9, 8)])
-def test_values_and_gradients_are_those_of_a_grouped_convolution(stride, side, shape):
+def test_values_and_gradients_are_those_of_a_grouped_convolution(
+    stride, side, shape, count
+):
     generator = np.random.default_rng(0)
-    x = jnp.asarray(generator.normal(size=(2, *shape, 3)), jnp.float32)
+    x = jnp.asarray(generator.normal(size=(count, *shape, 3)), jnp.float32)
     kernel = jnp.asarray(generator.normal(size=(side, side, 3)), jnp.float32)
     want, back = jax.vjp(lambda x, k: grouped(x, k, stride), x, kernel)
     got, own_back = jax.vjp(lambda x, k: depthwise(x, k, stride), x, kernel)
