@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,9 @@ from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus
 from recjax.errors import UserError, nearest
 from recjax.evals.corpus import embed_all
-from recjax.export import jax_export, manifest, saved_model, scann_index, towers
+from recjax.export import jax_export, saved_model, scann_index, towers
 from recjax.export.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
+from recjax.export.whole import write_whole
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -73,28 +73,15 @@ def write_bundle(program: Program, state: State, folder: Path) -> str:
     if spec is None:
         raise UserError(f"experiment {program.experiment.name!r} has export=None")
     corpus = _corpus(program)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+
+    def fill(partial: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         vectors = embed_all(program, state, corpus.side, corpus.features)
         _write(program, state, spec, vectors, partial)
         facts = _check(program, state, spec, vectors, partial)
-        info = {
-            "experiment": program.experiment.name,
-            "step": int(state.step),
-            "corpus": spec.corpus,
-            "items": len(vectors),
-            "width": vectors.shape[1],
-            "check": facts,
-        }
-        manifest.write(partial, info)
-        manifest.verify(partial)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
-    return "\n".join(lines)
+        items, width = vectors.shape
+        return facts, {"corpus": spec.corpus, "items": items, "width": width}
+
+    return write_whole(program, state, folder, fill)
 
 
 def _write(

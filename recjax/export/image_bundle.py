@@ -11,7 +11,6 @@ manifest.json        hashes, versions, sizes, and what the checks measured
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ import numpy as np
 
 from recjax.errors import UserError
 from recjax.evals.images import embed_images, images_of
-from recjax.export import image_saved_model, jax_export, manifest
+from recjax.export import image_saved_model, jax_export
 from recjax.export.towers import held, tower_function
+from recjax.export.whole import write_whole
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -53,23 +53,9 @@ class ImageBundle:
             not do what the live model does.
           OSError: the folder cannot be written.
         """
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            partial.mkdir(parents=True)
-            facts = self._write(program, state, partial)
-            info = {
-                "experiment": program.experiment.name,
-                "step": int(state.step),
-                "check": facts,
-            }
-            manifest.write(partial, info)
-            manifest.verify(partial)
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
-        return "\n".join(lines)
+        return write_whole(
+            program, state, folder, lambda at: (self._write(program, state, at), {})
+        )
 
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
         model, data = program.experiment.model, images_of(program)

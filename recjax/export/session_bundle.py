@@ -13,7 +13,6 @@ manifest.json       hashes, versions, sizes, and what the checks measured
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 from recjax.errors import UserError
 from recjax.evals.corpus import embed_all
 from recjax.evals.session_cheap import session_data
-from recjax.export import jax_export, manifest, session_saved_model
+from recjax.export import jax_export, session_saved_model
 from recjax.export.session_pairs import write_pairs
 from recjax.export.session_step import (
     empty_memory,
@@ -31,6 +30,7 @@ from recjax.export.session_step import (
     step_arrays,
     step_function,
 )
+from recjax.export.whole import write_whole
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -58,31 +58,12 @@ class SessionBundle:
         """Writes a bundle, loads it back, compares it, and says what was measured.
 
         Raises:
-          UserError: a package is missing, the folder cannot be written, or the bundle
-            does not do what the live model does.
+          UserError: a package is missing, or the bundle does not do what the live model
+            does.
+          OSError: the folder cannot be written.
         """
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
-            partial.mkdir(parents=True)
-            facts = self._write(program, state, partial)
-            info = {
-                "experiment": program.experiment.name,
-                "step": int(state.step),
-                "check": facts,
-            }
-            manifest.write(partial, info)
-            manifest.verify(partial)
-            partial.rename(folder)
-        except OSError as error:
-            raise UserError(
-                f"cannot write the bundle {folder}: {error}; free space, or choose "
-                "another folder with --to"
-            ) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        return "\n".join(
-            [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
+        return write_whole(
+            program, state, folder, lambda at: (self._write(program, state, at), {})
         )
 
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
