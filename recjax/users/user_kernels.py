@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from recjax.users.compiled import forget_stale
 from recjax.users.distances import (
     FAST,
     SUMS,
@@ -190,3 +191,6 @@ def cluster_range(
         for i in range(m):
             importance[a + label[a + i]] += np.exp(-decay * age[a + i])
     return -1
+
+
+forget_stale(grow)
