@@ -113,7 +113,7 @@ def tiny() -> Experiment:
         data=replace(
             full.data,
             size=64,
-            batch_size=16,
+            batch_size=8,
             augment=Augment(flip=0.0),
             views=None,
         ),

@@ -136,7 +136,7 @@ def test_names_and_sizes(name):
     full, tiny = load(name), load(name, tiny=True)
     assert (full.name, tiny.name) == (name, f"{name}_tiny")
     assert tiny.steps <= 50 < full.steps
-    assert tiny.data.batch_size <= full.data.batch_size
+    assert tiny.data.batch_size < full.data.batch_size
     assert set(tiny.evals) <= set(full.evals)
     assert any(e.trained for e in full.evals.values())
     for evaluation in full.evals.values():
