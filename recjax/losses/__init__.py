@@ -1,6 +1,6 @@
 """Losses: from a model's outputs to one value and one weight an example."""
 
-from recjax.losses.base import Loss, LossValue
+from recjax.losses.base import Loss, LossValue, Stages
 from recjax.losses.mining import InBatchSoftmax, MinedHinge, MultiSimilarity
 from recjax.losses.sampled_softmax import SampledSoftmax
 from recjax.losses.triplet import Softmax, TripletHinge
@@ -13,5 +13,6 @@ __all__ = [
     "MultiSimilarity",
     "SampledSoftmax",
     "Softmax",
+    "Stages",
     "TripletHinge",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+import jax.numpy as jnp
 from flax import struct
 
-from recjax.typing import Array, Float
+from recjax.typing import Array, Float, Int
 
 
 @struct.dataclass
@@ -25,10 +27,42 @@ class LossValue:
     monitors: Mapping[str, Float[Array, " B"]] = struct.field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stages:
+    """A factor that changes once: pretraining by one loss, fine-tuning by another.
+
+    Attributes:
+      before: the factor at first.
+      after: the factor from `at` on.
+      at: share of the run's steps that is done when it changes.
+    """
+
+    before: float
+    after: float
+    at: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Checks the time of change.
+
+        Raises:
+          ValueError: it is no share.
+        """
+        if not 0 <= self.at <= 1:
+            raise ValueError(f"at = {self.at}: must be a share from 0 to 1")
+
+    def __call__(self, step: Int[Array, ""], steps: int) -> Float[Array, ""]:
+        """Returns the factor of `step`, counted from 0, of a run of `steps`."""
+        return jnp.where(step < self.at * steps, self.before, self.after)
+
+
+Share = float | Stages
+"""Factor of a loss in the total, the same throughout or not."""
+
+
 class Loss(Protocol):
     """A pure function of a model's outputs."""
 
-    share: float
+    share: Share
     """Factor of this loss in the total."""
 
     def __call__(self, outputs: Any) -> LossValue:

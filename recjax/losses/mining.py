@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from recjax.losses.base import LossValue
+from recjax.losses.base import LossValue, Share
 from recjax.outputs import Graded
 from recjax.typing import Array, Bool, Float
 
@@ -86,7 +86,7 @@ class MinedHinge:
     how: Literal["hardest", "semi", "distance"] = "semi"
     gap: float = 0.2
     level: int = -1
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean hinge of the images of every triplet."""
@@ -129,7 +129,7 @@ class MultiSimilarity:
     base: float = 0.5
     slack: float = 0.1
     level: int = -1
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean loss of the images of every triplet."""
@@ -159,7 +159,7 @@ class InBatchSoftmax:
 
     scale: float = 16.0
     level: int = -1
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean cross-entropy of the images of every triplet."""

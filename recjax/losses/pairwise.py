@@ -12,7 +12,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from recjax.losses.base import LossValue
+from recjax.losses.base import LossValue, Share
 from recjax.outputs import ItemScores
 from recjax.typing import Array, Bool, Float
 
@@ -34,7 +34,7 @@ class ItemSoftmax:
 
     logq: bool = True
     label_smoothing: float = 0.0
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -65,7 +65,7 @@ class Nce:
     """
 
     others: Others = "drawn"
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -82,7 +82,7 @@ class Bpr:
     """
 
     others: Others = "drawn"
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -99,7 +99,7 @@ class Top1:
     """
 
     others: Others = "drawn"
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -125,7 +125,7 @@ class Hinge:
     others: Others = "drawn"
     delta: float = 0.1
     of: Literal["score", "sigmoid", "log_sigmoid"] = "score"
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -147,7 +147,7 @@ class L2:
       share: factor of this loss in the total.
     """
 
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""

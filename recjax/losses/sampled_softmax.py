@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from recjax.losses.base import LossValue
+from recjax.losses.base import LossValue, Share
 from recjax.outputs import Retrieval
 from recjax.typing import Array, Bool, Float
 
@@ -57,7 +57,7 @@ class SampledSoftmax:
     label_smoothing: float = 0.0
     widths: tuple[tuple[int, float], ...] = ()
     rows_at_once: int | None = None
-    share: float = 1.0
+    share: Share = 1.0
 
     def __post_init__(self) -> None:
         """Checks that there is something to tell the positive from."""

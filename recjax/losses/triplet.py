@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from recjax.losses.base import LossValue
+from recjax.losses.base import LossValue, Share
 from recjax.outputs import Graded
 from recjax.typing import Array, Float
 
@@ -28,7 +28,7 @@ class TripletHinge:
     """
 
     gap: float = 0.2
-    share: float = 1.0
+    share: Share = 1.0
 
     def __post_init__(self) -> None:
         """Checks the gap.
@@ -94,7 +94,7 @@ class Softmax:
     scale: float = 16.0
     smoothing: float = 0.0
     margin: float = 0.0
-    share: float = 1.0
+    share: Share = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean cross-entropy of the three images of every triplet."""

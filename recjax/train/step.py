@@ -72,7 +72,7 @@ def make_step(
             taken = {k: r._replace(values=values[k]) for k, r in rows.items()}
             step_key = rng.stream(key, "step", state.step)
             outputs, memory = model.apply(params, taken, batch, state.memory, step_key)
-            total, means = _total_loss(losses, outputs)
+            total, means = _total_loss(losses, outputs, state.step, steps)
             return total, (means, memory)
 
         (total, (means, memory)), (dense, by_row) = jax.value_and_grad(
@@ -134,7 +134,7 @@ def compile_step(step: StepFn, state: State, mesh: Mesh) -> StepFn:
 
 
 def _total_loss(
-    losses: Mapping[str, Loss], outputs: object
+    losses: Mapping[str, Loss], outputs: object, step: Array, steps: int
 ) -> tuple[Array, dict[str, tuple[Array, Array]]]:
     total, means = jnp.float32(0), {}
     for name, loss in losses.items():
@@ -142,7 +142,8 @@ def _total_loss(
         weight = jnp.sum(got.weight)
         weighted = partial(jnp.vdot, got.weight)
         mean = weighted(got.value) / jnp.maximum(weight, 1e-12)
-        total += loss.share * mean
+        share = loss.share(step, steps) if callable(loss.share) else loss.share
+        total += share * mean
         means[f"{name}/loss"] = (weighted(got.value), weight)
         for monitor, value in got.monitors.items():
             means[f"{name}/{monitor}"] = (weighted(value), weight)
