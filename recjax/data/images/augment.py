@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from recjax.data.images.decode import decode
+from recjax.data.images.resample import grey_mean, resample
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
+AS_THEY_ARE = np.eye(3, 4, dtype=np.float32)
+"""Colours that stay."""
 
 
 @dataclass(frozen=True)
@@ -71,25 +73,19 @@ class Augment:
         tall = min(height, np.sqrt(area / ratio))
         wide = min(width, np.sqrt(area * ratio))
         top, left = u[2] * (height - tall), u[3] * (width - wide)
-        box = (left, top, left + wide, top + tall)
-        image = _resized(pixels, size, box)
-        if u[4] < self.flip:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return self._recoloured(image, 2 * u[5:] - 1)
+        # One type, so that one compilation serves all.
+        box = float(left), float(top), float(wide), float(tall)
+        colours = self._colours(2 * u[5:] - 1, grey_mean(pixels, *box, GREY))
+        return resample(pixels, *box, size, bool(u[4] < self.flip), colours)
 
-    def _recoloured(self, image: Image.Image, v: np.ndarray) -> np.ndarray:
-        if not (self.colour or self.brightness or self.contrast or self.tint):
-            return np.asarray(image)
-        small = image.resize((1, 1), Image.Resampling.BOX)
-        mean = float(np.asarray(small, np.float32)[0, 0] @ GREY)
+    def _colours(self, v: np.ndarray, mean: float) -> np.ndarray:
+        """Returns the affine map of (red, green, blue) that is all changes in one."""
         keep = 1 + self.colour * v[0]
         gain = 1 + self.contrast * v[2]
         level = (1 + self.brightness * v[1]) * (1 + self.tint * v[3:6])
-        # All of it is one affine map of (red, green, blue): one pass over the pixels.
         mixed = gain * (keep * np.eye(3) + (1 - keep) * np.tile(GREY, (3, 1)))
         shift = (1 - gain) * mean * level
-        table = np.c_[level[:, None] * mixed, shift]
-        return np.asarray(image.convert("RGB", tuple(table.ravel().tolist())))
+        return np.c_[level[:, None] * mixed, shift].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -116,11 +112,5 @@ class Middle:
         height, width = pixels.shape[:2]
         side = self.share * min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        return np.asarray(_resized(pixels, size, box))
-
-
-def _resized(pixels: np.ndarray, size: int, box: tuple) -> Image.Image:
-    image = Image.fromarray(pixels)
-    bilinear = Image.Resampling.BILINEAR
-    return image.resize((size, size), bilinear, box=box)
+        box = float(left), float(top), float(side), float(side)
+        return resample(pixels, *box, size, False, AS_THEY_ARE)
