@@ -30,6 +30,8 @@ FROZEN = 12
 """Stem and the first eleven blocks; the last five and the head are trained."""
 KEPT = 0.5
 """Share of the distance that the branch gives as it was: for photographs of others."""
+UNSEEN = ("Packages",)
+"""Held out of training where `sweep` asks for what was never seen."""
 
 
 def experiment() -> Experiment:
@@ -87,6 +89,12 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     shown = {"deep_ranking", "validation"}
     evals = {name: one for name, one in base.evals.items() if name in shown}
     whole = replace(base, evals=evals)
+    judged = {**evals, "efficientnet": base.evals["efficientnet"]}
+    unseen = replace(
+        whole,
+        data=replace(base.data, held_out=UNSEEN),
+        evals={name: replace(one, of=UNSEEN) for name, one in judged.items()},
+    )
     base = replace(whole, model=replace(base.model, kept=0.0))
     rules, single = base.data.rules, replace(base.model, low=())
     classifiers = {k: v for k, v in base.losses.items() if k != "ranking"}
@@ -100,6 +108,9 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
         # Fine-tuning as it is usually done: the paper's ConvNet line.
         "softmax, single scale": replace(base, model=single, losses=classifiers),
         "whole": whole,
+        # Photographs of what was never trained on.
+        "packages unseen": unseen,
+        "packages unseen, multiscale": replace(unseen, model=base.model),
     }
 
 

@@ -40,11 +40,13 @@ class FeatureBaseline:
         EfficientNet-Lite0 (pooled, length 1, of what the model too sees of an image).
       split: queries.
       gallery: what is searched.
+      of: only queries of these classes, of any level; all where none is named.
     """
 
     features: Features
     split: str = "test"
     gallery: str = "train"
+    of: tuple[str, ...] = ()
     every = 0
     trained = False
 
@@ -53,7 +55,8 @@ class FeatureBaseline:
         del state
         data = images_of(program)
         embed, distances = _features(data, self.features)
-        return judge(data, self.split, self.gallery, embed, distances, KS)
+        splits = self.split, self.gallery
+        return judge(data, *splits, embed, distances, KS, self.of)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class GalleryRanking:
       ks: of recall.
       every: steps between evaluations in training; 0 for the end alone.
       flip: embed the mirror image too and take the mean of both.
+      of: only queries of these classes, of any level; all where none is named.
     """
 
     split: str = "test"
@@ -40,6 +41,7 @@ class GalleryRanking:
     ks: tuple[int, ...] = KS
     every: int = 0
     flip: bool = False
+    of: tuple[str, ...] = ()
     trained = True
 
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
@@ -49,7 +51,8 @@ class GalleryRanking:
         def embed(positions: np.ndarray) -> np.ndarray:
             return embed_images(program, state, positions, data.shown, self.flip)
 
-        return judge(data, self.split, self.gallery, embed, gallery.cosine, self.ks)
+        splits = self.split, self.gallery
+        return judge(data, *splits, embed, gallery.cosine, self.ks, self.of)
 
 
 def images_of(program: Program) -> ImagesData:
@@ -70,6 +73,7 @@ def judge(
     embed: Callable[[np.ndarray], np.ndarray],
     distances: Distances,
     ks: Sequence[int] = KS,
+    of: Sequence[str] = (),
 ) -> dict[str, float]:
     """Returns recall@K and MAP@R by level, "fine/recall@1" and so on.
 
@@ -80,14 +84,19 @@ def judge(
       embed: positions -> vectors [n, D].
       distances: between vectors.
       ks: of recall.
+      of: classes of the queries; all where none is named.
 
     Raises:
       UserError: the split is its own gallery; photographs are taken in bursts, and
-        each would find its neighbour in the burst.
+        each would find its neighbour in the burst. Or no query is of these classes.
     """
     if split == against:
         raise UserError(f"{split} cannot be its own gallery: name another split")
     asked, held = data.table.of_split(split), data.table.of_split(against)
+    if of:
+        asked = asked[data.table.in_classes(of)[asked]]
+    if not len(asked):
+        raise UserError(f"no image of the split {split!r} is in the classes {of}")
     queries, corpus = embed(asked), embed(held)
     labels = data.table.labels
     pairs = [(labels[asked, i], labels[held, i]) for i in range(labels.shape[1])]

@@ -78,6 +78,20 @@ def test_figures_are_those_of_a_whole_sort(trained):
     assert got["kind/recall@8"] >= got["kind/recall@1"]
 
 
+def test_queries_of_some_classes_are_looked_for_among_all(trained):
+    made, state, _ = trained
+    table = made.dataset.table
+    asked, held = table.of_split("test"), table.of_split("train")
+    asked = asked[np.isin(table.labels[asked, 2], (2, 3, 6))]
+    x, y = (embed_images(made, state, p, made.dataset.shown) for p in (asked, held))
+    best = held[(x @ y.T).argmax(1)]
+    right = table.labels[asked, 2] == table.labels[best, 2]
+    got = GalleryRanking("test", of=("coarse1", "fine6")).run(made, state)
+    assert got["fine/recall@1"] == pytest.approx(right.mean())
+    with pytest.raises(UserError, match="there is no class 'fine61'"):
+        GalleryRanking("test", of=("fine61",)).run(made, state)
+
+
 def test_blocks_do_not_change_vectors(trained):
     made, state, _ = trained
     at = made.dataset.training[:7]

@@ -105,10 +105,7 @@ class Middle:
           BadImageError: it cannot be decoded.
         """
         least = int(np.ceil(size / self.share))
-        return self.crop(decode(data, least, least), size)
-
-    def crop(self, pixels: np.ndarray, size: int) -> np.ndarray:
-        """Returns the middle square of decoded pixels, uint8 [size, size, 3]."""
+        pixels = decode(data, least, least)
         height, width = pixels.shape[:2]
         side = self.share * min(height, width)
         left, top = (width - side) / 2, (height - side) / 2

@@ -39,6 +39,8 @@ class Images:
       augment: how training images are varied.
       middle: what evaluation sees of an image.
       split: images that train the model.
+      held_out: classes, of any level, whose images train nothing, so that they can
+        stand for what an embedding meets later: `GalleryRanking(of=...)`.
       views: train on so many variations of each image, kept with the maps of the
         model's frozen parts, and evaluate on such maps; None varies an image anew
         whenever it is drawn.
@@ -52,6 +54,7 @@ class Images:
     augment: Augment = field(default_factory=Augment)
     middle: Middle = field(default_factory=Middle)
     split: str = "train"
+    held_out: tuple[str, ...] = ()
     views: Views | None = None
 
     def open(self, seed: int) -> ImagesData:
@@ -85,7 +88,19 @@ class ImagesData:
 
     @cached_property
     def training(self) -> np.ndarray:
-        """Positions of the images that train the model."""
+        """Positions of the images that train the model.
+
+        Raises:
+          UserError: all are held out, or a class that should be is not there.
+        """
+        images, held_out = self._split, self.settings.held_out
+        images = images[~self.table.in_classes(held_out)[images]]
+        if not len(images):
+            raise UserError(f"data.held_out = {held_out} leaves no image to train on")
+        return images
+
+    @cached_property
+    def _split(self) -> np.ndarray:
         return self.table.of_split(self.settings.split)
 
     @cached_property
@@ -162,8 +177,8 @@ class ImagesData:
 
     @cached_property
     def _kept(self) -> KeptViews:
-        """The views of the training images; runs of any seed share them."""
-        images, count = self.training, self.settings.views.count
+        """The views of the split; runs share them, whatever else they change."""
+        images, count = self._split, self.settings.views.count
 
         def view(number: int) -> np.ndarray:
             return self._varied(images[number // count], "view", number, seed=0)
@@ -201,7 +216,8 @@ class ImagesData:
             rng.host_stream(self.seed, "view_of", stream).integers(count)
             for stream in streams.flat
         ]
-        numbers = places * count + np.reshape(drawn, places.shape)
+        kept = np.searchsorted(self._split, self.training[places])
+        numbers = kept * count + np.reshape(drawn, places.shape)
         return {
             "image": self._kept.pixels[numbers],
             "maps": self._kept.maps[numbers],
@@ -253,5 +269,6 @@ class ImagesData:
                 f"classes of level {level}": len(classes)
                 for level, classes in zip(table.levels, table.classes, strict=True)
             },
+            "images held out of training": len(self._split) - len(self.training),
             "training images without a relevant other": lone,
         }

@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax.data import records
 from recjax.data.splits import SPLITS
-from recjax.errors import UserError
+from recjax.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,22 @@ class ImageTable:
         found = np.flatnonzero(self.split == SPLITS[split])
         if not len(found):
             raise UserError(f"no image is in the split {split!r}")
+        return found
+
+    def in_classes(self, names: Sequence[str]) -> np.ndarray:
+        """Tells which images are in any of these classes, of whatever level [N].
+
+        Raises:
+          UserError: there is no such class.
+        """
+        found = np.zeros(len(self), bool)
+        for name in names:
+            levels = [i for i, known in enumerate(self.classes) if name in known]
+            if not levels:
+                known = [one for classes in self.classes for one in classes]
+                raise UserError(f"there is no class {name!r}.{nearest(name, known)}")
+            for i in levels:
+                found |= self.labels[:, i] == self.classes[i].index(name)
         return found
 
     def level(self, level: str) -> int:

@@ -88,3 +88,26 @@ def test_splits_and_levels_that_are_not_there_are_named():
     empty = replace(table, split=table.split * 0)
     with pytest.raises(UserError, match="no image is in the split 'test'"):
         empty.of_split("test")
+
+
+def test_classes_held_out_train_nothing():
+    data = opened(replace(SETTINGS, held_out=("coarse1", "fine5")))
+    labels = data.table.labels
+    seen = {int(fine) for fine in labels[data.training, 2]}
+    assert seen == set(range(tiny_images.FINE)) - {2, 3, 5}
+    assert data.facts()["images held out of training"] == 3 * 4
+    for step in range(5):
+        images = batch(data, step)["image_id"]
+        assert set(images.ravel()) <= set(data.training)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "said"),
+    [
+        (("coarse9",), r"there is no class 'coarse9'\. Did you mean .*coarse"),
+        (("kind0", "kind1"), r"leaves no image to train on"),
+    ],
+)
+def test_what_cannot_be_held_out(held_out, said):
+    with pytest.raises(UserError, match=said):
+        _ = opened(replace(SETTINGS, held_out=held_out)).training

@@ -76,6 +76,22 @@ def test_a_batch_is_a_function_of_seed_and_step(cache):
         )
 
 
+def test_views_are_those_of_their_image_where_classes_are_held_out(cache):
+    def views(data):
+        seen = {}
+        for step in range(30):
+            made = batch(data, step)
+            shown = made["image"].reshape(-1, SIZE, SIZE, 3)
+            for image, pixels in zip(made["image_id"].flat, shown, strict=True):
+                seen.setdefault(int(image), set()).add(pixels.tobytes())
+        return seen
+
+    whole, less = views(opened()), views(opened(held_out=("coarse1",)))
+    assert 0 < len(less) < len(whole)
+    assert all(shown <= whole[image] for image, shown in less.items())
+    assert len(list(cache.iterdir())) == 1
+
+
 def test_other_runs_share_what_other_variations_do_not(cache):
     batch(opened(0))
     batch(opened(1, batch_size=4))
