@@ -1,12 +1,15 @@
-"""Images a second on one core: decoding and augmentation, and training steps.
+"""Images a second: decoding and augmentation, triplets drawn, and training steps.
 
     python tools/bench_images.py
+    python tools/bench_images.py --net paper --batch 64
     python tools/bench_images.py --train experiments/deep_ranking_grocery.py
 
 Decoding is measured on made 512 x 512 photographs (noise over gradients, JPEG quality
-85) to 224 pixels, with Pillow's decoder side by side. `--train` takes an experiment of
-images, times its input and its steps and sets them beside the FLOPs that XLA counts and
-the FLOPs a second of a matrix product in the same process. The last line is JSON.
+85) to 224 pixels, with Pillow's decoder side by side. Steps are those of a network on
+these photographs, decoded and varied by one thread beside it, or of an experiment on
+its own data; beside them stand the FLOPs that XLA counts and the FLOPs a second of a
+matrix product in the same process. On a CPU, give it one core (taskset -c 0) and
+XLA_FLAGS=--xla_cpu_multi_thread_eigen=false. The last line is JSON.
 """
 
 import argparse
@@ -15,6 +18,9 @@ import json
 import time
 
 import numpy as np
+from bench_triplets import rate, relevance
+
+from recjax.data.triplets.exact import TripletRules, TripletSampler
 
 SIZE, SIDE, COUNT = 224, 512, 64
 
@@ -35,7 +41,7 @@ def photographs() -> list[bytes]:
     return files
 
 
-def rate(make, files: list[bytes], seconds: float) -> float:
+def decoded(make, files: list[bytes], seconds: float) -> float:
     """Returns how many images a second of CPU time `make(data)` does."""
     make(files[0])
     done, began = 0, time.process_time()
@@ -69,57 +75,104 @@ def decoding(seconds: float) -> dict[str, float]:
     found = {}
     print(f"{SIDE} -> {SIZE} pixels, {np.mean([len(f) for f in files]) / 1e3:.0f} kB")
     for name, make in rows.items():
-        found[name] = rate(make, files, seconds)
+        found[name] = decoded(make, files, seconds)
         print(f"{name:28} {found[name]:8,.0f} images a CPU second")
     return found
 
 
-def training(path: str, tiny: bool, steps: int) -> dict[str, float]:
-    """Measures steps of an experiment, its input, and the FLOP floor."""
+def made_program(net: str, batch: int):
+    """Returns a network on made photographs: the weights do not change the time."""
+    from recjax.data.images.source import Images, ImagesData
+    from recjax.data.images.table import ImageTable
+    from recjax.data.splits import SPLITS
+    from recjax.experiment import Experiment, Runtime
+    from recjax.losses import TripletHinge
+    from recjax.models import Multiscale
+    from recjax.nn.alexnet import AlexNet
+    from recjax.nn.branches import EfficientNetLite0, SmallNet
+    from recjax.nn.pyramid import PAPER, SMALL
+    from recjax.optim import Frozen, Momentum, Optimizer
+    from recjax.sharding.mesh import make_mesh
+    from recjax.train.program import Program
+
+    model = {
+        "lite0": Multiscale(EfficientNetLite0(frozen=12, dropout=0.0), PAPER, 512),
+        "paper": Multiscale(AlexNet(), PAPER, 4_096, dropout=0.6),
+        "small": Multiscale(SmallNet(64), SMALL, 128),
+    }[net]
+    files = photographs()
+    fine = np.arange(len(files)) // 4
+    table = ImageTable(
+        names=tuple(f"{i}.jpg" for i in range(len(files))),
+        labels=np.stack([fine // 8, fine // 2, fine], 1).astype(np.int32),
+        levels=("kind", "coarse", "fine"),
+        classes=tuple(tuple(map(str, range(n))) for n in (2, 8, 16)),
+        split=np.full(len(files), SPLITS["train"], np.int8),
+        read=lambda i: files[i],
+    )
+    kept = "|".join(["stem", *(f"block_{i:02}" for i in range(11))])
+    experiment = Experiment(
+        name=net,
+        seed=0,
+        steps=1_000,
+        data=Images("made", (0.02, 0.3, 1.0), batch_size=batch, size=model.branch.size),
+        model=model,
+        losses={"ranking": TripletHinge(0.3)},
+        optimizer=Optimizer({f"branch/({kept})/.*": Frozen(), ".*": Momentum(1e-3)}),
+    )
+    runtime = Runtime()
+    data = ImagesData(experiment.data, 0, table)
+    return Program(experiment, runtime, data, make_mesh(runtime.mesh))
+
+
+def training(program, steps: int) -> dict[str, float]:
+    """Measures steps of a program, its input included, and the FLOP floor."""
     import jax
     import jax.numpy as jnp
     from jax.sharding import set_mesh
 
-    from recjax.experiment import Runtime, load_experiment
     from recjax.sharding.placement import put_batch
-    from recjax.train.program import open_program
 
-    program = open_program(load_experiment(path, tiny), Runtime(mesh={"data": 1}))
     images = 3 * program.experiment.data.batch_size
     with set_mesh(program.mesh):
         state = program.init()
         batch = put_batch(program.example_batch, program.mesh)
         step = program.step().lower(state, batch).compile()
         flops = (step.cost_analysis() or {}).get("flops", float("nan"))
-        state, _ = jax.block_until_ready(step(state, batch))
-        feed = program.dataset.batches(1, (0, 1), 0, 0)
-        spent = {"input": 0.0, "step": 0.0}
+        feed = program.batches(0)
+        for _ in range(2):
+            state, _ = step(state, put_batch(next(feed), program.mesh))
+        jax.block_until_ready(state)
+        waited, wall, spent = 0.0, time.perf_counter(), time.process_time()
         for _ in range(steps):
-            began = time.process_time()
+            began = time.perf_counter()
             made = next(feed)
-            spent["input"] += time.process_time() - began
-            began = time.process_time()
+            waited += time.perf_counter() - began
             state, _ = jax.block_until_ready(step(state, put_batch(made, program.mesh)))
-            spent["step"] += time.process_time() - began
-    a = jnp.ones((1024, 1024))
+        wall, spent = time.perf_counter() - wall, time.process_time() - spent
+    a = jnp.ones((2048, 2048))
     product = jax.jit(lambda a: a @ a)
     jax.block_until_ready(product(a))
-    began = time.process_time()
-    for _ in range(10):
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(5):
         jax.block_until_ready(product(a))
-    peak = 10 * 2 * 1024**3 / (time.process_time() - began)
-    per = {name: seconds / steps / images * 1e3 for name, seconds in spent.items()}
-    print(f"{program.experiment.name}: {images} images a step")
-    print(f"  step   {per['step']:7.2f} CPU ms an image")
-    print(f"  input  {per['input']:7.2f} CPU ms an image")
-    print(f"  floor  {flops / images / peak * 1e3:7.2f} CPU ms an image: XLA counts")
-    print(f"         {flops / images / 1e6:,.0f} MFLOPs (loops once), a product of")
-    print(f"         matrices does {peak / 1e9:,.0f} GFLOPs a CPU second")
+    operations = 5 * 2 * 2048**3
+    peak = operations / (time.process_time() - cpu)
+    rate = images * steps / spent
+    print(f"{program.experiment.name}: {images} images a step, one thread of input")
+    print(f"  {rate:10,.1f} images a CPU second, {images * steps / wall:,.1f} a second")
+    print(f"  {peak / (flops / images):10,.1f} the floor: XLA counts (loops once)")
+    print(f"             {flops / images / 1e6:,.0f} MFLOPs, a matrix product does")
+    print(f"             {peak / 1e9:,.0f} GFLOPs a CPU second")
+    print(f"  {waited / wall:10.1%} of the time waits for input")
     return {
-        "train_images_per_cpu_s": 1e3 / per["step"],
-        "input_share_of_cpu": spent["input"] / sum(spent.values()),
-        "mflops_per_image": flops / images / 1e6,
-        "peak_gflops": peak / 1e9,
+        "train_images_per_cpu_s": rate,
+        "train_images_per_s": images * steps / wall,
+        "floor_images_per_cpu_s": peak / (flops / images),
+        "flops_share_of_peak": rate * flops / images / peak,
+        "wall_flops_share_of_peak": (images * steps / wall * flops / images)
+        / (operations / (time.perf_counter() - began)),
+        "input_wait_share": waited / wall,
     }
 
 
@@ -129,14 +182,30 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=2.0, help="of each row")
-    parser.add_argument("--train", help="experiment file; takes prepared data")
+    parser.add_argument("--net", choices=("lite0", "paper", "small"), default="lite0")
+    parser.add_argument("--batch", type=int, default=16, help="triplets a step")
+    parser.add_argument("--train", help="an experiment file, instead of --net")
     parser.add_argument("--tiny", action="store_true", help="its tiny()")
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=10)
     options = parser.parse_args()
     found = decoding(options.seconds)
-    out = {"decode_per_core_s": found["augmented, as in training"], "rows": found}
+    sampler = TripletSampler(relevance(500, 140), TripletRules(margin=0.1))
+    drawn = rate(sampler.draw, 4_096, options.seconds)
+    print(f"triplets drawn: {drawn:,.0f} a CPU second, 140 images a category")
     if options.train:
-        out |= training(options.train, options.tiny, options.steps)
+        from recjax.experiment import Runtime, load_experiment
+        from recjax.train.program import open_program
+
+        experiment = load_experiment(options.train, options.tiny)
+        program = open_program(experiment, Runtime())
+    else:
+        program = made_program(options.net, options.batch)
+    out = {
+        "decode_per_core_s": found["augmented, as in training"],
+        "triplets_drawn_per_core_s": drawn,
+        **training(program, options.steps),
+        "rows": found,
+    }
     print(json.dumps(out))
 
 
