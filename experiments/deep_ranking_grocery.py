@@ -9,6 +9,7 @@ sees of all images, are kept with what its frozen parts make of them: 5 GB below
 RECJAX_CACHE, made once for all these runs.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from recjax.data.images.augment import Augment
@@ -19,7 +20,7 @@ from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticB
 from recjax.evals.images import GalleryRanking
 from recjax.experiment import Experiment
 from recjax.export.image_bundle import ImageBundle
-from recjax.losses import Softmax, TripletHinge
+from recjax.losses import Loss, Softmax, Stages, TripletHinge
 from recjax.models import Multiscale
 from recjax.nn.branches import EfficientNetLite0, SmallNet
 from recjax.nn.pyramid import PAPER, SMALL
@@ -41,13 +42,13 @@ def experiment() -> Experiment:
     return Experiment(
         name="deep_ranking_grocery",
         seed=0,
-        steps=300,
+        steps=200,
         data=Images(
             "grocery_store",
             # Two images of one kind, of one coarse class, of one fine class.
             grades=(0.02, 0.3, 1.0),
             rules=TripletRules(out_of_class=0.2, margin=0.2),
-            batch_size=16,
+            batch_size=32,
             size=224,
             views=Views(branch, 8),
         ),
@@ -63,8 +64,8 @@ def experiment() -> Experiment:
             rules={
                 f"branch/({kept})/.*": Frozen(),
                 "start/.*": Frozen(),
-                "branch/.*": Adam(3e-4, weight_decay=0.01),
-                ".*": Adam(2e-3, weight_decay=0.01),
+                "branch/.*": Adam(4.5e-4, weight_decay=0.01),
+                ".*": Adam(3e-3, weight_decay=0.01),
             },
             schedule=WarmupCosine(warmup=40),
         ),
@@ -105,12 +106,23 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
             base, data=replace(base.data, rules=replace(rules, weighted=False))
         ),
         "ranking alone": replace(base, losses={"ranking": base.losses["ranking"]}),
+        "softmax, then ranking": replace(base, losses=in_turn(base.losses)),
         # Fine-tuning as it is usually done: the paper's ConvNet line.
         "softmax, single scale": replace(base, model=single, losses=classifiers),
         "whole": whole,
         # Photographs of what was never trained on.
         "packages unseen": unseen,
         "packages unseen, multiscale": replace(unseen, model=base.model),
+    }
+
+
+def in_turn(losses: Mapping[str, Loss]) -> dict[str, Loss]:
+    """Returns the losses in the order of the paper: first classes, then triplets."""
+    return {
+        name: replace(loss, share=Stages(0.0, loss.share))
+        if name == "ranking"
+        else replace(loss, share=Stages(loss.share, 0.0))
+        for name, loss in losses.items()
     }
 
 
@@ -124,7 +136,7 @@ def tiny() -> Experiment:
         data=replace(
             full.data,
             size=64,
-            batch_size=8,
+            batch_size=16,
             augment=Augment(flip=0.0),
             views=None,
         ),

@@ -97,6 +97,7 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
         size = 16 if "tiny" in base.name else None
         encoder = Rival(kind, WIDTH, size, dropout=0.1)
         model = replace(base.model, encoder=encoder)
+        variants[kind] = replace(prior, model=model)
         variants[f"{kind}_plain"] = replace(plain, model=model)
     return variants
 
