@@ -18,7 +18,7 @@ from recjax.data.sessions.read import Sessions
 
 NOTHING = -1
 LEAST = 64
-"""Least room for the features of a batch; larger ones are LEAST * 4 ** n."""
+"""Room for the features of a batch is a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,11 @@ class SessionPairs:
         return [feature for one in self.values for feature in one.at(moments)]
 
     def of_batch(
-        self, event: np.ndarray, own: np.ndarray, drawn: np.ndarray
+        self,
+        event: np.ndarray,
+        own: np.ndarray,
+        drawn: np.ndarray,
+        room: int = LEAST,
     ) -> dict[str, np.ndarray]:
         """Returns the features of each event's own item and of drawn items.
 
@@ -126,11 +130,12 @@ class SessionPairs:
           event: events i64[B, T]; `NOTHING` where there is none.
           own: an item of each i32[B, T].
           drawn: items i32[M].
+          room: least `K`.
 
         Returns:
           pair_own: f32[B, T, F].
-          pair_value: those of drawn items that are not 0, f32[K]; `K` is a power of
-            four, filled up with zeros, so that few shapes come up in a training.
+          pair_value: those of drawn items that are not 0, f32[K]; `K` is `room` times a
+            power of two, filled up with zeros.
           pair_feature: number of the feature of each, i32[K].
           pair_at: event's place in the batch * M + item's place in `drawn`, i32[K].
         """
@@ -144,9 +149,8 @@ class SessionPairs:
             at = place[held.row] * len(drawn) + held.col
             parts.append((held.data, np.full(len(at), number), at))
         value, number, at = map(np.concatenate, zip(*parts, strict=True))
-        room = LEAST
         while room < len(value):
-            room *= 4
+            room *= 2
         return {
             "pair_own": ours.reshape(*event.shape, -1),
             "pair_value": _filled(value, room, np.float32),

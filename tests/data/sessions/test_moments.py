@@ -112,7 +112,7 @@ def test_a_batch_holds_the_features_of_all_it_scores():
     np.add.at(dense, (row, column, batch["pair_feature"]), batch["pair_value"])
     dense = dense.reshape(lanes, places, len(drawn), 3)
     size = len(batch["pair_value"])
-    assert size == 4 ** round(np.log(size) / np.log(4)) >= 64
+    assert size % 64 == 0 and size >= np.count_nonzero(batch["pair_value"]) > 0
     for lane, place in np.ndindex(lanes, places):
         event = grid.event[lane, place]
         if event == NOTHING:
@@ -124,6 +124,30 @@ def test_a_batch_holds_the_features_of_all_it_scores():
         np.testing.assert_allclose(dense[lane, place], whole[drawn], rtol=1e-6)
         own = whole[known.item[event]]
         np.testing.assert_allclose(batch["pair_own"][lane, place], own, rtol=1e-6)
+
+
+def test_batches_at_the_end_of_a_pass_have_the_shapes_of_the_others():
+    known = support.sessions(3, users=40)
+    sources = SeenBefore(5), Followed(3, 2)
+    data = support.opened(known, Packed(4, 16, 6), pairs=sources)
+    batches = [data.batch(step) for step in range(2 * data.epochs.at(0)[0].steps + 1)]
+    events = [batch["weight"].sum() for batch in batches]
+    assert min(events) < max(events) / 4
+    for name in batches[0]:
+        assert len({batch[name].shape for batch in batches}) == 1, name
+
+
+def test_a_batch_with_more_features_than_room_takes_twice_as_much():
+    known = support.sessions(3, users=9)
+    pairs = support.opened(known, Packed(4, 16, 6), pairs=(SeenBefore(5),)).pairs
+    event = np.arange(32)[None]
+    own, drawn = np.zeros((1, 32), np.int32), np.arange(6)
+    tight, ample = (pairs.of_batch(event, own, drawn, room) for room in (1, 4096))
+    count = np.count_nonzero(ample["pair_value"])
+    assert len(ample["pair_value"]) == 4096
+    assert len(tight["pair_value"]) == 2 ** int(np.ceil(np.log2(count))) < 4096
+    for name in ("pair_value", "pair_feature", "pair_at"):
+        np.testing.assert_array_equal(tight[name][:count], ample[name][:count])
 
 
 def test_a_moment_online_sees_all_counts():
