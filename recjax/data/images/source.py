@@ -14,11 +14,13 @@ from recjax import rng
 from recjax.data import pipeline
 from recjax.data.images.augment import Augment, Middle
 from recjax.data.images.decode import BadImageError
+from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
 from recjax.data.images.views import KeptViews, Views, folder_of, open_views
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.splits import SPLITS
+from recjax.data.triplets.buffered import BufferedTriplets, FromReservoirs
 from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
 from recjax.data.triplets.relevance import Relevance, from_classes
 from recjax.errors import UserError
@@ -33,7 +35,9 @@ class Images:
       source: name or folder of prepared images.
       grades: relevance of two images that share a level and no finer one, by level
         from coarse to fine; the first level is the category.
+      relevance: where it comes from instead of grades.
       rules: what a triplet must be.
+      reservoirs: draw from these, as in the paper; None draws exactly.
       batch_size: triplets of the global batch.
       size: pixels a side.
       augment: how training images are varied.
@@ -47,8 +51,10 @@ class Images:
     """
 
     source: str
-    grades: tuple[float, ...]
+    grades: tuple[float, ...] = ()
     rules: TripletRules = TripletRules()
+    relevance: RelevanceTable | GoldenRelevance | None = None
+    reservoirs: FromReservoirs | None = None
     batch_size: int = 32
     size: int = 224
     augment: Augment = field(default_factory=Augment)
@@ -64,7 +70,9 @@ class Images:
           UserError: they are not prepared, or the settings do not fit them.
         """
         table = load_images(prepared_path(self.source))
-        if len(self.grades) != len(table.levels):
+        if self.relevance is not None and self.grades:
+            raise UserError("data.grades and data.relevance are both given: take one")
+        if self.relevance is None and len(self.grades) != len(table.levels):
             raise UserError(
                 f"data.grades has {len(self.grades)} numbers; {self.source} has the "
                 f"levels {', '.join(table.levels)}: give one grade a level"
@@ -106,12 +114,18 @@ class ImagesData:
     @cached_property
     def relevance(self) -> Relevance:
         """Of the training images to each other."""
-        return from_classes(self.table.labels[self.training], self.settings.grades)
+        table, images = self.table, self.training
+        if self.settings.relevance is not None:
+            return self.settings.relevance.open(table, images, self.middles)
+        return from_classes(table.labels[images], self.settings.grades)
 
     @cached_property
-    def sampler(self) -> TripletSampler:
+    def sampler(self) -> TripletSampler | BufferedTriplets:
         """Draws triplets of places in `training`."""
-        return TripletSampler(self.relevance, self.settings.rules)
+        rules, reservoirs = self.settings.rules, self.settings.reservoirs
+        if reservoirs is not None:
+            return reservoirs.open(self.relevance, rules, self.seed)
+        return TripletSampler(self.relevance, rules)
 
     @property
     def sides(self) -> Sides:
@@ -128,7 +142,8 @@ class ImagesData:
     def triplets(self, step: int) -> Triplets:
         """Returns the triplets of a step's global batch, as places in `training`."""
         generator = rng.host_stream(self.seed, "triplets", step)
-        return self.sampler.draw(generator, self.settings.batch_size)
+        at = () if self.settings.reservoirs is None else (step,)
+        return self.sampler.draw(generator, self.settings.batch_size, *at)
 
     def batches(
         self, start: int, host: tuple[int, int], threads: int, prefetch: int

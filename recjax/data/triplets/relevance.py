@@ -155,6 +155,30 @@ def from_blocks(category: np.ndarray, blocks: Sequence[np.ndarray]) -> Relevance
     return Relevance(group, np.asarray(category)[order], blocks)
 
 
+def from_pairs(
+    category: np.ndarray, first: np.ndarray, second: np.ndarray, value: np.ndarray
+) -> Relevance:
+    """Returns the relevance of listed pairs of images; that of all others is 0.
+
+    Args:
+      category: category of each image, numbers from 0 without gaps [N].
+      first: an image of each pair [P].
+      second: the other one, of the same category [P].
+      value: their relevance, the same in both directions [P].
+    """
+    count = np.bincount(category)
+    order, begin = np.argsort(category, kind="stable"), np.cumsum(count) - count
+    within = np.empty(len(category), np.int64)
+    within[order] = np.arange(len(category)) - begin[category[order]]
+    stop = np.cumsum(count**2)
+    flat = np.zeros(stop[-1], np.float32)
+    start, width = (stop - count**2)[category[first]], count[category[first]]
+    for one, two in ((first, second), (second, first)):
+        flat[start + within[one] * width + within[two]] = value
+    parts = zip(np.split(flat, stop[:-1]), count, strict=True)
+    return from_blocks(category, [part.reshape(n, n) for part, n in parts])
+
+
 def from_features(category: np.ndarray, features: np.ndarray, scale: float = 1.0):
     """Returns relevance exp(-distance / (scale * median distance)) within categories.
 
