@@ -41,17 +41,6 @@ def photographs() -> list[bytes]:
     return files
 
 
-def decoded(make, files: list[bytes], seconds: float) -> float:
-    """Returns how many images a second of CPU time `make(data)` does."""
-    make(files[0])
-    done, began = 0, time.process_time()
-    while time.process_time() - began < seconds:
-        for data in files[:16]:
-            make(data)
-        done += 16
-    return done / (time.process_time() - began)
-
-
 def decoding(seconds: float) -> dict[str, float]:
     """Measures decoders and augmentation side by side."""
     from PIL import Image
@@ -66,6 +55,7 @@ def decoding(seconds: float) -> dict[str, float]:
         return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
     rows = {
+        "codes: decode at 1/8": lambda d: decode(d, SIDE // 8, SIDE // 8),
         "floor: decode at 1/2": lambda d: decode(d, SIZE, SIZE),
         "decode all pixels": decode,
         "middle, as in evaluation": lambda d: Middle()(d, SIZE),
@@ -75,7 +65,9 @@ def decoding(seconds: float) -> dict[str, float]:
     found = {}
     print(f"{SIDE} -> {SIZE} pixels, {np.mean([len(f) for f in files]) / 1e3:.0f} kB")
     for name, make in rows.items():
-        found[name] = decoded(make, files, seconds)
+        found[name] = rate(
+            lambda _, n, make=make: [make(data) for data in files[:n]], 16, seconds
+        )
         print(f"{name:28} {found[name]:8,.0f} images a CPU second")
     return found
 
@@ -157,21 +149,21 @@ def training(program, steps: int) -> dict[str, float]:
     for _ in range(5):
         jax.block_until_ready(product(a))
     operations = 5 * 2 * 2048**3
+    wall_peak = operations / (time.perf_counter() - began)
     peak = operations / (time.process_time() - cpu)
-    rate = images * steps / spent
+    done = images * steps / spent
     print(f"{program.experiment.name}: {images} images a step, one thread of input")
-    print(f"  {rate:10,.1f} images a CPU second, {images * steps / wall:,.1f} a second")
+    print(f"  {done:10,.1f} images a CPU second, {images * steps / wall:,.1f} a second")
     print(f"  {peak / (flops / images):10,.1f} the floor: XLA counts (loops once)")
     print(f"             {flops / images / 1e6:,.0f} MFLOPs, a matrix product does")
     print(f"             {peak / 1e9:,.0f} GFLOPs a CPU second")
     print(f"  {waited / wall:10.1%} of the time waits for input")
     return {
-        "train_images_per_cpu_s": rate,
+        "train_images_per_cpu_s": done,
         "train_images_per_s": images * steps / wall,
         "floor_images_per_cpu_s": peak / (flops / images),
-        "flops_share_of_peak": rate * flops / images / peak,
-        "wall_flops_share_of_peak": (images * steps / wall * flops / images)
-        / (operations / (time.perf_counter() - began)),
+        "flops_share_of_peak": done * flops / images / peak,
+        "wall_flops_share_of_peak": images * steps / wall * flops / images / wall_peak,
         "input_wait_share": waited / wall,
     }
 

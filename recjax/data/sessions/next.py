@@ -186,7 +186,7 @@ class NextInSessionData:
         negative = self.draws.at(step)
         arrays = self.lane_arrays(grid)
         if self.settings.pairs:
-            arrays |= self._pair_arrays(step, host)
+            arrays |= self._pair_arrays(plan.grid(place), negative, host)
         part = len(negative) // host[1]
         negative = negative[host[0] * part : (host[0] + 1) * part]
         draw, held = self.draws.log_share, np.maximum(negative, 0)
@@ -265,13 +265,13 @@ class NextInSessionData:
             "filled places": round(self.epochs.at(0)[0].fill, 4),
         }
 
-    def _pair_arrays(self, step: int, host: tuple[int, int]) -> dict[str, np.ndarray]:
-        """Returns this host's part of the features of pairs of all lanes.
-
-        Every host makes those of all lanes: how many there are decides the shape.
-        """
+    def _pair_arrays(
+        self, grid: Grid, drawn: np.ndarray, host: tuple[int, int]
+    ) -> dict[str, np.ndarray]:
+        """Returns this host's part of the features of pairs of all lanes."""
+        # Every host makes those of all lanes: how many there are decides the shape.
         parts = {}
-        for name, array in self._pairs_of(step, self._room).items():
+        for name, array in self._pairs_of(grid, drawn, self._room).items():
             share = len(array) // host[1]
             parts[name] = array[host[0] * share : (host[0] + 1) * share]
         return parts
@@ -279,17 +279,17 @@ class NextInSessionData:
     @cached_property
     def _room(self) -> int:
         """Room for features of pairs: half as much again as the first batches need."""
-        # By its own need, a batch at the end of a pass, where few users are left, would
-        # have a shape of its own, and the step would be compiled once more for it.
-        held = [self._pairs_of(step, LEAST)["pair_value"] for step in range(FIRST)]
-        need = max(map(np.count_nonzero, held))
+        # With its own, a batch at the end of a pass would be compiled for once more.
+        steps = [(*self.epochs.at(i), self.draws.at(i)) for i in range(FIRST)]
+        held = [self._pairs_of(p.grid(at), draw, LEAST) for p, at, draw in steps]
+        need = max(np.count_nonzero(one["pair_value"]) for one in held)
         return LEAST * -(-3 * need // (2 * LEAST)) or LEAST
 
-    def _pairs_of(self, step: int, room: int) -> dict[str, np.ndarray]:
-        plan, place = self.epochs.at(step)
-        event, drawn = plan.grid(place).event, self.draws.at(step)
-        item = np.asarray(self.sessions.item)[np.maximum(event, 0)]
-        return self.pairs.of_batch(event, item, np.maximum(drawn, 0), room)
+    def _pairs_of(
+        self, grid: Grid, drawn: np.ndarray, room: int
+    ) -> dict[str, np.ndarray]:
+        item = np.asarray(self.sessions.item)[np.maximum(grid.event, 0)]
+        return self.pairs.of_batch(grid.event, item, np.maximum(drawn, 0), room)
 
     def _shown(self, event: np.ndarray, there: np.ndarray) -> np.ndarray:
         known, most = self.sessions, self.settings.impressions
