@@ -2,6 +2,8 @@
 
 recjax data prepare home_depot
 recjax train experiments/omnisearchsage_home_depot.py --workdir runs/omni_home_depot
+recjax sweep experiments/omnisearchsage_home_depot.py --workdir runs/omni_ablations \
+    --seeds 0,1,2 --show validation/recall@10,validation/recall@100,validation/ndcg@10
 
 An embedding has two parts whose scores add up. 512 numbers are learned, as in
 `two_tower_home_depot.py` but from larger batches. 2,048 are not: each n-gram has a
@@ -11,10 +13,11 @@ the same thing, what was not tells apart what the learned part has moved togethe
 """
 
 from dataclasses import replace
+from typing import Any
 
 from recjax.data.search import Search
 from recjax.data.text.ngrams import TextRules
-from recjax.data.text_features import NGrams
+from recjax.data.text_features import NGrams, Pieces
 from recjax.evals.cheap import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
@@ -27,6 +30,7 @@ from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 LEARNED, EXACT = 512, 2_048
 SHARE = 0.5
 """How much the exact score counts, where the learned one counts 1."""
+WIDTHS = ((64, 0.1), (128, 0.1), (256, 0.1), (LEARNED, 1.0))
 
 
 def experiment() -> Experiment:
@@ -92,6 +96,71 @@ def experiment() -> Experiment:
             "validation": CorpusRanking("validation"),
         },
         export=Bundle(),
+    )
+
+
+def sweep(base: Experiment) -> dict[str, Experiment]:
+    """Returns the ablations, on validation alone; small batches for drawn negatives."""
+    base = replace(base, evals={"validation": base.evals["validation"]})
+    size = base.data.batch_size // 4
+    small = replace(base, data=replace(base.data, batch_size=size))
+    return {
+        "all": base,
+        "no exact n-grams": replace(base, model=without_exact(base.model)),
+        "no logQ": with_loss(base, logq=False),
+        "no masks": with_loss(base, mask_same_item=False, mask_same_query=False),
+        "unigrams alone": with_ngrams(base, bigrams=0, trigrams=0),
+        "no character trigrams": with_ngrams(base, trigrams=0),
+        "a tenth of the n-grams": with_ngrams(
+            base, unigrams=10_000, bigrams=20_000, trigrams=3_000
+        ),
+        "word pieces": with_pieces(base),
+        "cosines": with_loss(base, widths=((LEARNED, 1.0),)),
+        "cosines of four widths": with_loss(base, widths=WIDTHS),
+        "small batch": small,
+        **{
+            f"small batch, {count} random negatives": with_loss(
+                replace(small, data=replace(small.data, negatives=count * size)),
+                random=True,
+            )
+            for count in (1, 4, 16)
+        },
+    }
+
+
+def with_loss(full: Experiment, **changes: Any) -> Experiment:
+    """Returns the experiment with a change of its loss."""
+    loss = replace(full.losses["softmax"], **changes)
+    return replace(full, losses={"softmax": loss})
+
+
+def with_ngrams(full: Experiment, **changes: int) -> Experiment:
+    """Returns the experiment with other sizes of the vocabulary."""
+    ngrams = replace(full.data.ngrams, **changes)
+    return replace(full, data=replace(full.data, ngrams=ngrams))
+
+
+def with_pieces(full: Experiment) -> Experiment:
+    """Returns the experiment on learned word pieces instead of n-grams."""
+    model = full.model
+    sides = {
+        side: tower.clone(
+            inputs={"pieces": tower.inputs["text"]},
+            fixed={"pieces": tower.fixed["text"]},
+        )
+        for side, tower in (("query", model.query), ("candidate", model.candidate))
+    }
+    data = replace(full.data, pieces=Pieces(16_000), title_pieces=64)
+    return replace(full, data=data, model=replace(model, **sides))
+
+
+def without_exact(model: TwoTower) -> TwoTower:
+    """Returns the model without the part that is not learned."""
+    return replace(
+        model,
+        query=model.query.clone(fixed={}),
+        candidate=model.candidate.clone(fixed={}),
+        tables={name: t for name, t in model.tables.items() if name != "exact"},
     )
 
 

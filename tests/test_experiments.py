@@ -189,7 +189,7 @@ def test_model_data_and_optimizer_fit_together(name, tiny):
 
 VARIANTS = [
     (name, variant)
-    for name in ("two_tower_movielens",)  # Those of others have no tiny twin.
+    for name in ("two_tower_movielens", "omnisearchsage_home_depot")
     for variant in load_sweep(str(small.ROOT / "experiments" / f"{name}.py"))
 ]
 
