@@ -7,11 +7,13 @@ recjax sweep experiments/hiertcn_globo.py --workdir runs/globo \
 HierTCN's own filter and split: 80 % of the users train, 10 % each validate and test,
 all events are predicted, from an empty state on. News is recency: what everybody clicks
 on now is a feature of the score (`ClickedNow`), as is what followed the last article
-(`Followed`); `sweep` trains without them as well, as the paper does.
+(`Followed`); `sweep` trains without them as well, as the paper does, and on vectors of
+items that stay as they are ("fixed"), here from clicks of training users together.
 """
 
 from dataclasses import replace
 
+from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.lanes import Packed
 from recjax.data.sessions.moments_clicked import ClickedNow
 from recjax.data.sessions.moments_followed import Followed
@@ -88,11 +90,12 @@ def experiment() -> Experiment:
 
 
 def sweep(base: Experiment) -> dict[str, Experiment]:
-    """Returns HierTCN with and without what is known of the moment, and its rivals."""
+    """Returns HierTCN, also without what is known of the moment, and its rivals."""
     evals = {name: one for name, one in base.evals.items() if one.trained}
     prior = replace(base, evals=evals)
     plain = replace(prior, data=replace(base.data, pairs=()))
-    variants = {"prior": prior, "plain": plain}
+    fixed = replace(plain.data, vectors=VectorsFromEvents(WIDTH))
+    variants = {"prior": prior, "plain": plain, "fixed": replace(plain, data=fixed)}
     for kind in ("hiergru", "hrnn", "gru", "tcn"):
         size = 16 if "tiny" in base.name else None
         encoder = Rival(kind, WIDTH, size, dropout=0.1)

@@ -32,9 +32,9 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import numpy as np
 import polars as pl
 
+from recjax.data.item_vectors import ItemVectors, write_vectors
 from recjax.users.profile import DAY, Profile, update
 from recjax.users.settings import Settings
-from recjax.users.vectors import ItemVectors, write_vectors
 
 NOW = 1_700_000_000.0
 ITEMS, TOPICS, WIDTH = 20_000, 400, 64

@@ -204,9 +204,9 @@ def query(
 
 
 def _open(folder: Path):
+    from recjax.data.item_vectors import ItemVectors
     from recjax.users.build import STORE, read_manifest
     from recjax.users.store import SqliteStore
-    from recjax.users.vectors import ItemVectors
 
     job, vectors = read_manifest(folder)
     return SqliteStore(folder / STORE), ItemVectors.open(vectors), job

@@ -15,7 +15,6 @@ from recjax.data.sessions.moments import SessionPairs
 from recjax.evals.corpus import embed_all
 from recjax.evals.session_cheap import session_data, targets_of
 from recjax.evals.session_metrics import Targets, rank_targets, session_metrics
-from recjax.models.hier_tcn import ITEM
 from recjax.sharding.placement import put_batch
 from recjax.train import state as states
 from recjax.train.program import Program
@@ -80,10 +79,9 @@ def user_vectors(
 
     @jax.jit
     def step(params, tables, batch, memory):
-        ids = {ITEM: {"event": batch["item"]}}
+        ids = model.event_rows(batch)
         rows, _, _ = states.gather(tables, ids, specs, mesh, capped=False)
-        events = rows[ITEM].values[rows[ITEM].index["event"]]
-        return model.users(params, events, batch, memory)
+        return model.users(params, model.events(rows, batch), batch, memory)
 
     plan, out = data.stream(split, nth), None
     place = np.zeros(len(data.sessions.item), int)

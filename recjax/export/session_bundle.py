@@ -78,7 +78,7 @@ class SessionBundle:
         np.savez(
             folder / "empty.npz", **{k.replace("/", "."): v for k, v in empty.items()}
         )
-        held = held_arrays(model, state.params, state.tables)
+        held = held_arrays(state.params, state.tables, data.fixed)
         arrays = step_arrays(empty, 1)
         jax_export.save(folder / STEP, step, held, arrays)
         (folder / "session.json").write_text(json.dumps({"idle": self.idle}) + "\n")

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recjax.models.hier_tcn import ITEM, SessionModel, lane_row
+from recjax.data.sessions.fixed import FixedVectors
+from recjax.models.hier_tcn import ITEM, SessionModel
+from recjax.nn.session import lane_row
 from recjax.typing import Array
 
 MEMORY = "memory/"
@@ -63,6 +65,15 @@ def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.nda
     }
 
 
-def held_arrays(model: SessionModel, params: Any, tables: Mapping[str, Any]) -> Any:
-    """Returns what the step needs of a trained state, in host memory."""
-    return jax.device_get({"params": params, "items": tables[ITEM]})
+def held_arrays(
+    params: Any, tables: Mapping[str, Any], fixed: FixedVectors | None
+) -> Any:
+    """Returns what the step needs of a trained state, in host memory.
+
+    Args:
+      params: dense parameters.
+      tables: by name.
+      fixed: vectors of items that are not learned.
+    """
+    items = tables[ITEM] if fixed is None else fixed.of_ids(np.arange(len(fixed) + 1))
+    return jax.device_get({"params": params, "items": items})

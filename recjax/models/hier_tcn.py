@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,8 @@ from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
 ITEM, TARGET, BIAS = "item", "target", "bias"
+FIXED = {"own": "item_vector", "drawn": "negative_vector", "shown": "shown_vector"}
+"""Use of an item's vector -> where a batch carries it, if it is not learned."""
 PAIR = "pair"
 EPS = 1e-12
 PAIR_START = 0.1
@@ -31,6 +32,8 @@ PAIR_START = 0.1
 @dataclass(frozen=True)
 class SessionModel:
     """Scores `scale * <item, user> + bias` from an encoder of sessions.
+
+    Items are learned, a row of a table each, unless the data gives them fixed vectors.
 
     Attributes:
       encoder: row of events -> user vectors; its `width` is that of item vectors.
@@ -62,7 +65,8 @@ class SessionModel:
         """Returns the tables, a row an item; row 0 is none.
 
         Raises:
-          ValueError: the encoder's vectors have another width.
+          ValueError: the encoder's vectors have another width, or fixed ones, which
+            are read and scored by the same.
         """
         if self.encoder.width != self.width:
             raise ValueError(
@@ -71,7 +75,14 @@ class SessionModel:
             )
         rows = sides["candidate"]["item"].rows
         normal = partial(_normal, scale=self.start)
-        specs = {ITEM: TableSpec(rows, self.width, normal)}
+        fixed = sides["candidate"].get("vector")
+        if fixed is not None and (fixed.width != self.width or not self.tied):
+            raise ValueError(
+                f"items have fixed vectors of {fixed.width}, the model has width "
+                f"{self.width} and tied={self.tied}: set model.width and "
+                f"model.encoder.width to {fixed.width}, and model.tied to true"
+            )
+        specs = {} if fixed else {ITEM: TableSpec(rows, self.width, normal)}
         if not self.tied:
             specs[TARGET] = TableSpec(rows, self.width, normal)
         if self.bias:
@@ -80,16 +91,29 @@ class SessionModel:
 
     def rows(self, batch: Batch) -> RowIds:
         """Names the rows of events, of drawn items and of items shown."""
-        read = {"event": batch["item"]}
         scored = {"own": batch["item"], "drawn": batch["negative_id"] + 1}
         if "shown" in batch:
             scored["shown"] = batch["shown"]
-        named = {ITEM: {**read, **scored} if self.tied else read}
-        if not self.tied:
+        named = dict(self.event_rows(batch))
+        if named and self.tied:
+            named[ITEM] = {**named[ITEM], **scored}
+        elif not self.tied:
             named[TARGET] = scored
         if self.bias:
             named[BIAS] = scored
         return named
+
+    def event_rows(self, batch: Batch) -> RowIds:
+        """Names the rows of events alone: all that `events` needs."""
+        return {} if FIXED["own"] in batch else {ITEM: {"event": batch["item"]}}
+
+    def events(
+        self, rows: Mapping[str, TableRows], batch: Batch
+    ) -> Float[Array, "B L D"]:
+        """Returns the vector of each event's item."""
+        if ITEM not in rows:
+            return batch[FIXED["own"]]
+        return rows[ITEM].values[rows[ITEM].index["event"]]
 
     def init(
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
@@ -116,13 +140,13 @@ class SessionModel:
         key: PRNGKey,
     ) -> tuple[ItemScores, Memory]:
         """Returns the scores of what follows and of other items, and the new memory."""
-        events = rows[ITEM].values[rows[ITEM].index["event"]]
+        events = self.events(rows, batch)
         rngs = {"dropout": rng.stream(key, "encoder")}
         user, memory = self._users(params, batch, events, memory, rngs)
         user = user.reshape(-1, self.width)
-        own, own_bias = self._scored(rows, "own", key)
+        own, own_bias = self._scored(rows, batch, "own", key)
         own = own.reshape(user.shape)
-        drawn, drawn_bias = self._scored(rows, "drawn", key)
+        drawn, drawn_bias = self._scored(rows, batch, "drawn", key)
         own_scores = jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1)
         drawn_scores = user @ drawn.T * self.scale + drawn_bias
         if PAIR in params:
@@ -160,7 +184,7 @@ class SessionModel:
 
         Args:
           params: dense parameters.
-          events: rows of the table of items, one an event.
+          events: vectors of items, one an event.
           batch: what `lane_arrays` returns.
           memory: before the rows.
         """
@@ -178,27 +202,35 @@ class SessionModel:
         """
         if side != "candidate":
             raise ValueError("a session model embeds no queries: stream their events")
-        tables = (self.scored, BIAS) if self.bias else (self.scored,)
+        tables = [BIAS] if self.bias else []
+        if "vector" not in features:
+            tables.append(self.scored)
         return {table: {"item": features["item"]} for table in tables}
 
     def embed(
         self, params: Params, rows: Mapping[str, TableRows], side: str, features: Batch
     ) -> Float[Array, "B D"]:
         """Returns vectors of items, the bias in the last number."""
-        del params, side, features
-        found = rows[self.scored]
-        vectors = self._item(found.values[found.index["item"][:, 0]])
+        del params, side
+        if "vector" in features:
+            vectors = self._item(features["vector"])
+        else:
+            found = rows[self.scored]
+            vectors = self._item(found.values[found.index["item"][:, 0]])
         if not self.bias:
             return vectors
         bias = rows[BIAS].values[rows[BIAS].index["item"][:, 0]]
         return jnp.concatenate([vectors, bias], -1)
 
     def _scored(
-        self, rows: Mapping[str, TableRows], use: str, key: PRNGKey
+        self, rows: Mapping[str, TableRows], batch: Batch, use: str, key: PRNGKey
     ) -> tuple[Array, Array]:
         """Returns vectors and biases of items that are scored in training."""
-        table = rows[self.scored]
-        found = self._item(table.values[table.index[use]])
+        if FIXED[use] in batch:
+            found = self._item(batch[FIXED[use]])
+        else:
+            table = rows[self.scored]
+            found = self._item(table.values[table.index[use]])
         found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
         if not self.bias:
             return found, jnp.zeros(found.shape[:-1])
@@ -216,7 +248,7 @@ class SessionModel:
             nothing = (len(user), 0)
             return jnp.zeros(nothing, jnp.int32), jnp.zeros(nothing)
         shown = batch["shown"].reshape(len(user), -1)
-        items, bias = self._scored(rows, "shown", key)
+        items, bias = self._scored(rows, batch, "shown", key)
         items = items.reshape(*shown.shape, -1)
         scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
         return shown, scores + bias.reshape(shown.shape)
@@ -237,22 +269,6 @@ class SessionModel:
         train = rngs is not None
         user, memory = self.encoder.apply(variables, row, memory, train, rngs=rngs)
         return self._item(user), memory
-
-
-def lane_row(
-    item: Int[Array, "B L"], place: Int[Array, "B L"], age: Int[Array, "B L"], gap: Any
-) -> dict[str, Array]:
-    """Returns the arrays of lanes that hold one session each, or a part of it."""
-    lanes = item.shape[0]
-    return {
-        "item": item,
-        "slot": jnp.zeros(item.shape, jnp.int32),
-        "place": place,
-        "age": age,
-        "filled": jnp.ones((lanes, 1), bool),
-        "fresh": age[:, :1] == place[:, :1],
-        "gap": gap,
-    }
 
 
 def _pair_weights(params: Params, user: Array) -> Array:

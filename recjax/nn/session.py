@@ -160,3 +160,19 @@ def pool_sessions(
         last_slot(row, count, pool.count),
     )
     return mean, counts > 0, Pool(total, count)
+
+
+def lane_row(
+    item: Int[Array, "B L"], place: Int[Array, "B L"], age: Int[Array, "B L"], gap: Any
+) -> dict[str, Array]:
+    """Returns the arrays of lanes that hold one session each, or a part of it."""
+    lanes = item.shape[0]
+    return {
+        "item": item,
+        "slot": jnp.zeros(item.shape, jnp.int32),
+        "place": place,
+        "age": age,
+        "filled": jnp.ones((lanes, 1), bool),
+        "fresh": age[:, :1] == place[:, :1],
+        "gap": gap,
+    }

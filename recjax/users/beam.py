@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from recjax.data.item_vectors import ItemVectors
 from recjax.users.build import build_shard, collect
 from recjax.users.shard import Job
-from recjax.users.vectors import ItemVectors
 
 opened = lru_cache(1)(ItemVectors.open)
 

@@ -25,12 +25,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
 from recjax.users.rows import read_profiles, write_profiles
 from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 from recjax.users.store import DuplicateUser, write_sqlite
-from recjax.users.vectors import ItemVectors
 
 MANIFEST = "manifest.json"
 STORE = "profiles.sqlite"

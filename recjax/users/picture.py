@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
 from recjax.users.importance import top
 from recjax.users.profile import DAY, Profile
-from recjax.users.vectors import ItemVectors
 
 SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recjax.data.item_vectors import ItemVectors
 from recjax.users.settings import Settings
 from recjax.users.tree import cut
-from recjax.users.vectors import ItemVectors
 from recjax.users.ward import ward_of_clusters
 
 DAY = 86_400.0

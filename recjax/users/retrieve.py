@@ -14,10 +14,10 @@ from typing import Protocol
 
 import numpy as np
 
+from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
 from recjax.users.importance import sample
 from recjax.users.profile import Profile
-from recjax.users.vectors import ItemVectors
 
 AT_ONCE = 1 << 24
 

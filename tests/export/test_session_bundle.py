@@ -7,6 +7,7 @@ import pytest
 import sessions as support
 
 from recjax.cli.main import main
+from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.moments_clicked import ClickedNow, Window
 from recjax.data.sessions.moments_followed import Followed
 from recjax.data.sessions.moments_seen import SeenBefore
@@ -15,7 +16,7 @@ from recjax.evals.session import SessionRanking, user_vectors
 from recjax.evals.session_cheap import targets_of
 from recjax.experiment import Experiment, Runtime
 from recjax.export.session_bundle import SessionBundle
-from recjax.losses.pairwise import ItemSoftmax
+from recjax.losses.pairwise import L2, ItemSoftmax
 from recjax.models.hier_tcn import SessionModel
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.serve.session import open_states
@@ -122,6 +123,42 @@ def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
             checked += 1
         states.feed(f"u{user[event]}", known.item_ids[known.item[event]], when, new)
     assert checked == len(targets.event)
+
+
+def test_served_users_have_fixed_vectors(tmp_path):
+    known = support.sessions(4, users=12)
+    data = support.opened(known, vectors=VectorsFromEvents(support.WIDTH))
+    made = Experiment(
+        name="fixed",
+        seed=0,
+        steps=10,
+        data=data.settings,
+        model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, bias=False),
+        losses={"distance": L2()},
+        optimizer=Optimizer({".*": Adam(1e-2)}),
+        export=SessionBundle(saved_model=False),
+    )
+    mesh = make_mesh({"data": 1})
+    program = Program(made, Runtime(mesh={"data": 1}), data, mesh)
+    state, step = program.init(), program.step()
+    losses = []
+    for number in range(5):
+        state, report = step(state, data.batch(number))
+        losses.append(float(report.means["loss"][0]))
+    assert not state.tables and losses[-1] < losses[0]
+    made.export.write(program, state, tmp_path / "bundle")
+    vectors = np.load(tmp_path / "bundle" / "vectors.npy")
+    np.testing.assert_array_equal(vectors, data.fixed[np.arange(20)])
+    targets, states = targets_of(data, "test"), open_states(tmp_path / "bundle")
+    queries = user_vectors(program, state, "test", targets)
+    user = known.session_user[known.event_session]
+    for event in range(len(known.item)):
+        name, new = f"u{user[event]}", bool(known.place[event] == 0)
+        when = int(known.timestamp[event])
+        for query in queries[targets.event == event]:
+            got = states.query(name, when, new)
+            np.testing.assert_allclose(got, query, atol=1e-5)
+        states.feed(name, known.item_ids[known.item[event]], when, new)
 
 
 def test_commands(bundle, tmp_path, capsys):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import sessions as support
 
+from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.lanes import NOTHING
 from recjax.data.sessions.moments_followed import Followed
 from recjax.data.sessions.moments_seen import SeenBefore
@@ -22,11 +23,14 @@ def rows_of(model, tables, batch):
     return found
 
 
-@pytest.mark.parametrize("tied", [True, False])
-def test_scores_of_training_are_those_of_queries_and_items(tied):
+@pytest.mark.parametrize(
+    ("tied", "vectors"),
+    [(True, None), (False, None), (True, VectorsFromEvents(support.WIDTH))],
+)
+def test_scores_of_training_are_those_of_queries_and_items(tied, vectors):
     known = support.sessions(2, users=9)
     pairs = SeenBefore(5), Followed(3, 2)
-    data = support.opened(known, pairs=pairs)
+    data = support.opened(known, pairs=pairs, vectors=vectors)
     encoder = support.ENCODERS["gru4rec"]
     model = SessionModel(encoder, support.WIDTH, tied=tied, **SHAPE)
     batch, (plan, step) = data.batch(1), data.epochs.at(1)
@@ -42,9 +46,11 @@ def test_scores_of_training_are_those_of_queries_and_items(tied):
     }
     key = jax.random.key(1)
     outputs, _ = jax.jit(model.apply)(params, rows, batch, memory, key)
-    events = tables["item"][batch["item"]]
+    assert ("item" in tables) == (vectors is None)
+    events = model.events(rows, batch)
     queries = np.asarray(jax.jit(model.users)(params, events, batch, memory)[0])
-    features = {"item": np.arange(1, 21)[:, None]}
+    column = data.corpora["item"].features
+    features = {name: values[0:20] for name, values in column.items()}
     asked = model.side_rows("candidate", features)
     held = {name: TableRows(tables[name], uses) for name, uses in asked.items()}
     items = np.asarray(model.embed(params, held, "candidate", features))
@@ -63,3 +69,11 @@ def test_scores_of_training_are_those_of_queries_and_items(tied):
             own = scores[known.item[event]]
             np.testing.assert_allclose(outputs.own[position], own, atol=1e-4)
         position += 1
+
+
+@pytest.mark.parametrize(("width", "tied"), [(4, True), (support.WIDTH, False)])
+def test_fixed_vectors_of_another_width_are_refused(width, tied):
+    data = support.opened(support.sessions(), vectors=VectorsFromEvents(width))
+    model = SessionModel(support.ENCODERS["gru4rec"], support.WIDTH, tied=tied)
+    with pytest.raises(ValueError, match=f"fixed vectors of {width}"):
+        model.table_specs(data.sides)

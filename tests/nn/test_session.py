@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from recjax.data.sessions.lanes import Packed, Queue, make_plan
 from recjax.data.sessions.split import Runs
-from recjax.models.hier_tcn import lane_row
-from recjax.nn.session import Pool, Row, pool_sessions
+from recjax.nn.session import Pool, Row, lane_row, pool_sessions
 
 QUICK = support.by_encoder("hiertcn")
 WHOLE = Packed(1, 120, 30)

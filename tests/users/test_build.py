@@ -13,13 +13,13 @@ import polars as pl
 import pytest
 import small
 
+from recjax.data.item_vectors import ItemVectors, write_vectors
 from recjax.errors import UserError
 from recjax.users import build as batch
 from recjax.users.profile import DAY
 from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 from recjax.users.store import SqliteStore
-from recjax.users.vectors import ItemVectors, write_vectors
 
 
 @pytest.fixture

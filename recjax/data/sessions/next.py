@@ -12,7 +12,9 @@ import numpy as np
 from recjax.data.dataset import Corpus
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
+from recjax.data.sessions.arrays import lane_arrays, shown_items
 from recjax.data.sessions.draws import Draws
+from recjax.data.sessions.fixed import FixedVectors, VectorSource
 from recjax.data.sessions.lanes import (
     NOTHING,
     Epochs,
@@ -32,7 +34,7 @@ from recjax.data.sessions.split import (
 )
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError
-from recjax.features import IdFeature, Sides
+from recjax.features import DenseFeature, IdFeature, Sides
 
 FIRST = 4
 """Batches whose features of pairs say how much room these take."""
@@ -53,6 +55,7 @@ class NextInSession:
       impressions: most items shown at an event that a batch carries; 0 for none.
       fit: splits whose sessions train the model.
       pairs: features of an item for a user at a moment, which join the score.
+      vectors: where fixed vectors of items come from; None: items are learned.
     """
 
     source: str
@@ -63,6 +66,7 @@ class NextInSession:
     impressions: int = 0
     fit: tuple[str, ...] = ("train",)
     pairs: tuple[PairSource, ...] = ()
+    vectors: VectorSource | None = None
 
     @property
     def batch_size(self) -> int:
@@ -117,17 +121,26 @@ class NextInSessionData:
 
     @cached_property
     def sides(self) -> Sides:
-        """The features of both sides: ids of items, 0 for none."""
-        rows = len(self.sessions.item_ids) + 1
-        one = IdFeature(rows, 1)
-        return {"query": {"item": one}, "candidate": {"item": one}}
+        """The features of both sides: ids of items, 0 for none, and fixed vectors."""
+        features = {"item": IdFeature(len(self.sessions.item_ids) + 1, 1)}
+        if self.fixed is not None:
+            features["vector"] = DenseFeature(self.fixed.width)
+        return {"query": features, "candidate": features}
 
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
         ids = self.sessions.item_ids
         features = {"item": np.arange(1, len(ids) + 1, dtype=np.int32)[:, None]}
+        if self.fixed is not None:
+            features["vector"] = self.fixed
         return {"item": Corpus(ids, ("",) * len(ids), features)}
+
+    @cached_property
+    def fixed(self) -> FixedVectors | None:
+        """The vectors of items that are not learned."""
+        source = self.settings.vectors
+        return None if source is None else source.open(self.sessions, self.train)
 
     @cached_property
     def pairs(self) -> SessionPairs:
@@ -190,6 +203,8 @@ class NextInSessionData:
         part = len(negative) // host[1]
         negative = negative[host[0] * part : (host[0] + 1) * part]
         draw, held = self.draws.log_share, np.maximum(negative, 0)
+        if self.fixed is not None:
+            arrays["negative_vector"] = self.fixed.of_ids(negative + 1)
         item = np.maximum(arrays["item"] - 1, 0)
         return {
             **arrays,
@@ -203,34 +218,18 @@ class NextInSessionData:
         """Returns what a model reads of some lanes.
 
         Returns:
-          item: id of each event, from 1; 0 where there is none, i32[B, T].
-          slot: its session's slot, i32[B, T].
-          place: its place in the session, i32[B, T].
-          age: events of its user before it, i32[B, T].
-          filled: whether a slot holds a session, bool[B, S].
-          fresh: whether that is its user's first, bool[B, S].
-          gap: seconds since the session before ended, 0 if unknown, f32[B, S].
-          shown: ids of items shown at an event, i32[B, T, I], where that is wanted.
+          What `arrays.lane_arrays` does, and where they are wanted:
+          shown: ids of items shown at an event, i32[B, T, I].
+          item_vector, shown_vector: the fixed vectors of these items, f32[..., D].
         """
-        known = self.sessions
-        there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
-        start = known.session_start[grid.session]
-        of_slot = np.take_along_axis(start, grid.slot.astype(np.int64), 1)
-        of_run = np.take_along_axis(grid.run_event, grid.slot.astype(np.int64), 1)
-        filled = grid.session != NOTHING
-        before = np.maximum(start - 1, 0)
-        gap = known.timestamp[np.where(filled, start, 0)] - known.timestamp[before]
-        out = {
-            "item": np.where(there, known.item[event] + 1, 0).astype(np.int32),
-            "slot": grid.slot,
-            "place": np.where(there, event - of_slot, 0).astype(np.int32),
-            "age": np.where(there, event - of_run, 0).astype(np.int32),
-            "filled": filled,
-            "fresh": grid.fresh,
-            "gap": np.where(filled & ~grid.fresh, gap, 0).astype(np.float32),
-        }
-        if self.settings.impressions:
-            out["shown"] = self._shown(event, there)
+        known, settings = self.sessions, self.settings
+        out = lane_arrays(known, grid)
+        if settings.impressions:
+            there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
+            out["shown"] = shown_items(known, event, there, settings.impressions)
+        if self.fixed is not None:
+            held = {name: out[name] for name in ("item", "shown") if name in out}
+            out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
         return out
 
     def stream(self, split: str, nth: int = 1) -> Plan:
@@ -290,10 +289,3 @@ class NextInSessionData:
     ) -> dict[str, np.ndarray]:
         item = np.asarray(self.sessions.item)[np.maximum(grid.event, 0)]
         return self.pairs.of_batch(grid.event, item, np.maximum(drawn, 0), room)
-
-    def _shown(self, event: np.ndarray, there: np.ndarray) -> np.ndarray:
-        known, most = self.sessions, self.settings.impressions
-        start = known.shown_start[event][..., None] + np.arange(most)
-        inside = there[..., None] & (start < known.shown_start[event + 1][..., None])
-        held = np.minimum(start, max(len(known.shown) - 1, 0))
-        return np.where(inside, known.shown[held] + 1, 0).astype(np.int32)

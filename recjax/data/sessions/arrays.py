@@ -1,0 +1,56 @@
+"""What a model reads of lanes: places of events become arrays of ids, ages and gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recjax.data.sessions.lanes import NOTHING, Grid
+from recjax.data.sessions.read import Sessions
+from recjax.typing import Array, Bool, Int
+
+
+def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
+    """Returns what a model reads of some lanes.
+
+    Returns:
+      item: id of each event, from 1; 0 where there is none, i32[B, T].
+      slot: its session's slot, i32[B, T].
+      place: its place in the session, i32[B, T].
+      age: events of its user before it, i32[B, T].
+      filled: whether a slot holds a session, bool[B, S].
+      fresh: whether that is its user's first, bool[B, S].
+      gap: seconds since the session before ended, 0 if unknown, f32[B, S].
+    """
+    there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
+    start = known.session_start[grid.session]
+    of_slot = np.take_along_axis(start, grid.slot.astype(np.int64), 1)
+    of_run = np.take_along_axis(grid.run_event, grid.slot.astype(np.int64), 1)
+    filled = grid.session != NOTHING
+    before = np.maximum(start - 1, 0)
+    gap = known.timestamp[np.where(filled, start, 0)] - known.timestamp[before]
+    return {
+        "item": np.where(there, known.item[event] + 1, 0).astype(np.int32),
+        "slot": grid.slot,
+        "place": np.where(there, event - of_slot, 0).astype(np.int32),
+        "age": np.where(there, event - of_run, 0).astype(np.int32),
+        "filled": filled,
+        "fresh": grid.fresh,
+        "gap": np.where(filled & ~grid.fresh, gap, 0).astype(np.float32),
+    }
+
+
+def shown_items(
+    known: Sessions, event: Int[Array, "B T"], there: Bool[Array, "B T"], most: int
+) -> Int[Array, "B T I"]:
+    """Returns ids of the first items shown at events, from 1; 0 for none.
+
+    Args:
+      known: all sessions.
+      event: positions of events.
+      there: whether there is an event.
+      most: `I`.
+    """
+    start = known.shown_start[event][..., None] + np.arange(most)
+    inside = there[..., None] & (start < known.shown_start[event + 1][..., None])
+    held = np.minimum(start, max(len(known.shown) - 1, 0))
+    return np.where(inside, known.shown[held] + 1, 0).astype(np.int32)
