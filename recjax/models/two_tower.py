@@ -27,21 +27,23 @@ class TwoTower:
 
     Attributes:
       query: tower of the query side.
-      candidate: tower of the candidate side.
+      candidate: tower of the candidate side; None: the query's embeds both, with the
+        same parameters.
       tables: name -> table; towers share a table by naming it.
       temperature: starting temperature of the softmax over cosines.
       learn_temperature: whether training moves it.
     """
 
     query: Tower
-    candidate: Tower
+    candidate: Tower | None
     tables: Mapping[str, Table]
     temperature: float = 0.07
     learn_temperature: bool = True
 
     def tower(self, side: str) -> Tower:
         """Returns the tower of "query" or "candidate"."""
-        return {"query": self.query, "candidate": self.candidate}[side]
+        towers = {"query": self.query, "candidate": self.candidate or self.query}
+        return towers[side]
 
     def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
         """Returns the tables, each as tall as the largest feature that uses it.
@@ -77,6 +79,8 @@ class TwoTower:
             ("query", batch["query"]),
             ("candidate", _candidates(batch)),
         ):
+            if self._held(side) in params:
+                continue
             tower = self.tower(side)
             taken = tables.taken(tower, side, rows, train=True)
             keys = {"params": rng.stream(key, side), "dropout": key}
@@ -126,6 +130,10 @@ class TwoTower:
         """Embeds the features of one side, without randomness."""
         return self._embed(params, rows, side, features, None)
 
+    def _held(self, side: str) -> str:
+        """Returns the name that a side's parameters stand under."""
+        return "query" if self.candidate is None else side
+
     def _embed(
         self,
         params: Params,
@@ -137,7 +145,7 @@ class TwoTower:
         tower = self.tower(side)
         rngs = {} if key is None else {"dropout": rng.stream(key, side)}
         return tower.apply(
-            {"params": params[side]},
+            {"params": params[self._held(side)]},
             features,
             tables.taken(tower, side, rows, train=key is not None),
             train=key is not None,

@@ -7,8 +7,7 @@ layout of Hugging Face's transformers. Tensors of heads and poolers are left alo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,75 +16,11 @@ import numpy as np
 from recjax.errors import UserError, nearest
 from recjax.nn.transformer import TransformerSettings
 from recjax.pretrained import safetensors, torch_file
+from recjax.pretrained.bert_layout import LAYOUTS, Layout, wanted
 from recjax.typing import Params
 
 FILES = {"model.safetensors": safetensors.read, "pytorch_model.bin": torch_file.read}
 """Weight files and their readers; the first one found is read."""
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """What one family calls things; sizes are keys of config.json."""
-
-    prefix: str
-    sizes: Mapping[str, str]
-    activation: str
-    dropout: str
-    token_types: bool
-    layers: str
-    parts: Mapping[str, str]
-
-
-_LAYOUTS = {
-    "bert": _Layout(
-        prefix="bert.",
-        sizes={
-            "vocabulary": "vocab_size",
-            "width": "hidden_size",
-            "layers": "num_hidden_layers",
-            "heads": "num_attention_heads",
-            "feed_forward": "intermediate_size",
-        },
-        activation="hidden_act",
-        dropout="hidden_dropout_prob",
-        token_types=True,
-        layers="encoder.layer",
-        parts={
-            "query": "attention.self.query",
-            "key": "attention.self.key",
-            "value": "attention.self.value",
-            "attention_out": "attention.output.dense",
-            "attention_norm": "attention.output.LayerNorm",
-            "hidden": "intermediate.dense",
-            "out": "output.dense",
-            "norm": "output.LayerNorm",
-        },
-    ),
-    "distilbert": _Layout(
-        prefix="distilbert.",
-        sizes={
-            "vocabulary": "vocab_size",
-            "width": "dim",
-            "layers": "n_layers",
-            "heads": "n_heads",
-            "feed_forward": "hidden_dim",
-        },
-        activation="activation",
-        dropout="dropout",
-        token_types=False,
-        layers="transformer.layer",
-        parts={
-            "query": "attention.q_lin",
-            "key": "attention.k_lin",
-            "value": "attention.v_lin",
-            "attention_out": "attention.out_lin",
-            "attention_norm": "sa_layer_norm",
-            "hidden": "ffn.lin1",
-            "out": "ffn.lin2",
-            "norm": "output_layer_norm",
-        },
-    ),
-}
 
 
 def read_settings(
@@ -151,7 +86,7 @@ def read_params(folder: str | Path, *, max_length: int | None = None) -> Params:
         for name, value in FILES[path.name](path).items()
     }
     params: dict[str, Any] = {}
-    for place, name, shape in _wanted(layout, sizes, positions):
+    for place, name, shape in wanted(layout, sizes, positions):
         value = _tensor(path, tensors, name, shape)
         *above, last = place
         node = params
@@ -161,6 +96,38 @@ def read_params(folder: str | Path, *, max_length: int | None = None) -> Params:
             value = value[: sizes.max_length]
         node[last] = np.ascontiguousarray(value.T if last == "kernel" else value)
     return params
+
+
+def write_folder(params: Params, like: str | Path, folder: str | Path) -> None:
+    """Writes an encoder as a folder that `read_params`, and others, read.
+
+    Args:
+      params: of a `Transformer` that started as `like`; its head is left out.
+      like: the folder whose sizes and names are taken.
+      folder: where `config.json` and `model.safetensors` go.
+
+    Raises:
+      UserError: as `read_settings`, or the parameters are not of these sizes.
+      OSError: the folder cannot be written.
+    """
+    like, folder = Path(like), Path(folder)
+    layout, config = _config(like / "config.json")
+    sizes, length = read_settings(like), len(params["position"])
+    tensors = {}
+    for place, name, shape in wanted(layout, sizes, length):
+        node: Any = params
+        for part in place:
+            node = node.get(part, {}) if isinstance(node, Mapping) else {}
+        value = np.asarray(node).T if place[-1] == "kernel" else np.asarray(node)
+        if value.shape != shape:
+            raise UserError(
+                f"parameter {'/'.join(place)} is {list(value.shape)}, {like} says "
+                f"{list(shape)}: name the folder that the encoder started from"
+            )
+        tensors[name] = value.astype(np.float32)
+    config = {**config, "max_position_embeddings": length}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    safetensors.write(folder / "model.safetensors", tensors)
 
 
 def fill(params: Params, pretrained: Params, path: str = "") -> Params:
@@ -195,17 +162,17 @@ def fill(params: Params, pretrained: Params, path: str = "") -> Params:
     return filled
 
 
-def _config(path: Path) -> tuple[_Layout, dict[str, Any]]:
+def _config(path: Path) -> tuple[Layout, dict[str, Any]]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     family = config.get("model_type") if isinstance(config, dict) else None
-    if family not in _LAYOUTS:
+    if family not in LAYOUTS:
         raise UserError(
-            f"{path}: model_type {family!r} is not known, only {', '.join(_LAYOUTS)}"
+            f"{path}: model_type {family!r} is not known, only {', '.join(LAYOUTS)}"
         )
-    layout = _LAYOUTS[family]
+    layout = LAYOUTS[family]
     only = {layout.activation: "gelu", "position_embedding_type": "absolute"}
     for key, value in only.items():
         if config.get(key, value) != value:
@@ -224,32 +191,6 @@ def _number(path: Path, config: Mapping[str, Any], key: str) -> int:
     if type(value) is not int or value < 0:
         raise UserError(f"{path}: {key} must be a whole number, found {value!r}")
     return value
-
-
-def _wanted(
-    layout: _Layout, sizes: TransformerSettings, positions: int
-) -> Iterator[tuple[tuple[str, ...], str, tuple[int, ...]]]:
-    """Yields (place in our tree, name and shape in the file) of every parameter."""
-    width, deep = sizes.width, sizes.feed_forward
-    tables = {"word": (sizes.vocabulary, width), "position": (positions, width)}
-    if sizes.token_types:
-        tables["token_type"] = (sizes.token_types, width)
-    for table, shape in tables.items():
-        yield (table,), f"embeddings.{table}_embeddings.weight", shape
-    norms = {("embedding_norm",): "embeddings.LayerNorm"}
-    for i in range(sizes.layers):
-        for part, name in layout.parts.items():
-            place, name = (f"layer_{i}", part), f"{layout.layers}.{i}.{name}"
-            if part.endswith("norm"):
-                norms[place] = name
-                continue
-            shape = (deep if part == "hidden" else width,)
-            inner = deep if part == "out" else width
-            yield (*place, "kernel"), f"{name}.weight", (*shape, inner)
-            yield (*place, "bias"), f"{name}.bias", shape
-    for place, name in norms.items():
-        yield (*place, "scale"), f"{name}.weight", (width,)
-        yield (*place, "bias"), f"{name}.bias", (width,)
 
 
 _OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import ml_dtypes
@@ -40,6 +41,33 @@ def read(path: Path) -> dict[str, np.ndarray]:
             "copy it again"
         ) from error
     return tensors
+
+
+def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Writes tensors, in C order, as a file that `read` and others read.
+
+    Raises:
+      ValueError: a type that the format does not know.
+      OSError: the file cannot be written.
+    """
+    names = {np.dtype(kind): name for name, kind in DTYPES.items()}
+    header, end = {}, 0
+    for name, value in tensors.items():
+        if value.dtype not in names:
+            raise ValueError(f"tensor {name!r}: no type for {value.dtype}")
+        start, end = end, end + value.nbytes
+        header[name] = {
+            "dtype": names[value.dtype],
+            "shape": list(value.shape),
+            "data_offsets": [start, end],
+        }
+    # The format's readers may want tensors to start at a multiple of 8.
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for value in tensors.values():
+            file.write(np.ascontiguousarray(value).tobytes())
 
 
 def _tensor(
