@@ -32,7 +32,7 @@ def experiment() -> Experiment:
     return Experiment(
         name="omnisearchsage_home_depot_encoder",
         seed=0,
-        steps=400,
+        steps=500,
         data=Search(
             "home_depot",
             batch_size=128,
@@ -42,8 +42,8 @@ def experiment() -> Experiment:
             query_length=1,
             title_length=1,
             pieces=Pieces(folder=MINILM),
-            query_pieces=16,
-            title_pieces=32,
+            query_pieces=12,
+            title_pieces=28,
             title_share=0.3,
         ),
         model=TwoTower(
