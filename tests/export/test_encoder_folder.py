@@ -9,9 +9,8 @@ import numpy_bert
 import pytest
 import small
 import weight_files
+from tiny_search import InMemory
 
-from recjax.data.search import Search, SearchData
-from recjax.data.search_pairs import SearchPairs
 from recjax.data.text_features import NGrams, Pieces
 from recjax.errors import UserError
 from recjax.export.encoder_folder import EncoderFolder
@@ -23,23 +22,7 @@ from recjax.pretrained.warm_start import Bert
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
-LENGTH, TITLES = 7, ("red shoe", "green hat", "blue lamp", "grey shoe")
-
-
-class InMemory(Search):
-    """The pairs (title's first word, title)."""
-
-    def open(self, seed):
-        """Returns the data set."""
-        known = SearchPairs(
-            query=np.arange(4, dtype=np.int32),
-            product=np.arange(4, dtype=np.int32),
-            relevance=np.full(4, 3, np.float32),
-            queries=tuple(title.split()[0] for title in TITLES),
-            product_ids=tuple("abcd"),
-            titles=TITLES,
-        )
-        return SearchData(self, seed, known)
+LENGTH = 7
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +48,7 @@ def trained(like):
         ngrams=NGrams(1, 1, 1),
         query_length=1,
         title_length=1,
+        fit=("train", "validation", "test"),
         pieces=Pieces(numpy_bert.BERT["vocab_size"]),
         query_pieces=LENGTH,
         title_pieces=LENGTH,

@@ -9,10 +9,9 @@ import numpy_bert
 import pytest
 import small
 import weight_files
+from tiny_search import InMemory
 
 from recjax import settings
-from recjax.data.search import Search, SearchData
-from recjax.data.search_pairs import SearchPairs
 from recjax.data.text_features import NGrams, Pieces
 from recjax.errors import UserError
 from recjax.models import Table, Tower, TwoTower
@@ -26,24 +25,6 @@ from recjax.train.program import Program
 
 LENGTH, WIDTH, STEPS = 7, 8, 3
 PLACES = ("query/pieces_fixed/of", "candidate/pieces_fixed/of")
-TITLES = ("red shoe", "green hat", "blue lamp", "grey shoe", "red hat", "green lamp")
-
-
-class InMemory(Search):
-    """The pairs (title's first word, title)."""
-
-    def open(self, seed):
-        """Returns the data set."""
-        queries = tuple(dict.fromkeys(title.split()[0] for title in TITLES))
-        known = SearchPairs(
-            query=np.array([queries.index(t.split()[0]) for t in TITLES], np.int32),
-            product=np.arange(len(TITLES), dtype=np.int32),
-            relevance=np.full(len(TITLES), 3, np.float32),
-            queries=queries,
-            product_ids=tuple(map(str, range(len(TITLES)))),
-            titles=TITLES,
-        )
-        return SearchData(self, seed, known)
 
 
 @pytest.fixture(scope="module")
