@@ -51,8 +51,8 @@ def experiment() -> Experiment:
         ),
         model=SessionModel(
             encoder=HierTcn(
-                high=SessionStates(Gru(48), dropout=0.2),
-                low=Tcn(WIDTH, blocks=2, convs=1, dropout=0.2, gated=True),
+                high=SessionStates(Gru(WIDTH), dropout=0.2, frozen_items=True),
+                low=Tcn(112, blocks=2, convs=1, dropout=0.2, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,

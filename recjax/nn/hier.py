@@ -30,12 +30,15 @@ class SessionStates(nn.Module):
       gap: the time since the session before is an input.
       decay: hours in which the state falls to 1/e between sessions; None for never.
       dropout: on the session means.
+      frozen_items: learn nothing of item vectors by way of the state, as with the
+        fixed ones of the paper: else they learn to tell training users apart.
     """
 
     gru: Gru
     gap: bool = False
     decay: float | None = None
     dropout: float = 0.0
+    frozen_items: bool = False
 
     @nn.nowrap
     def start(self, lanes: int, width: int) -> Memory:
@@ -51,6 +54,8 @@ class SessionStates(nn.Module):
     ) -> tuple[Float[Array, "B S H"], Memory]:
         """Returns the state that each session starts from, and the memory after."""
         mean, any_before, pool = pool_sessions(row, memory["pool"])
+        if self.frozen_items:
+            mean = jax.lax.stop_gradient(mean)
         mean = nn.Dropout(self.dropout, deterministic=not train)(mean)
         hours = row.gap[..., None] / HOUR
         if self.gap:

@@ -124,6 +124,30 @@ def test_the_past_reaches_a_session_by_the_state_alone(name):
     assert (np.abs(np.asarray(run(other)) - run(events))[0, later].max(1) > 1e-5).all()
 
 
+def test_no_gradient_reaches_frozen_items_by_the_state():
+    data = support.opened(support.sessions(8, users=1, most=6))
+    known, learned = data.sessions, support.ENCODERS["hiertcn"]
+    frozen = learned.clone(high=learned.high.clone(frozen_items=True))
+    params, table = support.started(learned, data)
+    plan = make_plan(Packed(1, 40, 8), known.session_start, everyone(data))
+    batch = data.lane_arrays(plan.grid(0))
+    events, second = table[batch["item"]], slice(*known.session_start[1:3])
+
+    def run(encoder, events):
+        memory = encoder.start(1, support.WIDTH)
+        out = encoder.apply(params, Row.of(batch, events), memory, False)[0]
+        return out[0, second].sum()
+
+    ask = jax.jit(jax.value_and_grad(run, 1), static_argnums=0)
+    (value, grad), (same, kept) = (ask(one, events) for one in (learned, frozen))
+    assert value == same
+    assert np.abs(grad[0, : second.start]).max() > 1e-5
+    assert not kept[0, : second.start].any()
+    # By way of its own session an item learns as before.
+    np.testing.assert_allclose(kept[0, second], grad[0, second], atol=1e-6)
+    assert kept[0, second].any()
+
+
 def test_sessions_are_pooled_as_their_means():
     data = support.opened(support.sessions(2))
     known = data.sessions
