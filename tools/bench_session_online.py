@@ -25,10 +25,7 @@ from recjax.export.session_step import (  # noqa: E402
 )
 from recjax.models.hier_tcn import SessionModel  # noqa: E402
 from recjax.models.rivals import makers  # noqa: E402
-from recjax.nn.session import (
-    Row,  # noqa: E402
-    lane_row,  # noqa: E402
-)
+from recjax.nn.session import Row, lane_row  # noqa: E402
 from recjax.serve.user_state import UserStates  # noqa: E402
 
 WIDTH = 128

@@ -1,7 +1,7 @@
 """Item vectors that training leaves as they are: from a folder, or from the events.
 
 A batch carries the vectors of its own items, read from one array that all processes of
-a host map, so that the accelerator holds none besides (HierTCN section 4: the cache).
+a host map, so that the accelerator holds none besides (HierTCN's item embedding cache).
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class VectorsFromEvents:
 
     def open(self, sessions: Sessions, train: Bool[Array, " E"]) -> FixedVectors:
         """Counts the training events and factorizes the counts."""
-        user = np.repeat(sessions.session_user, np.diff(sessions.session_start))
+        user = sessions.session_user[sessions.event_session]
         size = len(sessions.item_ids)
         kept = user[train], sessions.item[train], sessions.timestamp[train]
         source, target = self.cooccurrence.vectors(Events(*kept, size), self.width)
