@@ -22,9 +22,13 @@ from recjax.export.whole import write_whole
 from recjax.pretrained import bert
 from recjax.train.program import Program
 from recjax.train.state import State
+from recjax.tree import count
 
-BESIDE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-VOCABULARY = "vocab.txt"
+BESIDE = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    "vocab.txt",
+)
+"""Files of a tokenizer, of which a folder may hold some."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class EncoderFolder:
             params = params[part]
         like = minilm.find(starts[self.encoder].folder)
         bert.write_folder(params, like, folder)
-        for name in (*BESIDE, VOCABULARY):
+        for name in BESIDE:
             if (like / name).is_file():
                 shutil.copyfile(like / name, folder / name)
         apart = _farthest(bert.read_params(folder), params)
@@ -69,7 +73,7 @@ class EncoderFolder:
             raise UserError(f"the weights were read back with an error of {apart}")
         before = bert.read_params(like, max_length=len(params["position"]))
         moved = _farthest(before, params)
-        return {"parameters": _count(params), "farthest_moved": moved}
+        return {"parameters": count(params), "farthest_moved": moved}
 
 
 def _farthest(one: Any, other: Any) -> float:
@@ -77,7 +81,3 @@ def _farthest(one: Any, other: Any) -> float:
     if isinstance(one, Mapping):
         return max(_farthest(value, other[name]) for name, value in one.items())
     return float(np.abs(one - other).max(initial=0))
-
-
-def _count(params: Any) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -82,7 +82,9 @@ class SessionModel:
                 f"{self.width} and tied={self.tied}: set model.width and "
                 f"model.encoder.width to {fixed.width}, and model.tied to true"
             )
-        specs = {} if fixed else {ITEM: TableSpec(rows, self.width, normal)}
+        specs = {}
+        if fixed is None:
+            specs[ITEM] = TableSpec(rows, self.width, normal)
         if not self.tied:
             specs[TARGET] = TableSpec(rows, self.width, normal)
         if self.bias:

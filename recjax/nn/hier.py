@@ -31,7 +31,7 @@ class SessionStates(nn.Module):
       decay: hours in which the state falls to 1/e between sessions; None for never.
       dropout: on the session means.
       frozen_items: learn nothing of item vectors by way of the state, as with the
-        fixed ones of the paper: else they learn to tell training users apart.
+        fixed ones of the paper: else they may learn to tell training users apart.
     """
 
     gru: Gru

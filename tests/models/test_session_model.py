@@ -47,7 +47,10 @@ def test_scores_of_training_are_those_of_queries_and_items(tied, vectors):
     key = jax.random.key(1)
     outputs, _ = jax.jit(model.apply)(params, rows, batch, memory, key)
     assert ("item" in tables) == (vectors is None)
-    events = model.events(rows, batch)
+    if vectors is None:
+        events = tables["item"][batch["item"]]
+    else:
+        events = data.fixed.of_ids(batch["item"])
     queries = np.asarray(jax.jit(model.users)(params, events, batch, memory)[0])
     column = data.corpora["item"].features
     features = {name: values[0:20] for name, values in column.items()}

@@ -6,7 +6,7 @@ import numpy as np
 
 from recjax.data.sessions.lanes import NOTHING, Grid
 from recjax.data.sessions.read import Sessions
-from recjax.typing import Array, Bool, Int
+from recjax.typing import Array, Int
 
 
 def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
@@ -39,17 +39,15 @@ def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
     }
 
 
-def shown_items(
-    known: Sessions, event: Int[Array, "B T"], there: Bool[Array, "B T"], most: int
-) -> Int[Array, "B T I"]:
+def shown_items(known: Sessions, grid: Grid, most: int) -> Int[Array, "B T I"]:
     """Returns ids of the first items shown at events, from 1; 0 for none.
 
     Args:
       known: all sessions.
-      event: positions of events.
-      there: whether there is an event.
+      grid: where events lie in some lanes.
       most: `I`.
     """
+    there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
     start = known.shown_start[event][..., None] + np.arange(most)
     inside = there[..., None] & (start < known.shown_start[event + 1][..., None])
     held = np.minimum(start, max(len(known.shown) - 1, 0))

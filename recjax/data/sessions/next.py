@@ -16,7 +16,6 @@ from recjax.data.sessions.arrays import lane_arrays, shown_items
 from recjax.data.sessions.draws import Draws
 from recjax.data.sessions.fixed import FixedVectors, VectorSource
 from recjax.data.sessions.lanes import (
-    NOTHING,
     Epochs,
     Grid,
     Packed,
@@ -225,8 +224,7 @@ class NextInSessionData:
         known, settings = self.sessions, self.settings
         out = lane_arrays(known, grid)
         if settings.impressions:
-            there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
-            out["shown"] = shown_items(known, event, there, settings.impressions)
+            out["shown"] = shown_items(known, grid, settings.impressions)
         if self.fixed is not None:
             held = {name: out[name] for name in ("item", "shown") if name in out}
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
