@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jax
 
-from recjax import disk
+from recjax import disk, settings
 from recjax.errors import UserError
 from recjax.evals import schedule
 from recjax.evals.base import Findings, check_tasks
@@ -29,7 +29,6 @@ from recjax.train.run_folder import (
     create,
     environment,
     request_of,
-    settings_digest,
     write_result,
 )
 from recjax.train.state import State
@@ -87,7 +86,7 @@ def train_run(
         {
             "name": program.experiment.name,
             "seed": program.experiment.seed,
-            "settings": settings_digest(program.experiment),
+            "settings": settings.to_text(program.experiment).splitlines(),
             "results": results,
             "environment": environment(),
             **({"training": seconds} if seconds else {}),

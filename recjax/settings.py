@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +63,44 @@ def to_text(node: Any) -> str:
 
     visit(node, "")
     return "\n".join(line.removeprefix(" : ") for line in lines) + "\n"
+
+
+def changes(before: str, node: Any) -> tuple[list[str], list[str]]:
+    """Returns the lines of an older text that a tree has not, and those new in it.
+
+    A setting that the text lacks and that has its default is no change: there was no
+    such setting yet.
+    """
+    old, now = before.strip().splitlines(), to_text(node).splitlines()
+    known = {path_of(line) for line in old}
+    usual = tuple(_defaults(node))
+    return [line for line in old if line not in now], [
+        line
+        for line in now
+        if line not in old
+        and (path_of(line) in known or not f"{path_of(line)}.".startswith(usual))
+    ]
+
+
+def path_of(line: str) -> str:
+    """Returns which setting a line of `to_text` is of."""
+    return re.split(r" [:=]", line)[0]
+
+
+def _defaults(node: Any, path: str = "") -> Iterator[str]:
+    """Yields the path of each field that has its default, with a dot behind it."""
+    fields = dataclasses.fields(node) if dataclasses.is_dataclass(node) else ()
+    made = {
+        f.name: f.default_factory()
+        for f in fields
+        if f.default_factory is not dataclasses.MISSING
+    }
+    usual = {f.name: f.default for f in fields} | made
+    for name, value in (children(node) or {}).items():
+        if name in usual and usual[name] == value:
+            yield f"{path}{name}."
+        else:
+            yield from _defaults(value, f"{path}{name}.")
 
 
 def override(tree: Any, assignments: Sequence[str]) -> Any:

@@ -224,3 +224,38 @@ def test_numbers_survive_their_text(real, whole):
 @given(st.text())
 def test_any_text_may_be_a_value(text):
     assert settings.override(Tree(), [f"leaf.text={text}"]).leaf.text == text
+
+
+@dataclasses.dataclass(frozen=True)
+class Grown(Tree):
+    """A tree of a later version: it has learned to be set."""
+
+    later: Leaf = Leaf(3)
+
+
+def test_a_setting_that_came_later_is_no_change_at_its_default():
+    before = settings.to_text(Tree())
+    same = Grown()
+    assert settings.changes(before.replace("Tree", "Grown"), same) == ([], [])
+    assert settings.changes(settings.to_text(same), same) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("change", "gone", "new"),
+    [
+        # Set to what is not its default, though the text does not know it.
+        ("later.whole=4", [], ["later : Leaf", "later.whole = 4"]),
+        # Known, and set to its default: it was another.
+        ("pair.1.whole=1", ["pair.1.whole = 2"], ["pair.1.whole = 1"]),
+        ("leaf.whole=4", ["leaf.whole = 1"], ["leaf.whole = 4"]),
+    ],
+)
+def test_changes_are_told(change, gone, new):
+    before = settings.to_text(Tree()).replace("Tree", "Grown")
+    tree = settings.override(Grown(), [change])
+    assert settings.changes(before, tree) == (gone, new)
+
+
+def test_a_setting_that_is_no_more_is_a_change():
+    gone, new = settings.changes(settings.to_text(Grown()), Tree())
+    assert gone[0] == "Grown" and "later.whole = 3" in gone and new == ["Tree"]

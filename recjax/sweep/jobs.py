@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from recjax.sweep.plan import Cell
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 LOG = "log.txt"
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ def _start(cell: Cell) -> subprocess.Popen:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=_end_with_sweep if sys.platform == "linux" else None,
             )
+
+
+def _end_with_sweep() -> None:
+    """Asks for a SIGTERM, at which a run saves and ends, once the sweep is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _reason(cell: Cell, status: int) -> str | None:

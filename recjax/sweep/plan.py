@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recjax import settings
 from recjax.errors import UserError, nearest
 from recjax.experiment import load_sweep
 from recjax.train import run_folder
@@ -46,8 +47,8 @@ class Cell:
         except ValueError as error:
             raise UserError(f"{path} is damaged: {error}; remove it") from error
         experiment, _ = self.request.resolve()
-        same = found.get("settings") == run_folder.settings_digest(experiment)
-        return found if same else None
+        before = "\n".join(found.get("settings", ()))
+        return None if any(settings.changes(before, experiment)) else found
 
 
 def plan(

@@ -7,7 +7,6 @@ the files, so that a later edit does not change what a finished run was; and
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import re
@@ -102,12 +101,7 @@ def agree(workdir: Path, experiment: Experiment) -> None:
     record = workdir / "experiment.txt"
     if record.exists() and _begun(workdir):
         before = record.read_text().split("\n\n")[0]
-        _same(workdir, before, settings.to_text(experiment))
-
-
-def settings_digest(experiment: Experiment) -> str:
-    """Returns a hash of all settings, which says of a result whose it is."""
-    return hashlib.sha256(settings.to_text(experiment).encode()).hexdigest()
+        _same(workdir, before, experiment)
 
 
 def request_of(workdir: Path) -> Request:
@@ -210,20 +204,16 @@ def _begun(workdir: Path) -> bool:
     return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
 
 
-def _same(workdir: Path, before: str, now: str) -> None:
-    def binding(text: str) -> list[str]:
-        lines = text.strip().splitlines()
-        paths = [re.split(r" [:=]", line)[0] for line in lines]
-        free = [any(re.fullmatch(p, path) for p in FREE) for path in paths]
-        return [line for line, may in zip(lines, free, strict=True) if not may]
-
-    old, new = binding(before), binding(now)
-    if old == new:
-        return
-    changed = [f"  - {line}" for line in old if line not in new]
-    changed += [f"  + {line}" for line in new if line not in old]
-    raise UserError(
-        f"{workdir} holds a run with other settings:\n"
-        + "\n".join(changed[:20])
-        + "\nchoose another --workdir, or remove the folder to start anew"
-    )
+def _same(workdir: Path, before: str, experiment: Experiment) -> None:
+    changed = [
+        f"  {sign} {line}"
+        for sign, lines in zip("-+", settings.changes(before, experiment), strict=True)
+        for line in lines
+        if not any(re.fullmatch(free, settings.path_of(line)) for free in FREE)
+    ]
+    if changed:
+        raise UserError(
+            f"{workdir} holds a run with other settings:\n"
+            + "\n".join(changed[:20])
+            + "\nchoose another --workdir, or remove the folder to start anew"
+        )

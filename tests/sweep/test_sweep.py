@@ -85,6 +85,10 @@ def test_the_whole_way(files, tmp_path, capfd):
     call(*told(files, work, "--only", "base", "--table"))
     call(*told(files, work, "--only", "base"))
     assert (work / "base" / "seed_3" / "result.json").stat().st_mtime_ns == before
+    forget(work / "base" / "seed_3", "model.learn_temperature = True")
+    before = (work / "base" / "seed_3" / "result.json").stat().st_mtime_ns
+    call(*told(files, work, "--only", "base"))
+    assert (work / "base" / "seed_3" / "result.json").stat().st_mtime_ns == before
     message = command.refused(
         capfd, *told(files, work, "--set", "model.temperature=0.5")
     )
@@ -93,7 +97,8 @@ def test_the_whole_way(files, tmp_path, capfd):
 
 
 @pytest.mark.slow
-def test_it_stops_cleanly_and_goes_on(files, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_runs_stop_cleanly_with_their_sweep(files, tmp_path, how):
     work = tmp_path / "sweep"
     more = ("--only", "base", "--set", "steps=100000")
     process = subprocess.Popen(
@@ -107,21 +112,47 @@ def test_it_stops_cleanly_and_goes_on(files, tmp_path):
     )
     run = work / "base" / "seed_3"
     try:
-        began = time.monotonic()
-        while not (run / "metrics.jsonl").exists():
-            assert process.poll() is None and time.monotonic() - began < 120
-            time.sleep(0.05)
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
+        wait(lambda: trains(run) or process.poll() is not None)
+        assert process.poll() is None
+        process.send_signal(how)
         _, errors = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 130 and "recjax: interrupted" in errors
+    if how == signal.SIGINT:
+        assert process.returncode == 130 and "recjax: interrupted" in errors
+    else:
+        wait(lambda: not runs(run))
+    assert not runs(run)
     assert "SIGTERM: saved step" in (run / "log.txt").read_text()
     assert any(p.name.isdigit() for p in (run / "checkpoints").iterdir())
     assert not (run / "result.json").exists()
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True)
-    assert f"--workdir {run}" not in listed.stdout
+
+
+def forget(folder, line):
+    """Makes a run one of a version that had no such setting."""
+    written_in = {"experiment.txt": f"{line}\n", "result.json": f'"{line}",'}
+    for name, written in written_in.items():
+        text = (folder / name).read_text()
+        assert text.count(written) == 1
+        (folder / name).write_text(text.replace(written, ""))
+
+
+def trains(folder):
+    log = folder / "log.txt"
+    return log.exists() and "step " in log.read_text()
+
+
+def runs(folder):
+    all_of_it = ["ps", "-ww", "-eo", "args"]
+    listed = subprocess.run(all_of_it, capture_output=True, text=True)
+    return f"--workdir {folder}" in listed.stdout
+
+
+def wait(until):
+    began = time.monotonic()
+    while not until():
+        assert time.monotonic() - began < 120
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
