@@ -212,18 +212,20 @@ def prepare_catalog(
 def prepare_invented(settings: CatalogSettings) -> Path:
     """Makes and prepares an invented catalogue, or returns at once if it is there.
 
-    Its name under the cache says the size, and a hash all settings.
+    Its name under the cache says the size, and a hash all settings and the code.
     """
     # Here, for inventing needs JAX's random keys, and preparing does not.
-    from recjax.data.synthetic.write import write_catalog
+    from recjax.data.synthetic import write
 
-    code = hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
-    path = place(f"invented_{settings.pins}_pins_{code}")
+    code = hashlib.sha256(repr(settings).encode())
+    for file in sorted(Path(write.__file__).parent.glob("*.py")):
+        code.update(file.read_bytes())
+    path = place(f"invented_{settings.pins}_pins_{code.hexdigest()[:8]}")
     if (path / ABOUT).is_file():
         return path
     log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
     with tempfile.TemporaryDirectory() as folder:
-        rows = write_catalog(settings, Path(folder))
+        rows = write.write_catalog(settings, Path(folder))
         files = {name: Path(folder, f"{name}.parquet") for name in rows}
         return prepare_catalog(**files, out=path)
 

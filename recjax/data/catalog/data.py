@@ -233,6 +233,12 @@ class CatalogData:
         return found
 
     @cached_property
+    def _there(self) -> Mapping[str, np.ndarray]:
+        """Kind -> what negatives are drawn from; else new items would be unwanted."""
+        catalog, moment = self.catalog, self.settings.test_from
+        return {k: catalog_pairs.there_before(catalog, k, moment) for k in self.kinds}
+
+    @cached_property
     def _known(self) -> Mapping[str, np.ndarray]:
         """Kind -> known positives of each query."""
         catalog, most = self.catalog, self.settings.known
@@ -272,15 +278,15 @@ class CatalogData:
         mine = slice(host[0] * share, (host[0] + 1) * share)
         known, corpus = self.catalog.pairs, self.corpora[kind]
         query, positive = known.query[chosen][mine], known.candidate[chosen][mine]
-        count = self.settings.negatives * len(chosen)
-        negative = pairs.draw_negatives(
-            self.seed, step, len(corpus), count, mine, len(chosen), f"negatives/{kind}"
+        count, there = self.settings.negatives * len(chosen), self._there[kind]
+        drawn = pairs.draw_negatives(
+            self.seed, step, len(there), count, mine, len(chosen), f"negatives/{kind}"
         )
         batch = pairs.pair_batch(
             {"text": self._all_queries[query]},
             query,
             positive,
-            negative,
+            there[drawn],
             np.ones(len(query), np.float32),
             corpus.features,
             self._log_share[kind],

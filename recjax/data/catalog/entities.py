@@ -99,11 +99,13 @@ class Entities:
       ids: the user's ids.
       texts: field -> texts; only fields that the file has.
       dense: feature -> vectors; only features that the file has.
+      created: i64[N], unix seconds; None where the file does not say.
     """
 
     ids: Texts
     texts: Mapping[str, Texts]
     dense: Mapping[str, Vectors]
+    created: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns the number of entities."""

@@ -7,7 +7,7 @@ kept, and the file is read again when it is written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,27 @@ import pyarrow.parquet as pq
 
 from recjax.data.catalog import entity_values
 from recjax.data.catalog.entities import encode_texts
-from recjax.data.catalog.schema import CODES, DENSE, ENTITY, TEXT_FIELDS, with_published
+from recjax.data.catalog.schema import (
+    CODES,
+    CREATED,
+    DENSE,
+    ENTITY,
+    TEXT_FIELDS,
+    with_published,
+)
 from recjax.data.columns import resolve
-from recjax.data.convert import convert
+from recjax.data.convert import Unit, convert
 from recjax.data.report import Findings
 from recjax.data.tables import PARQUET, unreadable, usable
 
 BATCH = 4_096
 """Rows read at a time: with 20 images a product about 100 MB."""
+CONVERTED = {"id": "id", CREATED: "time"}
+"""Column -> kind, of those with one value a row."""
+NEEDS = {"id": "text or integers", CREATED: "unix seconds or dates"}
+Clock = tuple[Unit, float]
+"""Unit of numeric times, and unix seconds now."""
+NONE: Clock = ("s", 0.0)
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,13 @@ class Block:
       ids: the ids.
       texts: field -> (u8 bytes, i32[n] bytes of each).
       dense: feature -> ([M, D] vectors, i32[n] vectors of each).
+      created: i64[n], unix seconds, where the file was asked for them and says.
     """
 
     ids: pl.Series
     texts: Mapping[str, tuple[np.ndarray, np.ndarray]]
     dense: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    created: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,7 @@ class EntityFile:
       widths: feature -> numbers, or bytes, of a vector.
       good: bool[rows]: which rows to use.
       ids: the ids of those rows.
+      created: i64 seconds of those rows, or None.
     """
 
     path: Path
@@ -59,19 +75,26 @@ class EntityFile:
     widths: Mapping[str, int]
     good: np.ndarray
     ids: pl.Series
+    created: np.ndarray | None = None
 
     def blocks(self, rows: int = BATCH) -> Iterator[Block]:
         """Yields the good rows in order, from at most `rows` rows of the file each."""
-        start, widths = 0, dict(self.widths)
+        start, done, widths = 0, 0, dict(self.widths)
         for frame in _batches(self.path, self.names, rows):
             keep = self.good[start : start + frame.height]
             start += frame.height
             if keep.any():
-                yield _block(frame.filter(keep), widths)
+                block = _block(frame.filter(keep), widths)
+                rows_of = slice(done, done := done + len(block.ids))
+                created = None if self.created is None else self.created[rows_of]
+                yield replace(block, created=created)
 
 
 def check_entities(
-    path: Path, columns: Mapping[str, str], findings: Findings
+    path: Path,
+    columns: Mapping[str, str],
+    findings: Findings,
+    clock: Clock | None = None,
 ) -> EntityFile | None:
     """Reads a table once; problems go to `findings`.
 
@@ -79,6 +102,7 @@ def check_entities(
       path: a Parquet file: `id`, and any of the fields and features of the schema.
       columns: recjax's name -> the file's, where they differ.
       findings: where problems go.
+      clock: unit of numeric times, and unix seconds now; None leaves `created` unread.
 
     Returns:
       The checked table, or None if it cannot be used as a whole.
@@ -89,7 +113,7 @@ def check_entities(
         findings.of_file(path.name, "empty file", "write it again")
         return None
     try:
-        return _check(path, columns, findings)
+        return _check(path, columns, findings, clock)
     except pa.ArrowException as error:
         fix = "write it again; it is damaged or no Parquet"
         why = str(error).splitlines()[0]
@@ -100,7 +124,10 @@ def check_entities(
 
 
 def _check(
-    path: Path, columns: Mapping[str, str], findings: Findings
+    path: Path,
+    columns: Mapping[str, str],
+    findings: Findings,
+    clock: Clock | None,
 ) -> EntityFile | None:
     header = list(pq.read_schema(path).names)
     # A name for the other table's column need not stand in this one.
@@ -109,13 +136,19 @@ def _check(
     names = resolve(header, "", path.name, ENTITY, mapped, findings)
     if names is None:
         return None
-    ids, good, widths, start = [], [], {}, 0
+    if clock is None:
+        names.pop(CREATED, None)
+    ids, good, created, widths, start = [], [], [], {}, 0
     for frame in _batches(path, names, BATCH):
-        checked = _check_batch(frame, names, widths, path.name, start, findings)
+        checked = _check_batch(
+            frame, names, widths, path.name, start, findings, clock or NONE
+        )
         if checked is None:
             return None
         ids.append(checked[0])
         good.append(checked[1])
+        if CREATED in names:
+            created.append(checked[2].fill_null(0).to_numpy())
         start += frame.height
     findings.read(path.name, start)
     if not start:
@@ -123,7 +156,8 @@ def _check(
         return None
     ids, good = pl.concat(ids), np.concatenate(good)
     good &= ~_given_twice(ids, good, path.name, names["id"], findings)
-    return EntityFile(path, names, widths, good, ids.filter(good))
+    times = np.concatenate(created)[good] if created else None
+    return EntityFile(path, names, widths, good, ids.filter(good), times)
 
 
 def _batches(path: Path, names: Mapping[str, str], rows: int) -> Iterator[pl.DataFrame]:
@@ -140,8 +174,9 @@ def _check_batch(
     file: str,
     start: int,
     findings: Findings,
-) -> tuple[pl.Series, np.ndarray] | None:
-    """Returns the ids and which rows are good; learns widths not known yet."""
+    clock: Clock,
+) -> tuple[pl.Series, np.ndarray, pl.Series | None] | None:
+    """Returns the ids, which rows are good, and `created`; learns new widths."""
     good = np.ones(frame.height, bool)
 
     def note(there: str, quote: bool):
@@ -152,14 +187,13 @@ def _check_batch(
 
         return tell
 
-    ids = convert(frame["id"], "id", "s", 0)
-    wrong = {} if ids else {"id": str(frame["id"].dtype)}
-    for kind, fix, bad in ids.problems if ids else ():
-        at = np.flatnonzero(bad.to_numpy())
-        note(names["id"], quote=True)(kind, fix, at, frame["id"].filter(bad))
-    for name in frame.columns[1:]:
+    made, wrong = {}, {}
+    for name in frame.columns:
         try:
-            if name in TEXT_FIELDS:
+            if name in CONVERTED:
+                tell = note(names[name], quote=True)
+                made[name] = _converted(frame[name], CONVERTED[name], clock, tell)
+            elif name in TEXT_FIELDS:
                 entity_values.words(frame[name])
             else:
                 tell = note(names[name], quote=False)
@@ -169,14 +203,24 @@ def _check_batch(
         except entity_values.WrongType as error:
             wrong[name] = str(error)
     for name, dtype in wrong.items():
-        needs = "text or integers"
+        needs = NEEDS.get(name, "text or lists of text")
         if name in DENSE:
             needs = "a list of numbers, or one of them an image (ue_v4: bytes),"
-        elif name != "id":
-            needs = "text or lists of text"
         fix = f"store {needs} in it"
         findings.of_file(file, f"column of type {dtype}", fix, repr(names[name]))
-    return None if wrong else (ids.values, good)
+    return None if wrong else (made["id"], good, made.get(CREATED))
+
+
+def _converted(
+    values: pl.Series, kind: str, clock: Clock, note: entity_values.Note
+) -> pl.Series:
+    found = convert(values, kind, *clock)
+    if found is None:
+        raise entity_values.WrongType(str(values.dtype))
+    for problem, fix, bad in found.problems:
+        if bad.any():
+            note(problem, fix, np.flatnonzero(bad.to_numpy()), values.filter(bad))
+    return found.values
 
 
 def _vectors(

@@ -58,6 +58,38 @@ def split_pairs(
     return np.where(late, TEST, np.where(held, VALIDATION, TRAIN)).astype(np.int8)
 
 
+def there_before(catalog: Catalog, kind: str, moment: int | None) -> np.ndarray:
+    """Returns which entities, or queries, of a kind there were before a moment, i32[M].
+
+    A query is there once it has been asked; an entity from when it was created, or
+    always where its table does not say.
+
+    Args:
+      catalog: the catalogue.
+      kind: "pin", "product" or "query".
+      moment: unix seconds; None for the end of time.
+
+    Raises:
+      UserError: there were none.
+    """
+    if kind != "query":
+        entities = catalog.entities[kind]
+        since = entities.created
+        since = np.zeros(len(entities)) if since is None else since
+    else:
+        pairs, since = catalog.pairs, np.full(len(catalog.queries), np.inf)
+        np.minimum.at(since, pairs.query, pairs.timestamp)
+        own = pairs.candidate_type == TYPES.index(kind)
+        np.minimum.at(since, pairs.candidate[own], pairs.timestamp[own])
+    there = np.flatnonzero(since < (np.inf if moment is None else moment))
+    if not len(there):
+        raise UserError(
+            f"every {kind} was created at data.test_from = {moment} or later, so there "
+            "is nothing to draw negatives from; choose a later moment"
+        )
+    return there.astype(np.int32)
+
+
 def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
     """Returns bool[P]: whether a pair is of a task.
 

@@ -22,7 +22,7 @@ from recjax.data.catalog.entities import (
     Vectors,
     offsets_of,
 )
-from recjax.data.catalog.schema import ENTITIES, TABLES
+from recjax.data.catalog.schema import CREATED, ENTITIES, TABLES
 from recjax.errors import UserError
 
 MAPPED = "columns"
@@ -66,7 +66,7 @@ def load_catalog(path: str | Path, *, map_over: int = MAP_OVER) -> Catalog:
 
 
 def _entities(columns: Mapping[str, np.ndarray]) -> Entities:
-    names = list(dict.fromkeys(name.rpartition("/")[0] for name in columns))
+    names = dict.fromkeys(name.rpartition("/")[0] for name in columns)
     return Entities(
         ids=_texts(columns, "ids"),
         texts={
@@ -81,6 +81,7 @@ def _entities(columns: Mapping[str, np.ndarray]) -> Entities:
             for name in names
             if name.startswith("dense.")
         },
+        created=columns.get(CREATED),
     )
 
 

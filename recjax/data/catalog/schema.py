@@ -48,6 +48,9 @@ CODES = ("ue_v4",)
 
 DENSE = (*VECTORS, *CODES)
 
+CREATED = "created"
+"""When an entity came to be: before, it could not be shown to anybody."""
+
 PUBLISHED: Mapping[str, tuple[str, ...]] = {
     **{
         name: (f"item_{name}",)
@@ -73,6 +76,7 @@ ENTITY = (
     *(Column(name, "words", required=False, shared=True) for name in TEXT_FIELDS),
     *(Column(name, "vectors", required=False, shared=True) for name in VECTORS),
     *(Column(name, "codes", required=False, shared=True) for name in CODES),
+    Column(CREATED, "time", required=False, shared=True),
 )
 
 

@@ -43,7 +43,8 @@ class CatalogSearch:
       source: name or folder of a prepared catalogue; or the settings of an invented
         one, which is made when it is first opened.
       batch_size: pairs of the global batch.
-      negatives: random negatives a pair, of the pair's kind.
+      negatives: random negatives a pair, of those of its kind that there were before
+        the test.
       tasks: name -> what is trained on, and its share of a batch.
       asked: name -> what is evaluated.
       fields: text fields that are read; () for none.

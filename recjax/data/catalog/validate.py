@@ -11,6 +11,7 @@ import polars as pl
 
 from recjax.data.catalog.entity_file import EntityFile, check_entities
 from recjax.data.catalog.schema import (
+    CREATED,
     DENSE,
     ENTITIES,
     ENTITY,
@@ -83,16 +84,16 @@ def validate_catalog(
     findings = Findings()
     columns = known_columns(columns, (*PAIRS, *ENTITY))
     check_options(unit, encoding)
+    now = time.time() if now is None else now
     paths = {"pin": pins, "product": products}
     entities = {
-        kind: check_entities(Path(path), columns, findings)
+        kind: check_entities(Path(path), columns, findings, (unit, now))
         for kind, path in paths.items()
         if path is not None
     }
     _mapped_somewhere(entities, columns, findings)
     _same_widths(entities, findings)
     table = read_table(Path(pairs), PAIRS, columns, encoding, findings)
-    now = time.time() if now is None else now
     main = clean(table, PAIRS, unit, now, findings)
     if main is not None:
         main = _known_types(main, table, findings)
@@ -112,7 +113,7 @@ def _mapped_somewhere(
     tables = list(entities.values())
     if not tables or None in tables:
         return
-    for name in (*TEXT_FIELDS, *DENSE):
+    for name in (*TEXT_FIELDS, *DENSE, CREATED):
         there = columns.get(name)
         if there and not any(t.names.get(name) == there for t in tables):
             file = " and ".join(t.path.name for t in tables)

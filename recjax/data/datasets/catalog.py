@@ -17,7 +17,14 @@ import tensorflow_datasets as tfds
 
 from recjax.data.catalog.entities import Pairs, encode_texts
 from recjax.data.catalog.entity_file import EntityFile
-from recjax.data.catalog.schema import CODES, ENTITIES, TABLES, TEXT_FIELDS, TYPES
+from recjax.data.catalog.schema import (
+    CODES,
+    CREATED,
+    ENTITIES,
+    TABLES,
+    TEXT_FIELDS,
+    TYPES,
+)
 from recjax.data.catalog.validate import CheckedCatalog
 from recjax.data.datasets.base import Builder
 from recjax.data.interactions import index_of
@@ -143,7 +150,8 @@ def _entity_records(file: EntityFile | None) -> Iterator[dict[str, Any]]:
             f"dense.{k}": {"values": values, "counts": counts}
             for k, (values, counts) in block.dense.items()
         }
-        yield {"ids": _encoded(encode_texts(block.ids)), **texts, **dense}
+        record = {"ids": _encoded(encode_texts(block.ids)), **texts, **dense}
+        yield record if block.created is None else {**record, CREATED: block.created}
 
 
 def _table(file: EntityFile | None) -> dict[str, Any]:
@@ -159,6 +167,8 @@ def _table(file: EntityFile | None) -> dict[str, Any]:
             "values": _array(dtype, width),
             "counts": _array(np.int32),
         }
+    if file.created is not None:
+        columns[CREATED] = _array(np.int64)
     return columns
 
 

@@ -119,6 +119,8 @@ def _part(world: World, kind: str, number: int, keep: slice) -> tuple:
     saves = own(pl.DataFrame({"at": saves, "board_title": pl.Series(titles)}))
     columns = {"id": ids}
     features = entity_features.columns(world, cell, kind)
+    created = np.where(cell.new, WINDOWS["test"][0], BEGIN)
+    features["created"] = pa.array(created)
     columns |= {name: column[keep] for name, column in features.items()}
     order = ("id", "query", "timestamp")
     return (

@@ -32,6 +32,7 @@ class Cell:
       related: i64[n] pairs of related queries.
       test: i64[n] engagements in the evaluation window.
       judged: i64[n] judgements of relevance, 0 or 1.
+      new: bool[n]: came to be after the training.
       draw: the generator for what follows.
     """
 
@@ -42,6 +43,7 @@ class Cell:
     related: np.ndarray
     test: np.ndarray
     judged: np.ndarray
+    new: np.ndarray
     draw: Callable[[str], np.random.Generator]
 
 
@@ -73,5 +75,6 @@ def draw_cell(world: World, kind: str, number: int) -> Cell:
         related=draw.poisson(related * share) * ~new,
         test=draw.poisson(settings.asked * pairs * share),
         judged=(draw.random(CELL) < settings.judged).astype(np.int64),
+        new=new,
         draw=stream,
     )

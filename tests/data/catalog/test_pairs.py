@@ -1,11 +1,14 @@
 """Which pairs train, validate and are asked, by hand-made pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from recjax.data.catalog import pairs as catalog_pairs
-from recjax.data.catalog.entities import Catalog, Pairs, pack
+from recjax.data.catalog.entities import Catalog, Entities, Pairs, pack
 from recjax.data.catalog.pairs import Engagement
+from recjax.data.catalog.schema import TYPES
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError
 
@@ -43,6 +46,27 @@ def test_split_by_query():
 def test_a_moment_outside_of_all_pairs(moment):
     with pytest.raises(UserError, match="test_from = .* 1 to 9"):
         catalog_pairs.split_pairs(timed([1, 9]), moment, 0.1)
+
+
+def test_what_there_was_before_a_moment():
+    pin, query = (TYPES.index(kind) for kind in ("pin", "query"))
+    # (query, candidate, type, action, time)
+    known = catalog([(0, 0, pin, 0, 5), (1, 2, query, 0, 8), (0, 1, pin, 0, 9)])
+    since = {"pin": np.array([0, 7, 8, 9]), "product": None}
+    entities = {
+        kind: Entities(pack(list("wxyz")), {}, {}, times)
+        for kind, times in since.items()
+    }
+    known = replace(known, entities=entities)
+
+    def there(kind, moment):
+        return catalog_pairs.there_before(known, kind, moment).tolist()
+
+    assert there("pin", 8) == [0, 1] and there("pin", None) == [0, 1, 2, 3]
+    assert there("product", 1) == [0, 1, 2, 3]
+    assert there("query", 8) == [0] and there("query", 9) == [0, 1, 2]
+    with pytest.raises(UserError, match="every query was created at .* = 5 or later"):
+        there("query", 5)
 
 
 def test_pairs_of_a_task():

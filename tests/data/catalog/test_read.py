@@ -105,7 +105,9 @@ def test_many_blocks(tmp_path):
     rows, rng = 5_000, np.random.default_rng(0)
     numbers = rng.normal(size=(rows, 4)).astype(np.float32)
     titles = ["t" * int(n) for n in rng.integers(0, 9, rows)]
-    pins = pl.DataFrame({"id": range(rows), "title": titles, "gs_v5": numbers})
+    created = rng.integers(0, 1_000, rows)
+    columns = {"id": range(rows), "title": titles, "gs_v5": numbers}
+    pins = pl.DataFrame({**columns, "created": created})
     pairs = pl.DataFrame(
         {
             "query": "q",
@@ -119,12 +121,16 @@ def test_many_blocks(tmp_path):
     pins = catalog.entities["pin"]
     assert list(pins.texts["title"]) == titles
     np.testing.assert_array_equal(pins.dense["gs_v5"].values, numbers)
+    np.testing.assert_array_equal(pins.created, created)
+    assert catalog.entities["product"].created is None
     assert catalog.pairs.candidate.tolist() == [int(i) for i in pairs["candidate_id"]]
     assert not catalog.pairs.timestamp.any() and len(catalog.entities["product"]) == 0
 
 
 def test_skipped_rows_leave_no_trace(tmp_path):
-    rows = [{"id": f"p{i}", "gs_v5": tiny.vector(i)} for i in range(300)]
+    rows = [
+        {"id": f"p{i}", "gs_v5": tiny.vector(i), "created": i * i} for i in range(300)
+    ]
     rows[5]["gs_v5"] = tiny.vector(5, width=3)
     rows[9]["gs_v5"] = [1.0, float("nan"), 0.0, 0.0]
     rows[11]["id"] = "p10"
@@ -144,6 +150,7 @@ def test_skipped_rows_leave_no_trace(tmp_path):
     assert list(pins.ids) == [f"p{i}" for i in kept]
     expected = [rows[i]["gs_v5"] for i in kept]
     np.testing.assert_array_equal(pins.dense["gs_v5"].values, np.float32(expected))
+    assert pins.created.tolist() == [i * i for i in kept]
     assert (out / "skipped_rows.csv").read_text().count("\n") == 4
 
 

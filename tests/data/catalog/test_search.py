@@ -72,6 +72,24 @@ def test_pairs_of_a_batch_are_training_pairs_with_their_features(opened):
             assert part["negative_id"].max() < len(data.corpora[kind])
 
 
+def test_what_came_later_is_no_negative(opened):
+    catalog, moment = opened().catalog, WINDOWS["test"][0]
+    asked = {*catalog.pairs.query[catalog.pairs.timestamp < moment].tolist()}
+    for changes in ({}, {"test_from": None}):
+        drawn, late = {kind: set() for kind in ("pin", "product", "query")}, {}
+        for batch in batches(opened(**changes), 100):
+            for kind, part in batch.items():
+                drawn[kind] |= {*part["negative_id"].tolist()}
+        for kind in ("pin", "product"):
+            new = catalog.entities[kind].created >= moment
+            late[kind] = {*np.flatnonzero(new).tolist()}
+        others = catalog.pairs.candidate[catalog.pairs.candidate_type == 2]
+        late["query"] = {*range(len(catalog.queries))} - asked - {*others.tolist()}
+        for kind, new in late.items():
+            assert len(new) > 10
+            assert bool(drawn[kind] & new) == (changes != {})
+
+
 def test_tasks_have_their_share_of_every_group(opened):
     data, (batch,) = opened(), batches(opened(), 1)
     pairs = data.catalog.pairs

@@ -1,6 +1,7 @@
 """Every problem of a catalogue's files, in one report with row, column, value, fix."""
 
 import command
+import numpy as np
 import polars as pl
 import pytest
 import tiny_catalog as tiny
@@ -153,7 +154,33 @@ def test_vectors_of_two_lengths(tmp_path):
     assert "5 in column 'gs_v5', but 4 in pins.parquet" in str(checked.report)
 
 
-@pytest.mark.parametrize("column", ["id", "title", "gs_v5", "ue_v4"])
+CREATED = {
+    "missing": (None, "missing value", "(nothing)"),
+    "negative": (-5, "negative timestamp", '"-5"'),
+    "future": (NOW + 90_000, "timestamp in the future", f'"{NOW + 90_000}"'),
+}
+
+
+@pytest.mark.parametrize("case", CREATED)
+def test_a_bad_time_of_creation(tmp_path, case):
+    value, kind, shown = CREATED[case]
+    pins = tiny.pins().with_columns(created=pl.Series([7, value, NOW]))
+    checked = check(tmp_path, pins=pins)
+    assert problems(checked) == [("pins.parquet", kind, 2, "created", shown)]
+    created = checked.entities["pin"].created
+    assert created.tolist() == [7, NOW] and created.dtype == np.int64
+
+
+def test_times_of_creation_as_dates_and_under_another_name(tmp_path):
+    pins = tiny.pins().with_columns(made=pl.Series(["2001-09-09", "1970-01-02", "9"]))
+    files = tiny.write(tmp_path, pins=pins)
+    checked = validate_catalog(**files, now=NOW, columns={"created": "made"})
+    assert checked.report.ok, str(checked.report)
+    assert checked.entities["pin"].created.tolist() == [999_993_600, 86_400, 9]
+    assert checked.entities["product"].created is None
+
+
+@pytest.mark.parametrize("column", ["id", "title", "gs_v5", "ue_v4", "created"])
 def test_a_column_of_another_type(tmp_path, column):
     pins = tiny.pins().with_columns(pl.Series(column, [{"x": 1}] * 3))
     checked = check(tmp_path, pins=pins)

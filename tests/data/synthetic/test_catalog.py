@@ -115,6 +115,11 @@ def test_some_entities_are_new(world, pins):
     before = pl.col("timestamp") < WINDOWS["train"][1]
     known, asked = (set(of.filter(w)["candidate_id"]) for w in (before, ~before))
     assert len(asked - known) > 20
+    columns = (pins.entities[name].to_pylist() for name in ("id", "created"))
+    created = dict(zip(*columns, strict=True))
+    assert max(created[id_] for id_ in known) < WINDOWS["train"][0]
+    late = [id_ for id_, time in created.items() if time >= WINDOWS["train"][1]]
+    assert abs(len(late) / SIZE - SETTINGS.new) < 0.03
 
 
 def test_queries_say_what_their_pin_is_about(world, pins):
