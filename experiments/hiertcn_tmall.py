@@ -55,7 +55,7 @@ def experiment() -> Experiment:
         model=SessionModel(
             encoder=HierTcn(
                 high=SessionStates(Gru(WIDTH), dropout=0.2, frozen_items=True),
-                low=Tcn(112, blocks=2, convs=1, dropout=0.2, gated=True),
+                low=Tcn(256, blocks=2, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,
