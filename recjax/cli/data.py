@@ -155,7 +155,7 @@ def prepare_catalog(
     Args:
       pairs: file of pairs (query, candidate_id, candidate_type, action[, timestamp]).
       out: name of the data set, or a folder.
-      pins: Parquet file of pins (id, and any text fields and dense features).
+      pins: Parquet file of pins (id, and any text fields, dense features, created).
       products: Parquet file of products (the same).
       form: how the files are written.
       bad: what happens to rows that cannot be read.
