@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -206,10 +207,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
-    for noisy in ("absl", "orbax", "jax", "tensorflow"):
+    for noisy in ("absl", "asyncio", "orbax", "jax", "tensorflow"):
         # What they call an error is raised as well, and told once.
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not isinstance(sys.unraisablehook, partial):  # In a notebook: the first time.
+        sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
     try:
         app.cli(
             args=arguments,
@@ -234,3 +237,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reason = f"{error.filename or 'cannot write the output'}: {reason}"
         print(f"recjax: error: {reason}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _unraisable(before: Callable, told: Any) -> None:
+    """Shows what a callback raised, but not how TensorStore's end after a failed write.
+
+    They tell a loop that is closed; the failure itself is raised.
+    """
+    closed = isinstance(told.exc_value, RuntimeError)
+    if not (closed and str(told.exc_value) == "Event loop is closed"):
+        before(told)

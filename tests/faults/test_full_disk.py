@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 import command
 import pytest
@@ -103,6 +104,22 @@ def test_training_stops_and_goes_on(capfd, files, full, trained, kilobytes):
     assert scores[0] == scores[1]
     left = [p for p in run.rglob("*") if p.name.endswith(".tmp") or "-tmp" in p.name]
     assert not left
+
+
+@pytest.mark.parametrize("kilobytes", [64, 160, 200, 320])
+def test_threads_that_fail_too_say_nothing(files, full, kilobytes):
+    folder, resize = full
+    resize(kilobytes)
+    train = [sys.executable, "-m", "recjax", *map(str, told(folder / "run", files))]
+    done = subprocess.run(
+        train,
+        cwd=small.ROOT,
+        env=small.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stderr.count(SAYS) == 1
+    assert "Traceback" not in done.stderr and "future:" not in done.stderr
 
 
 @pytest.mark.parametrize("kilobytes", [4, 32, 64])
