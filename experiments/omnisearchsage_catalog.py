@@ -38,7 +38,13 @@ def experiment() -> Experiment:
     """Returns the experiment."""
     catalog = CatalogSettings().sized(10_000)
     encoder = TransformerSettings(
-        6_000, width=64, layers=1, heads=2, feed_forward=256, max_length=12, dropout=0.0
+        6_000,
+        width=128,
+        layers=1,
+        heads=4,
+        feed_forward=512,
+        max_length=12,
+        dropout=0.0,
     )
     text = HashFields("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
     entity = Tower(
@@ -89,7 +95,7 @@ def experiment() -> Experiment:
             for kind in ("in_batch", "random")
         },
         optimizer=Optimizer(
-            rules={"tables/.*": RowwiseAdagrad(0.02), ".*": Lamb(4e-3)},
+            rules={"tables/.*": RowwiseAdagrad(0.02), ".*": Lamb(8e-3)},
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
