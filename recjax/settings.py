@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import difflib
 import re
 import types
 import typing
@@ -68,17 +69,20 @@ def to_text(node: Any) -> str:
 def changes(before: str, node: Any) -> tuple[list[str], list[str]]:
     """Returns the lines of an older text that a tree has not, and those new in it.
 
-    A setting that the text lacks and that has its default is no change: there was no
-    such setting yet.
+    A line in another place is both: the order of a tower's inputs is that of its
+    weights. A setting that the text lacks and that has its default is no change: there
+    was no such setting yet.
     """
     old, now = before.strip().splitlines(), to_text(node).splitlines()
+    steps = difflib.SequenceMatcher(None, old, now, autojunk=False).get_opcodes()
+    other = [step[1:] for step in steps if step[0] != "equal"]
     known = {path_of(line) for line in old}
     usual = tuple(_defaults(node))
-    return [line for line in old if line not in now], [
+    return [line for i, j, _, _ in other for line in old[i:j]], [
         line
-        for line in now
-        if line not in old
-        and (path_of(line) in known or not f"{path_of(line)}.".startswith(usual))
+        for _, _, i, j in other
+        for line in now[i:j]
+        if path_of(line) in known or not f"{path_of(line)}.".startswith(usual)
     ]
 
 

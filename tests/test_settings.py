@@ -256,6 +256,14 @@ def test_changes_are_told(change, gone, new):
     assert settings.changes(before, tree) == (gone, new)
 
 
+def test_another_order_is_a_change():
+    before = Tree(sizes={"data": 1, "model": 2})
+    gone, new = settings.changes(
+        settings.to_text(before), Tree(sizes={"model": 2, "data": 1})
+    )
+    assert gone == new and len(gone) == 1 and gone[0].startswith("sizes.")
+
+
 def test_a_setting_that_is_no_more_is_a_change():
     gone, new = settings.changes(settings.to_text(Grown()), Tree())
     assert gone[0] == "Grown" and "later.whole = 3" in gone and new == ["Tree"]

@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # What they call an error is raised as well, and told once.
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not isinstance(sys.unraisablehook, partial):  # In a notebook: the first time.
+    if not isinstance(sys.unraisablehook, partial):  # Once, however often this runs.
         sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
     try:
         app.cli(

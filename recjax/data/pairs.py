@@ -22,6 +22,7 @@ def pair_batch(
     weight: np.ndarray,
     corpus: Mapping[str, Column],
     log_share: np.ndarray,
+    pool: int | None = None,
 ) -> HostBatch:
     """Returns the batch that a two-tower takes.
 
@@ -33,8 +34,9 @@ def pair_batch(
       weight: weight of each pair [B].
       corpus: features of the corpus, name -> [N, ...]; read at positions alone.
       log_share: log share of each item among the positives of training [N].
+      pool: items that negatives are drawn from; None for all `N`.
     """
-    uniform = -np.log(len(log_share))
+    uniform = -np.log(pool or len(log_share))
     held = np.maximum(negative, 0)
     return {
         "query": dict(query),

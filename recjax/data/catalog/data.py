@@ -290,6 +290,7 @@ class CatalogData:
             np.ones(len(query), np.float32),
             corpus.features,
             self._log_share[kind],
+            pool=len(there),
         )
         if self.settings.known:
             batch["known_id"] = self._known[kind][query]

@@ -83,6 +83,9 @@ def test_what_came_later_is_no_negative(opened):
         for kind in ("pin", "product"):
             new = catalog.entities[kind].created >= moment
             late[kind] = {*np.flatnonzero(new).tolist()}
+            there = len(new) if changes else (~new).sum()
+            chance = batch[kind]["negative_draw_logq"]
+            np.testing.assert_allclose(chance, -np.log(there), rtol=1e-6)
         others = catalog.pairs.candidate[catalog.pairs.candidate_type == 2]
         late["query"] = {*range(len(catalog.queries))} - asked - {*others.tolist()}
         for kind, new in late.items():
