@@ -27,7 +27,15 @@ from recjax.nn.vectors import Vectors
 from recjax.optim import Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH, BUCKETS = 256, 20_000
-KEYS = ("pin", "pin/legacy", "product", "product/legacy", "query")
+FROZEN = 3.0
+"""Share of a loss against frozen embeddings, where a learned one's is 1."""
+SHARES = {
+    "pin": 1.0,
+    "pin/legacy": FROZEN,
+    "product": 1.0,
+    "product/legacy": FROZEN,
+    "query": 1.0,
+}
 LOGGED = ("board_title", "engaged_queries")
 """Text fields that come from what people did."""
 SKETCH = CountMin(1 << 18)
@@ -89,9 +97,9 @@ def experiment() -> Experiment:
                 in_batch=kind == "in_batch",
                 random=kind == "random",
                 widths=WIDTHS,
-                share=1 / len(KEYS),
+                share=share / sum(SHARES.values()),
             )
-            for key in KEYS
+            for key, share in SHARES.items()
             for kind in ("in_batch", "random")
         },
         optimizer=Optimizer(
@@ -211,7 +219,8 @@ def with_tasks(full: Experiment, kind: str) -> Experiment:
             model, tower_of={kind: "entity"}, legacy={kind: model.legacy[kind]}
         )
     losses = {k: v for k, v in full.losses.items() if k.split("/")[0] == kind}
-    shares = {k: replace(v, share=2 / len(losses)) for k, v in losses.items()}
+    total = sum(loss.share for loss in losses.values()) / 2
+    shares = {k: replace(v, share=v.share / total) for k, v in losses.items()}
     evals = {
         name: one
         for name, one in full.evals.items()

@@ -68,13 +68,18 @@ class SampledSoftmax:
         """Returns the loss of each pair; `negatives` counts its unmasked columns.
 
         Raises:
-          ValueError: `given_query` or `mask_known` without what they need, or rows that
-            do not divide.
+          ValueError: no such outputs, `given_query` or `mask_known` without what they
+            need, rows that do not divide, or widths beyond those of the vectors.
         """
+        if self.of is not None and self.of not in outputs:
+            raise ValueError(f"of = {self.of!r}: the model has {', '.join(outputs)}")
         whole = outputs if self.of is None else outputs[self.of]
         if not self.widths:
             value, monitors = self._one_width(whole)
             return LossValue(value, whole.weight, monitors)
+        widest, held = max(width for width, _ in self.widths), whole.query.shape[-1]
+        if widest > held:
+            raise ValueError(f"widths: {widest} of vectors of {held} numbers")
         total, monitors = jnp.zeros(()), {}
         for width, weight in self.widths:
             value, monitors_of_width = self._one_width(_leading(whole, width))

@@ -12,6 +12,7 @@ from flax import struct
 from jax.sharding import Mesh
 
 from recjax import rng, tree
+from recjax.errors import UserError
 from recjax.features import Sides
 from recjax.losses import Loss
 from recjax.models.base import Model
@@ -61,6 +62,9 @@ def make_step(
       optimizer: the optimizer.
       steps: steps of the run, for schedules.
       mesh: the mesh.
+
+    Raises:
+      UserError: by the step, when first called: a loss's settings do not fit.
     """
     specs = model.table_specs(sides)
 
@@ -138,7 +142,10 @@ def _total_loss(
 ) -> tuple[Array, dict[str, tuple[Array, Array]]]:
     total, means = jnp.float32(0), {}
     for name, loss in losses.items():
-        got = loss(outputs)
+        try:
+            got = loss(outputs)
+        except ValueError as error:
+            raise UserError(f"losses.{name}: {error}") from error
         weight = jnp.sum(got.weight)
         weighted = partial(jnp.vdot, got.weight)
         mean = weighted(got.value) / jnp.maximum(weight, 1e-12)

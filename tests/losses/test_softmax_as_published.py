@@ -86,11 +86,18 @@ def test_published_values_of_each_width():
     assert [in_1, random_1, in_2, random_2] == pytest.approx(wanted, abs=1e-3)
 
 
+def test_a_width_that_the_vectors_do_not_have():
+    with pytest.raises(ValueError, match="widths: 3 of vectors of 2"):
+        SampledSoftmax(widths=((1, 0.5), (3, 1.0)))(outputs(width=2))
+
+
 def test_a_part_of_several_outputs():
     out = outputs()
     several = {"pin": out, "product": outputs(1)}
     found = SampledSoftmax(of="pin")(several).value
     np.testing.assert_array_equal(found, SampledSoftmax()(out).value)
+    with pytest.raises(ValueError, match="of = 'pins': the model has pin, product"):
+        SampledSoftmax(of="pins")(several)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
