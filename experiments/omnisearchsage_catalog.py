@@ -27,6 +27,8 @@ from recjax.nn.vectors import Vectors
 from recjax.optim import Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH, BUCKETS = 256, 20_000
+QUERY_LENGTH = 9
+"""Word pieces; three queries in a thousand are longer, most have 4 or 5."""
 FROZEN = 3.0
 """Share of a loss against frozen embeddings, where a learned one's is 1."""
 SHARES = {
@@ -51,7 +53,7 @@ def experiment() -> Experiment:
         layers=1,
         heads=4,
         feed_forward=512,
-        max_length=12,
+        max_length=QUERY_LENGTH,
         dropout=0.0,
     )
     text = HashFields("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
@@ -78,7 +80,7 @@ def experiment() -> Experiment:
             ngrams=NGrams(40_000, 40_000, 0, min_count=2),
             length=80,
             query=Pieces(6_000),
-            query_length=12,
+            query_length=QUERY_LENGTH,
             test_from=WINDOWS["test"][0],
         ),
         model=OmniSearch(
