@@ -57,8 +57,8 @@ def experiment() -> Experiment:
         ),
         model=SessionModel(
             encoder=HierTcn(
-                high=SessionStates(Gru(WIDTH, 2), gap=True),
-                low=Tcn(WIDTH, blocks=2, kernel=5, convs=1),
+                high=SessionStates(Gru(WIDTH, 2)),
+                low=Tcn(256, blocks=2, kernel=5, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.1,
                 skip=True,
@@ -93,7 +93,17 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     """Returns HierTCN, also without what is known of the moment, and its rivals."""
     evals = {name: one for name, one in base.evals.items() if one.trained}
     prior = replace(base, evals=evals)
-    plain = replace(prior, data=replace(base.data, pairs=()))
+    # What is clicked on now says more than the time since a user's session before;
+    # without it, that time is what tells old news from new.
+    timed = base.model.encoder.clone(
+        high=SessionStates(Gru(WIDTH, 2), gap=True),
+        low=Tcn(WIDTH, blocks=2, kernel=5, convs=1),
+    )
+    plain = replace(
+        prior,
+        data=replace(base.data, pairs=()),
+        model=replace(base.model, encoder=timed),
+    )
     fixed = replace(plain.data, vectors=VectorsFromEvents(WIDTH))
     variants = {"prior": prior, "plain": plain, "fixed": replace(plain, data=fixed)}
     for kind in ("hiergru", "hrnn", "gru", "tcn"):

@@ -71,12 +71,14 @@ class Tower(nn.Module):
             for name, module in self.inputs.items()
         }
         if self.join == "sum":
-            total = sum(made.values(), 0.0)
+            joined = (sum(made.values(), 0.0),)
         else:
-            total = jnp.concatenate([made[name] for name in sorted(made)], -1)
+            joined = tuple(made[name] for name in sorted(made))
+        total = jnp.concatenate(joined, -1)
         if self.hidden is not None:
             mlp = Mlp(self.hidden, self.width, self.dropout, name="mlp")
-            deep = mlp(nn.LayerNorm(name="norm")(total) if self.norm else total, train)
+            given = (nn.LayerNorm(name="norm")(total),) if self.norm else joined
+            deep = mlp(given, train)
             total = total + deep if self.residual else deep
         parts = [unit(total) if self.normalize else total]
         for name, module in self.fixed.items():

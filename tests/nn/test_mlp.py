@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recjax.nn.mlp import Mlp, unit
+from recjax.nn.mlp import Mlp, SideBySide, unit
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 
@@ -22,8 +22,8 @@ def layer_norm(params, x):
 
 @pytest.mark.parametrize("hidden", [(), (6,), (6, 3)])
 def test_as_in_numpy(hidden):
-    mlp = Mlp(hidden, 2)
-    params = mlp.init(jax.random.key(1), X, False)["params"]
+    mlp, parts = Mlp(hidden, 2), (X[:, :1], X[:, 1:])
+    params = mlp.init(jax.random.key(1), parts, False)["params"]
     random = np.random.default_rng(2)
     params = jax.tree.map(lambda p: p + random.normal(size=p.shape), params)
     x = X
@@ -31,17 +31,33 @@ def test_as_in_numpy(hidden):
         x = np.maximum(dense(params[f"Dense_{layer}"], x), 0)
         x = layer_norm(params[f"LayerNorm_{layer}"], x)
     wanted = dense(params[f"Dense_{len(hidden)}"], x)
-    got = mlp.apply({"params": params}, X, False)
+    got = mlp.apply({"params": params}, parts, False)
+    whole = mlp.apply({"params": params}, (X,), False)
+    np.testing.assert_allclose(whole, got, rtol=1e-5, atol=1e-6)
     assert got.shape == (5, 2)
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_what_depends_on_no_parameter_costs_no_gradient():
+    """As the compiler counts: the wide part is multiplied forward and for the kernel."""
+    layer, batch, wide, narrow, width = SideBySide(32), 16, 512, 8, 32
+    parts = (jnp.ones((batch, narrow)), jnp.ones((batch, wide)))
+    params = layer.init(jax.random.key(0), parts)
+
+    def loss(params, scale):
+        return jnp.sum(layer.apply(params, (scale * parts[0], parts[1])) ** 2)
+
+    step = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(params, 2.0).compile()
+    products = 2 * batch * width * (2 * wide + 3 * narrow)
+    assert step.cost_analysis()["flops"] < 1.2 * products
+
+
 def test_dropout_is_for_training_alone():
     mlp = Mlp((64,), 3, dropout=0.5)
-    params = mlp.init(jax.random.key(1), X, False)
-    still = mlp.apply(params, X, False)
+    params = mlp.init(jax.random.key(1), (X,), False)
+    still = mlp.apply(params, (X,), False)
     one, same, other = (
-        mlp.apply(params, X, True, rngs={"dropout": jax.random.key(key)})
+        mlp.apply(params, (X,), True, rngs={"dropout": jax.random.key(key)})
         for key in (3, 3, 4)
     )
     np.testing.assert_array_equal(one, same)

@@ -67,7 +67,7 @@ def test_layers_and_residual(residual):
     x = summed()
     norm = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-6)
     params = {"params": variables["params"]["mlp"]}
-    deep = Mlp((6,), WIDTH).apply(params, norm.astype(np.float32), False)
+    deep = Mlp((6,), WIDTH).apply(params, (norm.astype(np.float32),), False)
     wanted = np.asarray(deep) + (x if residual else 0)
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
