@@ -39,7 +39,7 @@ def test_as_in_numpy(hidden):
 
 
 def test_what_depends_on_no_parameter_costs_no_gradient():
-    """As the compiler counts: the wide part is multiplied forward and for the kernel."""
+    """The compiler counts: the wide part is multiplied forward and for the kernel."""
     layer, batch, wide, narrow, width = SideBySide(32), 16, 512, 8, 32
     parts = (jnp.ones((batch, narrow)), jnp.ones((batch, wide)))
     params = layer.init(jax.random.key(0), parts)
