@@ -95,9 +95,10 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     prior = replace(base, evals=evals)
     # What is clicked on now says more than the time since a user's session before;
     # without it, that time is what tells old news from new.
-    timed = base.model.encoder.clone(
-        high=SessionStates(Gru(WIDTH, 2), gap=True),
-        low=Tcn(WIDTH, blocks=2, kernel=5, convs=1),
+    encoder = base.model.encoder
+    timed = encoder.clone(
+        high=encoder.high.clone(gap=True),
+        low=encoder.low.clone(width=WIDTH, gated=False),
     )
     plain = replace(
         prior,

@@ -71,9 +71,11 @@ class SampledSoftmax:
           ValueError: no such outputs, `given_query` or `mask_known` without what they
             need, rows that do not divide, or widths beyond those of the vectors.
         """
-        if self.of is not None and self.of not in outputs:
-            raise ValueError(f"of = {self.of!r}: the model has {', '.join(outputs)}")
-        whole = outputs if self.of is None else outputs[self.of]
+        named = outputs if isinstance(outputs, Mapping) else {None: outputs}
+        if self.of not in named:
+            names = ", ".join(map(str, named))
+            raise ValueError(f"of = {self.of!r}: the model has {names}")
+        whole = named[self.of]
         if not self.widths:
             value, monitors = self._one_width(whole)
             return LossValue(value, whole.weight, monitors)

@@ -98,6 +98,10 @@ def test_a_part_of_several_outputs():
     np.testing.assert_array_equal(found, SampledSoftmax()(out).value)
     with pytest.raises(ValueError, match="of = 'pins': the model has pin, product"):
         SampledSoftmax(of="pins")(several)
+    with pytest.raises(ValueError, match="of = None: the model has pin, product"):
+        SampledSoftmax()(several)
+    with pytest.raises(ValueError, match="of = 'pin': the model has None"):
+        SampledSoftmax(of="pin")(out)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
