@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from recjax import disk
 from recjax.data.pipeline import HostBatch
@@ -26,7 +27,7 @@ class Progress:
     def __init__(self, start: int, steps: int) -> None:
         """Starts at step `start` of `steps`."""
         self._steps, self._start, self._began = steps, start, time.perf_counter()
-        self._bar = None
+        self._bar, self._told = None, {}
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -40,9 +41,6 @@ class Progress:
     def show(self, done: int, figures: Mapping[str, float]) -> None:
         """Shows figures of step `done`, and the time that is left."""
         text = f"loss {figures['loss']:.4f}"
-        for name, value in figures.items():
-            if name.endswith("/negatives"):
-                text += f", {name} {value:.0f}"
         text += f", {figures['examples_per_s']:.0f} examples/s"
         if self._bar is not None:
             self._bar.set_postfix_str(text)
@@ -50,6 +48,22 @@ class Progress:
         each = (time.perf_counter() - self._began) / max(done - self._start, 1)
         left = each * (self._steps - done)
         log.info("step %d/%d: %s, %.0f s left", done, self._steps, text, left)
+        self._tell_negatives(figures)
+
+    def _tell_negatives(self, figures: Mapping[str, float]) -> None:
+        """Logs how many negatives each loss has: at first, and when a tenth changes."""
+        counts = {
+            name.removesuffix("/negatives"): value
+            for name, value in figures.items()
+            if name.endswith("/negatives")
+        }
+        if any(
+            not math.isclose(count, self._told.get(name, -1.0), rel_tol=0.1)
+            for name, count in counts.items()
+        ):
+            told = ", ".join(f"{name} {count:.0f}" for name, count in counts.items())
+            log.info("negatives of an example: %s", told)
+            self._told = counts
 
     def close(self) -> None:
         """Ends the bar."""
@@ -60,30 +74,36 @@ class Progress:
 class Meter:
     """Measures examples a second and the share of time spent waiting for data."""
 
-    def __init__(self, batch: HostBatch) -> None:
-        """Starts the clock; the batch tells how many examples a step holds."""
-        weight = batch.get("weight")
-        rows = jax.tree.leaves(batch)[0].shape[0] if weight is None else weight.shape[0]
-        self._rows = rows * jax.process_count()
+    def __init__(self) -> None:
+        """Starts the clock."""
         self.restart()
 
     def restart(self) -> None:
         """Forgets what was measured, after something that is no training."""
-        self._began, self._wait = time.perf_counter(), 0.0
+        self._began, self._wait, self._examples = time.perf_counter(), 0.0, 0
 
-    def waited(self, seconds: float) -> None:
-        """Adds time spent waiting for a batch."""
+    def count(self, batch: HostBatch, seconds: float) -> None:
+        """Counts a batch's examples, and the seconds that were waited for it."""
         self._wait += seconds
+        self._examples += _examples(batch)
 
-    def read(self, steps: int) -> dict[str, float]:
-        """Returns the figures of the last `steps` steps and starts anew."""
+    def read(self) -> dict[str, float]:
+        """Returns the figures since the last reading and starts anew."""
         seconds = time.perf_counter() - self._began
         figures = {
-            "examples_per_s": steps * self._rows / max(seconds, 1e-9),
+            "examples_per_s": self._examples / max(seconds, 1e-9),
             "input_wait_share": self._wait / max(seconds, 1e-9),
         }
         self.restart()
         return figures
+
+
+def _examples(batch: HostBatch) -> int:
+    """Returns how many examples a batch holds: those of a weight, or all its rows."""
+    leaves = jax.tree_util.tree_leaves_with_path(batch)
+    weights = [leaf for path, leaf in leaves if path[-1].key == "weight"]
+    rows = sum(map(np.count_nonzero, weights)) if weights else leaves[0][1].shape[0]
+    return int(rows) * jax.process_count()
 
 
 class Profile:

@@ -80,11 +80,12 @@ def train(
             closing(profile or Profile(None)) as profile,
         ):
             step_fn, batches = program.step(), program.batches(start)
-            meter, pending = Meter(program.example_batch), []
+            meter, pending = Meter(), []
             for done in range(start + 1, steps + 1):
                 began = time.perf_counter()
-                batch = put_batch(next(batches), program.mesh)
-                meter.waited(time.perf_counter() - began)
+                host = next(batches)
+                batch = put_batch(host, program.mesh)
+                meter.count(host, time.perf_counter() - began)
                 state, report = step_fn(state, batch)
                 pending.append((done, report))
                 profile.after(done)
@@ -139,4 +140,4 @@ def _read(pending: list[tuple[int, Report]], meter: Meter) -> dict[str, float]:
             totals[name] = (before[0] + float(total), before[1] + float(weight))
     means = {name: t / max(w, 1e-12) for name, (t, w) in totals.items()}
     values = {name: float(value) for name, value in reports[-1][1].values.items()}
-    return {**means, **values, **meter.read(len(reports))}
+    return {**means, **values, **meter.read()}

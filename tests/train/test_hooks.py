@@ -1,0 +1,60 @@
+"""What is told of the steps while they run."""
+
+import logging
+import time
+
+import numpy as np
+import pytest
+
+from recjax.train.hooks import Meter, Progress
+
+
+def batch(*weights):
+    """A batch of several kinds; something longer stands before the weights."""
+    return {
+        f"kind{place}": {"negative": {"text": np.zeros((64, 3))}, "weight": weight}
+        for place, weight in enumerate(weights)
+    }
+
+
+@pytest.mark.parametrize(
+    ("counted", "examples"),
+    [
+        (batch(np.ones(8), np.ones(4)), 12),
+        (batch(np.array([[0.5, 0], [2, 1]])), 3),
+        ({"image": np.zeros((5, 2, 2))}, 5),
+    ],
+    ids=["of every kind", "not padding", "rows without weights"],
+)
+def test_examples_a_second_are_those_that_a_step_learns_from(counted, examples):
+    meter, began = Meter(), time.perf_counter()
+    for _ in range(10):
+        meter.count(counted, 0.01)
+    time.sleep(0.2)
+    read, took = meter.read(), time.perf_counter() - began
+    assert 10 * examples / took <= read["examples_per_s"] <= 10 * examples / 0.2
+    assert 0.1 / took <= read["input_wait_share"] <= 0.5
+    assert meter.read()["examples_per_s"] == 0
+
+
+def test_negatives_are_told_at_first_and_when_they_change(caplog):
+    caplog.set_level(logging.INFO)
+    progress = Progress(0, 5)
+    for step, count in enumerate([127.0, 126.9, 90.0], 1):
+        progress.show(
+            step,
+            {
+                "loss": 1.5,
+                "examples_per_s": 10.0,
+                "pin/negatives": count,
+                "pin/loss": 1.5,
+            },
+        )
+    progress.close()
+    told = [m for m in caplog.messages if "negatives" in m]
+    assert told == [
+        "negatives of an example: pin 127",
+        "negatives of an example: pin 90",
+    ]
+    lines = [m for m in caplog.messages if m.startswith("step ")]
+    assert len(lines) == 3 and "loss 1.5000, 10 examples/s" in lines[0]
