@@ -188,10 +188,16 @@ def test_model_data_and_optimizer_fit_together(name, tiny):
     assert set(step[1].overflow) <= set(state.tables)
 
 
+def variants(name, *marks):
+    """Every variant of an experiment's sweep, as parameters of a test."""
+    found = load_sweep(str(small.ROOT / "experiments" / f"{name}.py"))
+    return [pytest.param(name, variant, marks=marks) for variant in found]
+
+
 VARIANTS = [
-    (name, variant)
-    for name in ("two_tower_movielens", "omnisearchsage_home_depot")
-    for variant in load_sweep(str(small.ROOT / "experiments" / f"{name}.py"))
+    *variants("two_tower_movielens"),
+    *variants("omnisearchsage_home_depot"),
+    *variants("omnisearchsage_catalog", pytest.mark.slow),
 ]
 
 

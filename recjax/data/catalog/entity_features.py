@@ -77,7 +77,7 @@ def vector_columns(
     """Returns name -> dense feature, the same for every kind of entity.
 
     Args:
-      tables: kind -> entities.
+      tables: kind -> entities; none where queries alone are asked for.
       names: of the features.
       images: most vectors of an entity that are read.
 
@@ -85,7 +85,7 @@ def vector_columns(
       UserError: nobody has such a feature, or not all in one width.
     """
     found = {}
-    for name in names:
+    for name in names if tables else ():
         held = {k: e.dense[name] for k, e in tables.items() if name in e.dense}
         widths = {kind: vectors.width for kind, vectors in held.items()}
         if len(set(widths.values())) != 1:
