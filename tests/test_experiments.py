@@ -39,9 +39,13 @@ ITEMS, USERS, EACH = 60, 30, 12
 COLORS, THINGS = ("red", "green", "blue", "grey"), ("shoe", "hat", "lamp")
 
 
+def file_of(name):
+    return str(small.ROOT / "experiments" / f"{name}.py")
+
+
 @cache
-def load(name, tiny=False):
-    return load_experiment(str(small.ROOT / "experiments" / f"{name}.py"), tiny)
+def load(name, tiny=False, variant=""):
+    return load_experiment(file_of(name), tiny, variant)
 
 
 @cache
@@ -190,7 +194,7 @@ def test_model_data_and_optimizer_fit_together(name, tiny):
 
 def variants(name, *marks):
     """Every variant of an experiment's sweep, as parameters of a test."""
-    found = load_sweep(str(small.ROOT / "experiments" / f"{name}.py"))
+    found = load_sweep(file_of(name))
     return [pytest.param(name, variant, marks=marks) for variant in found]
 
 
@@ -203,8 +207,7 @@ VARIANTS = [
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_variant_of_a_sweep_can_be_trained(name, variant):
-    path = str(small.ROOT / "experiments" / f"{name}.py")
-    experiment = load_experiment(path, tiny=True, variant=variant)
+    experiment = load(name, True, variant)
     data = opened(experiment.data, experiment.seed)
     program = Program(experiment, on("cpu"), data, make_mesh({"data": 1}))
     step = jax.eval_shape(program.step(), program.like, program.example_batch)
@@ -248,10 +251,7 @@ EXPORTED = [name for name in NAMES if load(name).export is not None and of_text(
 def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
     run, bundle = tmp_path / "run", tmp_path / "bundle"
     invented = isinstance(load(name).data, CatalogSearch)
-    path, config = (
-        small.ROOT / "experiments" / f"{name}.py",
-        small.ROOT / "configs" / "cpu.py",
-    )
+    path, config = file_of(name), small.ROOT / "configs" / "cpu.py"
     told = ["train", path, "--tiny", "--on", config, "--workdir", run]
     if not invented:
         told += ["--set", f"data.source={prepare(name, tmp_path)}"]

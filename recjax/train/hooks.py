@@ -40,15 +40,15 @@ class Progress:
 
     def show(self, done: int, figures: Mapping[str, float]) -> None:
         """Shows figures of step `done`, and the time that is left."""
-        text = f"loss {figures['loss']:.4f}"
-        text += f", {figures['examples_per_s']:.0f} examples/s"
+        self._tell_negatives(figures)
+        loss, speed = figures["loss"], figures["examples_per_s"]
+        text = f"loss {loss:.4f}, {speed:.0f} examples/s"
         if self._bar is not None:
             self._bar.set_postfix_str(text)
             return
         each = (time.perf_counter() - self._began) / max(done - self._start, 1)
         left = each * (self._steps - done)
         log.info("step %d/%d: %s, %.0f s left", done, self._steps, text, left)
-        self._tell_negatives(figures)
 
     def _tell_negatives(self, figures: Mapping[str, float]) -> None:
         """Logs how many negatives each loss has: at first, and when a tenth changes."""
