@@ -33,7 +33,7 @@ def values(cells: Sequence[Cell]) -> dict[str, dict[int, dict[str, float]]]:
 def write(
     name: str, cells: Sequence[Cell], workdir: Path, show: Sequence[str] = ()
 ) -> str:
-    """Writes sweep.md, .csv, .json, .png and .html; returns the table as text.
+    """Writes the tables and the picture of what is done; returns the table as text.
 
     Args:
       name: heading.
@@ -71,6 +71,7 @@ def write(
         heading = f"# {name}\n\n{about}\n\n"
         disk.write_text(workdir / "sweep.md", heading + table.markdown(lines))
         disk.write_text(workdir / "sweep.csv", table.as_csv(rows))
+        disk.write_text(workdir / "runs.csv", table.runs_csv(found, shown))
         disk.write_text(workdir / "sweep.json", json.dumps(record, indent=2) + "\n")
         disk.write_text(workdir / "sweep.html", report.page(name, sections))
         disk.write_bytes(workdir / "sweep.png", picture)

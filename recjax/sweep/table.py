@@ -162,6 +162,18 @@ def as_csv(table: Sequence[Row]) -> str:
     return out.getvalue()
 
 
+def runs_csv(values: Values, shown: Sequence[str]) -> str:
+    """Returns a line a run, unrounded; empty where a run has no such figure."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("variant", "seed", *shown))
+    for variant, seeds in values.items():
+        for seed, figures in sorted(seeds.items()):
+            own = [figures.get(metric, "") for metric in shown]
+            writer.writerow((variant, seed, *own))
+    return out.getvalue()
+
+
 def _said(one: Spread | None, sign: str) -> str:
     if one is None:
         return "-"

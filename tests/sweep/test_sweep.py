@@ -79,7 +79,7 @@ def test_the_whole_way(files, tmp_path, capfd):
     assert means["base"]["mean"] == mrr["base"] and means["broken"] is None
     assert record["rows"][2]["difference"]["mean"] == mrr["longer"] - mrr["base"]
     assert (work / "sweep.png").read_bytes().startswith(b"\x89PNG")
-    for name in ("sweep.md", "sweep.csv", "sweep.html"):
+    for name in ("sweep.md", "sweep.csv", "sweep.html", "runs.csv"):
         assert "longer" in (work / name).read_text()
     before = (work / "base" / "seed_3" / "result.json").stat().st_mtime_ns
     call(*told(files, work, "--only", "base", "--table"))

@@ -61,6 +61,16 @@ def test_csv_is_unrounded():
     assert read[3]["mean"] == ""
 
 
+def test_csv_of_runs_has_a_row_for_each():
+    values = {"a, b": {1: {"t/x": 0.1}, 0: {"t/x": 1 / 3, "v/x": 2.0}}, "c": {}}
+    read = list(csv.reader(io.StringIO(table.runs_csv(values, ["v/x", "t/x"]))))
+    assert read == [
+        ["variant", "seed", "v/x", "t/x"],
+        ["a, b", "0", "2.0", repr(1 / 3)],
+        ["a, b", "1", "", "0.1"],
+    ]
+
+
 def test_metrics_to_show():
     values = {"a": {0: {"t/x": 1.0, "t/ndcg@10": 1.0, "t/recall@10": 1.0, "v/x": 0.0}}}
     assert table.metrics(values, []) == ["t/recall@10", "t/ndcg@10"]
