@@ -201,6 +201,7 @@ def variants(name, *marks):
 VARIANTS = [
     *variants("two_tower_movielens"),
     *variants("omnisearchsage_home_depot"),
+    *variants("omnisearchsage_home_depot_ensemble"),
     *variants("omnisearchsage_catalog", pytest.mark.slow),
 ]
 

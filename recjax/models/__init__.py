@@ -1,6 +1,7 @@
 """Models: from a batch and the table rows it touches to embeddings."""
 
 from recjax.models.base import Model, TableRows, TableSpec
+from recjax.models.ensemble import Ensemble
 from recjax.models.multiscale import Multiscale
 from recjax.models.omni_search import OmniSearch
 from recjax.models.pair_counts import PairCounts
@@ -8,6 +9,7 @@ from recjax.models.tables import Table
 from recjax.models.two_tower import Tower, TwoTower
 
 __all__ = [
+    "Ensemble",
     "Model",
     "Multiscale",
     "OmniSearch",

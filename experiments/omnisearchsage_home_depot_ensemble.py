@@ -1,0 +1,162 @@
+"""Home Depot product search by three models at once, exact n-grams, and MiniLM.
+
+recjax data prepare home_depot
+recjax train experiments/omnisearchsage_home_depot_ensemble.py --workdir runs/ensemble
+recjax train experiments/omnisearchsage_home_depot_ensemble.py --workdir runs/scratch \
+    --variant "no MiniLM"
+
+The learned n-grams of `omnisearchsage_home_depot.py` three times over: each member
+learns from pairs and spans of its own, and their scores add up, so that what one got
+wrong by chance averages out. The first brings, for all of them, exact n-grams and
+MiniLM's vector as in `omnisearchsage_home_depot_minilm.py`; MiniLM (90 MB) is fetched
+when it is not there.
+"""
+
+from dataclasses import replace
+
+from recjax.data.search import Search
+from recjax.data.text.ngrams import TextRules
+from recjax.data.text_features import NGrams, Pieces
+from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.corpus import CorpusRanking
+from recjax.experiment import Experiment
+from recjax.export.bundle import Bundle
+from recjax.losses import SampledSoftmax
+from recjax.models import Ensemble, Table, Tower, TwoTower
+from recjax.nn.inputs import Bag, Scaled
+from recjax.nn.transformer import Transformer, TransformerSettings
+from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.pretrained.warm_start import Bert
+
+MEMBERS = 3
+LEARNED, EXACT = 512, 2_048
+SHARE = 0.5 * MEMBERS
+"""How much the exact score counts, where the learned one of a member counts 1."""
+MINILM = "minilm_l6"
+ENCODER = TransformerSettings(30_522, max_length=32)
+
+
+def experiment() -> Experiment:
+    """Returns the experiment."""
+    return Experiment(
+        name="omnisearchsage_home_depot_ensemble",
+        seed=0,
+        steps=1_500,
+        data=Search(
+            "home_depot",
+            batch_size=1_024 * MEMBERS,
+            negatives=0,
+            ngrams=NGrams(
+                100_000,
+                200_000,
+                30_000,
+                min_count=2,
+                rules=TextRules(split_digits=True, strip_plurals=True, once=True),
+                kind_weights=(1.0, 0.5, 0.5),
+                idf_power=0.5,
+            ),
+            query_length=48,
+            title_length=112,
+            pieces=Pieces(folder=MINILM),
+            query_pieces=24,
+            title_pieces=32,
+            title_share=0.7,
+        ),
+        model=ensemble(ENCODER),
+        losses={f"softmax_{m}": SampledSoftmax(of=str(m)) for m in range(MEMBERS)},
+        optimizer=Optimizer(
+            rules={
+                "tables/importance.*": RowwiseAdagrad(0.1),
+                "tables/.*": RowwiseAdagrad(0.02),
+                ".*_fixed/.*": Frozen(),
+                ".*": Adam(1e-3),
+            },
+            schedule=WarmupCosine(warmup=100),
+        ),
+        warm_start={
+            "query_0/pieces_fixed/of": Bert(MINILM),
+            "candidate_0/pieces_fixed/of": Bert(MINILM),
+        },
+        evals={
+            "omnisearchsage": CorpusRanking("test"),
+            "bm25": Bm25Baseline("test", ties="order"),
+            "validation": CorpusRanking("validation"),
+        },
+        # A SavedModel cannot make word pieces.
+        export=Bundle(),
+    )
+
+
+def sweep(base: Experiment) -> dict[str, Experiment]:
+    """Returns the experiment with MiniLM and without."""
+    data = replace(base.data, pieces=None)
+    alone = replace(base, data=data, model=ensemble(None), warm_start={})
+    return {"all": base, "no MiniLM": alone}
+
+
+def ensemble(encoder: TransformerSettings | None) -> Ensemble:
+    """Returns the members; the first brings exact n-grams, and an encoder if any."""
+    exact = {"exact": Table(EXACT, scale=SHARE**2 * EXACT**-0.5)}
+    first = TwoTower(
+        query=tower(1.0, fixed(1.0, encoder)),
+        candidate=tower(0.5, fixed(0.5, encoder)),
+        # A title's length is under a root, so the scale of exact n-grams is too.
+        tables={**learned(), **exact},
+        temperature=0.2,
+    )
+    other = TwoTower(
+        query=tower(1.0, {}),
+        candidate=tower(0.5, {}),
+        tables=learned(),
+        temperature=0.2,
+    )
+    return Ensemble((first, *[other] * (MEMBERS - 1)))
+
+
+def learned() -> dict[str, Table]:
+    """Returns the tables that each member learns."""
+    return {
+        "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+        "importance": Table(1, from_weight=True, distinct=24_576),
+    }
+
+
+def tower(norm: float, fixed: dict[str, Bag | Scaled]) -> Tower:
+    """Returns a tower of n-grams; queries have length 1, titles the root of theirs."""
+    text = Bag("token", "importance", norm)
+    return Tower({"text": text}, LEARNED, normalize=False, fixed=fixed)
+
+
+def fixed(norm: float, encoder: TransformerSettings | None) -> dict[str, Bag | Scaled]:
+    """Returns what is joined once training is over."""
+    exact = {"text": Bag("exact", "importance", norm)}
+    if encoder is None:
+        return exact
+    pieces = Scaled(Transformer(encoder, dtype="float32"), MEMBERS**0.5)
+    return {**exact, "pieces": pieces}
+
+
+def tiny() -> Experiment:
+    """Returns the same experiment, small and without MiniLM, for integration tests."""
+    full = experiment()
+    encoder = TransformerSettings(
+        500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
+    )
+    data = replace(
+        full.data,
+        batch_size=64 * MEMBERS,
+        ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
+        query_length=16,
+        title_length=32,
+        pieces=Pieces(encoder.vocabulary),
+        query_pieces=12,
+        title_pieces=12,
+    )
+    return replace(
+        full,
+        name="omnisearchsage_home_depot_ensemble_tiny",
+        steps=20,
+        data=data,
+        model=ensemble(encoder),
+        warm_start={},
+    )
