@@ -96,35 +96,31 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
 
 def ensemble(encoder: TransformerSettings | None) -> Ensemble:
     """Returns the members; the first brings exact n-grams, and an encoder if any."""
-    exact = {"exact": Table(EXACT, scale=SHARE**2 * EXACT**-0.5)}
-    first = TwoTower(
-        query=tower(1.0, fixed(1.0, encoder)),
-        candidate=tower(0.5, fixed(0.5, encoder)),
-        # A title's length is under a root, so the scale of exact n-grams is too.
-        tables={**learned(), **exact},
+    alone = TwoTower(
+        # Queries have length 1 in all parts, titles the root of their length.
+        query=tower(1.0),
+        candidate=tower(0.5),
+        tables={
+            "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+            "importance": Table(1, from_weight=True, distinct=24_576),
+        },
         temperature=0.2,
     )
-    other = TwoTower(
-        query=tower(1.0, {}),
-        candidate=tower(0.5, {}),
-        tables=learned(),
-        temperature=0.2,
+    # A title's length is under a root, so the scale of exact n-grams is too.
+    exact = Table(EXACT, scale=SHARE**2 * EXACT**-0.5)
+    first = replace(
+        alone,
+        query=alone.query.clone(fixed=fixed(1.0, encoder)),
+        candidate=alone.candidate.clone(fixed=fixed(0.5, encoder)),
+        tables={**alone.tables, "exact": exact},
     )
-    return Ensemble((first, *[other] * (MEMBERS - 1)))
+    return Ensemble((first, *[alone] * (MEMBERS - 1)))
 
 
-def learned() -> dict[str, Table]:
-    """Returns the tables that each member learns."""
-    return {
-        "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-        "importance": Table(1, from_weight=True, distinct=24_576),
-    }
-
-
-def tower(norm: float, fixed: dict[str, Bag | Scaled]) -> Tower:
-    """Returns a tower of n-grams; queries have length 1, titles the root of theirs."""
+def tower(norm: float) -> Tower:
+    """Returns a tower of n-grams whose vectors have this root of length divided out."""
     text = Bag("token", "importance", norm)
-    return Tower({"text": text}, LEARNED, normalize=False, fixed=fixed)
+    return Tower({"text": text}, LEARNED, normalize=False)
 
 
 def fixed(norm: float, encoder: TransformerSettings | None) -> dict[str, Bag | Scaled]:

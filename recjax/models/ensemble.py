@@ -21,9 +21,10 @@ class Ensemble:
     """Models with parameters, tables and training examples of their own.
 
     Row `i` of a batch trains member `i mod M` alone, so that a step with `M` times the
-    rows costs and learns what `M` runs would, each on an order of its own. Embeddings
-    are laid side by side: their scores add up, and what members got wrong by chance
-    averages out (Lakshminarayanan et al. 2017, "deep ensembles").
+    rows costs what a step of `M` runs would, and members meet examples in orders of
+    their own; the optimizer is one, clipping too. Embeddings are laid side by side:
+    their scores add up, and what members got wrong by chance averages out
+    (Lakshminarayanan et al. 2017, "deep ensembles").
 
     What member `m` calls "x", parameters, memory or a table, is called "x_m" here.
     Its outputs are named "m": each has a loss of its own, `SampledSoftmax(of="m")`.
@@ -101,7 +102,7 @@ class Ensemble:
         return jnp.concatenate(vectors, -1)
 
     def _part(self, batch: Batch, m: int) -> Batch:
-        """Returns the rows m, m + M, ...: each device of a mesh keeps its own."""
+        """Returns the rows m, m + M, ...: local where M divides a device's rows."""
         count = len(self.members)
 
         def part(array: Array) -> Array:

@@ -19,12 +19,12 @@ KEY = rng.root(0)
 COUNT = 2
 
 
-def joined(**changes):
+def joined():
     """Returns the small experiment with an ensemble of its model."""
     alone = small.experiment()
     losses = {f"softmax_{m}": SampledSoftmax(of=str(m)) for m in range(COUNT)}
     model = Ensemble((alone.model,) * COUNT)
-    return replace(alone, model=model, losses=losses, **changes)
+    return replace(alone, model=model, losses=losses)
 
 
 @pytest.fixture(scope="module")
