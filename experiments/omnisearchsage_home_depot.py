@@ -119,10 +119,7 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
         "cosines of four widths": with_loss(base, widths=WIDTHS),
         "small batch": small,
         **{
-            f"small batch, {count} random negatives": with_loss(
-                replace(small, data=replace(small.data, negatives=count * size)),
-                random=True,
-            )
+            f"small batch, {count} random negatives": with_negatives(small, count)
             for count in (1, 4, 16)
         },
     }
@@ -132,6 +129,18 @@ def with_loss(full: Experiment, **changes: Any) -> Experiment:
     """Returns the experiment with a change of its loss."""
     loss = replace(full.losses["softmax"], **changes)
     return replace(full, losses={"softmax": loss})
+
+
+def with_negatives(full: Experiment, count: int) -> Experiment:
+    """Returns the experiment with negatives drawn for each pair."""
+    data = replace(full.data, negatives=count * full.data.batch_size)
+    # 4,352 titles of 16 negatives a pair touch 32 thousand distinct n-grams.
+    tables = {
+        name: replace(t, distinct=40_960) if t.distinct and count > 4 else t
+        for name, t in full.model.tables.items()
+    }
+    model = replace(full.model, tables=tables)
+    return with_loss(replace(full, data=data, model=model), random=True)
 
 
 def with_ngrams(full: Experiment, **changes: int) -> Experiment:
