@@ -24,7 +24,7 @@ from recjax.experiment import Experiment
 from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import Bag, Scaled
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
 LEARNED, EXACT = 512, 2_048
@@ -104,6 +104,7 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     base = replace(base, evals={"validation": base.evals["validation"]})
     size = base.data.batch_size // 4
     small = replace(base, data=replace(base.data, batch_size=size))
+    cosines = replace(base, model=with_cosines(base.model))
     return {
         "all": base,
         "no exact n-grams": replace(base, model=without_exact(base.model)),
@@ -115,8 +116,8 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
             base, unigrams=10_000, bigrams=20_000, trigrams=3_000
         ),
         "word pieces": with_pieces(base),
-        "cosines": with_loss(base, widths=((LEARNED, 1.0),)),
-        "cosines of four widths": with_loss(base, widths=WIDTHS),
+        "cosines": cosines,
+        "cosines of four widths": with_loss(cosines, widths=WIDTHS),
         "small batch": small,
         **{
             f"small batch, {count} random negatives": with_negatives(small, count)
@@ -161,6 +162,16 @@ def with_pieces(full: Experiment) -> Experiment:
     }
     data = replace(full.data, pieces=Pieces(16_000), title_pieces=64)
     return replace(full, data=data, model=replace(model, **sides))
+
+
+def with_cosines(model: TwoTower) -> TwoTower:
+    """Returns the model whose titles have length 1 in both parts, as queries have."""
+    exact = Scaled(Bag("exact", "importance", 1.0), SHARE)
+    return replace(
+        model,
+        query=model.query.clone(normalize=True),
+        candidate=model.candidate.clone(normalize=True, fixed={"text": exact}),
+    )
 
 
 def without_exact(model: TwoTower) -> TwoTower:
