@@ -165,7 +165,7 @@ def with_pieces(full: Experiment) -> Experiment:
 
 
 def with_cosines(model: TwoTower) -> TwoTower:
-    """Returns the model whose titles have length 1 in both parts, as queries have."""
+    """Returns the model whose titles all have the same length in each part."""
     exact = Scaled(Bag("exact", "importance", 1.0), SHARE)
     return replace(
         model,
