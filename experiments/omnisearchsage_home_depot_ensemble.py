@@ -30,8 +30,10 @@ from recjax.pretrained.warm_start import Bert
 
 MEMBERS = 3
 LEARNED, EXACT = 512, 2_048
-SHARE = 0.5 * MEMBERS
+SHARE = 0.25 * MEMBERS
 """How much the exact score counts, where the learned one of a member counts 1."""
+MINILM_SHARE = 0.5 * MEMBERS
+"""How much MiniLM's score counts."""
 MINILM = "minilm_l6"
 ENCODER = TransformerSettings(30_522, max_length=32)
 
@@ -131,7 +133,7 @@ def fixed(norm: float, encoder: TransformerSettings | None) -> dict[str, Bag | S
     exact = {"text": Bag("exact", "importance", norm)}
     if encoder is None:
         return exact
-    pieces = Scaled(Transformer(encoder, dtype="float32"), MEMBERS**0.5)
+    pieces = Scaled(Transformer(encoder, dtype="float32"), MINILM_SHARE**0.5)
     return {**exact, "pieces": pieces}
 
 
