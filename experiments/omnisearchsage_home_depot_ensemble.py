@@ -9,8 +9,7 @@ The learned n-grams of `omnisearchsage_home_depot.py` three times over: each mem
 learns from pairs and spans of its own, and their scores add up, so that what one got
 wrong by chance averages out. Their losses go without logQ, which ranked better on
 validation. The first brings, for all of them, exact n-grams and MiniLM's vector as in
-`omnisearchsage_home_depot_minilm.py`, at half their shares there, which ranked better
-on validation too; MiniLM (90 MB) is fetched when it is not there.
+`omnisearchsage_home_depot_minilm.py`; MiniLM (90 MB) is fetched when it is not there.
 """
 
 from dataclasses import replace
@@ -31,10 +30,8 @@ from recjax.pretrained.warm_start import Bert
 
 MEMBERS = 3
 LEARNED, EXACT = 512, 2_048
-SHARE = 0.25 * MEMBERS
+SHARE = 0.5 * MEMBERS
 """How much the exact score counts, where the learned one of a member counts 1."""
-MINILM_SHARE = 0.5 * MEMBERS
-"""How much MiniLM's score counts."""
 MINILM = "minilm_l6"
 ENCODER = TransformerSettings(30_522, max_length=32)
 
@@ -134,7 +131,7 @@ def fixed(norm: float, encoder: TransformerSettings | None) -> dict[str, Bag | S
     exact = {"text": Bag("exact", "importance", norm)}
     if encoder is None:
         return exact
-    pieces = Scaled(Transformer(encoder, dtype="float32"), MINILM_SHARE**0.5)
+    pieces = Scaled(Transformer(encoder, dtype="float32"), MEMBERS**0.5)
     return {**exact, "pieces": pieces}
 
 
