@@ -12,17 +12,21 @@ RECJAX_CACHE, made once for all these runs.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from recjax.data.images.augment import Augment
+from recjax.bundle.image import ImageBundle
 from recjax.data.images.source import Images
 from recjax.data.images.views import Views
 from recjax.data.triplets.exact import TripletRules
-from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
+from recjax.evals.baselines.image_baselines import (
+    FeatureBaseline,
+    LdaBaseline,
+    LogisticBaseline,
+)
 from recjax.evals.images import GalleryRanking
 from recjax.experiment import Experiment
-from recjax.export.image_bundle import ImageBundle
-from recjax.losses import Loss, Softmax, Stages, TripletHinge
+from recjax.images.augment import Augment
+from recjax.losses import Loss, Piecewise, Softmax, TripletHinge
 from recjax.models import Multiscale
-from recjax.nn.branches import EfficientNetLite0, SmallNet
+from recjax.nn.backbones import EfficientNetLite0, SmallNet
 from recjax.nn.pyramid import PAPER, SMALL
 from recjax.optim import Adam, Frozen, Optimizer, WarmupCosine
 from recjax.pretrained.efficientnet import ImageNet
@@ -56,9 +60,9 @@ def experiment() -> Experiment:
             branch, PAPER, 512, dropout=0.4, classes=(3, 43, 81), kept=KEPT
         ),
         losses={
-            "ranking": TripletHinge(gap=0.3, share=1.0),
+            "ranking": TripletHinge(gap=0.3, weight=1.0),
             "fine": Softmax(-1, smoothing=0.1),
-            "coarse": Softmax(-2, smoothing=0.1, share=0.5),
+            "coarse": Softmax(-2, smoothing=0.1, weight=0.5),
         },
         optimizer=Optimizer(
             rules={
@@ -119,9 +123,9 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
 def in_turn(losses: Mapping[str, Loss]) -> dict[str, Loss]:
     """Returns the losses in the order of the paper: first classes, then triplets."""
     return {
-        name: replace(loss, share=Stages(0.0, loss.share))
+        name: replace(loss, weight=Piecewise(0.0, loss.weight))
         if name == "ranking"
-        else replace(loss, share=Stages(loss.share, 0.0))
+        else replace(loss, weight=Piecewise(loss.weight, 0.0))
         for name, loss in losses.items()
     }
 

@@ -5,34 +5,34 @@ recjax sweep experiments/hiertcn_globo.py --workdir runs/globo \
     --show hiertcn/recall@1,hiertcn/recall@10,hiertcn/mrr,hiertcn/non_first/mrr
 
 HierTCN's own filter and split: 80 % of the users train, 10 % each validate and test,
-all events are predicted, from an empty state on. News is recency: what everybody clicks
-on now is a feature of the score (`ClickedNow`), as is what followed the last article
-(`Followed`); `sweep` trains without them as well, as the paper does, and on vectors of
-items that stay as they are ("fixed"), here from clicks of training users together.
+all events are predicted, from an empty state on. News is recency: recent popularity is
+a feature of the score (`RecentPopularity`), as is what followed the last article
+(`Transitions`); `sweep` trains without them as well, as the paper does, and on vectors
+of items that stay as they are ("fixed"), here from clicks of training users together.
 """
 
 from dataclasses import replace
 
+from recjax.bundle.session import SessionBundle
 from recjax.data.sessions.fixed import VectorsFromEvents
-from recjax.data.sessions.lanes import Packed
-from recjax.data.sessions.moments_clicked import ClickedNow
-from recjax.data.sessions.moments_followed import Followed
 from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.packing import Packed
+from recjax.data.sessions.recent_popularity import RecentPopularity
 from recjax.data.sessions.split import ColdStart
+from recjax.data.sessions.transitions import Transitions
 from recjax.evals.baselines.markov import MarkovOptions
-from recjax.evals.session import SessionRanking
-from recjax.evals.session_cheap import (
+from recjax.evals.baselines.session_baselines import (
     MarkovBaseline,
     MovingAverageBaseline,
     RecencyBaseline,
     SessionKnnBaseline,
     SessionPopularity,
 )
+from recjax.evals.session import SessionRanking
 from recjax.experiment import Experiment
-from recjax.export.session_bundle import SessionBundle
 from recjax.losses.pairwise import ItemSoftmax
-from recjax.models.hier_tcn import SessionModel
 from recjax.models.rivals import Rival
+from recjax.models.session_model import SessionModel
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierTcn, SessionStates
 from recjax.nn.tcn import Tcn
@@ -53,7 +53,7 @@ def experiment() -> Experiment:
             split=ColdStart(),
             layout=Packed(lanes=32, events=48, sessions=24),
             negatives=1_024,
-            pairs=(ClickedNow(), Followed()),
+            pairs=(RecentPopularity(), Transitions()),
         ),
         model=SessionModel(
             encoder=HierTcn(

@@ -15,17 +15,17 @@ recjax sweep experiments/hiertcn_rivals.py --workdir runs/rivals_grid \
 
 from dataclasses import replace
 
-from recjax.data.sessions.lanes import Packed
-from recjax.data.sessions.moments_followed import Followed
-from recjax.data.sessions.moments_seen import SeenBefore
+from recjax.bundle.session import SessionBundle
 from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.packing import Packed
+from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.split import LastSessionOut
+from recjax.data.sessions.transitions import Transitions
 from recjax.evals.session import SessionRanking
 from recjax.experiment import Experiment
-from recjax.export.session_bundle import SessionBundle
 from recjax.losses.pairwise import ItemSoftmax
-from recjax.models.hier_tcn import SessionModel
 from recjax.models.rivals import Rival
+from recjax.models.session_model import SessionModel
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierTcn, SessionStates
 from recjax.nn.tcn import Tcn
@@ -47,7 +47,7 @@ def experiment() -> Experiment:
             negatives=4_096,
             popularity=0.75,
             fit=("train", "validation"),
-            pairs=(SeenBefore(), Followed()),
+            pairs=(Repeats(), Transitions()),
         ),
         model=SessionModel(
             encoder=HierTcn(

@@ -12,13 +12,13 @@ recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
 
 from dataclasses import replace
 
-from recjax.data.sessions.lanes import Packed
-from recjax.data.sessions.moments_followed import Followed
-from recjax.data.sessions.moments_seen import SeenBefore
+from recjax.bundle.session import SessionBundle
 from recjax.data.sessions.next import NextInSession
+from recjax.data.sessions.packing import Packed
+from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.split import LastSessionOut
-from recjax.evals.session import SessionRanking
-from recjax.evals.session_cheap import (
+from recjax.data.sessions.transitions import Transitions
+from recjax.evals.baselines.session_baselines import (
     HISTORY,
     SKIP,
     MarkovBaseline,
@@ -26,10 +26,10 @@ from recjax.evals.session_cheap import (
     SessionKnnBaseline,
     SessionPopularity,
 )
+from recjax.evals.session import SessionRanking
 from recjax.experiment import Experiment
-from recjax.export.session_bundle import SessionBundle
 from recjax.losses.pairwise import Bpr, Hinge, ItemSoftmax, Nce, Top1
-from recjax.models.hier_tcn import SessionModel
+from recjax.models.session_model import SessionModel
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierTcn, SessionStates
 from recjax.nn.tcn import Tcn
@@ -50,7 +50,7 @@ def experiment() -> Experiment:
             layout=Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
-            pairs=(SeenBefore(), Followed()),
+            pairs=(Repeats(), Transitions()),
         ),
         model=SessionModel(
             encoder=HierTcn(

@@ -1,30 +1,30 @@
 """Search in an invented catalogue: one query embedding for pins, products, queries.
 
+recjax data prepare invented_catalog
 recjax train experiments/omnisearchsage_catalog.py --workdir runs/catalog
 
-The catalogue is made and prepared when it is first opened. Sizes are such that a run
-takes minutes on a CPU; `tools/bench_two_tower.py` times the published ones.
+Sizes are such that a run takes minutes on a CPU; `tools/bench_two_tower.py` times the
+published ones.
 """
 
 from dataclasses import replace
 from typing import Any
 
-from recjax.data.catalog.schema import TEXT_FIELDS
+from recjax.bundle.two_tower import Bundle
 from recjax.data.catalog.search import ASKED, CatalogSearch
-from recjax.data.synthetic.catalog import WINDOWS
-from recjax.data.synthetic.world import CatalogSettings
-from recjax.data.text_features import NGrams, Pieces
 from recjax.evals.corpus import CorpusRanking
 from recjax.evals.random_index import IndexRanking
 from recjax.experiment import Experiment
-from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import OmniSearch, PairCounts, Table, Tower
-from recjax.nn.fields import HashFields
+from recjax.nn.fields import HashEmbedding
 from recjax.nn.sketch import CountMin
 from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.nn.vectors import Vectors
 from recjax.optim import Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.prepare.synthetic.catalog import WINDOWS
+from recjax.tables.entity_schema import TEXT_FIELDS
+from recjax.text.features import NGrams, Pieces
 
 WIDTH, BUCKETS = 256, 20_000
 QUERY_LENGTH = 9
@@ -46,7 +46,6 @@ WIDTHS = ((32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
 
 def experiment() -> Experiment:
     """Returns the experiment."""
-    catalog = CatalogSettings().sized(10_000)
     encoder = TransformerSettings(
         6_000,
         width=128,
@@ -56,7 +55,7 @@ def experiment() -> Experiment:
         max_length=QUERY_LENGTH,
         dropout=0.0,
     )
-    text = HashFields("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
+    text = HashEmbedding("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
     entity = Tower(
         {
             "text": text,
@@ -75,7 +74,7 @@ def experiment() -> Experiment:
         seed=0,
         steps=1_500,
         data=CatalogSearch(
-            replace(catalog, products=5_000, asked=0.12),
+            "invented_catalog",
             batch_size=256,
             ngrams=NGrams(40_000, 40_000, 0, min_count=2),
             length=80,
@@ -99,7 +98,7 @@ def experiment() -> Experiment:
                 in_batch=kind == "in_batch",
                 random=kind == "random",
                 widths=WIDTHS,
-                share=share / sum(SHARES.values()),
+                weight=share / sum(SHARES.values()),
             )
             for key, share in SHARES.items()
             for kind in ("in_batch", "random")
@@ -127,7 +126,7 @@ def tiny() -> Experiment:
     full = experiment()
     data = replace(
         full.data,
-        source=replace(CatalogSettings().sized(600), products=300, asked=0.12),
+        source="invented_catalog_tiny",
         batch_size=128,
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000),
     )
@@ -221,8 +220,8 @@ def with_tasks(full: Experiment, kind: str) -> Experiment:
             model, tower_of={kind: "entity"}, legacy={kind: model.legacy[kind]}
         )
     losses = {k: v for k, v in full.losses.items() if k.split("/")[0] == kind}
-    total = sum(loss.share for loss in losses.values()) / 2
-    shares = {k: replace(v, share=v.share / total) for k, v in losses.items()}
+    total = sum(loss.weight for loss in losses.values()) / 2
+    shares = {k: replace(v, weight=v.weight / total) for k, v in losses.items()}
     evals = {
         name: one
         for name, one in full.evals.items()

@@ -15,17 +15,17 @@ the same thing, what was not tells apart what the learned part has moved togethe
 from dataclasses import replace
 from typing import Any
 
+from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.data.text.ngrams import TextRules
-from recjax.data.text_features import NGrams, Pieces
-from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.baselines.ranking_baselines import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
-from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import Bag, Scaled
+from recjax.nn.inputs import EmbeddingBag, Scaled
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.text.features import NGrams, Pieces
+from recjax.text.ngrams import TextRules
 
 LEARNED, EXACT = 512, 2_048
 SHARE = 0.5
@@ -62,16 +62,16 @@ def experiment() -> Experiment:
             # Queries have length 1 in both parts, titles the root of their length: so
             # longer ones may say more, half of BM25's idea of length.
             query=Tower(
-                {"text": Bag("token", "importance", 1.0)},
+                {"text": EmbeddingBag("token", "importance", 1.0)},
                 LEARNED,
                 normalize=False,
-                fixed={"text": Bag("exact", "importance", 1.0)},
+                frozen_inputs={"text": EmbeddingBag("exact", "importance", 1.0)},
             ),
             candidate=Tower(
-                {"text": Bag("token", "importance", 0.5)},
+                {"text": EmbeddingBag("token", "importance", 0.5)},
                 LEARNED,
                 normalize=False,
-                fixed={"text": Bag("exact", "importance", 0.5)},
+                frozen_inputs={"text": EmbeddingBag("exact", "importance", 0.5)},
             ),
             tables={
                 "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
@@ -156,7 +156,7 @@ def with_pieces(full: Experiment) -> Experiment:
     sides = {
         side: tower.clone(
             inputs={"pieces": tower.inputs["text"]},
-            fixed={"pieces": tower.fixed["text"]},
+            frozen_inputs={"pieces": tower.frozen_inputs["text"]},
         )
         for side, tower in (("query", model.query), ("candidate", model.candidate))
     }
@@ -166,11 +166,11 @@ def with_pieces(full: Experiment) -> Experiment:
 
 def with_cosines(model: TwoTower) -> TwoTower:
     """Returns the model whose titles all have the same length in each part."""
-    exact = Scaled(Bag("exact", "importance", 1.0), SHARE)
+    exact = Scaled(EmbeddingBag("exact", "importance", 1.0), SHARE)
     return replace(
         model,
         query=model.query.clone(normalize=True),
-        candidate=model.candidate.clone(normalize=True, fixed={"text": exact}),
+        candidate=model.candidate.clone(normalize=True, frozen_inputs={"text": exact}),
     )
 
 
@@ -178,8 +178,8 @@ def without_exact(model: TwoTower) -> TwoTower:
     """Returns the model without the part that is not learned."""
     return replace(
         model,
-        query=model.query.clone(fixed={}),
-        candidate=model.candidate.clone(fixed={}),
+        query=model.query.clone(frozen_inputs={}),
+        candidate=model.candidate.clone(frozen_inputs={}),
         tables={name: t for name, t in model.tables.items() if name != "exact"},
     )
 

@@ -11,16 +11,16 @@ such folders takes it: `omnisearchsage_home_depot_minilm.py` joins it to n-grams
 
 from dataclasses import replace
 
+from recjax.bundle.pretrained_export import EncoderFolder
 from recjax.data.search import Search
-from recjax.data.text_features import NGrams, Pieces
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
-from recjax.export.encoder_folder import EncoderFolder
 from recjax.losses import SampledSoftmax
 from recjax.models import Tower, TwoTower
 from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.optim import Adam, Optimizer, WarmupCosine
 from recjax.pretrained.warm_start import Bert
+from recjax.text.features import NGrams, Pieces
 
 MINILM = "minilm_l6"
 ENCODER = TransformerSettings(30_522, max_length=64, dropout=0.0)

@@ -14,19 +14,19 @@ validation. The first brings, for all of them, exact n-grams and MiniLM's vector
 
 from dataclasses import replace
 
+from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.data.text.ngrams import TextRules
-from recjax.data.text_features import NGrams, Pieces
-from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.baselines.ranking_baselines import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
-from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Ensemble, Table, Tower, TwoTower
-from recjax.nn.inputs import Bag, Scaled
+from recjax.nn.inputs import EmbeddingBag, Scaled
 from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad, WarmupCosine
 from recjax.pretrained.warm_start import Bert
+from recjax.text.features import NGrams, Pieces
+from recjax.text.ngrams import TextRules
 
 MEMBERS = 3
 LEARNED, EXACT = 512, 2_048
@@ -113,8 +113,8 @@ def ensemble(encoder: TransformerSettings | None) -> Ensemble:
     exact = Table(EXACT, scale=SHARE**2 * EXACT**-0.5)
     first = replace(
         alone,
-        query=alone.query.clone(fixed=fixed(1.0, encoder)),
-        candidate=alone.candidate.clone(fixed=fixed(0.5, encoder)),
+        query=alone.query.clone(frozen_inputs=fixed(1.0, encoder)),
+        candidate=alone.candidate.clone(frozen_inputs=fixed(0.5, encoder)),
         tables={**alone.tables, "exact": exact},
     )
     return Ensemble((first, *[alone] * (MEMBERS - 1)))
@@ -122,13 +122,15 @@ def ensemble(encoder: TransformerSettings | None) -> Ensemble:
 
 def tower(norm: float) -> Tower:
     """Returns a tower of n-grams whose vectors have this root of length divided out."""
-    text = Bag("token", "importance", norm)
+    text = EmbeddingBag("token", "importance", norm)
     return Tower({"text": text}, LEARNED, normalize=False)
 
 
-def fixed(norm: float, encoder: TransformerSettings | None) -> dict[str, Bag | Scaled]:
+def fixed(
+    norm: float, encoder: TransformerSettings | None
+) -> dict[str, EmbeddingBag | Scaled]:
     """Returns what is joined once training is over."""
-    exact = {"text": Bag("exact", "importance", norm)}
+    exact = {"text": EmbeddingBag("exact", "importance", norm)}
     if encoder is None:
         return exact
     pieces = Scaled(Transformer(encoder, dtype="float32"), MEMBERS**0.5)

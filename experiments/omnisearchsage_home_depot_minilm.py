@@ -11,19 +11,19 @@ is fetched when it is not there.
 
 from dataclasses import replace
 
+from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.data.text.ngrams import TextRules
-from recjax.data.text_features import NGrams, Pieces
-from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.baselines.ranking_baselines import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
-from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import Bag, Scaled
+from recjax.nn.inputs import EmbeddingBag, Scaled
 from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad, WarmupCosine
 from recjax.pretrained.warm_start import Bert
+from recjax.text.features import NGrams, Pieces
+from recjax.text.ngrams import TextRules
 
 LEARNED, EXACT = 512, 2_048
 SHARE = 0.5
@@ -62,20 +62,20 @@ def experiment() -> Experiment:
             # Queries have length 1 in both parts, titles the root of their length: so
             # longer ones may say more, half of BM25's idea of length.
             query=Tower(
-                {"text": Bag("token", "importance", 1.0)},
+                {"text": EmbeddingBag("token", "importance", 1.0)},
                 LEARNED,
                 normalize=False,
-                fixed={
-                    "text": Bag("exact", "importance", 1.0),
+                frozen_inputs={
+                    "text": EmbeddingBag("exact", "importance", 1.0),
                     "pieces": Scaled(Transformer(ENCODER, dtype="float32")),
                 },
             ),
             candidate=Tower(
-                {"text": Bag("token", "importance", 0.5)},
+                {"text": EmbeddingBag("token", "importance", 0.5)},
                 LEARNED,
                 normalize=False,
-                fixed={
-                    "text": Bag("exact", "importance", 0.5),
+                frozen_inputs={
+                    "text": EmbeddingBag("exact", "importance", 0.5),
                     "pieces": Scaled(Transformer(ENCODER, dtype="float32")),
                 },
             ),
@@ -120,9 +120,11 @@ def tiny() -> Experiment:
     fixed = {"pieces": Scaled(Transformer(encoder))}
     model = replace(
         full.model,
-        query=full.model.query.clone(fixed={**full.model.query.fixed, **fixed}),
+        query=full.model.query.clone(
+            frozen_inputs={**full.model.query.frozen_inputs, **fixed}
+        ),
         candidate=full.model.candidate.clone(
-            fixed={**full.model.candidate.fixed, **fixed}
+            frozen_inputs={**full.model.candidate.frozen_inputs, **fixed}
         ),
     )
     data = replace(

@@ -30,10 +30,10 @@ import polars as pl
 
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.events import Events
-from recjax.data.paths import find_raw
 from recjax.errors import UserError
-from recjax.users.lifts import report
-from recjax.users.methods import (
+from recjax.paths import find_raw
+from recjax.users.paper.bootstrap import report
+from recjax.users.paper.methods import (
     Clustered,
     CompleteLinkage,
     DecayAverage,
@@ -42,10 +42,15 @@ from recjax.users.methods import (
     single,
     table,
 )
-from recjax.users.next_action import next_action
+from recjax.users.paper.nearest_embedding_accuracy import next_action
+from recjax.users.paper.rolling_evaluation import (
+    METRICS,
+    Given,
+    RollingEvaluation,
+    evaluate,
+)
+from recjax.users.paper.session_rivals import known_items, one_query, query_of_clusters
 from recjax.users.profile import DAY
-from recjax.users.session_rivals import known_items, one_query, query_of_clusters
-from recjax.users.walk import METRICS, Given, Walk, evaluate
 
 WIDTH = 64
 LEAST = 20
@@ -106,7 +111,7 @@ def with_vectors(split: float) -> tuple[Clicks, np.ndarray]:
     return Clicks(user, article, row, time), vectors
 
 
-def popularity(clicks: Clicks, articles: int, walk: Walk) -> Given:
+def popularity(clicks: Clicks, articles: int, walk: RollingEvaluation) -> Given:
     """Returns what all users clicked on in the day before, for each user and day."""
     day = np.floor((clicks.time - walk.begin) / DAY).astype(int)
     counts = np.zeros((articles, walk.days), np.float32)
@@ -126,7 +131,7 @@ def with_hiertcn(
     kept: Clicks,
     vectors: np.ndarray,
     alpha: float,
-    walk: Walk,
+    walk: RollingEvaluation,
 ) -> dict[str, tuple[Given, int]]:
     """Returns the rows of a session model: name -> (embeddings, e)."""
     from recjax.serve.session import open_states
@@ -201,7 +206,7 @@ def main() -> None:
         pl.DataFrame(first).filter(time < split).write_parquet(chosen.early)
         return
     clicks, vectors = with_vectors(split)
-    walk = Walk(begin=split, days=chosen.days)
+    walk = RollingEvaluation(begin=split, days=chosen.days)
     end = split + chosen.days * DAY
     later = (clicks.time >= split) & (clicks.time < end)
     print(

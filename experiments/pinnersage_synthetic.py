@@ -2,7 +2,7 @@
 
     python experiments/pinnersage_synthetic.py
 
-The population (`recjax.data.synthetic.population`) is fitted to the paper's table 1,
+The population (`recjax.prepare.synthetic.population`) is fitted to the paper's table 1,
 which tells how scattered people's interests are; tables 3 and 4 are then what follows.
 Alpha, the threshold of complete linkage and k, as many values each, are chosen by
 relevance on another population. What is reported are several populations together.
@@ -15,14 +15,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from recjax.data.synthetic.population import (
+from recjax.prepare.synthetic.population import (
     DAY,
     Population,
     PopulationSettings,
     make_population,
 )
-from recjax.users.lifts import report
-from recjax.users.methods import (
+from recjax.users.paper.bootstrap import report
+from recjax.users.paper.methods import (
     Clustered,
     CompleteLinkage,
     KMeans,
@@ -30,8 +30,8 @@ from recjax.users.methods import (
     single,
     table,
 )
-from recjax.users.next_action import next_action
-from recjax.users.walk import METRICS, Walk, evaluate
+from recjax.users.paper.nearest_embedding_accuracy import next_action
+from recjax.users.paper.rolling_evaluation import METRICS, RollingEvaluation, evaluate
 
 GRIDS = {
     "alpha": (Ward, (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
@@ -91,7 +91,7 @@ def recovery(settings: PopulationSettings, people: int) -> None:
     print("\n".join(rows))
 
 
-def run(methods, people: Population, walk: Walk) -> dict[str, np.ndarray]:
+def run(methods, people: Population, walk: RollingEvaluation) -> dict[str, np.ndarray]:
     """Returns each user's figures by method."""
     columns = people.vectors, people.user, people.item, people.time
     return evaluate(methods, *columns, walk)
@@ -114,7 +114,7 @@ def main() -> None:
     chosen = parser.parse_args()
     settings = PopulationSettings(people=chosen.people, items=chosen.items)
     end = settings.start + settings.days * DAY
-    walk = Walk(begin=end - chosen.days * DAY, days=chosen.days)
+    walk = RollingEvaluation(begin=end - chosen.days * DAY, days=chosen.days)
     recovery(settings, min(chosen.people, 100))
     print("\n## Chosen by relevance on a population that is not reported\n")
     validation = make_population(replace(settings, seed=VALIDATION))

@@ -6,17 +6,17 @@ recjax train experiments/two_tower_home_depot.py --workdir runs/home_depot
 
 from dataclasses import replace
 
+from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.data.text.ngrams import TextRules
-from recjax.data.text_features import NGrams
-from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.baselines.ranking_baselines import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
-from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.text.features import NGrams
+from recjax.text.ngrams import TextRules
 
 WIDTH = 512
 PLAIN = {"normalize": False}
@@ -46,9 +46,13 @@ def experiment() -> Experiment:
             title_share=0.7,
         ),
         model=TwoTower(
-            query=Tower({"text": Bag("token", "importance", 1.0)}, WIDTH, **PLAIN),
+            query=Tower(
+                {"text": EmbeddingBag("token", "importance", 1.0)}, WIDTH, **PLAIN
+            ),
             # Longer titles may say more: half of BM25's idea of length.
-            candidate=Tower({"text": Bag("token", "importance", 0.5)}, WIDTH, **PLAIN),
+            candidate=Tower(
+                {"text": EmbeddingBag("token", "importance", 0.5)}, WIDTH, **PLAIN
+            ),
             tables={
                 "token": Table(WIDTH, scale=WIDTH**-0.5, distinct=24_576),
                 "importance": Table(1, from_weight=True, distinct=24_576),

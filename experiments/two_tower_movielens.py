@@ -9,17 +9,17 @@ An embedding has two parts whose scores add up: one is learned, the other is cou
 
 from dataclasses import replace
 
+from recjax.bundle.two_tower import Bundle
 from recjax.data.next_item import NextItem
-from recjax.data.text_features import NGrams
-from recjax.evals.cheap import ItemKnnBaseline, PopularityBaseline
+from recjax.evals.baselines.ranking_baselines import ItemKnnBaseline, PopularityBaseline
 from recjax.evals.corpus import CorpusRanking
 from recjax.experiment import Experiment
-from recjax.export.bundle import Bundle
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.history import Recall, RecencyBag
-from recjax.nn.inputs import Bag
+from recjax.nn.decayed_sum import DecayedSum, RecencyBag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.text.features import NGrams
 
 LEARNED = 128
 COUNTED = 512
@@ -55,20 +55,22 @@ def experiment() -> Experiment:
                         id_dropout=0.3,
                         dropout=0.4,
                     ),
-                    "text": Bag("token", "importance"),
+                    "text": EmbeddingBag("token", "importance"),
                 },
                 width=LEARNED,
                 normalize=False,
-                fixed={"history": Recall("follows", "history_age", 1.4, scale=60.0)},
+                frozen_inputs={
+                    "history": DecayedSum("follows", "history_age", 1.4, scale=60.0)
+                },
             ),
             candidate=Tower(
                 inputs={
-                    "item": Bag("film", norm=0.0),
-                    "text": Bag("token", "importance"),
+                    "item": EmbeddingBag("film", norm=0.0),
+                    "text": EmbeddingBag("token", "importance"),
                 },
                 width=LEARNED,
                 normalize=False,
-                fixed={"item": Bag("followed", norm=0.0)},
+                frozen_inputs={"item": EmbeddingBag("followed", norm=0.0)},
             ),
             tables={
                 "watched": Table(LEARNED, scale=0.1),
@@ -126,7 +128,7 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     """Returns the base, and the base without one of its parts each."""
     model, softmax = base.model, base.losses["softmax"]
     query, candidate = model.query, model.candidate
-    evenly = query.clone(inputs={**query.inputs, "history": Bag("watched")})
+    evenly = query.clone(inputs={**query.inputs, "history": EmbeddingBag("watched")})
     learned = {
         name: table
         for name, table in model.tables.items()
@@ -134,8 +136,8 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     }
     alone = replace(
         model,
-        query=query.clone(fixed={}),
-        candidate=candidate.clone(fixed={}),
+        query=query.clone(frozen_inputs={}),
+        candidate=candidate.clone(frozen_inputs={}),
         tables=learned,
     )
     sharp = replace(softmax, label_smoothing=0.0)

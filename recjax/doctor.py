@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from recjax.data.paths import prepared_root, raw_root
+from recjax.paths import prepared_root, raw_root
 
 CORE = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy"),

@@ -34,7 +34,7 @@ class Experiment:
       steps: optimizer steps.
       data: knows how to open the data set (`recjax.data.dataset.Source`).
       model: the model.
-      losses: name -> loss; the total is their sum by share.
+      losses: name -> loss; the total is their weighted sum.
       optimizer: rules by parameter path.
       warm_start: path of an encoder among the model's parameters -> where its starting
         values come from; everything else starts at random.

@@ -15,9 +15,9 @@ import jax
 
 from recjax import disk, settings
 from recjax.errors import UserError
-from recjax.evals import schedule
+from recjax.evals import run_evaluations as schedule
 from recjax.evals.base import Findings, check_tasks
-from recjax.evals.run_report import write_report
+from recjax.evals.reports.run_report import write_report
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profile
@@ -139,14 +139,14 @@ def judge_run(
       k: `K` of it.
       best: judge the best checkpoint.
     """
-    from recjax.evals.triplet_file import RunEye, judge_triplets
-    from recjax.export import manifest
-    from recjax.serve.images import ImageRetriever
+    from recjax.bundle import manifest
+    from recjax.bundle.open_images import ImageRetriever
+    from recjax.evals.triplet_file import RunImageEmbedder, judge_triplets
 
     if (run / manifest.NAME).is_file():
         eye = ImageRetriever.open(run)
     else:
-        eye = RunEye(*open_run(run, best))
+        eye = RunImageEmbedder(*open_run(run, best))
     print(judge_triplets(eye, triplets, images, pools, k))
 
 
@@ -162,7 +162,7 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
     Raises:
       UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
     """
-    from recjax.export.bundle import Bundle, write_bundle
+    from recjax.bundle.two_tower import Bundle, write_bundle
 
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")

@@ -13,7 +13,7 @@ EXPORTS = '''"""A small experiment that exports."""
 
 import small
 
-from recjax.export.bundle import Bundle
+from recjax.bundle.two_tower import Bundle
 
 
 def experiment():

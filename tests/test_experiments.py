@@ -13,6 +13,7 @@ import sessions as session_support
 import small
 import tiny_images
 
+from recjax.bundle.two_tower import Bundle
 from recjax.cli.main import main
 from recjax.data.catalog.data import CatalogData
 from recjax.data.catalog.search import CatalogSearch
@@ -23,7 +24,7 @@ from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
 from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.experiment import load_experiment, load_runtime, load_sweep
-from recjax.export.bundle import Bundle
+from recjax.prepare import prepare as prepared
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
@@ -35,6 +36,7 @@ NAMES = sorted(
 )
 CONFIGS = sorted(path.stem for path in (small.ROOT / "configs").glob("*.py"))
 REFRESH = small.ROOT / "tools" / "refresh_goldens.py"
+TINY = "invented_catalog_tiny"
 ITEMS, USERS, EACH = 60, 30, 12
 COLORS, THINGS = ("red", "green", "blue", "grey"), ("shoe", "hat", "lamp")
 
@@ -77,8 +79,7 @@ def pairs():
 def opened(settings, seed):
     """Returns small data in memory, of the kind that the settings are about."""
     if isinstance(settings, CatalogSearch):
-        small_one = load("omnisearchsage_catalog", tiny=True).data.source
-        return replace(settings, source=small_one).open(seed)
+        return replace(settings, source=str(prepared.prepare(TINY))).open(seed)
     if isinstance(settings, NextInSession):
         return NextInSessionData(settings, seed, session_support.sessions(users=40))
     ids, titles = tuple(map(str, range(ITEMS))), tuple(map(title, range(ITEMS)))
@@ -254,7 +255,9 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
     invented = isinstance(load(name).data, CatalogSearch)
     path, config = file_of(name), small.ROOT / "configs" / "cpu.py"
     told = ["train", path, "--tiny", "--on", config, "--workdir", run]
-    if not invented:
+    if invented:
+        main(["data", "prepare", TINY])
+    else:
         told += ["--set", f"data.source={prepare(name, tmp_path)}"]
     main([*map(str, told)])
     result = json.loads((run / "result.json").read_text())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recjax import settings
 from recjax.errors import UserError
 from recjax.experiment import Runtime
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.nn.tower import Tower
 
 
@@ -46,7 +46,7 @@ class Tree:
     sizes: Mapping[str, int] = dataclasses.field(default_factory=lambda: {"data": 1})
     nothing: Mapping[str, int] = dataclasses.field(default_factory=dict)
     towers: Mapping[str, Tower] = dataclasses.field(
-        default_factory=lambda: {"query": Tower({"text": Bag("token")}, 8)}
+        default_factory=lambda: {"query": Tower({"text": EmbeddingBag("token")}, 8)}
     )
 
 
@@ -160,7 +160,7 @@ def test_later_overrides_win():
 def test_linen_modules_stay_modules():
     changed = settings.override(Tree(), ["towers.query.inputs.text.dropout=0.5"])
     tower = changed.towers["query"]
-    assert isinstance(tower, Tower) and isinstance(tower.inputs["text"], Bag)
+    assert isinstance(tower, Tower) and isinstance(tower.inputs["text"], EmbeddingBag)
     assert tower.inputs["text"].dropout == 0.5
 
 

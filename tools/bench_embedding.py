@@ -34,7 +34,7 @@ from recjax.features import IdFeature, Sides
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, TableSpec, Tower, TwoTower
 from recjax.models.base import whole_tables
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
@@ -250,8 +250,8 @@ def dense_runner(rows: int, args: argparse.Namespace) -> Runner:
 def make_model(width: int) -> CheapStart:
     """Returns two towers that sum bags of ids from one table."""
     return CheapStart(
-        query=Tower({"ids": Bag("id")}, width, hidden=()),
-        candidate=Tower({"ids": Bag("id")}, width, hidden=()),
+        query=Tower({"ids": EmbeddingBag("id")}, width, hidden=()),
+        candidate=Tower({"ids": EmbeddingBag("id")}, width, hidden=()),
         tables={"id": Table(width)},
     )
 

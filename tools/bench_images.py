@@ -45,8 +45,8 @@ def decoding(seconds: float) -> dict[str, float]:
     """Measures decoders and augmentation side by side."""
     from PIL import Image
 
-    from recjax.data.images.augment import Augment, Middle
-    from recjax.data.images.decode import decode
+    from recjax.images.augment import Augment, CenterCrop
+    from recjax.images.decode import decode
 
     files, generator = photographs(), np.random.default_rng(0)
 
@@ -58,7 +58,7 @@ def decoding(seconds: float) -> dict[str, float]:
         "codes: decode at 1/8": lambda d: decode(d, SIDE // 8, SIDE // 8),
         "floor: decode at 1/2": lambda d: decode(d, SIZE, SIZE),
         "decode all pixels": decode,
-        "middle, as in evaluation": lambda d: Middle()(d, SIZE),
+        "middle, as in evaluation": lambda d: CenterCrop()(d, SIZE),
         "augmented, as in training": lambda d: Augment()(d, SIZE, generator),
         "Pillow: decode and resize": pillow,
     }
@@ -81,7 +81,7 @@ def made_program(net: str, batch: int):
     from recjax.losses import TripletHinge
     from recjax.models import Multiscale
     from recjax.nn.alexnet import AlexNet
-    from recjax.nn.branches import EfficientNetLite0, SmallNet
+    from recjax.nn.backbones import EfficientNetLite0, SmallNet
     from recjax.nn.pyramid import PAPER, SMALL
     from recjax.optim import Frozen, Momentum, Optimizer
     from recjax.sharding.mesh import make_mesh

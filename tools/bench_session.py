@@ -21,20 +21,20 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
 from recjax import rng  # noqa: E402
-from recjax.data.sessions.lanes import (  # noqa: E402
-    NOTHING,
+from recjax.data.sessions.next import NextInSession  # noqa: E402
+from recjax.data.sessions.packing import (  # noqa: E402
+    PAD,
     Packed,
     Queue,
     make_plan,
     paper_slots,
 )
-from recjax.data.sessions.next import NextInSession  # noqa: E402
 from recjax.data.sessions.read import Sessions  # noqa: E402
 from recjax.data.sessions.split import ColdStart, training_runs  # noqa: E402
 from recjax.features import IdFeature  # noqa: E402
 from recjax.losses.pairwise import ItemSoftmax  # noqa: E402
-from recjax.models.hier_tcn import SessionModel  # noqa: E402
 from recjax.models.rivals import equal_sized, makers, parameters  # noqa: E402
+from recjax.models.session_model import SessionModel  # noqa: E402
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad  # noqa: E402
 from recjax.sharding.mesh import make_mesh  # noqa: E402
 from recjax.sharding.placement import put_batch  # noqa: E402
@@ -123,7 +123,7 @@ def fills(data, lanes=32, sessions=10):
     real = places = 0
     for step in range(plan.steps):
         session = plan.grid(step).session
-        held = np.where(session == NOTHING, 0, start[session + 1] - start[session])
+        held = np.where(session == PAD, 0, start[session + 1] - start[session])
         real, places = real + int(held.sum()), places + paper_slots(held)
     return {"lanes": real / places, "packed": data.epochs.at(0)[0].fill}
 

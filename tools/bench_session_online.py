@@ -18,13 +18,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
-from recjax.export.session_step import (  # noqa: E402
+from recjax.bundle.session_step import (  # noqa: E402
     empty_memory,
     step_arrays,
     step_function,
 )
-from recjax.models.hier_tcn import SessionModel  # noqa: E402
 from recjax.models.rivals import makers  # noqa: E402
+from recjax.models.session_model import SessionModel  # noqa: E402
 from recjax.nn.session import Row, lane_row  # noqa: E402
 from recjax.serve.user_state import UserStates  # noqa: E402
 

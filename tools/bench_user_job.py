@@ -32,7 +32,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import numpy as np
 import polars as pl
 
-from recjax.data.item_vectors import ItemVectors, write_vectors
+from recjax.index.item_vectors import ItemVectors, write_vectors
 from recjax.users.profile import DAY, Profile, update
 from recjax.users.settings import Settings
 

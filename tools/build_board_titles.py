@@ -13,8 +13,8 @@ import argparse
 import os
 from pathlib import Path
 
-from recjax.data.catalog import feature_jobs, feature_logs
 from recjax.errors import UserError
+from recjax.prepare import feature_jobs, feature_logs
 
 
 def parser() -> argparse.ArgumentParser:

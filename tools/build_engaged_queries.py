@@ -16,7 +16,7 @@ import datetime
 
 from build_board_titles import parser, run
 
-from recjax.data.catalog import feature_jobs, feature_logs
+from recjax.prepare import feature_jobs, feature_logs
 
 
 def main() -> None:

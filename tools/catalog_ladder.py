@@ -17,9 +17,9 @@ import polars as pl
 import scipy.sparse as sp
 
 from recjax.data.catalog.entities import unpack_bits
-from recjax.data.synthetic.catalog import WINDOWS, chunk
-from recjax.data.synthetic.world import CODE_BYTES, CatalogSettings, make_world
 from recjax.evals.baselines.bm25 import Bm25
+from recjax.prepare.synthetic.catalog import WINDOWS, chunk
+from recjax.prepare.synthetic.world import CODE_BYTES, CatalogSettings, make_world
 
 DENSE = ("gs_v5", "item_is_v2", "ue_v4")
 WRITTEN = ("title", "description", "canonical_desc", "domain", "product_types", "gpt")

@@ -33,8 +33,8 @@ from recjax.losses import SampledSoftmax
 from recjax.metrics.ranking import ranking_metrics
 from recjax.metrics.task import RankingTask
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.history import RecencyBag
-from recjax.nn.inputs import Bag
+from recjax.nn.decayed_sum import RecencyBag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.train.loop import train
@@ -152,7 +152,7 @@ def make_program(data: Tastes, steps: int) -> Program:
     """Returns a small two-tower with everything that a step can have."""
     model = TwoTower(
         query=Tower({"history": RecencyBag("item", WIDTH)}, WIDTH),
-        candidate=Tower({"item": Bag("item", norm=0.0)}, WIDTH),
+        candidate=Tower({"item": EmbeddingBag("item", norm=0.0)}, WIDTH),
         tables={"item": Table(WIDTH)},
     )
     rules = {"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(3e-3)}

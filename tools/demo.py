@@ -21,8 +21,8 @@ import numpy as np
 
 from recjax.data.prepared import prepared_path
 from recjax.data.records import ABOUT
-from recjax.evals import report
-from recjax.evals.schedule import MAIN
+from recjax.evals.reports import page as report
+from recjax.evals.run_evaluations import MAIN
 from recjax.train.run_folder import request_of
 from recjax.train.writer import read_metrics
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from recjax.serve.retriever import Found, Retriever
+from recjax.bundle.retriever import Found, Retriever
 from recjax.train.run_folder import request_of
 
 TEXTS = ("star wars space adventure", "animation musical for children", "horror 1990s")

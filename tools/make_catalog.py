@@ -16,9 +16,9 @@ import dataclasses
 import time
 from pathlib import Path
 
-from recjax.data.synthetic.world import CatalogSettings
-from recjax.data.synthetic.write import write_catalog
 from recjax.errors import nearest
+from recjax.prepare.synthetic.world import CatalogSettings
+from recjax.prepare.synthetic.write import write_catalog
 
 
 def _with(settings: CatalogSettings, given: list[str]) -> CatalogSettings:

@@ -16,7 +16,7 @@ import numpy as np
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.losses import SampledSoftmax
 from recjax.models import OmniSearch, PairCounts, Table, TableSpec, Tower
-from recjax.nn.fields import HashFields
+from recjax.nn.fields import HashEmbedding
 from recjax.nn.sketch import CountMin
 from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.nn.vectors import Vectors
@@ -127,14 +127,16 @@ def make_losses(rows_at_once: int | None = None) -> dict[str, SampledSoftmax]:
                 mask_same_query=not random,
                 widths=widths,
                 rows_at_once=rows_at_once,
-                share=1 / len(keys),
+                weight=1 / len(keys),
             )
     return losses
 
 
 def make_model(sizes: Sizes, distinct: int | None) -> CheapStart:
     """Returns the model; a batch may name so many distinct rows of the hash table."""
-    text = HashFields("hash", "importance", FIELDS, buckets=sizes.buckets, empty=True)
+    text = HashEmbedding(
+        "hash", "importance", FIELDS, buckets=sizes.buckets, empty=True
+    )
     inputs = {
         "text": text,
         "gs_v5": Vectors(),

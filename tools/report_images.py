@@ -6,7 +6,7 @@ python tools/report_images.py runs/deep_ranking --to report.html
 import argparse
 from pathlib import Path
 
-from recjax.evals.image_report import image_report
+from recjax.evals.reports.image_report import image_report
 from recjax.runs import open_run
 
 

@@ -15,8 +15,8 @@ import time
 from dataclasses import asdict
 
 from recjax.evals.baselines.item_knn import ItemKnnOptions
+from recjax.evals.baselines.ranking_baselines import training_events
 from recjax.evals.baselines.tune import SPACE, Tried, tune_item_knn
-from recjax.evals.cheap import training_events
 from recjax.experiment import load_experiment
 
 

@@ -29,7 +29,7 @@ def _built_in(name: str, says: str) -> None:
     """Adds the command that prepares a data set which needs no answers."""
 
     def command() -> None:
-        from recjax.data.prepare import prepare
+        from recjax.prepare.prepare import prepare
 
         print(f"prepared: {prepare(name)}")
 
@@ -46,6 +46,8 @@ _built_in(
     "grocery_store", "Grocery Store photographs from the folder grocery_store (Klasson)"
 )
 _built_in("tmall", "Tmall's shopping sessions from tmall/sessions.csv (SHAN's release)")
+_built_in("invented_catalog", "an invented catalogue of 10,000 pins")
+_built_in("invented_catalog_tiny", "an invented catalogue of 600 pins")
 _built_in("globo", "Globo's news clicks from globo/globo_full.npz, cut into sessions")
 
 
@@ -67,7 +69,7 @@ def prepare_images(
       max_bad_share: largest share of images that skip leaves out.
       bad: what happens to images that cannot be decoded.
     """
-    from recjax.data.images.prepare import prepare_images
+    from recjax.prepare.prepare_images import prepare_images
 
     done = prepare_images(
         source, out=out, on_bad_row=bad.on_bad_row, max_bad_share=bad.max_bad_share
@@ -93,7 +95,7 @@ def prepare_interactions(
       form: how the files are written.
       bad: what happens to rows that cannot be read.
     """
-    from recjax.data.prepare import prepare_interactions
+    from recjax.prepare.prepare import prepare_interactions
 
     done = prepare_interactions(
         events,
@@ -126,7 +128,7 @@ def prepare_search(
       form: how the files are written.
       bad: what happens to rows that cannot be read.
     """
-    from recjax.data.prepare import prepare_search
+    from recjax.prepare.prepare import prepare_search
 
     done = prepare_search(
         pairs,
@@ -160,7 +162,7 @@ def prepare_catalog(
       form: how the files are written.
       bad: what happens to rows that cannot be read.
     """
-    from recjax.data.prepare import prepare_catalog
+    from recjax.prepare.prepare import prepare_catalog
 
     done = prepare_catalog(
         pairs,
@@ -200,13 +202,13 @@ def prepare_sessions(
       form: how the files are written.
       bad: what happens to rows that cannot be read.
     """
-    from recjax.data.sessions.check import Cut
-    from recjax.data.sessions.prepare import prepare_sessions
+    from recjax.prepare.prepare_sessions import prepare_sessions
+    from recjax.prepare.validate_sessions import Sessionize
 
     done = prepare_sessions(
         events,
         out=out,
-        cut=Cut(gap, longest, item_events, user_events),
+        cut=Sessionize(gap, longest, item_events, user_events),
         columns=form.columns,
         unit=form.unit,
         encoding=form.encoding,

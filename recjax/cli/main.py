@@ -168,7 +168,7 @@ def query(
       k: number of results.
       json: print JSON instead of a table.
     """
-    from recjax.serve.retriever import answer
+    from recjax.bundle.retriever import answer
 
     print(answer(bundle, text, history, k, json))
 
@@ -193,7 +193,7 @@ def embed(
       k: items of the bundle to find for each; 0 finds none.
       form: how the file is written.
     """
-    from recjax.serve.embed import embed
+    from recjax.bundle.embed import embed
 
     print(embed(bundle, text, items, to, k, form.columns, form.encoding))
 

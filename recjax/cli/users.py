@@ -204,7 +204,7 @@ def query(
 
 
 def _open(folder: Path):
-    from recjax.data.item_vectors import ItemVectors
+    from recjax.index.item_vectors import ItemVectors
     from recjax.users.build import STORE, read_manifest
     from recjax.users.store import SqliteStore
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import tyro
 
 from recjax.cli.files import Flat, Form, TimedForm
-from recjax.data.report import Report
 from recjax.errors import UserError
+from recjax.tables.report import Report
 
 Positional = tyro.conf.Positional
 
@@ -29,7 +29,7 @@ def validate_interactions(
       items: file of items (item, title[, tags]).
       form: how the files are written.
     """
-    from recjax.data.validate import validate_interactions
+    from recjax.prepare.validate import validate_interactions
 
     checked = validate_interactions(
         events,
@@ -55,7 +55,7 @@ def validate_search(
       products: file of products (product, title).
       form: how the files are written.
     """
-    from recjax.data.validate import validate_search
+    from recjax.prepare.validate import validate_search
 
     checked = validate_search(
         pairs, products=products, columns=form.columns, encoding=form.encoding
@@ -79,7 +79,7 @@ def validate_catalog(
       products: Parquet file of products.
       form: how the files are written.
     """
-    from recjax.data.catalog.validate import validate_catalog
+    from recjax.prepare.validate_catalog import validate_catalog
 
     checked = validate_catalog(
         pairs,

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data import inputs as raw_inputs
-from recjax.data.columns import Column
 from recjax.data.dataset import NewItems
 from recjax.data.inputs import IdListInput, Input
-from recjax.data.report import Findings
-from recjax.data.tables import read_table
-from recjax.data.validate import clean, known_columns
 from recjax.errors import UserError
+from recjax.tables.check import clean, known_columns
+from recjax.tables.columns import Column
+from recjax.tables.read import read_table
+from recjax.tables.report import Findings
 
 KIND = "columns"
 INDEX = "reader.json"

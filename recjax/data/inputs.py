@@ -11,28 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.text.vocabulary import Vocabulary
-from recjax.data.text.wordpiece import WordPiece
 from recjax.errors import UserError
+from recjax.text.features import TextInput
+from recjax.text.vocabulary import Vocabulary
+from recjax.text.wordpiece import WordPiece
 
 _INDEX = "inputs.json"
-
-
-@dataclass(frozen=True)
-class TextInput:
-    """A text per example, as the ids of its n-grams.
-
-    Attributes:
-      vocabulary: of the n-grams.
-      length: most ids of one text.
-    """
-
-    vocabulary: Vocabulary = field(repr=False)
-    length: int
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Returns padded ids, i32[B, length]."""
-        return self.vocabulary.encode_padded(texts, self.length)
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,17 @@ from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events, Histories
 from recjax.data.histories import history_bounds, newest, ragged, without
-from recjax.data.inputs import AgeListInput, IdListInput, Input, TextInput
+from recjax.data.inputs import AgeListInput, IdListInput, Input
 from recjax.data.interactions import Interactions, load_interactions
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
+from recjax.data.pseudo_queries import some_words
 from recjax.data.splits import SPLITS, time_split
-from recjax.data.text.ngrams import words
-from recjax.data.text_features import NGrams
-from recjax.data.title_queries import some_words
-from recjax.data.validate import ITEMS
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
+from recjax.tables.schemas import ITEMS
+from recjax.text.features import NGrams, TextInput
+from recjax.text.ngrams import words
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from recjax.data.paths import prepared_root
 from recjax.data.records import ABOUT
 from recjax.errors import UserError, nearest
+from recjax.paths import prepared_root
 
-BUILT_IN = ("globo", "grocery_store", "home_depot", "movielens_100k", "tmall")
+BUILT_IN = (
+    *("globo", "grocery_store", "home_depot", "invented_catalog"),
+    *("invented_catalog_tiny", "movielens_100k", "tmall"),
+)
 """Data sets that recjax knows how to get."""
 
 

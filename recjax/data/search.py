@@ -13,17 +13,17 @@ from recjax import rng
 from recjax.data import pairs, pipeline
 from recjax.data.column_reader import ColumnReader
 from recjax.data.dataset import Corpus, Queries
-from recjax.data.inputs import Input, TextInput
+from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
+from recjax.data.pseudo_queries import span
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import SPLITS, query_split
-from recjax.data.text.ngrams import words
-from recjax.data.text_features import NGrams, Pieces
-from recjax.data.title_queries import span
-from recjax.data.validate import PRODUCTS
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
+from recjax.tables.schemas import PRODUCTS
+from recjax.text.features import NGrams, Pieces, TextInput
+from recjax.text.ngrams import words
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from recjax.data.dataset import Queries
 from recjax.errors import UserError, nearest
-from recjax.evals.scores import Scores
-from recjax.metrics.shown import Shown
+from recjax.evals.score_distribution import Scores
+from recjax.metrics.exposure import Exposure
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -35,7 +35,7 @@ class Findings:
     """
 
     figures: Mapping[str, float]
-    shown: Shown | None = None
+    shown: Exposure | None = None
     scores: Scores | None = None
 
 

@@ -12,10 +12,10 @@ from jax.sharding import set_mesh
 from recjax.data.dataset import Column, Corpus
 from recjax.evals.base import KS, SHOWN_AT, Findings, nothing_to_rank, queries_of
 from recjax.evals.exact import Ties, rank_embeddings
-from recjax.evals.scores import score_histograms
+from recjax.evals.score_distribution import score_histograms
 from recjax.metrics.cohorts import cohort_recall
+from recjax.metrics.exposure import Exposure
 from recjax.metrics.ranking import ranking_metrics
-from recjax.metrics.shown import Shown
 from recjax.sharding.placement import put_batch, replicated
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -47,8 +47,8 @@ class CorpusRanking:
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
         """Returns the ranking metrics, those of cohorts, and how uneven the lists are.
 
-        The names are those of `ranking_metrics`, `cohort_recall` and `Shown.figures`;
-        `pairs` is the number of positive pairs.
+        The names are those of `ranking_metrics`, `cohort_recall` and
+        `Exposure.figures`; `pairs` is the number of positive pairs.
         """
         return self.examine(program, state).figures
 
@@ -63,7 +63,7 @@ class CorpusRanking:
         items = embed_corpus(program, state, side, queries.corpus)
         top_k = max(*self.ks, SHOWN_AT)
         ranks = rank_embeddings(asked, items, task, top_k, program.mesh, ties=self.ties)
-        shown = Shown.of(task.num_items, ranks.top, SHOWN_AT)
+        shown = Exposure.of(task.num_items, ranks.top, SHOWN_AT)
         figures = {
             "pairs": float(task.positive.sum()),
             **ranking_metrics(task, ranks, self.ks),

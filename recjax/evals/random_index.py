@@ -11,10 +11,10 @@ from recjax import rng
 from recjax.evals.base import KS, SHOWN_AT, Findings, nothing_to_rank, queries_of
 from recjax.evals.corpus import embed_all, sides_of
 from recjax.evals.exact import Ties, rank_embeddings
-from recjax.evals.scores import score_histograms
+from recjax.evals.score_distribution import score_histograms
 from recjax.metrics.cohorts import cohort_recall
+from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
-from recjax.metrics.shown import Shown
 from recjax.metrics.task import RankingTask
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -52,7 +52,7 @@ class IndexRanking:
     trained = True
 
     def run(self, program: Program, state: State | None) -> Mapping[str, float]:
-        """Returns `index_recall@K`, also of cohorts, `index_size`, `Shown.figures`."""
+        """Returns `index_recall@K`, by cohort too, `index_size`, `Exposure.figures`."""
         return self.examine(program, state).figures
 
     def examine(self, program: Program, state: State) -> Findings:
@@ -78,7 +78,7 @@ class IndexRanking:
             ranked=len(index),
         )
         found = ranks.rank[task.positive]
-        shown = Shown.of(len(index), ranks.top, SHOWN_AT)
+        shown = Exposure.of(len(index), ranks.top, SHOWN_AT)
         figures = {
             "pairs": float(task.positive.sum()),
             **{f"index_recall@{k}": Mean.of(found <= k).value for k in self.ks},

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import set_mesh
 
-from recjax.data.sessions.lanes import NOTHING
-from recjax.data.sessions.moments import SessionPairs
+from recjax.data.sessions.packing import PAD
+from recjax.data.sessions.pair_features import SessionPairs
+from recjax.evals.baselines.session_baselines import session_data, targets_of
 from recjax.evals.corpus import embed_all
-from recjax.evals.session_cheap import session_data, targets_of
 from recjax.evals.session_metrics import Targets, rank_targets, session_metrics
 from recjax.sharding.placement import put_batch
 from recjax.train import state as states
@@ -92,7 +92,7 @@ def user_vectors(
             grid = plan.grid(number)
             batch = put_batch(data.lane_arrays(grid), mesh)
             vectors, memory = step(state.params, state.tables, batch, memory)
-            wanted = np.where(grid.event != NOTHING, place[grid.event], 0)
+            wanted = np.where(grid.event != PAD, place[grid.event], 0)
             if wanted.any():
                 got = np.asarray(vectors)
                 if out is None:

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from recjax.data.images.decode import BadImageError
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
 from recjax.evals.images import Show, embed_images, images_of
+from recjax.images.decode import BadImageError
 from recjax.metrics.similarity import Precision, score_at_top, similarity_precision
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -59,7 +59,7 @@ class TripletFigures:
         return "\n".join(lines)
 
 
-class Eye(Protocol):
+class ImageEmbedder(Protocol):
     """From bytes of image files to embeddings."""
 
     def pixels(self, data: bytes) -> np.ndarray:
@@ -76,7 +76,7 @@ class Eye(Protocol):
 
 
 @dataclass(frozen=True)
-class RunEye:
+class RunImageEmbedder:
     """The eye of a trained run.
 
     Attributes:
@@ -88,17 +88,17 @@ class RunEye:
     state: State
 
     def pixels(self, data: bytes) -> np.ndarray:
-        """See `Eye`."""
+        """See `ImageEmbedder`."""
         settings = images_of(self.program).settings
-        return settings.middle(data, settings.size)
+        return settings.center_crop(data, settings.size)
 
     def embed(self, names: Sequence[str], show: Show) -> np.ndarray:
-        """See `Eye`."""
+        """See `ImageEmbedder`."""
         return embed_images(self.program, self.state, names, show)
 
 
 def judge_triplets(
-    eye: Eye,
+    eye: ImageEmbedder,
     triplets: Path,
     images: Path,
     pools: Path | None = None,

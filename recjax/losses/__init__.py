@@ -1,6 +1,6 @@
 """Losses: from a model's outputs to one value and one weight an example."""
 
-from recjax.losses.base import Loss, LossValue, Stages
+from recjax.losses.base import Loss, LossValue, Piecewise
 from recjax.losses.mining import InBatchSoftmax, MinedHinge, MultiSimilarity
 from recjax.losses.sampled_softmax import SampledSoftmax
 from recjax.losses.triplet import Softmax, TripletHinge
@@ -11,8 +11,8 @@ __all__ = [
     "LossValue",
     "MinedHinge",
     "MultiSimilarity",
+    "Piecewise",
     "SampledSoftmax",
     "Softmax",
-    "Stages",
     "TripletHinge",
 ]

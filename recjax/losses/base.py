@@ -28,7 +28,7 @@ class LossValue:
 
 
 @dataclass(frozen=True)
-class Stages:
+class Piecewise:
     """A factor that changes once: pretraining by one loss, fine-tuning by another.
 
     Attributes:
@@ -55,14 +55,14 @@ class Stages:
         return jnp.where(step < self.at * steps, self.before, self.after)
 
 
-Share = float | Stages
+Weight = float | Piecewise
 """Factor of a loss in the total, the same throughout or not."""
 
 
 class Loss(Protocol):
     """A pure function of a model's outputs."""
 
-    share: Share
+    weight: Weight
     """Factor of this loss in the total."""
 
     def __call__(self, outputs: Any) -> LossValue:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from recjax.losses.base import LossValue, Share
+from recjax.losses.base import LossValue, Weight
 from recjax.outputs import Graded
 from recjax.typing import Array, Bool, Float
 
@@ -80,13 +80,13 @@ class MinedHinge:
       how: of choosing.
       gap: g.
       level: of the labels.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     how: Literal["hardest", "semi", "distance"] = "semi"
     gap: float = 0.2
     level: int = -1
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean hinge of the images of every triplet."""
@@ -121,7 +121,7 @@ class MultiSimilarity:
       slack: of mining: negatives nearer than the farthest positive less this, and
         positives farther than the nearest negative plus this, count.
       level: of the labels.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     alpha: float = 2.0
@@ -129,7 +129,7 @@ class MultiSimilarity:
     base: float = 0.5
     slack: float = 0.1
     level: int = -1
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean loss of the images of every triplet."""
@@ -154,12 +154,12 @@ class InBatchSoftmax:
     Attributes:
       scale: inverse temperature of the cosines.
       level: of the labels.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     scale: float = 16.0
     level: int = -1
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean cross-entropy of the images of every triplet."""

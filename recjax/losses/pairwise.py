@@ -12,7 +12,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from recjax.losses.base import LossValue, Share
+from recjax.losses.base import LossValue, Weight
 from recjax.outputs import ItemScores
 from recjax.typing import Array, Bool, Float
 
@@ -29,12 +29,12 @@ class ItemSoftmax:
     Attributes:
       logq: subtract the log of how often each item is expected among the columns.
       label_smoothing: share of the target spread over all columns.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     logq: bool = True
     label_smoothing: float = 0.0
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -61,11 +61,11 @@ class Nce:
 
     Attributes:
       others: "drawn" or "shown".
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     others: Others = "drawn"
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -82,7 +82,7 @@ class Bpr:
     """
 
     others: Others = "drawn"
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -99,7 +99,7 @@ class Top1:
     """
 
     others: Others = "drawn"
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -119,13 +119,13 @@ class Hinge:
       others: "drawn" or "shown".
       delta: how far the next item should be ahead.
       of: the scores as they are, or their (log-)sigmoid, as the authors' code offers.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     others: Others = "drawn"
     delta: float = 0.1
     of: Literal["score", "sigmoid", "log_sigmoid"] = "score"
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""
@@ -144,10 +144,10 @@ class L2:
     """Squared distance of the user vector and the next item's; items must be fixed.
 
     Attributes:
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
         """Returns the loss of each position."""

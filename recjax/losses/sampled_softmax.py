@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from recjax.losses.base import LossValue, Share
+from recjax.losses.base import LossValue, Weight
 from recjax.outputs import Retrieval
 from recjax.typing import Array, Bool, Float
 
@@ -43,7 +43,7 @@ class SampledSoftmax:
         vectors as they are.
       rows_at_once: rows whose logits are in memory at a time, in both directions;
         divides the batch. None for all.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     of: str | None = None
@@ -57,7 +57,7 @@ class SampledSoftmax:
     label_smoothing: float = 0.0
     widths: tuple[tuple[int, float], ...] = ()
     rows_at_once: int | None = None
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __post_init__(self) -> None:
         """Checks that there is something to tell the positive from."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from recjax.losses.base import LossValue, Share
+from recjax.losses.base import LossValue, Weight
 from recjax.outputs import Graded
 from recjax.typing import Array, Float
 
@@ -24,11 +24,11 @@ class TripletHinge:
 
     Attributes:
       gap: g; the paper gives no value.
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     gap: float = 0.2
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __post_init__(self) -> None:
         """Checks the gap.
@@ -87,14 +87,14 @@ class Softmax:
       scale: inverse temperature of the cosines.
       smoothing: share of the target that is spread over all classes.
       margin: taken from the cosine of the right class (Wang et al. 2018, CosFace).
-      share: factor of this loss in the total.
+      weight: factor of this loss in the total.
     """
 
     level: int = -1
     scale: float = 16.0
     smoothing: float = 0.0
     margin: float = 0.0
-    share: Share = 1.0
+    weight: Weight = 1.0
 
     def __call__(self, outputs: Graded) -> LossValue:
         """Returns the mean cross-entropy of the three images of every triplet."""

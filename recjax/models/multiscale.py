@@ -18,7 +18,7 @@ from recjax import rng
 from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
-from recjax.nn.branches import Branch
+from recjax.nn.backbones import Backbone
 from recjax.nn.pyramid import PAPER, LowPath
 from recjax.outputs import Graded
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
@@ -44,7 +44,7 @@ class Multiscale:
         need the rule `Frozen()`.
     """
 
-    branch: Branch
+    branch: Backbone
     low: tuple[LowPath, ...] = PAPER
     width: int = 4096
     dropout: float = 0.0

@@ -17,7 +17,7 @@ EPS = 1e-6
 """Added to the variance of a bag."""
 
 
-class HashFields(nn.Module):
+class HashEmbedding(nn.Module):
     """Sum over fields of the normalised bag of each field's n-grams.
 
     An n-gram x has the vector `sum_h importance[x, h] * table[hash_h(x)]`: hash

@@ -8,12 +8,12 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from recjax.features import IdFeature
-from recjax.nn.bag import bag
+from recjax.nn.embedding_bag import bag
 from recjax.nn.mlp import unit
 from recjax.typing import Array, Batch, Float, Int
 
 
-class Bag(nn.Module):
+class EmbeddingBag(nn.Module):
     """Sum of the rows of a bag of ids, each by its learned importance.
 
     Attributes:

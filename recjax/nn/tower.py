@@ -25,8 +25,8 @@ class Tower(nn.Module):
       residual: add the joined inputs to what the layers make of them.
       dropout: rate inside the layers.
       normalize: scale embeddings to length 1, so that scores are cosines.
-      fixed: feature name -> a module whose vector is joined to the embedding once
-        training is over: the scores of the two parts add up. Training does not see it,
+      frozen_inputs: feature name -> a module whose vector is joined to the embedding
+        once training is over: their scores add up. Training does not see it,
         for what was counted from the training events looks far better on them than on
         others. Its parameters, if it has any, keep their start: see
         `Experiment.warm_start`.
@@ -40,7 +40,7 @@ class Tower(nn.Module):
     residual: bool = False
     dropout: float = 0.0
     normalize: bool = True
-    fixed: Mapping[str, nn.Module] = field(default_factory=dict)
+    frozen_inputs: Mapping[str, nn.Module] = field(default_factory=dict)
     join: Literal["sum", "concat"] = "sum"
     norm: bool = True
 
@@ -48,7 +48,7 @@ class Tower(nn.Module):
         """Returns name of a use -> (feature, module), all or those of training."""
         used = {name: (name, module) for name, module in self.inputs.items()}
         if not train:
-            fixed = self.fixed.items()
+            fixed = self.frozen_inputs.items()
             used |= {f"fixed/{name}": (name, module) for name, module in fixed}
         return used
 
@@ -64,7 +64,7 @@ class Tower(nn.Module):
         Args:
           features: feature name -> array [B, L].
           rows: name of a use -> table -> (distinct rows, index).
-          train: dropout is on, the fixed part is off.
+          train: dropout is on, the frozen part is off.
         """
         made = {
             name: module.copy(name=name)(name, features, rows[name], train)
@@ -80,8 +80,13 @@ class Tower(nn.Module):
             given = (nn.LayerNorm(name="norm")(total),) if self.norm else joined
             deep = mlp(given, train)
             total = total + deep if self.residual else deep
+        elif total.shape[-1] != self.width:
+            raise ValueError(
+                f"Tower(width={self.width}) without hidden layers: its inputs are "
+                f"{total.shape[-1]} wide; give hidden=(), or width={total.shape[-1]}"
+            )
         parts = [unit(total) if self.normalize else total]
-        for name, module in self.fixed.items():
+        for name, module in self.frozen_inputs.items():
             # In training, only to make its parameters; one of tables has none.
             if not train or (
                 self.is_initializing() and not module.row_ids(features[name])

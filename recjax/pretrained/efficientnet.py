@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.datasets import fetch
-from recjax.data.paths import find_raw
+from recjax import fetch
 from recjax.errors import UserError
 from recjax.nn import efficientnet
+from recjax.paths import find_raw
 from recjax.pretrained import torch_file
 
 FOLDER = "efficientnet_lite0"
@@ -32,7 +32,7 @@ CLASSES = 1000
 
 @dataclass(frozen=True)
 class ImageNet:
-    """Weights trained on ImageNet, for `recjax.nn.branches.EfficientNetLite0`."""
+    """Weights trained on ImageNet, for `recjax.nn.backbones.EfficientNetLite0`."""
 
     def load(self) -> dict[str, dict]:
         """Returns the parameters; see `load`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recjax.data.text import minilm
 from recjax.errors import UserError, nearest
 from recjax.pretrained import bert
+from recjax.text import minilm
 from recjax.tree import named_leaves
 from recjax.typing import Params
 

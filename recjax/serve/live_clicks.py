@@ -1,4 +1,4 @@
-"""What everybody clicks on now, kept while events come in: `ClickedNow` online."""
+"""Recent popularity, kept while events come in: `RecentPopularity` online."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from recjax.data.sessions.moments import Moments
-from recjax.data.sessions.moments_clicked import ClickedNow, click_features
+from recjax.data.sessions.pair_features import PairContext
+from recjax.data.sessions.recent_popularity import RecentPopularity, click_features
 from recjax.errors import UserError
 from recjax.serve.state_file import read_arrays, write_arrays
 
@@ -22,7 +22,7 @@ class LiveClicks:
     A click costs the same whatever the number of items, an answer what windows hold.
     """
 
-    def __init__(self, settings: ClickedNow, first: np.ndarray) -> None:
+    def __init__(self, settings: RecentPopularity, first: np.ndarray) -> None:
         """Starts without clicks.
 
         Args:
@@ -51,7 +51,7 @@ class LiveClicks:
         self._held += 1
         self._first[item] = min(self._first[item], when)
 
-    def at(self, moments: Moments) -> tuple[sparse.csr_array, ...]:
+    def at(self, moments: PairContext) -> tuple[sparse.csr_array, ...]:
         """Returns the features of all items, f32[Q, N].
 
         A moment without a time is that of the newest click.

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.sessions.moments import PairValues
-from recjax.data.sessions.moments_clicked import Clicks
+from recjax.bundle import jax_export, manifest
+from recjax.bundle.session_pairs import read_pairs
+from recjax.data.sessions.pair_features import PairValues
+from recjax.data.sessions.recent_popularity import RecentPopularityValues
 from recjax.errors import UserError
-from recjax.export import jax_export, manifest
-from recjax.export.session_pairs import read_pairs
 from recjax.serve.live_clicks import LiveClicks
 from recjax.serve.user_state import Answer, UserStates
 
@@ -81,8 +81,8 @@ def feed_file(states: UserStates, path: Path) -> int:
     return fed
 
 
-def _live(values: PairValues | Clicks) -> PairValues:
-    if isinstance(values, Clicks):
+def _live(values: PairValues | RecentPopularityValues) -> PairValues:
+    if isinstance(values, RecentPopularityValues):
         return LiveClicks(values.settings, values.first)
     return values
 

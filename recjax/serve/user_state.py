@@ -2,8 +2,8 @@
 
 A user's state has a fixed size, so an event costs the same after ten events and after
 a million. The step is the training model's own code over rows of one event; what it
-gives is bit for bit what `recjax.serve.replay` gives for whole logs, since both run
-the one compiled step.
+gives is bit for bit what `recjax.users.paper.replay` gives for whole logs, since both
+run the one compiled step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.sessions.moments import NOTHING, Moments, PairValues
+from recjax.data.sessions.pair_features import PAD, PairContext, PairValues
 from recjax.errors import UserError, nearest
 from recjax.serve.live_clicks import LiveClicks
 from recjax.serve.state_file import read_states, write_states
@@ -223,15 +223,15 @@ class UserStates:
             "open": np.zeros(users, bool),
             "last": np.full(users, -1, np.int64),
             "gap": np.zeros(users, np.float32),
-            "recent": np.full((users, reach), NOTHING, np.int32),
+            "recent": np.full((users, reach), PAD, np.int32),
         }
 
     def _features(self, user: str, timestamp: int | None) -> list[Any]:
         """Returns each feature of all items for a user now, [1, N]."""
         held, row = self._held, self._rows.get(user)
         recent = self._blank(1)["recent"] if row is None else held["recent"][[row]]
-        when = NOTHING if timestamp is None else timestamp
-        moment = Moments(recent, np.array([when]), np.array([NOTHING]))
+        when = PAD if timestamp is None else timestamp
+        moment = PairContext(recent, np.array([when]), np.array([PAD]))
         return [feature for values in self.pairs for feature in values.at(moment)]
 
     def _known(self, user: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from recjax import disk
-from recjax.evals import report
+from recjax.evals.reports import page as report
 from recjax.sweep import table
 from recjax.sweep.picture import seed_dots
 from recjax.sweep.plan import Cell

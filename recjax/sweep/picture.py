@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recjax.evals.report import COLOURS, figure, png
+from recjax.evals.reports.page import COLOURS, figure, png
 from recjax.sweep.table import Values
 
 

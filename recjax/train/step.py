@@ -58,7 +58,7 @@ def make_step(
       key: the run's root key.
       model: the model.
       sides: the features of the data set.
-      losses: name -> loss; their sum by share is minimised.
+      losses: name -> loss; their weighted sum is minimised.
       optimizer: the optimizer.
       steps: steps of the run, for schedules.
       mesh: the mesh.
@@ -149,8 +149,8 @@ def _total_loss(
         weight = jnp.sum(got.weight)
         weighted = partial(jnp.vdot, got.weight)
         mean = weighted(got.value) / jnp.maximum(weight, 1e-12)
-        share = loss.share(step, steps) if callable(loss.share) else loss.share
-        total += share * mean
+        factor = loss.weight(step, steps) if callable(loss.weight) else loss.weight
+        total += factor * mean
         means[f"{name}/loss"] = (weighted(got.value), weight)
         for monitor, value in got.monitors.items():
             means[f"{name}/{monitor}"] = (weighted(value), weight)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from recjax.data.item_vectors import ItemVectors
+from recjax.index.item_vectors import ItemVectors
 from recjax.users.build import build_shard, collect
 from recjax.users.shard import Job
 

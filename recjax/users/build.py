@@ -25,8 +25,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
 from recjax.users.rows import read_profiles, write_profiles
 from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles

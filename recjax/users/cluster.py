@@ -76,7 +76,7 @@ def cluster_users(
 
 
 def _cluster(points, offsets, begin, end, age, settings, outputs) -> None:
-    from recjax.users.user_kernels import cluster_range
+    from recjax.users.kernels.users import cluster_range
 
     most = int(np.diff(offsets[begin : end + 1]).max(initial=0))
     wrong = cluster_range(
@@ -114,7 +114,6 @@ def _blas():
     """Returns what sets the threads of BLAS, None where that is not installed."""
     # The library whose threads are meant is loaded with these; looking through the
     # libraries of the process takes longer than a user's clustering.
-    from recjax.users import blas  # noqa: F401
 
     try:
         from threadpoolctl import ThreadpoolController

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
 from recjax.users.importance import top
 from recjax.users.profile import DAY, Profile
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.data.item_vectors import ItemVectors
+from recjax.index.item_vectors import ItemVectors
 from recjax.users.settings import Settings
 from recjax.users.tree import cut
 from recjax.users.ward import ward_of_clusters

@@ -14,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
 from recjax.users.importance import sample
 from recjax.users.profile import Profile
 
@@ -59,7 +59,7 @@ def scann_search(vectors: np.ndarray, k: int) -> Search:
       vectors: unit vectors, float32 [N, D].
       k: most neighbours that will be asked for.
     """
-    from recjax.export import scann_index
+    from recjax.index import scann_index
 
     index = scann_index.build(vectors, min(k, len(vectors)))
     return lambda queries, k: index.search(queries)[0][:, :k]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recjax.data.item_vectors import ItemVectors
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
 from recjax.users.cluster import cluster_users
 from recjax.users.profile import DAY, Profile
 from recjax.users.settings import Settings

@@ -89,7 +89,7 @@ def linkage(tree: Tree) -> np.ndarray:
 def _writer():
     if not COMPILED:
         return write_linkage_reference
-    from recjax.users.tree_kernels import write_linkage
+    from recjax.users.kernels.tree import write_linkage
 
     return write_linkage
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from recjax.users.layout import padded, stride
+from recjax.users.kernels.layout import padded, stride
 from recjax.users.tree import COMPILED, Tree
 from recjax.users.ward_reference import NOT_FINITE, ward_reference
 
@@ -69,7 +69,7 @@ def ward_of_clusters(centers: np.ndarray, sizes: np.ndarray) -> Tree:
 @lru_cache(1)
 def _kernels():
     # Imported when first needed: the commands that only read profiles start sooner.
-    from recjax.users import user_kernels
+    from recjax.users.kernels import users as user_kernels
 
     return user_kernels
 

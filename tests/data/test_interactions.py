@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from recjax.data.interactions import from_frames, load_interactions
-from recjax.data.prepare import prepare_interactions
 from recjax.data.search_pairs import load_search_pairs
 from recjax.errors import UserError
+from recjax.prepare.prepare import prepare_interactions
 
 EVENTS = pl.DataFrame(
     {
@@ -87,7 +87,7 @@ def test_nothing_imports_tensorflow(tmp_path):
     events.write_text("user,item,timestamp\na,b,5\n")
     code = (
         "import sys\n"
-        "from recjax.data.prepare import prepare_interactions\n"
+        "from recjax.prepare.prepare import prepare_interactions\n"
         "from recjax.data.interactions import load_interactions\n"
         f"path = prepare_interactions({str(events)!r}, out={str(tmp_path / 'o')!r})\n"
         "assert load_interactions(path).timestamp.tolist() == [5]\n"

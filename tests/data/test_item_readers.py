@@ -12,9 +12,9 @@ from recjax.data.catalog.entity_reader import EntityReader
 from recjax.data.catalog.entity_text import FieldText
 from recjax.data.catalog.read import load_catalog
 from recjax.data.column_reader import ColumnReader
-from recjax.data.prepare import prepare_catalog
-from recjax.data.text_features import NGrams
 from recjax.errors import UserError
+from recjax.prepare.prepare import prepare_catalog
+from recjax.text.features import NGrams
 
 
 def same(found, wanted, order):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from recjax.data.catalog.entities import Vectors, offsets_of
+from recjax.data.catalog.entities import Vectors
 from recjax.data.ragged import Images, Ragged
+from recjax.text.column import offsets_of
 
 ROWS = [[1, 2, 3], [], [4], [5, 6, 7, 8, 9], [10, 11]]
 

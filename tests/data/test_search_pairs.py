@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recjax.data.prepare import prepare_search
 from recjax.data.search_pairs import from_frames, load_search_pairs
 from recjax.errors import UserError
+from recjax.prepare.prepare import prepare_search
 
 PAIRS = pl.DataFrame(
     {

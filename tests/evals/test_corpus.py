@@ -8,7 +8,7 @@ import two_corpora as two
 
 from recjax.errors import UserError
 from recjax.evals.base import Examination, check_tasks
-from recjax.evals.cheap import Bm25Baseline
+from recjax.evals.baselines.ranking_baselines import Bm25Baseline
 from recjax.evals.corpus import CorpusRanking, embed_all
 from recjax.evals.exact import rank_embeddings
 from recjax.evals.random_index import IndexRanking

@@ -10,14 +10,18 @@ import tiny_images
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.triplets.exact import TripletRules
 from recjax.errors import UserError
-from recjax.evals.image_baselines import FeatureBaseline, LdaBaseline, LogisticBaseline
-from recjax.evals.image_report import image_report
+from recjax.evals.baselines.image_baselines import (
+    FeatureBaseline,
+    LdaBaseline,
+    LogisticBaseline,
+)
 from recjax.evals.images import GalleryRanking, embed_images
-from recjax.evals.triplet_file import RunEye, judge_triplets
+from recjax.evals.reports.image_report import image_report
+from recjax.evals.triplet_file import RunImageEmbedder, judge_triplets
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale
-from recjax.nn.branches import SmallNet
+from recjax.nn.backbones import SmallNet
 from recjax.nn.pyramid import SMALL
 from recjax.optim import Adam, Momentum, Optimizer
 from recjax.sharding.mesh import make_mesh
@@ -38,7 +42,7 @@ def program():
         model=Multiscale(SmallNet(SIZE, (8, 16)), SMALL, width=12, classes=(2, 4, 8)),
         losses={
             "ranking": TripletHinge(0.5),
-            "mined": MinedHinge("semi", share=0.1),
+            "mined": MinedHinge("semi", weight=0.1),
             "classes": Softmax(-1),
         },
         optimizer=Optimizer({"low_.*": Momentum(0.05, l2=1e-4), ".*": Adam(5e-3)}),
@@ -130,7 +134,7 @@ def test_baselines_by_colour_tell_coloured_squares_apart(trained, baseline):
     assert max(got.get("fine/recall@1", 0), got.get("fine/accuracy", 0)) > 0.8
 
 
-@pytest.mark.parametrize("features", ["hog", "golden"])
+@pytest.mark.parametrize("features", ["hog", "handcrafted"])
 def test_other_features_give_all_figures(trained, features):
     got = FeatureBaseline(features).run(trained[0], None)
     assert set(got) == set(FeatureBaseline("lab").run(trained[0], None))
@@ -151,7 +155,7 @@ def files(folder, lines, header="query_image,positive_image,negative_image"):
 def test_triplets_of_a_file(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,6/0.png,1/1.png"])
-    got = judge_triplets(RunEye(made, state), path, tmp_path)
+    got = judge_triplets(RunImageEmbedder(made, state), path, tmp_path)
     table = made.dataset.table
     at = [table.names.index(n) for n in ("0/0.png", "0/1.png", "7/0.png")]
     at += [table.names.index(n) for n in ("1/0.png", "6/0.png", "1/1.png")]
@@ -168,7 +172,7 @@ def test_pools_add_the_score(trained, tmp_path):
     path = files(tmp_path, ["0/0.png,0/0.png,7/0.png,a"], header)
     pools = tmp_path / "pools.csv"
     pools.write_text("text_query,image\na,0/0.png\na,7/0.png\na,3/2.png\n")
-    got = judge_triplets(RunEye(made, state), path, tmp_path, pools, k=2)
+    got = judge_triplets(RunImageEmbedder(made, state), path, tmp_path, pools, k=2)
     # The query itself is not in its ranking, so it stands behind 7/0.png.
     assert got.score == -1 and "score-at-top-2: -1" in str(got)
 
@@ -177,7 +181,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,1/1.png,7/1.png"])
     (tmp_path / "7" / "1.png").write_bytes(b"broken")
-    got = judge_triplets(RunEye(made, state), path, tmp_path)
+    got = judge_triplets(RunImageEmbedder(made, state), path, tmp_path)
     assert got.precision.triplets == 1
     assert "1 triplets left out" in str(got) and "7/1.png: not an image" in str(got)
 
@@ -194,7 +198,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
 def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
     path = files(tmp_path, lines, **({"header": header} if header else {}))
     with pytest.raises(UserError, match=said):
-        judge_triplets(RunEye(*trained[:2]), path, tmp_path)
+        judge_triplets(RunImageEmbedder(*trained[:2]), path, tmp_path)
 
 
 def test_the_page_of_pictures(trained):

@@ -7,7 +7,7 @@ import pytest
 import sessions as support
 from scipy.stats import rankdata
 
-from recjax.evals.session_cheap import targets_of
+from recjax.evals.baselines.session_baselines import targets_of
 from recjax.evals.session_metrics import (
     Targets,
     rank_of,

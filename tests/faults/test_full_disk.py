@@ -16,7 +16,7 @@ EXPERIMENT = '''"""A small experiment with a best state and a bundle."""
 import small
 
 from recjax.evals.corpus import CorpusRanking
-from recjax.export.bundle import Bundle
+from recjax.bundle.two_tower import Bundle
 
 
 def experiment():

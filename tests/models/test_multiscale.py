@@ -10,7 +10,7 @@ from recjax.features import ImageFeature
 from recjax.models import Multiscale
 from recjax.nn import efficientnet
 from recjax.nn.alexnet import AlexNet
-from recjax.nn.branches import EfficientNetLite0, SmallNet
+from recjax.nn.backbones import EfficientNetLite0, SmallNet
 from recjax.nn.pyramid import PAPER, SMALL
 
 SIDES = {"image": {"image": ImageFeature(64)}}

@@ -6,11 +6,11 @@ import pytest
 import sessions as support
 
 from recjax.data.sessions.fixed import VectorsFromEvents
-from recjax.data.sessions.lanes import NOTHING
-from recjax.data.sessions.moments_followed import Followed
-from recjax.data.sessions.moments_seen import SeenBefore
+from recjax.data.sessions.packing import PAD
+from recjax.data.sessions.repeats import Repeats
+from recjax.data.sessions.transitions import Transitions
 from recjax.models.base import TableRows
-from recjax.models.hier_tcn import SessionModel
+from recjax.models.session_model import SessionModel
 
 SHAPE = {"cosine": True, "scale": 3.0}
 
@@ -29,7 +29,7 @@ def rows_of(model, tables, batch):
 )
 def test_scores_of_training_are_those_of_queries_and_items(tied, vectors):
     known = support.sessions(2, users=9)
-    pairs = SeenBefore(5), Followed(3, 2)
+    pairs = Repeats(5), Transitions(3, 2)
     data = support.opened(known, pairs=pairs, vectors=vectors)
     encoder = support.ENCODERS["gru4rec"]
     model = SessionModel(encoder, support.WIDTH, tied=tied, **SHAPE)
@@ -60,7 +60,7 @@ def test_scores_of_training_are_those_of_queries_and_items(tied, vectors):
     grid, width, position = plan.grid(step), items.shape[1], 0
     for lane, place in np.ndindex(grid.event.shape):
         event = grid.event[lane, place]
-        if event != NOTHING:
+        if event != PAD:
             query = queries[lane, place]
             scores = items @ query[:width]
             for weight, one in zip(

@@ -11,7 +11,7 @@ from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature
 from recjax.models import Table, Tower, TwoTower
 from recjax.models.base import TableRows, whole_tables
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.train.program import open_program
 from recjax.train.state import gather
 
@@ -154,7 +154,7 @@ def test_temperature_starts_where_told_and_is_capped(made, temperature, scale, l
 
 
 def two_tower(**changes):
-    tower = Tower({"text": Bag("token", "weight")}, 4)
+    tower = Tower({"text": EmbeddingBag("token", "weight")}, 4)
     tables = {"token": Table(4, scale=0.5), "weight": Table(1, from_weight=True)}
     return TwoTower(**{"query": tower, "candidate": tower, "tables": tables, **changes})
 

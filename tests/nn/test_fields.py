@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recjax.nn.fields import HashFields, buckets_of, field_bags
+from recjax.nn.fields import HashEmbedding, buckets_of, field_bags
 
 ENTITIES, LENGTH, FIELDS, HASHES, BUCKETS, VOCABULARY, WIDTH = 5, 9, 4, 2, 11, 30, 6
 
@@ -48,7 +48,7 @@ def run(module, given, params=None):
 
 def module(**changes):
     settings = {"hashes": HASHES, "buckets": BUCKETS} | changes
-    return HashFields("hashed", "importance", FIELDS, **settings)
+    return HashEmbedding("hashed", "importance", FIELDS, **settings)
 
 
 @pytest.mark.parametrize("empty", [False, True])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 
 ROWS, WIDTH = 7, 4
 RANDOM = np.random.default_rng(0)
@@ -42,18 +42,18 @@ def naive(ids, importance, norm):
 @pytest.mark.parametrize("importance", [None, "importance"])
 @pytest.mark.parametrize("norm", [0.0, 0.5, 1.0])
 def test_as_in_loops(importance, norm):
-    got = run(Bag("token", importance, norm))
+    got = run(EmbeddingBag("token", importance, norm))
     np.testing.assert_allclose(got, naive(IDS, importance, norm), rtol=1e-4, atol=1e-6)
 
 
 def test_an_empty_bag_gives_zeros():
     for norm in (0.0, 0.5, 1.0):
-        assert not run(Bag("token", "importance", norm))[1].any()
+        assert not run(EmbeddingBag("token", "importance", norm))[1].any()
 
 
 @pytest.mark.parametrize("norm", [0.0, 0.5, 1.0])
 def test_padding_and_order_do_not_matter(norm):
-    module = Bag("token", "importance", norm)
+    module = EmbeddingBag("token", "importance", norm)
     whole = run(module)
     longer = np.pad(IDS, ((0, 0), (2, 3)))
     np.testing.assert_allclose(run(module, longer), whole, rtol=1e-5, atol=1e-6)
@@ -64,19 +64,21 @@ def test_padding_and_order_do_not_matter(norm):
 def test_row_0_never_counts():
     other = TABLE.copy()
     other[0] = 1e6
-    np.testing.assert_array_equal(run(Bag("token")), run(Bag("token"), table=other))
+    np.testing.assert_array_equal(
+        run(EmbeddingBag("token")), run(EmbeddingBag("token"), table=other)
+    )
 
 
 def test_the_tables_that_are_named_are_those_that_are_used():
-    assert list(Bag("token").row_ids(IDS)) == ["token"]
-    named = Bag("token", "importance").row_ids(IDS)
+    assert list(EmbeddingBag("token").row_ids(IDS)) == ["token"]
+    named = EmbeddingBag("token", "importance").row_ids(IDS)
     assert list(named) == ["token", "importance"]
     for ids in named.values():
         np.testing.assert_array_equal(ids, IDS)
 
 
 def test_dropout_leaves_out_whole_ids():
-    module = Bag("token", norm=0.0, dropout=0.5)
+    module = EmbeddingBag("token", norm=0.0, dropout=0.5)
     ids = [[1, 2, 4]]
     possible = [
         2 * TABLE[list(some)].sum(0)

@@ -7,7 +7,7 @@ import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recjax.data.sessions.lanes import Packed, Queue, make_plan
+from recjax.data.sessions.packing import Packed, Queue, make_plan
 from recjax.data.sessions.split import Runs
 from recjax.nn.session import Pool, Row, lane_row, pool_sessions
 

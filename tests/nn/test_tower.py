@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recjax.nn.history import Recall
-from recjax.nn.inputs import Bag
+from recjax.nn.decayed_sum import DecayedSum
+from recjax.nn.inputs import EmbeddingBag
 from recjax.nn.mlp import Mlp
 from recjax.nn.tower import Tower
 
@@ -21,8 +21,11 @@ FEATURES = {
     "item": RANDOM.integers(1, ROWS, (BATCH, 1)).astype(np.int32),
     "age": RANDOM.random((BATCH, LENGTH)).astype(np.float32) * 1e4,
 }
-INPUTS = {"text": Bag("token", norm=0.0), "item": Bag("item", norm=0.0)}
-FIXED = {"text": Recall("follows", "age", 1.0)}
+INPUTS = {
+    "text": EmbeddingBag("token", norm=0.0),
+    "item": EmbeddingBag("item", norm=0.0),
+}
+FIXED = {"text": DecayedSum("follows", "age", 1.0)}
 
 
 def rows(tower, train=False):
@@ -74,7 +77,7 @@ def test_layers_and_residual(residual):
 
 def test_the_fixed_part_is_joined_when_training_is_over():
     plain = Tower(INPUTS, WIDTH, (6,), dropout=0.5)
-    joined = Tower(INPUTS, WIDTH, (6,), dropout=0.5, fixed=FIXED)
+    joined = Tower(INPUTS, WIDTH, (6,), dropout=0.5, frozen_inputs=FIXED)
     learned, variables = run(joined, train=True)
     assert learned.shape == (BATCH, WIDTH)
     np.testing.assert_array_equal(learned, run(plain, True, variables)[0])
@@ -90,7 +93,7 @@ def test_the_fixed_part_is_joined_when_training_is_over():
 
 
 def test_uses_name_what_each_phase_reads():
-    tower = Tower(INPUTS, WIDTH, fixed=FIXED)
+    tower = Tower(INPUTS, WIDTH, frozen_inputs=FIXED)
     assert list(tower.uses(train=True)) == ["text", "item"]
     assert list(tower.uses(train=False)) == ["text", "item", "fixed/text"]
     assert tower.uses(train=False)["fixed/text"] == ("text", FIXED["text"])

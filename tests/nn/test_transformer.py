@@ -11,12 +11,12 @@ import optax
 import pytest
 from jax.extend.core import jaxprs_in_params
 
+from recjax.bundle import jax_export
 from recjax.errors import UserError
-from recjax.export import jax_export
 from recjax.features import IdFeature
 from recjax.models.base import whole_tables
 from recjax.models.two_tower import Table, TwoTower
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer, TransformerSettings
 
@@ -221,7 +221,7 @@ def test_sizes_that_do_not_fit():
 def test_it_learns_as_the_query_tower_of_a_model():
     model = TwoTower(
         query=Tower({"text": encoder({"layers": 1}, width=8)}, width=8),
-        candidate=Tower({"item": Bag("item")}, width=8),
+        candidate=Tower({"item": EmbeddingBag("item")}, width=8),
         tables={"item": Table(8, scale=1.0)},
     )
     sides = {

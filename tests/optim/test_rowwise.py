@@ -43,7 +43,7 @@ class Sums:
 
 
 class Square:
-    share = 1.0
+    weight = 1.0
 
     def __call__(self, outputs):
         got, target = outputs

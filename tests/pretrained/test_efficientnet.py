@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import weight_files
 
-from recjax.data.paths import find_raw
 from recjax.errors import UserError
 from recjax.nn import efficientnet
+from recjax.paths import find_raw
 from recjax.pretrained import efficientnet as pretrained
 from recjax.pretrained import torch_file
 

@@ -7,11 +7,11 @@ import numpy as np
 import numpy_bert
 import pytest
 
-from recjax.data.text import minilm
-from recjax.data.text.wordpiece import WordPiece
 from recjax.errors import UserError
 from recjax.nn.transformer import Transformer
 from recjax.pretrained import bert, safetensors
+from recjax.text import minilm
+from recjax.text.wordpiece import WordPiece
 
 pytestmark = pytest.mark.slow
 

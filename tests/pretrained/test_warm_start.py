@@ -12,15 +12,15 @@ import weight_files
 from tiny_search import InMemory
 
 from recjax import settings
-from recjax.data.text_features import NGrams, Pieces
 from recjax.errors import UserError
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import Bag, Scaled
+from recjax.nn.inputs import EmbeddingBag, Scaled
 from recjax.nn.transformer import Transformer
 from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad
 from recjax.pretrained import bert, warm_start
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
+from recjax.text.features import NGrams, Pieces
 from recjax.train.program import Program
 
 LENGTH, WIDTH, STEPS = 7, 8, 3
@@ -41,8 +41,8 @@ def experiment(folder, **changes):
     """Returns a two-tower with a frozen encoder joined on both sides."""
     settings = bert.read_settings(folder, max_length=LENGTH)
     encoder = Scaled(Transformer(settings, dtype="float32"), 0.5)
-    bag = {"text": Bag("token")}
-    tower = Tower(bag, WIDTH, normalize=False, fixed={"pieces": encoder})
+    bag = {"text": EmbeddingBag("token")}
+    tower = Tower(bag, WIDTH, normalize=False, frozen_inputs={"pieces": encoder})
     data = InMemory(
         "memory",
         batch_size=4,
@@ -106,7 +106,7 @@ def test_it_starts_there_and_stays_and_the_rest_learns_as_without_it(folder):
             assert jax.tree.structure(found) == jax.tree.structure(wanted)
             jax.tree.map(np.testing.assert_array_equal, found, wanted)
     assert np.abs(last.tables["token"] - first.tables["token"]).max() > 1e-3
-    bare = made.model.query.clone(fixed={})
+    bare = made.model.query.clone(frozen_inputs={})
     model = TwoTower(bare, bare, made.model.tables)
     alone = replace(made, model=model, warm_start={})
     _, without = trained(opened(alone))

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions.moments import NOTHING, Moments
-from recjax.data.sessions.moments_clicked import ClickedNow, Window
+from recjax.data.sessions.pair_features import PAD, PairContext
+from recjax.data.sessions.recent_popularity import RecentPopularity, Window
 from recjax.errors import UserError
 from recjax.serve.live_clicks import NEVER, LiveClicks
 
-SETTINGS = ClickedNow((Window(7_200, 1_800), Window(50_000, 5_000)), scale=0.5)
+SETTINGS = RecentPopularity((Window(7_200, 1_800), Window(50_000, 5_000)), scale=0.5)
 
 
 def at(when):
-    none = np.full((1, 0), NOTHING, np.int32)
-    return Moments(none, np.array([when]), np.array([NOTHING]))
+    none = np.full((1, 0), PAD, np.int32)
+    return PairContext(none, np.array([when]), np.array([PAD]))
 
 
 def empty(items=20):
@@ -60,10 +60,10 @@ def test_saved_and_loaded(tmp_path):
 
 def test_without_a_time_it_is_the_newest_click():
     online = empty()
-    assert not any(one.nnz for one in online.at(at(NOTHING)))
+    assert not any(one.nnz for one in online.at(at(PAD)))
     for when in (10, 4_000):
         online.feed(2, when)
-    for got, wanted in zip(online.at(at(NOTHING)), online.at(at(4_000)), strict=True):
+    for got, wanted in zip(online.at(at(PAD)), online.at(at(4_000)), strict=True):
         np.testing.assert_array_equal(got.toarray(), wanted.toarray())
     assert online.at(at(4_000))[0].nnz == 1
     with pytest.raises(UserError, match="give events a timestamp"):

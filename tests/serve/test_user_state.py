@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions.lanes import Packed, make_plan
+from recjax.bundle.session_step import empty_memory, step_function
+from recjax.data.sessions.packing import Packed, make_plan
 from recjax.data.sessions.split import Runs
 from recjax.errors import UserError
-from recjax.export.session_step import empty_memory, step_function
-from recjax.models.hier_tcn import SessionModel
-from recjax.serve.replay import replay
+from recjax.models.session_model import SessionModel
 from recjax.serve.user_state import UserStates
+from recjax.users.paper.replay import replay
 
 QUICK = support.by_encoder("hiertcn")
 

@@ -20,8 +20,8 @@ from recjax.losses import SampledSoftmax  # noqa: E402
 from recjax.metrics.ranking import ranking_metrics  # noqa: E402
 from recjax.metrics.task import RankingTask  # noqa: E402
 from recjax.models import Table, Tower, TwoTower  # noqa: E402
-from recjax.nn.history import RecencyBag  # noqa: E402
-from recjax.nn.inputs import Bag  # noqa: E402
+from recjax.nn.decayed_sum import RecencyBag  # noqa: E402
+from recjax.nn.inputs import EmbeddingBag  # noqa: E402
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad  # noqa: E402
 from recjax.sharding.mesh import make_mesh  # noqa: E402
 from recjax.sharding.placement import put_batch  # noqa: E402
@@ -69,7 +69,7 @@ def main():
     """Takes a step, then ranks the corpus."""
     model = TwoTower(
         query=Tower({"history": RecencyBag("item", WIDTH)}, WIDTH),
-        candidate=Tower({"item": Bag("item", norm=0.0)}, WIDTH),
+        candidate=Tower({"item": EmbeddingBag("item", norm=0.0)}, WIDTH),
         tables={"item": Table(WIDTH)},
     )
     optimizer = Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)})

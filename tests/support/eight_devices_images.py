@@ -19,8 +19,9 @@ from recjax.data.triplets.exact import TripletRules
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale
-from recjax.nn import branches, efficientnet
-from recjax.nn.branches import SmallNet
+from recjax.nn import backbones as branches
+from recjax.nn import efficientnet
+from recjax.nn.backbones import SmallNet
 from recjax.nn.pyramid import SMALL
 from recjax.optim import Adam, Optimizer
 from recjax.sharding.mesh import make_mesh

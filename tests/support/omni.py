@@ -4,8 +4,8 @@ import numpy as np
 
 from recjax.features import DenseFeature, IdFeature
 from recjax.models import OmniSearch, PairCounts, Table, Tower
-from recjax.nn.fields import HashFields
-from recjax.nn.inputs import Bag
+from recjax.nn.fields import HashEmbedding
+from recjax.nn.inputs import EmbeddingBag
 from recjax.nn.sketch import CountMin
 from recjax.nn.vectors import Vectors
 
@@ -16,7 +16,7 @@ WORDS, NGRAMS, ITEMS = 30, 50, 40
 
 def model(unified=True, **changes):
     """Returns the model: one tower for pins and products, or one for each."""
-    text = HashFields("hash", "importance", FIELDS, buckets=20)
+    text = HashEmbedding("hash", "importance", FIELDS, buckets=20)
     entity = Tower(
         {"text": text, "v": Vectors(), "code": Vectors(bits=True)},
         WIDTH,
@@ -28,7 +28,7 @@ def model(unified=True, **changes):
     if not unified:
         names = {"pin": "pin", "product": "product"}
     given = {
-        "towers": {"query": Tower({"text": Bag("word")}, WIDTH, hidden=())}
+        "towers": {"query": Tower({"text": EmbeddingBag("word")}, WIDTH, hidden=())}
         | dict.fromkeys(names.values(), entity),
         "tower_of": names,
         "tables": {

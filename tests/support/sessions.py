@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from recjax.data.sessions.lanes import NOTHING, Packed
 from recjax.data.sessions.next import NextInSession, NextInSessionData
+from recjax.data.sessions.packing import PAD, Packed
 from recjax.data.sessions.read import Sessions
 from recjax.data.sessions.split import LastSessionOut
 from recjax.nn.flat import FlatGru, FlatTcn
@@ -100,7 +100,7 @@ def streamed(encoder, params, table, data, plan):
         grid = plan.grid(number)
         batch = data.lane_arrays(grid)
         vectors, memory = advance(encoder, params, table, batch, memory)
-        there = grid.event != NOTHING
+        there = grid.event != PAD
         out[grid.event[there]] = np.asarray(vectors)[there]
     return out
 

@@ -17,13 +17,13 @@ import numpy as np
 
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
-from recjax.data.text_features import NGrams
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.history import RecencyBag
-from recjax.nn.inputs import Bag
+from recjax.nn.decayed_sum import RecencyBag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.text.features import NGrams
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 8
@@ -111,14 +111,17 @@ def experiment(items: int = 40, **changes) -> Experiment:
                     "history": RecencyBag(
                         "film", WIDTH, 2, age="history_age", dropout=0.2
                     ),
-                    "text": Bag("token", "importance", dropout=0.1),
+                    "text": EmbeddingBag("token", "importance", dropout=0.1),
                 },
                 WIDTH,
                 hidden=(12,),
                 dropout=0.1,
             ),
             candidate=Tower(
-                {"item": Bag("film", norm=0.0), "text": Bag("token", "importance")},
+                {
+                    "item": EmbeddingBag("film", norm=0.0),
+                    "text": EmbeddingBag("token", "importance"),
+                },
                 WIDTH,
             ),
             tables={

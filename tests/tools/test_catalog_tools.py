@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from recjax.data.catalog.read import load_catalog
-from recjax.data.prepare import prepare_catalog
-from recjax.data.synthetic.world import CatalogSettings
-from recjax.data.synthetic.write import write_catalog
+from recjax.prepare.prepare import prepare_catalog
+from recjax.prepare.synthetic.world import CatalogSettings
+from recjax.prepare.synthetic.write import write_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))

@@ -9,12 +9,12 @@ import small
 
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
-from recjax.data.text_features import NGrams
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import Bag
+from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
+from recjax.text.features import NGrams
 from recjax.train.summary import _size, summarize
 
 USERS, ITEMS, EACH, WIDTH = 6, 20, 10, 8
@@ -52,8 +52,8 @@ def experiment():
         steps=2,
         data=InMemory(NextItem("none", 4, 4, 5, NGrams(50, 50, 50), 8, 8)),
         model=TwoTower(
-            query=Tower({"history": Bag("film")}, WIDTH, hidden=()),
-            candidate=Tower({"item": Bag("film")}, WIDTH, hidden=()),
+            query=Tower({"history": EmbeddingBag("film")}, WIDTH, hidden=()),
+            candidate=Tower({"item": EmbeddingBag("film")}, WIDTH, hidden=()),
             tables={"film": Table(WIDTH)},
         ),
         losses={"softmax": SampledSoftmax(random=True)},

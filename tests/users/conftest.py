@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recjax.data.item_vectors import ItemVectors, write_vectors
+from recjax.index.item_vectors import ItemVectors, write_vectors
 
 NOW = 1_700_000_000.0
 

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 import small
 
-from recjax.data.item_vectors import ItemVectors, write_vectors
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors, write_vectors
 from recjax.users import build as batch
 from recjax.users.profile import DAY
 from recjax.users.settings import Settings

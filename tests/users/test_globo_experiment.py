@@ -10,8 +10,8 @@ import sessions as support
 import small
 
 from recjax.cli.main import main
-from recjax.users.methods import LastItem
-from recjax.users.walk import METRICS, Walk, evaluate
+from recjax.users.paper.methods import LastItem
+from recjax.users.paper.rolling_evaluation import METRICS, RollingEvaluation, evaluate
 
 EXPERIMENTS = small.ROOT / "experiments"
 
@@ -38,8 +38,8 @@ def test_a_trained_model_is_a_row_of_the_table(tmp_path, monkeypatch):
     spec.loader.exec_module(globo)
     # The catalogue holds an article more than the model knows.
     vectors = np.eye(row.max() + 2, dtype=np.float32)
-    clicks = globo.Clicks(user, article, row, time.astype(float))
-    walk = Walk(begin=float(np.quantile(time, 0.2)), days=40, total=5)
+    clicks = globo.RecentPopularityValues(user, article, row, time.astype(float))
+    walk = RollingEvaluation(begin=float(np.quantile(time, 0.2)), days=40, total=5)
     kept = clicks.of(clicks.row >= 0)
     rows = globo.with_hiertcn(bundle, clicks, kept, vectors, 1.0, walk)
     assert [e for _, e in rows.values()] == [1, 1, 3, 3]

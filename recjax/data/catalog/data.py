@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from recjax.data.catalog.entity_features import EntityFeatures, vector_columns
 from recjax.data.catalog.entity_reader import EntityReader
 from recjax.data.catalog.entity_text import FieldText, all_texts
 from recjax.data.catalog.pairs import Engagement
+from recjax.data.catalog.settings import CatalogSettings
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
@@ -24,9 +25,6 @@ from recjax.data.splits import SPLITS, TRAIN
 from recjax.errors import UserError
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
-
-if TYPE_CHECKING:
-    from recjax.data.catalog.search import CatalogSearch
 
 QUERY = "query"
 
@@ -41,7 +39,7 @@ class CatalogData:
       catalog: the catalogue.
     """
 
-    settings: CatalogSearch
+    settings: CatalogSettings
     seed: int
     catalog: Catalog
 

@@ -6,45 +6,10 @@ entity without a vector has none of them. Large columns stay on disk, memory-map
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
-
-
-@dataclass(frozen=True)
-class Texts:
-    """`N` texts.
-
-    Attributes:
-      data: u8[bytes], all texts in UTF-8, end to end.
-      offsets: i64[N + 1]: text `i` is `data[offsets[i]:offsets[i + 1]]`.
-    """
-
-    data: np.ndarray
-    offsets: np.ndarray
-
-    def __len__(self) -> int:
-        """Returns `N`."""
-        return len(self.offsets) - 1
-
-    def __getitem__(self, index: int) -> str:
-        """Returns one text; "" where there is none."""
-        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode()
-
-    def __iter__(self) -> Iterator[str]:
-        """Yields the texts in order."""
-        return (self[i] for i in range(len(self)))
-
-    def take(self, indices: np.ndarray) -> list[str]:
-        """Returns the texts at `indices`."""
-        return [self[i] for i in indices]
-
-    @property
-    def present(self) -> np.ndarray:
-        """bool[N]: whether there is a text."""
-        return np.diff(self.offsets) > 0
 
 
 @dataclass(frozen=True)
@@ -156,21 +121,3 @@ class Catalog:
 def unpack_bits(codes: np.ndarray) -> np.ndarray:
     """Returns f32[..., 8 * D]: the bits of u8[..., D], most significant first."""
     return np.unpackbits(codes, axis=-1).astype(np.float32)
-
-
-def offsets_of(lengths: np.ndarray) -> np.ndarray:
-    """Returns i64[N + 1] where each of `N` parts starts, and where the last ends."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def encode_texts(texts: Sequence[str] | pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the UTF-8 bytes u8 of texts end to end, and i32[N] bytes of each."""
-    series = pl.Series(texts, dtype=pl.String).fill_null("")
-    lengths = series.str.len_bytes().cast(pl.Int32).to_numpy()
-    return np.frombuffer("".join(series).encode(), np.uint8), lengths
-
-
-def pack(texts: Sequence[str] | pl.Series) -> Texts:
-    """Returns texts as a column; None counts as ""."""
-    data, lengths = encode_texts(texts)
-    return Texts(data, offsets_of(lengths))

@@ -10,10 +10,10 @@ import numpy as np
 
 from recjax.data.catalog.entities import Entities
 from recjax.data.catalog.entity_text import FieldText
-from recjax.data.catalog.schema import CODES
 from recjax.data.ragged import Images
 from recjax.errors import UserError
 from recjax.features import DenseFeature, Feature, IdFeature, present
+from recjax.tables.entity_schema import CODES
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recjax.data.catalog.entities import Entities, Texts, Vectors, offsets_of, pack
+from recjax.data.catalog.entities import Entities, Vectors
 from recjax.data.catalog.entity_features import EntityFeatures, VectorColumn
-from recjax.data.catalog.entity_file import Block, check_entities
 from recjax.data.catalog.entity_text import FieldText
-from recjax.data.catalog.schema import ENTITY
 from recjax.data.column_reader import INDEX
 from recjax.data.dataset import NewItems
-from recjax.data.report import Findings
-from recjax.data.text.vocabulary import Vocabulary
-from recjax.data.validate import known_columns
 from recjax.errors import UserError
+from recjax.tables.check import known_columns
+from recjax.tables.entity_file import Block, check_entities
+from recjax.tables.entity_schema import ENTITY
+from recjax.tables.report import Findings
+from recjax.text.column import Texts, offsets_of, pack
+from recjax.text.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 KIND = "entities"

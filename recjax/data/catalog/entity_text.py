@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.data.catalog.entities import Texts, offsets_of
 from recjax.data.ragged import Ragged
-from recjax.data.text.vocabulary import Vocabulary
 from recjax.features import field_of
+from recjax.text.column import Texts, offsets_of
+from recjax.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from recjax import rng
-from recjax.data.catalog.entities import Catalog, Pairs, offsets_of
-from recjax.data.catalog.schema import TYPES
+from recjax.data.catalog.entities import Catalog, Pairs
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError, nearest
+from recjax.tables.entity_schema import TYPES
+from recjax.text.column import offsets_of
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,10 @@ from typing import Any
 import numpy as np
 
 from recjax.data import records
-from recjax.data.catalog.entities import (
-    Catalog,
-    Entities,
-    Pairs,
-    Texts,
-    Vectors,
-    offsets_of,
-)
-from recjax.data.catalog.schema import CREATED, ENTITIES, TABLES
+from recjax.data.catalog.entities import Catalog, Entities, Pairs, Vectors
 from recjax.errors import UserError
+from recjax.tables.entity_schema import CREATED, ENTITIES, TABLES
+from recjax.text.column import Texts, offsets_of
 
 MAPPED = "columns"
 MAP_OVER = 4 << 30

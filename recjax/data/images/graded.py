@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recjax.data.columns import Column
-from recjax.data.images.golden import golden
 from recjax.data.images.table import ImageTable
-from recjax.data.report import Findings
-from recjax.data.tables import read_table
 from recjax.data.triplets.relevance import Relevance, from_features, from_pairs
-from recjax.data.validate import clean
 from recjax.errors import UserError
+from recjax.images.handcrafted import handcrafted
+from recjax.tables.check import clean
+from recjax.tables.columns import Column
+from recjax.tables.read import read_table
+from recjax.tables.report import Findings
 
 log = logging.getLogger(__name__)
 NAMES = ("image", "other_image")
@@ -84,8 +84,8 @@ class GoldenRelevance:
 
     def open(self, table: ImageTable, images: np.ndarray, look: Look) -> Relevance:
         """Returns the relevance of some images, each of which is decoded once."""
-        log.info("golden features of %d images", len(images))
-        features = np.stack([golden(look([image])[0]) for image in images])
+        log.info("handcrafted features of %d images", len(images))
+        features = np.stack([handcrafted(look([image])[0]) for image in images])
         category = np.unique(table.labels[images, 0], return_inverse=True)[1]
         return from_features(category, features.astype(np.float32), self.scale)
 

@@ -12,8 +12,6 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pipeline
-from recjax.data.images.augment import Augment, Middle
-from recjax.data.images.decode import BadImageError
 from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
 from recjax.data.images.views import KeptViews, Views, folder_of, open_views
@@ -25,6 +23,8 @@ from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
 from recjax.data.triplets.relevance import Relevance, from_classes
 from recjax.errors import UserError
 from recjax.features import ImageFeature, Sides
+from recjax.images.augment import Augment, CenterCrop
+from recjax.images.decode import BadImageError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Images:
       batch_size: triplets of the global batch.
       size: pixels a side.
       augment: how training images are varied.
-      middle: what evaluation sees of an image.
+      center_crop: what evaluation sees of an image.
       split: images that train the model.
       held_out: classes, of any level, whose images train nothing, so that they can
         stand for what an embedding meets later: `GalleryRanking(of=...)`.
@@ -58,7 +58,7 @@ class Images:
     batch_size: int = 32
     size: int = 224
     augment: Augment = field(default_factory=Augment)
-    middle: Middle = field(default_factory=Middle)
+    center_crop: CenterCrop = field(default_factory=CenterCrop)
     split: str = "train"
     held_out: tuple[str, ...] = ()
     views: Views | None = None
@@ -116,7 +116,7 @@ class ImagesData:
         """Of the training images to each other."""
         table, images = self.table, self.training
         if self.settings.relevance is not None:
-            return self.settings.relevance.open(table, images, self.middles)
+            return self.settings.relevance.open(table, images, self.center_crops)
         return from_classes(table.labels[images], self.settings.grades)
 
     @cached_property
@@ -202,14 +202,14 @@ class ImagesData:
         return self._keep(images, drawn, count * len(images), view)
 
     @cached_property
-    def _middles(self) -> KeptViews:
+    def _center_crops(self) -> KeptViews:
         """What evaluation sees of all images, by position."""
         images = np.arange(len(self.table))
 
         def view(number: int) -> np.ndarray:
-            return self._decoded_middle(number, self.settings.size)
+            return self._decoded_crop(number, self.settings.size)
 
-        return self._keep(images, f"{self.settings.middle}", len(images), view)
+        return self._keep(images, f"{self.settings.center_crop}", len(images), view)
 
     def _keep(
         self, images: np.ndarray, drawn: str, total: int, view: Callable
@@ -245,22 +245,24 @@ class ImagesData:
         own = rng.host_stream(self.seed if seed is None else seed, stream, int(number))
         return self._decoded(position, lambda data: vary(data, size, own))
 
-    def middles(self, positions: Sequence[int], size: int | None = None) -> np.ndarray:
+    def center_crops(
+        self, positions: Sequence[int], size: int | None = None
+    ) -> np.ndarray:
         """Decodes what evaluation sees of images, uint8 [n, size, size, 3]."""
         size = size or self.settings.size
         if not len(positions):
             return np.zeros((0, size, size, 3), np.uint8)
-        return np.stack([self._decoded_middle(i, size) for i in positions])
+        return np.stack([self._decoded_crop(i, size) for i in positions])
 
     def shown(self, positions: Sequence[int]) -> HostBatch:
         """Returns what evaluation gives the model of images: image, perhaps maps."""
         if self.settings.views is None:
-            return {"image": self.middles(positions)}
-        kept, places = self._middles, np.asarray(positions, np.int64)
+            return {"image": self.center_crops(positions)}
+        kept, places = self._center_crops, np.asarray(positions, np.int64)
         return {"image": kept.pixels[places], "maps": kept.maps[places]}
 
-    def _decoded_middle(self, position: int, size: int) -> np.ndarray:
-        return self._decoded(position, lambda d: self.settings.middle(d, size))
+    def _decoded_crop(self, position: int, size: int) -> np.ndarray:
+        return self._decoded(position, lambda d: self.settings.center_crop(d, size))
 
     def _decoded(self, position: int, make: Any) -> np.ndarray:
         try:

@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from recjax import disk
-from recjax.data.paths import cache_root
+from recjax.paths import cache_root
 
 log = logging.getLogger(__name__)
 

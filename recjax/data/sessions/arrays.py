@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recjax.data.sessions.lanes import NOTHING, Grid
+from recjax.data.sessions.packing import PAD, Grid
 from recjax.data.sessions.read import Sessions
 from recjax.typing import Array, Int
 
@@ -21,11 +21,11 @@ def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
       fresh: whether that is its user's first, bool[B, S].
       gap: seconds since the session before ended, 0 if unknown, f32[B, S].
     """
-    there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
+    there, event = grid.event != PAD, np.maximum(grid.event, 0)
     start = known.session_start[grid.session]
     of_slot = np.take_along_axis(start, grid.slot.astype(np.int64), 1)
     of_run = np.take_along_axis(grid.run_event, grid.slot.astype(np.int64), 1)
-    filled = grid.session != NOTHING
+    filled = grid.session != PAD
     before = np.maximum(start - 1, 0)
     gap = known.timestamp[np.where(filled, start, 0)] - known.timestamp[before]
     return {
@@ -47,7 +47,7 @@ def shown_items(known: Sessions, grid: Grid, most: int) -> Int[Array, "B T I"]:
       grid: where events lie in some lanes.
       most: `I`.
     """
-    there, event = grid.event != NOTHING, np.maximum(grid.event, 0)
+    there, event = grid.event != PAD, np.maximum(grid.event, 0)
     start = known.shown_start[event][..., None] + np.arange(most)
     inside = there[..., None] & (start < known.shown_start[event + 1][..., None])
     held = np.minimum(start, max(len(known.shown) - 1, 0))

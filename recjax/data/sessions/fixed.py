@@ -14,9 +14,9 @@ import numpy as np
 
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.events import Events
-from recjax.data.item_vectors import ItemVectors
 from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
 from recjax.typing import Array, Bool, Float, Int
 
 SHOWN_IDS = 5

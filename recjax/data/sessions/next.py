@@ -15,7 +15,7 @@ from recjax.data.prepared import prepared_path
 from recjax.data.sessions.arrays import lane_arrays, shown_items
 from recjax.data.sessions.draws import Draws
 from recjax.data.sessions.fixed import FixedVectors, VectorSource
-from recjax.data.sessions.lanes import (
+from recjax.data.sessions.packing import (
     Epochs,
     Grid,
     Packed,
@@ -23,7 +23,7 @@ from recjax.data.sessions.lanes import (
     Queue,
     make_plan,
 )
-from recjax.data.sessions.moments import LEAST, PairSource, SessionPairs
+from recjax.data.sessions.pair_features import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.data.sessions.split import (
     SessionSplit,

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data import records
-from recjax.data.catalog.entities import Texts, offsets_of
 from recjax.errors import UserError
+from recjax.text.column import Texts, offsets_of
 
 COLUMNS = {
     "items": np.int32,

@@ -3,7 +3,8 @@
 import numpy as np
 
 from recjax.data.catalog.cohorts import RARE, cohorts
-from recjax.data.catalog.entities import Entities, pack
+from recjax.data.catalog.entities import Entities
+from recjax.text.column import pack
 
 QUERY, ITEM = np.array([0, 1, 2, 2]), np.array([0, 1, 2, 0])
 TRAINED = np.repeat([1, 2], [RARE, RARE + 1])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from recjax.data.catalog.entities import pack
 from recjax.data.catalog.entity_text import FieldText, all_texts
-from recjax.data.text.vocabulary import Vocabulary
 from recjax.features import field_of
+from recjax.text.column import pack
+from recjax.text.vocabulary import Vocabulary
 
 TEXTS = {
     "title": pack(["red lamp", "", "blue rug"]),

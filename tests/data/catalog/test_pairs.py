@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from recjax.data.catalog import pairs as catalog_pairs
-from recjax.data.catalog.entities import Catalog, Entities, Pairs, pack
+from recjax.data.catalog.entities import Catalog, Entities, Pairs
 from recjax.data.catalog.pairs import Engagement
-from recjax.data.catalog.schema import TYPES
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError
+from recjax.tables.entity_schema import TYPES
+from recjax.text.column import pack
 
 
 def pairs(rows):

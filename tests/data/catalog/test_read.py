@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 import tiny_catalog as tiny
 
-from recjax.data.catalog.entities import Vectors, offsets_of, pack, unpack_bits
+from recjax.data.catalog.entities import Vectors, unpack_bits
 from recjax.data.catalog.read import load_catalog
-from recjax.data.prepare import prepare_catalog
 from recjax.errors import UserError
+from recjax.prepare.prepare import prepare_catalog
+from recjax.text.column import offsets_of, pack
 
 
 @pytest.fixture(scope="module")

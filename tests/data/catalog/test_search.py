@@ -9,14 +9,15 @@ import pytest
 from recjax.data.catalog.pairs import Engagement
 from recjax.data.catalog.search import ASKED, TASKS, CatalogSearch
 from recjax.data.splits import SPLITS
-from recjax.data.synthetic.catalog import WINDOWS
-from recjax.data.synthetic.cell import CAP
-from recjax.data.synthetic.world import CatalogSettings
-from recjax.data.text_features import NGrams, Pieces
 from recjax.errors import UserError
+from recjax.prepare.invented import prepare_invented
+from recjax.prepare.synthetic.catalog import WINDOWS
+from recjax.prepare.synthetic.cell import CAP
+from recjax.prepare.synthetic.world import CatalogSettings
+from recjax.text.features import NGrams, Pieces
 
 SETTINGS = CatalogSearch(
-    replace(CatalogSettings().sized(400), products=200, asked=0.2),
+    "invented",
     batch_size=32,
     ngrams=NGrams(1_000, 1_000, 0),
     length=48,
@@ -29,7 +30,10 @@ SETTINGS = CatalogSearch(
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+    path = tmp_path_factory.mktemp("cache")
+    settings = replace(CatalogSettings(asked=0.2).sized(400), products=200)
+    prepare_invented(settings, path / "prepared" / "invented")
+    return path
 
 
 @pytest.fixture

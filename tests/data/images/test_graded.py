@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tiny_images
 
-from recjax.data.images.golden import golden
 from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.triplets.buffered import FromReservoirs
 from recjax.data.triplets.exact import TripletRules
 from recjax.errors import UserError
+from recjax.images.handcrafted import handcrafted
 
 TABLE = tiny_images.table()
 SETTINGS = Images("tiny", rules=TripletRules(margin=0.0), batch_size=8, size=32)
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path):
 def test_images_that_look_alike_are_relevant():
     data = opened(relevance=GoldenRelevance(scale=2.0))
     images = data.training
-    features = np.stack([golden(pixels) for pixels in data.middles(images)])
+    features = np.stack([handcrafted(pixels) for pixels in data.center_crops(images)])
     distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
     same = TABLE.labels[images, 0][:, None] == TABLE.labels[images, 0][None]
     upper = np.triu(same, 1)

@@ -67,7 +67,7 @@ def test_a_bad_image_is_named():
     data = opened()
     broken = replace(data.table, read=lambda i: b"")
     with pytest.raises(UserError, match=r"image '0/0.png' cannot be decoded: .*empty"):
-        replace(data, table=broken).middles([0])
+        replace(data, table=broken).center_crops([0])
 
 
 def test_facts_count_images_that_nothing_is_relevant_to():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tiny_images
 
-from recjax.data.images.augment import Augment
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.images.views import Views
 from recjax.errors import UserError
+from recjax.images.augment import Augment
 
 COUNT, SIZE = 3, 16
 

@@ -5,9 +5,9 @@ import pytest
 import sessions as support
 
 from recjax.data.cooccurrence import Cooccurrence
-from recjax.data.item_vectors import write_vectors
 from recjax.data.sessions.fixed import VectorsFrom, VectorsFromEvents
 from recjax.errors import UserError
+from recjax.index.item_vectors import write_vectors
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.datasets.sessions import OwnSessions
-from recjax.data.sessions import cut as sessions_cut
-from recjax.data.sessions.cut import Filter
 from recjax.data.sessions.read import Sessions, load_sessions
-from recjax.data.write import write
 from recjax.errors import UserError
+from recjax.prepare import sessionize as sessions_cut
+from recjax.prepare.datasets.sessions import OwnSessions
+from recjax.prepare.sessionize import Filter
+from recjax.prepare.write import write
 
 
 def written(tmp_path, known):
@@ -23,7 +23,7 @@ def written(tmp_path, known):
 
 
 def test_written_and_mapped(tmp_path, monkeypatch):
-    monkeypatch.setattr("recjax.data.datasets.sessions.USERS", 3)
+    monkeypatch.setattr("recjax.prepare.datasets.sessions.USERS", 3)
     known = support.sessions(users=8)
     read = load_sessions(written(tmp_path, known))
     for name in ("item", "timestamp", "session_start", "user_start"):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions import cut as sessions_cut
 from recjax.data.sessions.split import (
     ColdStart,
     LastSessionOut,
@@ -14,6 +13,7 @@ from recjax.data.sessions.split import (
 )
 from recjax.data.splits import TEST, TRAIN, VALIDATION
 from recjax.errors import UserError
+from recjax.prepare import sessionize as sessions_cut
 
 
 def made(counts, timestamp=None):

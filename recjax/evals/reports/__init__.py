@@ -1,0 +1,1 @@
+"""Reports of runs: figures, plots, and one self-contained HTML page."""

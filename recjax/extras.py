@@ -1,0 +1,23 @@
+"""Packages that only some parts need: imported when asked for, or one message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recjax.errors import UserError
+
+
+def require_tensorflow() -> Any:
+    """Returns the `tensorflow` module.
+
+    Raises:
+      UserError: TensorFlow is not installed.
+    """
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise UserError(
+            "a SavedModel needs TensorFlow, which is not installed: "
+            "pip install 'recjax[savedmodel]'"
+        ) from error
+    return tensorflow

@@ -1,0 +1,1 @@
+"""Images: bytes of files to square pixels, and features that need no training."""

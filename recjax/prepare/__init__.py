@@ -1,0 +1,1 @@
+"""Preparing: raw or own files -> checked -> a folder of array_record."""

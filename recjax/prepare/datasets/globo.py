@@ -1,0 +1,96 @@
+"""Globo.com "News Portal User Interactions" v2: clicks on news, October 2017.
+
+Academic use; cite Moreira et al. 2018 ("News session-based recommendations using deep
+neural networks") and 2019. Items with 50 clicks or more and users with 10 to 500 are
+kept, both counted twice; sessions end after 30 idle minutes, as HierTCN's code has it.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from recjax.data.sessions.read import Sessions
+from recjax.errors import UserError
+from recjax.paths import find_raw, raw_root
+from recjax.prepare import sessionize as sessions_cut
+from recjax.prepare.datasets.sessions import SessionsBuilder
+from recjax.prepare.sessionize import Filter
+
+FILE = ("globo", "globo_full.npz")
+URL = "https://www.kaggle.com/datasets/gspmoreira/news-portal-user-interactions-by-globocom"
+FILTER = Filter(item_events=50, user_events=10, most_user_events=500, passes=2)
+GAP = 30 * 60
+
+
+class Globo(SessionsBuilder):
+    """Clicks on the news of globo.com."""
+
+    name = "globo"
+
+    def tables(self) -> Sessions:
+        """Returns the data.
+
+        Raises:
+          UserError: the raw file is missing or damaged.
+        """
+        path = find_raw(*FILE)
+        if path is None:
+            raise UserError(
+                f"Globo's raw data is not here: put {FILE[1]} (arrays user, item, "
+                f"ts_ms of the clicks of {URL}, sorted by user and time) at "
+                f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
+                "$RECJAX_DATA."
+            )
+        return read(path)
+
+
+def read(path: Path, keep: Filter = FILTER, gap: int = GAP) -> Sessions:
+    """Reads clicks from an .npz archive.
+
+    Args:
+      path: holds user, item (whole numbers) and ts_ms (unix milliseconds), all [E].
+      keep: which items and users stay.
+      gap: seconds without a click that end a session.
+
+    Raises:
+      UserError: the file is damaged, or its arrays do not fit each other.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            user, item, when = (file[name] for name in ("user", "item", "ts_ms"))
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} is not the archive of Globo's clicks "
+            f"({type(error).__name__}: {error}). Make it again from {URL}."
+        ) from error
+    if not len(user) == len(item) == len(when):
+        raise UserError(f"{path}: {len(user)} users, {len(item)} items, {len(when)} ts")
+    when = when // 1_000
+    order = np.lexsort((when, user))
+    user, item, when = user[order], item[order], when[order]
+    kept = keep.keep(user, item)
+    user, item, when = user[kept], item[kept], when[kept]
+    return sessions_cut.build(
+        user=user,
+        item=item,
+        timestamp=when,
+        first=sessions_cut.idle_gaps(user, when, gap),
+        user_ids=_Numbers(),
+        item_ids=_Numbers(int(item.max(initial=-1)) + 1),
+    )
+
+
+class _Numbers:
+    """Ids that are the numbers themselves."""
+
+    def __init__(self, size: int = 0) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, number: int) -> str:
+        return str(number)

@@ -1,0 +1,76 @@
+"""Home Depot product search relevance (Kaggle 2016; research use only).
+
+74,067 judged pairs of 11,795 queries with 54,667 products (distinct `product_uid`),
+relevance 1 to 3 as the mean of at least 3 raters. A product is an id, not a title:
+54,667 products have 53,474 distinct titles, and 15 with two titles keep their first.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import polars as pl
+
+from recjax.data.search_pairs import SearchPairs, from_frames
+from recjax.errors import UserError
+from recjax.paths import find_raw, raw_root
+from recjax.prepare.datasets.base import SearchBuilder
+
+FILE = ("home_depot", "train.csv.zip")
+URL = "https://www.kaggle.com/c/home-depot-product-search-relevance/data"
+
+
+class HomeDepot(SearchBuilder):
+    """Judged (query, product title) pairs of homedepot.com."""
+
+    name = "home_depot"
+
+    def tables(self) -> SearchPairs:
+        """Returns the data.
+
+        Raises:
+          UserError: the raw file is missing or damaged.
+        """
+        path = find_raw(*FILE)
+        if path is None:
+            raise UserError(
+                f"Home Depot's raw data is not here: download train.csv.zip from {URL} "
+                f"(free account; research use only) and put it at "
+                f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
+                "$RECJAX_DATA."
+            )
+        return read(path)
+
+
+def read(path: Path) -> SearchPairs:
+    """Reads Kaggle's zip of one latin-1 CSV.
+
+    Raises:
+      UserError: the file is damaged or holds other columns.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            text = file.read("train.csv").decode("latin-1")
+        frame = pl.read_csv(
+            text.encode(),
+            columns=["product_uid", "product_title", "search_term", "relevance"],
+            infer_schema=False,
+        ).select(
+            pl.col("search_term").str.strip_chars().alias("query"),
+            pl.col("product_uid").alias("product"),
+            pl.col("product_title").str.strip_chars().alias("title"),
+            pl.col("relevance").cast(pl.Float32),
+        )
+    except (
+        *(OSError, KeyError, ValueError, EOFError),
+        *(zipfile.BadZipFile, zlib.error, pl.exceptions.PolarsError),
+    ) as error:
+        raise UserError(
+            f"{path} is not Home Depot's train.csv.zip as {URL} gives it "
+            f"({type(error).__name__}: {error}). Download it again."
+        ) from error
+    return from_frames(
+        frame, frame.unique("product", keep="first", maintain_order=True)
+    )

@@ -1,0 +1,1 @@
+"""Kernels that numba compiles: distances, Ward's clustering, whole users."""

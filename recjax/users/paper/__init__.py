@@ -1,0 +1,1 @@
+"""The PinnerSage paper's evaluation: rolling days, rivals, its tables."""

@@ -1,0 +1,113 @@
+"""An image bundle: written, checked, opened, and asked as the live model is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_images
+
+from recjax.bundle.image import ImageBundle
+from recjax.bundle.open_images import ImageRetriever
+from recjax.data.images.source import Images, ImagesData
+from recjax.errors import UserError
+from recjax.evals.images import embed_images
+from recjax.evals.triplet_file import RunImageEmbedder, judge_triplets
+from recjax.experiment import Experiment, Runtime
+from recjax.losses import TripletHinge
+from recjax.models import Multiscale
+from recjax.nn.backbones import SmallNet
+from recjax.nn.pyramid import SMALL
+from recjax.optim import Adam, Optimizer
+from recjax.sharding.mesh import make_mesh
+from recjax.train.program import Program
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def run():
+    data = Images("tiny", (0.1, 0.5, 1.0), batch_size=4, size=SIZE)
+    experiment = Experiment(
+        name="images",
+        seed=0,
+        steps=2,
+        data=data,
+        model=Multiscale(SmallNet(SIZE, (8, 16)), SMALL, width=12, classes=(2, 4, 8)),
+        losses={"ranking": TripletHinge(0.5)},
+        optimizer=Optimizer({".*": Adam(1e-2)}),
+        export=ImageBundle(saved_model=False),
+    )
+    opened = ImagesData(data, 0, tiny_images.table())
+    program = Program(experiment, Runtime(), opened, make_mesh({"data": 1}))
+    state, step = program.init(), program.step()
+    for batch, _ in zip(program.batches(0), range(2), strict=False):
+        state, _ = step(state, batch)
+    return program, state
+
+
+@pytest.fixture(scope="module")
+def bundle(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle") / "a"
+    assert "jax_export_difference" in run[0].experiment.export.write(*run, folder)
+    return folder
+
+
+def write_images(folder):
+    made = tiny_images.table()
+    for i, name in enumerate(made.names):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(made.read(i))
+
+
+def test_files_are_embedded_as_the_live_model_does(run, bundle, tmp_path):
+    program, state = run
+    write_images(tmp_path)
+    opened, data = ImageRetriever.open(bundle), program.dataset
+    asked = data.table.of_split("test")
+    names = [data.table.names[i] for i in asked]
+    got = opened.embed_files([tmp_path / name for name in names])
+    want = embed_images(program, state, asked, data.shown)
+    np.testing.assert_allclose(got, want, atol=1e-5)
+    held = embed_images(program, state, data.training, data.shown)
+    for row, found in zip(want @ held.T, opened.nearest(got, 3), strict=True):
+        best = np.sort(row)[::-1][:3]
+        np.testing.assert_allclose([score for *_, score in found], best, atol=1e-5)
+        place = data.training[row.argmax()]
+        name, classes, _ = found[0]
+        assert name == data.table.names[place]
+        assert classes["fine"] == f"fine{data.table.labels[place, -1]}"
+    assert opened.embed_files([]).shape == (0, 12)
+
+
+def test_triplets_are_judged_as_by_the_run(run, bundle, tmp_path):
+    write_images(tmp_path)
+    lines = [f"{i}/0.png,{i}/1.png,{7 - i}/2.png" for i in range(8)]
+    path = tmp_path / "triplets.csv"
+    header = "query_image,positive_image,negative_image"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    one, other = (
+        judge_triplets(eye, path, tmp_path).precision
+        for eye in (ImageRetriever.open(bundle), RunImageEmbedder(*run))
+    )
+    assert one == other and one.triplets == 8
+
+
+@pytest.mark.slow
+def test_the_saved_model_is_the_same(run, tmp_path):
+    pytest.importorskip("tensorflow", reason="needs the extra savedmodel")
+    text = ImageBundle().write(*run, tmp_path / "b")
+    assert "saved_model_difference" in text
+
+
+def test_what_cannot_be_used_is_named(run, bundle, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"broken")
+    opened = ImageRetriever.open(bundle)
+    for name in ("a.jpg", "none.jpg"):
+        with pytest.raises(UserError, match=f"{name} is no image that can be read"):
+            opened.embed_files([tmp_path / name])
+    with pytest.raises(UserError, match="not a bundle"):
+        ImageRetriever.open(tmp_path)
+    strict = replace(ImageBundle(saved_model=False), tolerance=-1.0)
+    with pytest.raises(UserError, match="by jax_export differ"):
+        strict.write(*run, tmp_path / "c")
+    assert not list(tmp_path.glob("c*"))

@@ -1,0 +1,232 @@
+"""The SavedModel: raw features to ids, against the JAX and NumPy path."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from recjax.bundle import saved_model
+from recjax.data.inputs import IdListInput
+from recjax.errors import UserError
+from recjax.index import scann_index
+from recjax.text import Vocabulary
+from recjax.text.features import TextInput
+
+pytest.importorskip("tensorflow", reason="the savedmodel extra is not installed")
+
+ITEMS, DIM, K = 300, 8, 6
+IDS = tuple(f"item é {i}" for i in range(ITEMS))
+RAW = {
+    "query": ["Angle  BRACKET, 12mm!", "ﬁne 東京 ①", "", "zzz"],
+    "history": [
+        ["", IDS[3], "nope", IDS[1]],
+        [],
+        [IDS[i] for i in range(9)],
+        [IDS[0], "", ""],
+    ],
+}
+
+
+def query_fn(params, features):
+    def bag(table, ids):
+        rows = table[ids].astype(jnp.float32)
+        return (rows * (ids > 0)[..., None]).sum(1)
+
+    x = bag(params["tokens"], features["query"]) + params["bias"]
+    x = x + bag(params["items"], features["history"])
+    return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def make_params(vocabulary, items):
+    rng = np.random.default_rng(0)
+    return {
+        "tokens": rng.normal(size=(vocabulary.size, DIM)),
+        "items": jnp.asarray(rng.normal(size=(items + 1, DIM)), jnp.bfloat16),
+        "bias": np.ones(DIM, np.float32),
+    }
+
+
+def make_inputs():
+    texts = ["angle bracket 12mm", "fine 東京 1"]
+    vocabulary = Vocabulary.build(texts, unigrams=9, bigrams=9, trigrams=99)
+    return {"query": TextInput(vocabulary, 16), "history": IdListInput(IDS, 4)}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    inputs = make_inputs()
+    params = make_params(inputs["query"].vocabulary, ITEMS)
+    vectors = np.random.default_rng(1).normal(size=(ITEMS, DIM)).astype(np.float32)
+    path = tmp_path_factory.mktemp("saved") / "model"
+    saved_model.write(
+        path,
+        query_fn=query_fn,
+        params=params,
+        inputs=inputs,
+        vectors=vectors,
+        item_ids=IDS,
+        plan=scann_index.plan(ITEMS, K),
+    )
+    return path, params, vectors
+
+
+def expected(params, vectors, raw):
+    features = {name: i.encode(raw[name]) for name, i in make_inputs().items()}
+    embedding = np.asarray(query_fn(params, features), np.float32)
+    scores = embedding @ vectors.T
+    items = np.argsort(-scores, axis=1)[:, :K]
+    ids = np.array(IDS, object)[items]
+    return ids, np.take_along_axis(scores, items, 1), embedding
+
+
+def test_id_list_by_hand():
+    history = IdListInput(("a", "b", "c"), 2)
+    lists = [["a", "?", "", "b", ""], [], ["a", "b", "c"], ["c"]]
+    assert history.encode(lists).tolist() == [[1, 2], [0, 0], [2, 3], [3, 0]]
+
+
+def test_equals_the_jax_and_numpy_path(exported):
+    path, params, vectors = exported
+    found = saved_model.load(path)(RAW)
+    ids, scores, embedding = expected(params, vectors, RAW)
+    np.testing.assert_array_equal(found["ids"], ids)
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
+    np.testing.assert_allclose(found["embedding"], embedding, atol=1e-5)
+    assert found["scores"].dtype == found["embedding"].dtype == np.float32
+
+
+def test_any_batch_size_and_no_history_at_all(exported):
+    path, params, vectors = exported
+    call = saved_model.load(path)
+    raw = {"query": ["angle"], "history": [[]]}
+    np.testing.assert_array_equal(call(raw)["ids"], expected(params, vectors, raw)[0])
+
+
+FRESH = """
+import json, sys
+for masked in ("jax", "jaxlib", "scann"):
+    sys.modules[masked] = None
+import tensorflow as tf
+raw = json.load(sys.stdin)
+model = tf.saved_model.load(sys.argv[1])
+found = model.signatures["serving_default"](
+    query=tf.constant(raw["query"]),
+    history=tf.ragged.constant(raw["history"]).to_tensor(""),
+)
+print(json.dumps({
+    "ids": [[i.decode() for i in row] for row in found["ids"].numpy()],
+    "scores": found["scores"].numpy().tolist(),
+    "embedding": found["embedding"].numpy().tolist(),
+}))
+"""
+
+
+def test_a_fresh_process_needs_only_tensorflow(exported):
+    path, params, vectors = exported
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(path)],
+        input=json.dumps(RAW),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found = json.loads(done.stdout)
+    ids, scores, embedding = expected(params, vectors, RAW)
+    assert found["ids"] == ids.tolist()
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-5)
+    np.testing.assert_allclose(found["embedding"], embedding, atol=1e-5)
+
+
+def test_scann_inside(tmp_path):
+    pytest.importorskip("scann", reason="the scann extra is not installed")
+    num = 20_500
+    rng = np.random.default_rng(2)
+    ids = tuple(map(str, range(num)))
+    centers = rng.normal(size=(40, DIM))
+    vectors = centers[np.arange(num) % 40] + 0.3 * rng.normal(size=(num, DIM))
+    vectors = vectors.astype(np.float32)
+    plan = scann_index.plan(num, K)
+    assert plan.leaves
+    saved_model.write(
+        tmp_path / "model",
+        query_fn=lambda params, features: params[features["item"][:, 0]],
+        params=np.concatenate([np.zeros((1, DIM), np.float32), vectors]),
+        inputs={"item": IdListInput(ids, 1)},
+        vectors=vectors,
+        item_ids=ids,
+        plan=plan,
+    )
+    (tmp_path / "model").rename(tmp_path / "moved")
+    found = saved_model.load(tmp_path / "moved")({"item": [[i] for i in ids[:200]]})
+    np.testing.assert_array_equal(found["embedding"], vectors[:200])
+    want, _ = scann_index.exact_search(vectors[:200], vectors, K)
+    items = found["ids"].astype(int)
+    hits = [np.isin(w, f).mean() for w, f in zip(want, items, strict=True)]
+    assert np.mean(hits) > 0.95
+    products = np.einsum("qd,qkd->qk", vectors[:200], vectors[items])
+    np.testing.assert_allclose(found["scores"], products, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"query": ["a"]}, "'history' is missing"),
+        ({"query": ["a"], "history": [[]], "hisotry": [[]]}, "mean 'history'"),
+        ({"query": ["a"], "history": ["item"]}, "list of ids per example"),
+        ({"query": ["a", "b"], "history": [[]]}, "'query': 2.*equally many"),
+        ({"query": [], "history": []}, "at least one"),
+    ],
+)
+def test_wrong_features(exported, raw, message):
+    call = saved_model.load(exported[0])
+    with pytest.raises(UserError, match=message):
+        call(raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"item_ids": IDS[:-1]}, "300 item vectors, but 299 item ids"),
+        ({"item_ids": ("", *IDS[1:])}, r"item id 0 \(''\) is empty"),
+        ({"item_ids": (IDS[1], *IDS[1:])}, "item id 1 .* listed twice"),
+        ({"plan": scann_index.Plan(301)}, "k = 301 results from 300 items"),
+        ({"vectors": np.zeros((ITEMS, DIM + 1))}, "item vectors have 9 numbers"),
+        ({"vectors": np.full((ITEMS, DIM), np.nan)}, "row 0 holds NaN"),
+        ({"inputs": {"a b": IdListInput(IDS, 2)}}, "input 'a b'"),
+    ],
+)
+def test_what_does_not_fit(tmp_path, change, message):
+    good = {
+        "query_fn": lambda params, features: params[features["history"][:, 0]],
+        "params": np.zeros((ITEMS + 1, DIM), np.float32),
+        "inputs": {"history": IdListInput(IDS, 2)},
+        "vectors": np.zeros((ITEMS, DIM), np.float32),
+        "item_ids": IDS,
+        "plan": scann_index.Plan(3),
+    }
+    with pytest.raises(UserError, match=message):
+        saved_model.write(tmp_path, **(good | change))
+
+
+def test_broken_folder(exported, tmp_path):
+    with pytest.raises(UserError, match=r"no saved_model\.pb"):
+        saved_model.load(tmp_path)
+    content = (exported[0] / "saved_model.pb").read_bytes()
+    (tmp_path / "saved_model.pb").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match="cannot load this SavedModel"):
+        saved_model.load(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(UserError, match="cannot load this SavedModel"):
+        saved_model.load(tmp_path)
+
+
+def test_without_tensorflow(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(UserError, match=r"pip install 'recjax\[savedmodel\]'"):
+        saved_model.load(tmp_path)

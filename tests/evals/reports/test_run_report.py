@@ -1,0 +1,87 @@
+"""The page of a run: what an evaluation found is on it, in numbers and in colours."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+import two_corpora as two
+
+from recjax.evals.base import Findings
+from recjax.evals.corpus import CorpusRanking
+from recjax.evals.random_index import IndexRanking
+from recjax.evals.reports import page as report
+from recjax.evals.reports import plots as pictures
+from recjax.evals.reports.run_report import sections, write_report
+from recjax.evals.score_distribution import Scores
+from recjax.metrics.exposure import Exposure
+
+
+def pixels(data):
+    image = pytest.importorskip("PIL.Image").open(io.BytesIO(data)).convert("RGB")
+    return np.asarray(image).astype(int)
+
+
+def coloured(data, colour):
+    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return (np.abs(pixels(data) - wanted).max(-1) < 12).sum()
+
+
+@pytest.fixture(scope="module")
+def found():
+    program, state = two.program(), two.state()
+    return {
+        "pins": CorpusRanking("test", "pin_save").examine(program, state),
+        "index": IndexRanking("test", "pin_save", size=50).examine(program, state),
+        "counted": Findings({"accuracy": 0.5, "seconds": 1.0}),
+    }
+
+
+def test_the_page_holds_what_was_found(found, tmp_path):
+    lines = [{"step": step, "loss": 1 / step} for step in range(1, 9)]
+    page = write_report(tmp_path, "two <corpora>", found, lines)
+    text = page.read_text()
+    assert "two &lt;corpora&gt;" in text
+    heads = re.findall("<h2>(.*?)</h2>", text)
+    assert heads == [
+        *("Results", "recall@K", "index recall@K", "Training", "Cohorts"),
+        *("Cohorts in the index", "Retrieval frequency", "Scores"),
+    ]
+    figures = found["pins"].figures
+    pairs = f"{figures['new:pairs']:,.0f}"
+    row = f"<td>pins, new<td>{pairs}<td>{figures['new:recall@10']:.4f}"
+    assert row in text
+    assert f"<td>{figures['shown_max@10']:.4f}" in text
+    assert text.count("data:image/png") == 7
+    drawn = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert len(drawn) == 7 and "retrieval_frequency.png" in drawn
+    assert pixels((tmp_path / "plots" / "scores.png").read_bytes()).size
+
+
+def test_what_nobody_found_has_no_place():
+    made = sections({"counted": Findings({"mrr": 0.5})})
+    assert [section.title for section in made] == ["Results"]
+    assert made[0].table == [["", "mrr"], ["counted", "0.5000"]]
+
+
+def test_a_bar_is_as_high_as_its_cohort():
+    row = {"recall@10": 0.5, "a:pairs": 4.0, "a:recall@10": 0.8, "b:pairs": 2.0}
+    row |= {"b:recall@10": 0.2}
+    data = pictures.cohort_bars({"model": row, "none": {"recall@10": 0.1}}, "recall@10")
+    high, low = (coloured(data, report.COLOURS[i]) for i in (0, 1))
+    assert 3.5 < high / low < 4.5
+
+
+def test_curves_of_frequency_and_of_scores():
+    shown = Exposure(np.array([5, 1, 0, 3]), 5)
+    np.testing.assert_allclose(shown.frequency, [1, 0.6, 0.2])
+    merged = shown.merge(Exposure(np.array([0, 0, 1, 0]), 2))
+    np.testing.assert_allclose(merged.frequency, np.array([5, 3, 1, 1]) / 7)
+    assert coloured(pictures.frequency_curves({"one": shown}), report.COLOURS[0]) > 20
+    edges, shares = np.array([0.0, 1.0, 2.0]), np.array([0.25, 0.75])
+    scores = Scores(edges, shares, shares[::-1])
+    one = pictures.score_curves({"one": scores})
+    assert (
+        pixels(pictures.score_curves({"one": scores, "two": scores})).shape[0]
+        > (pixels(one).shape[0])
+    )

@@ -1,0 +1,51 @@
+"""Which evaluation runs when, and their table."""
+
+from types import SimpleNamespace
+
+from recjax.evals import run_evaluations as schedule
+
+
+class Fake:
+    def __init__(self, every, trained, figures):
+        self.every, self.trained, self.figures, self.calls = every, trained, figures, 0
+
+    def run(self, program, state):
+        self.calls += 1
+        return self.figures
+
+
+def program(evals, steps=10):
+    return SimpleNamespace(experiment=SimpleNamespace(evals=evals, steps=steps))
+
+
+def test_only_due_evaluations_of_the_trained_state_run_in_training():
+    evals = {
+        "often": Fake(4, True, {"mrr": 0.5}),
+        "end": Fake(0, True, {}),
+        "cheap": Fake(4, False, {}),
+    }
+    evaluate = schedule.during_training(program(evals))
+    seen = {done: dict(evaluate(None, done)) for done in range(1, 11)}
+    assert [done for done, figures in seen.items() if figures] == [4, 8, 10]
+    assert seen[8] == {"often/mrr": 0.5}
+    assert evals["end"].calls == evals["cheap"].calls == 0
+
+
+def test_what_the_last_step_found_is_not_evaluated_again():
+    evals = {"a": Fake(1, True, {"mrr": 0.1}), "b": Fake(0, False, {"mrr": 0.2})}
+    found = schedule.run_all(program(evals), None, {"a/mrr": 0.9, "loss": 1.0})
+    assert found["a"].figures == {"mrr": 0.9} and evals["a"].calls == 0
+    assert found["b"].figures["mrr"] == 0.2 and found["b"].figures["seconds"] >= 0
+
+
+def test_the_table_shows_main_metrics_and_all_of_an_evaluation_without_any():
+    text = schedule.table(
+        {
+            "model": {"recall@10": 0.25, "recall@7": 0.2, "mrp": 0.1, "seconds": 12.34},
+            "other": {"accuracy": 0.75, "seconds": 0.1},
+        }
+    )
+    head, model, other = (line.split() for line in text.splitlines())
+    assert head == ["evaluation", "recall@10", "accuracy", "seconds"]
+    assert model == ["model", "0.2500", "-", "12.3"]
+    assert other == ["other", "-", "0.7500", "0.1"]
