@@ -10,7 +10,7 @@ FOLDERS = ("recjax", "experiments", "configs", "tools", "tests")
 LINES = 300
 
 ORDER = (
-    ("errors", "typing", "paths"),
+    ("errors", "typing", "paths", "blocks"),
     ("extras", "fetch", "tree", "rng", "features", "outputs", "disk", "settings"),
     ("text", "images", "metrics", "sharding"),
     ("tables", "index", "nn", "losses", "optim"),
