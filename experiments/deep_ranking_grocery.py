@@ -16,12 +16,8 @@ from recjax.bundle.image import ImageBundle
 from recjax.data.images.source import Images
 from recjax.data.images.views import Views
 from recjax.data.triplets.exact import TripletRules
-from recjax.evals.baselines.image_baselines import (
-    FeatureBaseline,
-    LdaBaseline,
-    LogisticBaseline,
-)
-from recjax.evals.images import GalleryRanking
+from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
+from recjax.evals.gallery import GalleryRanking
 from recjax.experiment import Experiment
 from recjax.images.augment import Augment
 from recjax.losses import Loss, Piecewise, Softmax, TripletHinge
@@ -76,11 +72,11 @@ def experiment() -> Experiment:
         evals={
             "deep_ranking": GalleryRanking("test"),
             "validation": GalleryRanking("validation"),
-            "lab": FeatureBaseline("lab", "test"),
-            "hog": FeatureBaseline("hog", "test"),
-            "efficientnet": FeatureBaseline(ImageNet(), "test"),
-            "lda": LdaBaseline(ImageNet(), "test"),
-            "logistic": LogisticBaseline(ImageNet(), "test"),
+            "lab": GalleryRanking("test", ImageFeature("lab")),
+            "hog": GalleryRanking("test", ImageFeature("hog")),
+            "efficientnet": GalleryRanking("test", ImageFeature(ImageNet())),
+            "lda": GalleryRanking("test", Lda(ImageNet())),
+            "logistic": LogisticAccuracy(ImageNet(), "test"),
         },
         export=ImageBundle(),
     )

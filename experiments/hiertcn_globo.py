@@ -20,15 +20,11 @@ from recjax.data.sessions.packing import Packed
 from recjax.data.sessions.recent_popularity import RecentPopularity
 from recjax.data.sessions.split import ColdStart
 from recjax.data.sessions.transitions import Transitions
-from recjax.evals.baselines.markov import MarkovOptions
-from recjax.evals.baselines.session_baselines import (
-    MarkovBaseline,
-    MovingAverageBaseline,
-    RecencyBaseline,
-    SessionKnnBaseline,
-    SessionPopularity,
-)
-from recjax.evals.session import SessionRanking
+from recjax.evals.baselines.markov import Markov
+from recjax.evals.baselines.moving_average import MovingAverage
+from recjax.evals.baselines.popularity import Popularity, RecentPop
+from recjax.evals.baselines.session_knn import SessionKnn
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses.pairwise import ItemSoftmax
 from recjax.models.rivals import Rival
@@ -39,7 +35,7 @@ from recjax.nn.tcn import Tcn
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH = 128
-IN_SESSION = MarkovOptions(of="session")
+TEST = Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 
 
 def experiment() -> Experiment:
@@ -73,16 +69,14 @@ def experiment() -> Experiment:
             schedule=WarmupCosine(warmup=200),
         ),
         evals={
-            "hiertcn": SessionRanking("test"),
-            "popularity": SessionPopularity("test"),
-            "item_knn": SessionKnnBaseline("test"),
-            "moving_average": MovingAverageBaseline("test"),
-            "last_hour": RecencyBaseline("test"),
-            "markov": MarkovBaseline("test", options=IN_SESSION),
-            "markov_last_hour": MarkovBaseline(
-                "test", options=IN_SESSION, recent=3_600
-            ),
-            "validation": SessionRanking("validation", every=500, nth=8),
+            "hiertcn": TEST,
+            "popularity": replace(TEST, scorer=Popularity()),
+            "item_knn": replace(TEST, scorer=SessionKnn()),
+            "moving_average": replace(TEST, scorer=MovingAverage()),
+            "last_hour": replace(TEST, scorer=RecentPop(3_600)),
+            "markov": replace(TEST, scorer=Markov("session")),
+            "markov_last_hour": replace(TEST, scorer=Markov("session", recent=3_600)),
+            "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
         export=SessionBundle(idle=1_800),

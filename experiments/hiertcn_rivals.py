@@ -21,7 +21,7 @@ from recjax.data.sessions.packing import Packed
 from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.split import LastSessionOut
 from recjax.data.sessions.transitions import Transitions
-from recjax.evals.session import SessionRanking
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses.pairwise import ItemSoftmax
 from recjax.models.rivals import Rival
@@ -66,7 +66,7 @@ def experiment() -> Experiment:
             rules={"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(2e-3)},
             schedule=WarmupCosine(warmup=100),
         ),
-        evals={"test": SessionRanking("test")},
+        evals={"test": Ranking("test", coverage=False)},
         export=SessionBundle(),
     )
 

@@ -4,7 +4,7 @@ recjax data prepare tmall
 recjax train experiments/hiertcn_tmall.py --workdir runs/hiertcn_tmall
 
 The last day of each user is test, the day before validation. A final fit sees that day
-as well, as the cheap lines of RESULTS.md do:
+as well, as the baselines of RESULTS.md do:
 
 recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
     --set evals.validation.every=0 --set "data.fit=('train', 'validation')"
@@ -18,15 +18,11 @@ from recjax.data.sessions.packing import Packed
 from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.split import LastSessionOut
 from recjax.data.sessions.transitions import Transitions
-from recjax.evals.baselines.session_baselines import (
-    HISTORY,
-    SKIP,
-    MarkovBaseline,
-    MovingAverageBaseline,
-    SessionKnnBaseline,
-    SessionPopularity,
-)
-from recjax.evals.session import SessionRanking
+from recjax.evals.baselines.markov import HISTORY, SKIP, Markov
+from recjax.evals.baselines.moving_average import MovingAverage
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.baselines.session_knn import SessionKnn
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses.pairwise import Bpr, Hinge, ItemSoftmax, Nce, Top1
 from recjax.models.session_model import SessionModel
@@ -36,6 +32,7 @@ from recjax.nn.tcn import Tcn
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH = 128
+TEST = Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 
 
 def experiment() -> Experiment:
@@ -70,14 +67,14 @@ def experiment() -> Experiment:
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
-            "hiertcn": SessionRanking("test"),
-            "popularity": SessionPopularity("test"),
-            "markov": MarkovBaseline("test"),
-            "markov_history": MarkovBaseline("test", options=HISTORY),
-            "skip_history": MarkovBaseline("test", options=SKIP),
-            "item_knn": SessionKnnBaseline("test"),
-            "moving_average": MovingAverageBaseline("test"),
-            "validation": SessionRanking("validation", every=500, nth=8),
+            "hiertcn": TEST,
+            "popularity": replace(TEST, scorer=Popularity()),
+            "markov": replace(TEST, scorer=Markov()),
+            "markov_history": replace(TEST, scorer=HISTORY),
+            "skip_history": replace(TEST, scorer=SKIP),
+            "item_knn": replace(TEST, scorer=SessionKnn()),
+            "moving_average": replace(TEST, scorer=MovingAverage()),
+            "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
         export=SessionBundle(),
@@ -85,7 +82,7 @@ def experiment() -> Experiment:
 
 
 def sweep(base: Experiment) -> dict[str, Experiment]:
-    """Returns the parts that may be missing, and the losses; no cheap lines again."""
+    """Returns the parts that may be missing, and the losses; no baselines again."""
     evals = {name: one for name, one in base.evals.items() if one.trained}
     base = replace(base, evals=evals)
     losses = {

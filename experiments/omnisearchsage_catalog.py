@@ -12,8 +12,7 @@ from typing import Any
 
 from recjax.bundle.two_tower import Bundle
 from recjax.data.catalog.search import ASKED, CatalogSearch
-from recjax.evals.corpus import CorpusRanking
-from recjax.evals.random_index import IndexRanking
+from recjax.evals.ranking import RandomIndex, Ranking
 from recjax.experiment import Experiment
 from recjax.losses import SampledSoftmax
 from recjax.models import OmniSearch, PairCounts, Table, Tower
@@ -108,14 +107,16 @@ def experiment() -> Experiment:
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
-            **{task: CorpusRanking("test", task) for task in ASKED},
+            **{task: Ranking("test", task=task) for task in ASKED},
             **{
-                f"{task}/legacy": CorpusRanking("test", task, "legacy")
+                f"{task}/legacy": Ranking("test", task=task, tower="legacy")
                 for task in ASKED
                 if ASKED[task].kind != "query"
             },
-            "pin_save/index": IndexRanking("test", "pin_save", size=5_000),
-            "validation": CorpusRanking("validation", "pin_save", every=500),
+            "pin_save/index": Ranking(
+                "test", task="pin_save", ties="worst", index=RandomIndex(5_000)
+            ),
+            "validation": Ranking("validation", task="pin_save", every=500),
         },
         export=Bundle(corpus="product"),
     )

@@ -17,8 +17,8 @@ from typing import Any
 
 from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.evals.baselines.ranking_baselines import Bm25Baseline
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
@@ -91,9 +91,9 @@ def experiment() -> Experiment:
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
-            "omnisearchsage": CorpusRanking("test"),
-            "bm25": Bm25Baseline("test", ties="order"),
-            "validation": CorpusRanking("validation"),
+            "omnisearchsage": Ranking("test"),
+            "bm25": Ranking("test", Bm25(), ties="order"),
+            "validation": Ranking("validation"),
         },
         export=Bundle(),
     )

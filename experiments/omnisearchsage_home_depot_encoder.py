@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from recjax.bundle.pretrained_export import EncoderFolder
 from recjax.data.search import Search
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses import SampledSoftmax
 from recjax.models import Tower, TwoTower
@@ -55,7 +55,7 @@ def experiment() -> Experiment:
         losses={"softmax": SampledSoftmax()},
         optimizer=Optimizer(rules={".*": Adam(1e-4)}, schedule=WarmupCosine(warmup=30)),
         warm_start={"query/pieces": Bert(MINILM)},
-        evals={"encoder": CorpusRanking("validation")},
+        evals={"encoder": Ranking("validation")},
         export=EncoderFolder("query/pieces"),
     )
 

@@ -16,8 +16,8 @@ from dataclasses import replace
 
 from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.evals.baselines.ranking_baselines import Bm25Baseline
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses import SampledSoftmax
 from recjax.models import Ensemble, Table, Tower, TwoTower
@@ -81,9 +81,9 @@ def experiment() -> Experiment:
             "candidate_0/pieces_fixed/of": Bert(MINILM),
         },
         evals={
-            "omnisearchsage": CorpusRanking("test"),
-            "bm25": Bm25Baseline("test", ties="order"),
-            "validation": CorpusRanking("validation"),
+            "omnisearchsage": Ranking("test"),
+            "bm25": Ranking("test", Bm25(), ties="order"),
+            "validation": Ranking("validation"),
         },
         # A SavedModel cannot make word pieces.
         export=Bundle(),

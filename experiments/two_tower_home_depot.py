@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from recjax.bundle.two_tower import Bundle
 from recjax.data.search import Search
-from recjax.evals.baselines.ranking_baselines import Bm25Baseline
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
@@ -69,11 +69,11 @@ def experiment() -> Experiment:
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
-            "two_tower": CorpusRanking("test"),
-            "bm25": Bm25Baseline("test", ties="order"),
-            "bm25_raw": Bm25Baseline("test", strip_plurals=False, ties="order"),
-            "bm25_ties_averaged": Bm25Baseline("test"),
-            "validation": CorpusRanking("validation", every=1_000),
+            "two_tower": Ranking("test"),
+            "bm25": Ranking("test", Bm25(), ties="order"),
+            "bm25_raw": Ranking("test", Bm25(strip_plurals=False), ties="order"),
+            "bm25_ties_averaged": Ranking("test", Bm25()),
+            "validation": Ranking("validation", every=1_000),
         },
         export=Bundle(),
     )

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from recjax.bundle.two_tower import Bundle
 from recjax.data.next_item import NextItem
-from recjax.evals.baselines.ranking_baselines import ItemKnnBaseline, PopularityBaseline
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.baselines.item_knn import ItemKnn
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
@@ -100,10 +101,10 @@ def experiment() -> Experiment:
             schedule=WarmupCosine(warmup=100),
         ),
         evals={
-            "two_tower": CorpusRanking("test"),
-            "item_knn": ItemKnnBaseline("test"),
-            "popularity": PopularityBaseline("test"),
-            "validation": CorpusRanking("validation", every=200),
+            "two_tower": Ranking("test"),
+            "item_knn": Ranking("test", ItemKnn()),
+            "popularity": Ranking("test", Popularity()),
+            "validation": Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
         export=Bundle(),

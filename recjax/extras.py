@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 from recjax.errors import UserError
@@ -21,3 +22,19 @@ def require_tensorflow() -> Any:
             "pip install 'recjax[savedmodel]'"
         ) from error
     return tensorflow
+
+
+def require_sklearn(what: str) -> None:
+    """Checks that scikit-learn is there.
+
+    Args:
+      what: needs it.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    if importlib.util.find_spec("sklearn") is None:
+        raise UserError(
+            f"{what} needs scikit-learn, which is not installed: "
+            "pip install 'recjax[baselines]'"
+        )

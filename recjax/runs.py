@@ -15,8 +15,8 @@ import jax
 
 from recjax import disk, settings
 from recjax.errors import UserError
-from recjax.evals import run_evaluations as schedule
-from recjax.evals.base import Findings, check_tasks
+from recjax.evals import run_evaluations
+from recjax.evals.evaluation import Findings, check_evals
 from recjax.evals.reports.run_report import write_report
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
@@ -55,7 +55,7 @@ def train_run(
     keep_freed_memory()  # Too late once JAX has started its threads.
     create(workdir, request)
     program = open_program(*request.resolve())
-    check_tasks(program)
+    check_evals(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -65,7 +65,7 @@ def train_run(
                 program,
                 workdir,
                 # Steps are what --debug nojit is for; evaluations would take minutes.
-                jax.disable_jit(False)(schedule.during_training(program)),
+                jax.disable_jit(False)(run_evaluations.during_training(program)),
                 Profile(workdir / "profile" if profile else None),
             )
         except TrainingBroken as error:
@@ -77,10 +77,8 @@ def train_run(
     }
     if not trained.finished:
         return
-    found = schedule.run_all(program, trained.state, trained.figures)
+    found = run_evaluations.run_all(program, trained.state, trained.figures)
     results = {name: dict(one.figures) for name, one in found.items()}
-    if trained.start == program.experiment.steps:
-        seconds = None
     write_result(
         workdir,
         {
@@ -89,10 +87,10 @@ def train_run(
             "settings": settings.to_text(program.experiment).splitlines(),
             "results": results,
             "environment": environment(),
-            **({"training": seconds} if seconds else {}),
+            **({"training": seconds} if seconds["steps"] else {}),
         },
     )
-    print(schedule.table(results))
+    print(_table(program, results))
     _report(workdir, program, found)
 
 
@@ -105,23 +103,23 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
       best: evaluate the best checkpoint.
     """
     program = open_program(*request_of(run).resolve())
-    step, known = -1, {}
+    step, known = -1, dict[str, float]()
     while not watch or _newer_comes(run, best, step, program):
         state = program.restore(_folder(run, best, program))
-        found = schedule.run_all(program, state, known)
+        found = run_evaluations.run_all(program, state, known)
         results = {name: dict(one.figures) for name, one in found.items()}
-        known = schedule.untrained(program, results)
+        known = run_evaluations.untrained(program, results)
         step = int(state.step)
         text = json.dumps({"step": step, "results": results}, indent=2)
         with disk.writing("the run folder", run, "free space and run it again"):
             disk.write_text(run / "eval.json", text + "\n")
-        print(f"step {step}\n{schedule.table(results)}", flush=True)
+        print(f"step {step}\n{_table(program, results)}", flush=True)
         _report(run, program, found)
         if not watch:
             return
 
 
-def judge_run(
+def eval_triplets(
     run: Path,
     triplets: Path,
     images: Path,
@@ -137,17 +135,22 @@ def judge_run(
       images: folder of the images.
       pools: CSV of text_query and image, for score-at-top-K.
       k: `K` of it.
-      best: judge the best checkpoint.
+      best: take the best checkpoint.
     """
     from recjax.bundle import manifest
     from recjax.bundle.open_images import ImageRetriever
-    from recjax.evals.triplet_file import RunImageEmbedder, judge_triplets
+    from recjax.evals.triplet_file import (
+        ImageEmbedder,
+        RunImageEmbedder,
+        evaluate_triplets,
+    )
 
+    embedder: ImageEmbedder
     if (run / manifest.NAME).is_file():
-        eye = ImageRetriever.open(run)
+        embedder = ImageRetriever.open(run)
     else:
-        eye = RunImageEmbedder(*open_run(run, best))
-    print(judge_triplets(eye, triplets, images, pools, k))
+        embedder = RunImageEmbedder(*open_run(run, best))
+    print(evaluate_triplets(embedder, triplets, images, pools, k))
 
 
 def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:
@@ -200,8 +203,13 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
     return run / ("best" if best else "checkpoints")
 
 
+def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
+    models = [name for name, one in program.experiment.evals.items() if one.trained]
+    return run_evaluations.table(results, models)
+
+
 def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
-    """Writes `report.html` and `plots/`, where pictures can be drawn."""
+    """Writes `report.html` and `plots/`, where plots can be drawn."""
     if importlib.util.find_spec("matplotlib") is None:
         log.warning("no report.html: pip install matplotlib")
         return

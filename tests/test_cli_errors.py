@@ -5,7 +5,7 @@ import pytest
 import small
 
 SMALL = """import small
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.ranking import Ranking
 
 
 def experiment():
@@ -49,7 +49,7 @@ def trains(capfd, files, tmp_path):
             ["best = 'a/b'", "no evaluation 'a' runs in training"],
         ),
         (
-            SMALL + "(evals={'a': CorpusRanking('tset')})\n",
+            SMALL + "(evals={'a': Ranking('tset')})\n",
             ["evals.a.split = 'tset'", "Did you mean 'test'"],
         ),
         ("\0", ["null bytes"]),

@@ -21,7 +21,7 @@ from recjax.bundle import image_saved_model, jax_export
 from recjax.bundle.atomic import write_atomic
 from recjax.bundle.towers import prune_state, tower_function
 from recjax.errors import UserError
-from recjax.evals.images import embed_images, images_of
+from recjax.evals.embed import embed_images, images_of
 from recjax.train.program import Program
 from recjax.train.state import State
 

@@ -29,8 +29,8 @@ from recjax.bundle.session_step import (
     step_function,
 )
 from recjax.errors import UserError
-from recjax.evals.baselines.session_baselines import session_data
-from recjax.evals.corpus import embed_all
+from recjax.evals.embed import embed_all
+from recjax.evals.model import session_data
 from recjax.train.program import Program
 from recjax.train.state import State
 

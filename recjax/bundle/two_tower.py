@@ -26,7 +26,7 @@ from recjax.bundle.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus
 from recjax.errors import UserError, nearest
-from recjax.evals.corpus import embed_all
+from recjax.evals.embed import embed_all
 from recjax.index import scann_index
 from recjax.train.program import Program
 from recjax.train.state import State

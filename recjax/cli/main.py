@@ -123,14 +123,14 @@ def evaluate(
       pools: CSV of text_query and image: adds score-at-top-K of these rankings.
       top: K of it.
     """
-    from recjax.runs import eval_run, judge_run
+    from recjax.runs import eval_run, eval_triplets
 
     if triplets is None:
         eval_run(run, watch, best)
     elif images is None:
         raise UserError("--triplets needs --images: the folder of the images")
     else:
-        judge_run(run, triplets, images, pools, top, best)
+        eval_triplets(run, triplets, images, pools, top, best)
 
 
 @app.command

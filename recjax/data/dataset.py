@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from recjax.data.events import Histories
+from recjax.data.events import Events, Histories
+from recjax.data.images.table import ImageTable
 from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
+from recjax.data.sessions.fixed import FixedVectors
+from recjax.data.sessions.packing import Grid, Plan
+from recjax.data.sessions.pair_features import SessionPairs
+from recjax.data.sessions.read import Sessions
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
@@ -92,10 +97,12 @@ class Queries:
     """The queries of one split and task, and what they should find.
 
     Attributes:
-      features: the query side's features, name -> array [Q, ...].
+      features: the query side's features, name -> array [Q, ...]; none of sessions,
+        whose queries a model makes as it streams over the events.
       task: judged and excluded items of each query.
       texts: the queries as text [Q], where they are text.
       history: what the user of each query did before, where that is known.
+      user: the user of each query [Q], for means over users; None for none.
       corpus: the corpus that the task ranks.
       cohorts: parts of the judged items that are reported on their own: name -> bool
         [P], for example those without a title or of rare queries.
@@ -105,20 +112,50 @@ class Queries:
     task: RankingTask
     texts: tuple[str, ...] | None = None
     history: Histories | None = None
+    user: np.ndarray | None = None
     corpus: str = "item"
     cohorts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        """Returns `Q`."""
+        return len(self.task)
+
+    @property
+    def past(self) -> Histories:
+        """The histories of queries that have some.
+
+        Raises:
+          ValueError: they have none.
+        """
+        if self.history is None:
+            raise ValueError("these queries have no histories")
+        return self.history
+
+    def every(self, nth: int) -> Queries:
+        """Returns the queries of every nth user, or every nth where none is known."""
+        if nth == 1:
+            return self
+        numbers = np.arange(len(self)) if self.user is None else self.user
+        rows = np.flatnonzero(numbers % nth == 0)
+        judged = np.isin(self.task.query, rows)
+        return replace(
+            self,
+            features={name: column[rows] for name, column in self.features.items()},
+            task=self.task.take(rows),
+            texts=None if self.texts is None else tuple(self.texts[i] for i in rows),
+            history=None if self.history is None else self.history.take(rows),
+            user=None if self.user is None else self.user[rows],
+            cohorts={name: mask[judged] for name, mask in self.cohorts.items()},
+        )
+
 
 class Dataset(Protocol):
-    """An opened data set."""
+    """An opened data set: what training needs of it."""
 
-    sides: Sides
-    corpora: Mapping[str, Corpus]
-    """Name -> everything of one kind; a data set of one kind calls it "item"."""
-    tasks: tuple[str, ...]
-    """What `queries` can be asked for; a data set with one task calls it ""."""
-    inputs: Mapping[str, Input]
-    """Query feature -> how its array is made from raw values."""
+    @property
+    def sides(self) -> Sides:
+        """The features of each side of the model."""
+        ...
 
     def batches(
         self, start: int, host: tuple[int, int], threads: int, prefetch: int
@@ -126,16 +163,118 @@ class Dataset(Protocol):
         """Yields this host's part of batch `start`, `start + 1`, ... without end."""
         ...
 
+    def facts(self) -> Mapping[str, Any]:
+        """Returns what a person wants to know of the data: sizes, source, splits."""
+        ...
+
+
+@runtime_checkable
+class HasQueries(Protocol):
+    """Data of which items are ranked for queries."""
+
+    @property
+    def corpora(self) -> Mapping[str, Corpus]:
+        """Name -> everything of one kind; a data set of one kind calls it "item"."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What `queries` can be asked for; a data set with one task calls it ""."""
+        ...
+
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of "validation" or "test" for one of `tasks`."""
         ...
 
-    def raw_queries(self, split: str, count: int) -> dict[str, list]:
-        """Returns some queries of a split as the raw values that `inputs` take."""
+
+@runtime_checkable
+class HasTrainingItems(Protocol):
+    """Data that knows what its training examples led to."""
+
+    def training_items(self, corpus: str = "item") -> np.ndarray:
+        """Returns the item of each training pair or event, i32[P]."""
         ...
 
-    def facts(self) -> Mapping[str, Any]:
-        """Returns what a person wants to know of the data: sizes, source, splits."""
+
+@runtime_checkable
+class HasEvents(Protocol):
+    """Data that is made of users' events."""
+
+    @property
+    def log(self) -> Events:
+        """The events of all splits; histories of queries are stretches of it."""
+        ...
+
+    @property
+    def train(self) -> np.ndarray:
+        """Whether each event of the log trains the model, bool[E]."""
+        ...
+
+
+@runtime_checkable
+class HasSessions(Dataset, HasQueries, HasEvents, Protocol):
+    """Data of sessions, over which a model streams."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """All sessions."""
+        ...
+
+    @property
+    def pairs(self) -> SessionPairs:
+        """The features of pairs of a moment and an item."""
+        ...
+
+    @property
+    def fixed(self) -> FixedVectors | None:
+        """The vectors of items that are not learned."""
+        ...
+
+    def stream(self, event: np.ndarray) -> Plan:
+        """Returns the plan in which a model meets events [Q] and all before them."""
+        ...
+
+    def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some lanes."""
+        ...
+
+
+@runtime_checkable
+class HasImages(Protocol):
+    """Data of labelled images."""
+
+    @property
+    def settings(self) -> Any:
+        """Among them `size` and `center_crop`: how a photograph becomes pixels."""
+        ...
+
+    @property
+    def table(self) -> ImageTable:
+        """All images."""
+        ...
+
+    def shown(self, positions: Sequence[int]) -> HostBatch:
+        """Returns what evaluation gives the model of images: image, perhaps maps."""
+        ...
+
+    def center_crops(
+        self, positions: Sequence[int], size: int | None = None
+    ) -> np.ndarray:
+        """Decodes what evaluation sees of images, uint8 [n, size, size, 3]."""
+        ...
+
+
+@runtime_checkable
+class HasInputs(Protocol):
+    """Data whose queries a bundle can make from raw values."""
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """Query feature -> how its array is made from raw values."""
+        ...
+
+    def raw_queries(self, split: str, count: int) -> dict[str, list]:
+        """Returns some queries of a split as the raw values that `inputs` take."""
         ...
 
 

@@ -1,15 +1,17 @@
-"""Training events and query histories: what is counted, and what is answered."""
+"""Events and query histories: what baselines count, and what they answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 
 @dataclass(frozen=True)
 class Events:
-    """`E` training events over a corpus of `N` items.
+    """`E` events of users with items of a corpus of `N`.
 
     Attributes:
       user: [E], sorted.
@@ -17,12 +19,16 @@ class Events:
       timestamp: seconds [E], sorted within each user. Where only the order is known,
         any numbers that grow with it.
       num_items: `N`.
+      timed: whether timestamps are seconds.
+      session: the session of each event [E], rising; None where there are none.
     """
 
     user: np.ndarray
     item: np.ndarray
     timestamp: np.ndarray
     num_items: int
+    timed: bool = True
+    session: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks order and range.
@@ -36,23 +42,47 @@ class Events:
         step = np.diff(self.user)
         if (step < 0).any() or (np.diff(self.timestamp)[step == 0] < 0).any():
             raise ValueError("events are not sorted by user and timestamp")
-        _check_items(self.item, self.num_items)
+        if len(self.item) and not 0 <= self.item.min() <= self.item.max() < (
+            self.num_items
+        ):
+            raise ValueError(f"an item is outside 0..{self.num_items - 1}")
+
+    def __len__(self) -> int:
+        """Returns `E`."""
+        return len(self.item)
+
+    def where(self, chosen: np.ndarray) -> Events:
+        """Returns some of the events, by a mask bool[E]."""
+        session = None if self.session is None else self.session[chosen]
+        return replace(
+            self,
+            user=self.user[chosen],
+            item=self.item[chosen],
+            timestamp=self.timestamp[chosen],
+            session=session,
+        )
 
 
 @dataclass(frozen=True)
 class Histories:
-    """What the user of each of `Q` queries did before.
+    """What the user of each of `Q` queries did before: stretches of a log of events.
 
     Attributes:
-      offsets: query q has the items `items[offsets[q]:offsets[q + 1]]`.
-      items: corpus indices, oldest first [H].
-      ages: seconds between each item's event and the query, at least 0 [H]; None where
-        only the order is known.
+      items: corpus indices of the log's events [E], a user's oldest first.
+      start: query q has the items `items[start[q]:stop[q]]` [Q].
+      stop: [Q].
+      time: seconds of the log's events [E]; None where only the order is known.
+      when: seconds at which each query is asked [Q]; None where `time` is.
+      session: where the session begins that each query goes on with, from `start` to
+        `stop` [Q]; at `stop` for the first event of a session. None without sessions.
     """
 
-    offsets: np.ndarray
     items: np.ndarray
-    ages: np.ndarray | None = None
+    start: np.ndarray
+    stop: np.ndarray
+    time: np.ndarray | None = None
+    when: np.ndarray | None = None
+    session: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks that the arrays fit each other.
@@ -60,21 +90,78 @@ class Histories:
         Raises:
           ValueError: they do not.
         """
-        offsets = self.offsets
-        bad = not len(offsets) or offsets[0] != 0 or offsets[-1] != len(self.items)
-        if bad or (np.diff(offsets) < 0).any():
-            raise ValueError(f"offsets do not fit {len(self.items)} items")
-        if self.ages is not None:
-            if len(self.ages) != len(self.items):
-                raise ValueError(f"{len(self.ages)} ages of {len(self.items)} items")
-            if (np.asarray(self.ages) < 0).any():
-                raise ValueError("an age is negative: the event is after the query")
+        begin = self.start if self.session is None else self.session
+        inside = (self.start >= 0) & (self.start <= begin) & (begin <= self.stop)
+        if len(self.start) != len(self.stop) or not inside.all():
+            raise ValueError(f"{len(self.start)} stretches do not run forward")
+        if len(self) and self.stop.max() > len(self.items):
+            raise ValueError(f"a stretch does not fit {len(self.items)} items")
+        if (self.time is None) != (self.when is None):
+            raise ValueError("times of events and of queries are known, or neither")
+        if self.time is None or self.when is None:
+            return
+        if len(self.time) != len(self.items) or len(self.when) != len(self):
+            raise ValueError(f"{len(self.time)} times of {len(self.items)} items")
+        some = self.stop > self.start
+        if (self.time[self.stop[some] - 1] > self.when[some]).any():
+            raise ValueError("an age is negative: the event is after the query")
 
     def __len__(self) -> int:
         """Returns `Q`."""
-        return len(self.offsets) - 1
+        return len(self.start)
 
+    @property
+    def opening(self) -> np.ndarray | None:
+        """Whether each query is for the first event of a session; None without any."""
+        return None if self.session is None else self.session == self.stop
 
-def _check_items(items: np.ndarray, num_items: int) -> None:
-    if len(items) and not 0 <= np.min(items) <= np.max(items) < num_items:
-        raise ValueError(f"an item is outside 0..{num_items - 1}")
+    def take(self, rows: np.ndarray) -> Histories:
+        """Returns the histories of some queries [n]."""
+        when = None if self.when is None else self.when[rows]
+        session = None if self.session is None else self.session[rows]
+        start, stop = self.start[rows], self.stop[rows]
+        return replace(self, start=start, stop=stop, when=when, session=session)
+
+    def newest(
+        self, most: int | None = None, of_session: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns query, place in the log, and distance from the end of `H` events.
+
+        Args:
+          most: events of a query; None for all.
+          of_session: only those of the session that the query goes on with.
+
+        Returns:
+          i64[H] each; of each query the newest event first, at distance 0.
+        """
+        begin = self.session if of_session and self.session is not None else self.start
+        counts = self.stop - begin
+        counts = counts if most is None else np.minimum(counts, most)
+        query = np.repeat(np.arange(len(self)), counts)
+        before = np.cumsum(counts) - counts
+        back = np.arange(counts.sum()) - np.repeat(before, counts)
+        return query, self.stop[query] - 1 - back, back
+
+    def weights(
+        self,
+        weight: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
+        num_items: int,
+        most: int | None = None,
+        of_session: bool = False,
+    ) -> sparse.csr_array:
+        """Returns the histories as sums of weights by item, sparse float32 [Q, N].
+
+        Args:
+          weight: (distance from the end [H], age in seconds [H], None where only the
+            order is known) -> weights [H].
+          num_items: `N`.
+          most: see `newest`.
+          of_session: see `newest`.
+        """
+        query, place, back = self.newest(most, of_session)
+        age = None
+        if self.time is not None and self.when is not None:
+            age = self.when[query] - self.time[place]
+        values = weight(back, age).astype(np.float32)
+        shape = len(self), num_items
+        return sparse.csr_array((values, (query, self.items[place])), shape=shape)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from recjax.data.events import Histories
+from recjax.metrics.task import RankingTask
 
 
 def history_bounds(
@@ -46,37 +51,18 @@ def newest(
     return np.where(inside, values[np.minimum(place, max(len(values) - 1, 0))], 0)
 
 
-def ragged(
-    values: np.ndarray, start: np.ndarray, stop: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns slices one after the other.
+def hide_seen(task: RankingTask, history: Histories) -> RankingTask:
+    """Returns a task that ranks nothing which a query's user has met, but what it asks.
 
     Args:
-      values: [E].
-      start: [B].
-      stop: [B].
-
-    Returns:
-      offsets [B + 1] and the values of every slice.
+      task: the task; what it excludes is forgotten.
+      history: of its queries.
     """
-    offsets = np.r_[0, np.cumsum(stop - start)].astype(np.int64)
-    shift = np.repeat(start - offsets[:-1], stop - start)
-    return offsets, values[np.arange(offsets[-1]) + shift]
-
-
-def without(
-    offsets: np.ndarray, values: np.ndarray, wanted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns ragged slices without one value each: what was seen and is not sought.
-
-    Args:
-      offsets: [B + 1].
-      values: of all slices.
-      wanted: the value that slice b loses [B].
-
-    Returns:
-      offsets [B + 1] and the values that stay.
-    """
-    kept = values != np.repeat(wanted, np.diff(offsets))
-    before = np.r_[0, np.cumsum(kept)]
-    return before[offsets].astype(np.int64), values[kept]
+    query, place, _ = history.newest()
+    seen = history.items[place].astype(np.int64)
+    judged = task.query * np.int64(task.num_items) + task.items
+    kept = ~np.isin(query * task.num_items + seen, judged)
+    counts = np.bincount(query[kept], minlength=len(task))
+    offsets = np.r_[0, np.cumsum(counts)].astype(np.int64)
+    seen = seen[kept].astype(np.int32)
+    return replace(task, exclude_offsets=offsets, exclude=seen)

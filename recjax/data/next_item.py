@@ -15,7 +15,7 @@ from recjax.data.column_reader import ColumnReader
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events, Histories
-from recjax.data.histories import history_bounds, newest, ragged, without
+from recjax.data.histories import hide_seen, history_bounds, newest
 from recjax.data.inputs import AgeListInput, IdListInput, Input
 from recjax.data.interactions import Interactions, load_interactions
 from recjax.data.pipeline import HostBatch
@@ -104,8 +104,7 @@ class NextItemData:
     @cached_property
     def training_events(self) -> np.ndarray:
         """Positions of the events that train the model."""
-        wanted = [SPLITS[name] for name in self.settings.fit]
-        return np.flatnonzero(np.isin(self.part, wanted))
+        return np.flatnonzero(self.train)
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
@@ -135,8 +134,7 @@ class NextItemData:
         """The features of both sides."""
         items = self._size + 1
         vocabulary = self.inputs["text"].vocabulary
-        start = self.settings.ngrams.importance(vocabulary)
-        size = vocabulary.size
+        size, start = vocabulary.size, self.settings.ngrams.importance(vocabulary)
         source, target = self._vectors
         return {
             "query": {
@@ -172,37 +170,32 @@ class NextItemData:
         ranked again.
         """
         events = np.flatnonzero(self.part == SPLITS[split])
-        known = self.interactions
+        item, time = self.interactions.item, self.interactions.timestamp
         start, stop = (bound[events] for bound in self._bounds)
-        offsets, history = ragged(known.item, start, stop)
-        exclude_offsets, exclude = without(offsets, history, known.item[events])
-        task = RankingTask(
-            num_items=self._size,
-            offsets=np.arange(len(events) + 1, dtype=np.int64),
-            items=known.item[events],
-            gains=np.ones(len(events), np.float32),
-            exclude_offsets=exclude_offsets,
-            exclude=exclude,
-        )
+        items = item[events]
+        history = Histories(item, start, stop, time, time[events])
+        task = hide_seen(RankingTask.of_one_each(self._size, items), history)
         no_text = np.zeros((len(events), self.settings.text_length), np.int32)
-        features = {**self._history(events), "text": no_text}
-        ages = (
-            np.repeat(known.timestamp[events], np.diff(offsets))
-            - ragged(known.timestamp, start, stop)[1]
+        new = ~np.isin(items, self.events.item)
+        return Queries(
+            {**self._history(events), "text": no_text},
+            task,
+            history=history,
+            cohorts={"new item": new, "no history": start == stop},
         )
-        known_item = np.isin(known.item[events], self.events.item)
-        cohorts = {"new item": ~known_item, "no history": np.diff(offsets) == 0}
-        past = Histories(offsets, history, ages)
-        return Queries(features, task, history=past, cohorts=cohorts)
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
-        history, ids = self.queries(split).history, self.interactions.item_ids
-        offsets = history.offsets[: count + 1]
-        bounds = list(zip(offsets[:-1], offsets[1:], strict=True))
-        lists = [[ids[i] for i in history.items[a:b]] for a, b in bounds]
-        ages = [history.ages[a:b].tolist() for a, b in bounds]
+        known, lists, ages = self.interactions, [], []
+        for event in np.flatnonzero(self.part == SPLITS[split])[:count]:
+            seen = slice(*(bound[event] for bound in self._bounds))
+            lists.append([known.item_ids[i] for i in known.item[seen]])
+            ages.append((known.timestamp[event] - known.timestamp[seen]).tolist())
         return {"history": lists, "history_age": ages, "text": [""] * len(lists)}
+
+    def training_items(self, corpus: str = "item") -> np.ndarray:
+        """Returns the item of each training event."""
+        return self.events.item
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the limits of the splits in time."""
@@ -229,11 +222,20 @@ class NextItemData:
         return pairs.log_share(self.events.item, self._size)
 
     @cached_property
+    def log(self) -> Events:
+        """All events."""
+        known = self.interactions
+        return Events(known.user, known.item, known.timestamp, self._size)
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Whether each event trains the model, bool[E]."""
+        return np.isin(self.part, [SPLITS[name] for name in self.settings.fit])
+
+    @cached_property
     def events(self) -> Events:
-        """The training events, as baselines and co-occurrence read them."""
-        known, rows = self.interactions, np.sort(self.training_events)
-        columns = known.user[rows], known.item[rows], known.timestamp[rows]
-        return Events(*columns, self._size)
+        """The training events."""
+        return self.log.where(self.train)
 
     @cached_property
     def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -241,8 +243,7 @@ class NextItemData:
         if not self.settings.neighbours:
             return None, None
         both = self.settings.cooccurrence.vectors(self.events, self.settings.neighbours)
-        source, target = (np.pad(vectors, ((1, 0), (0, 0))) for vectors in both)
-        return source, target
+        return tuple(np.pad(vectors, ((1, 0), (0, 0))) for vectors in both)
 
     @cached_property
     def _weight(self) -> np.ndarray:

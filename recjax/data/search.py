@@ -185,6 +185,10 @@ class SearchData:
         texts = tuple(known.queries[q] for q in wanted)
         return Queries(self._encode(texts), task, texts=texts)
 
+    def training_items(self, corpus: str = "item") -> np.ndarray:
+        """Returns the product of each training pair."""
+        return self.pairs.product[self.training_pairs]
+
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: their texts."""
         return {"text": list(self.queries(split).texts[:count])}
@@ -205,7 +209,7 @@ class SearchData:
     def _log_share(self) -> np.ndarray:
         """Labelled products and, by their share, titles drawn uniformly."""
         size = len(self.corpus)
-        labelled = pairs.log_share(self.pairs.product[self.training_pairs], size)
+        labelled = pairs.log_share(self.training_items(), size)
         share = self.settings.title_share
         mixed = (1 - share) * np.exp(labelled) + share / size
         return np.log(mixed).astype(np.float32)

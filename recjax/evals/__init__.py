@@ -1,1 +1,1 @@
-"""Evaluation: exact ranking of the whole corpus, and the cheap lines beside it."""
+"""Evaluation: queries, something that scores all items for them, and metrics."""

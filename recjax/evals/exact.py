@@ -9,21 +9,17 @@ Floor: 4 Q N D FLOPs (two passes), reading N D numbers once for each block of qu
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from recjax.metrics.task import RankingTask, Ranks
+from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
 from recjax.typing import Array
 
 OUT = -jnp.inf
 """The score of an item that is not ranked."""
-
-Ties = Literal["average", "worst"]
-"""Items of equal score share their average rank, or each stands behind the others."""
 
 
 def rank_embeddings(
@@ -52,7 +48,8 @@ def rank_embeddings(
         may lie behind them, and then compete with those alone. None for all rows.
 
     Raises:
-      ValueError: NaN or infinity among the embeddings, or sizes that do not fit.
+      ValueError: NaN or infinity among the embeddings, sizes that do not fit, or ties
+        by "order".
     """
     size = len(corpus)
     ranked = size if ranked is None else ranked
@@ -61,6 +58,8 @@ def rank_embeddings(
             f"{len(queries)} queries and {size} items, the task has "
             f"{len(task)} and {task.num_items}"
         )
+    if ties == "order":
+        raise ValueError("ties is 'order', which this does not count")
     for name, array in (("query", queries), ("corpus", corpus)):
         bad = np.flatnonzero(~np.isfinite(array).all(1))
         if len(bad):
@@ -83,8 +82,7 @@ def rank_embeddings(
         above[mine], equal[mine] = over[judged >= 0], same[judged >= 0]
         top[start:stop, : best.shape[1]] = best[: stop - start]
     others = equal - (task.items < ranked)  # An item that is ranked equals itself.
-    share = {"average": 0.5, "worst": 1.0}[ties]
-    rank = (1 + above + share * others).astype(np.float32)
+    rank = ranks_of(above, others, ties).astype(np.float32)
     return Ranks(query=task.query, rank=rank, top=top)
 
 

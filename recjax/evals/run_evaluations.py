@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import zip_longest
 
-from recjax.evals.base import Examination, Findings
+from recjax.evals.evaluation import Findings, eval_of
 from recjax.train.loop import Evaluate
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -15,9 +17,9 @@ from recjax.train.state import State
 log = logging.getLogger(__name__)
 
 MAIN = ("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10")
+"""The metrics of a table for people; all others are in `result.json`."""
 INDEX = ("index_recall@10", "index_recall@100", "index_size")
-"""The metrics of a table for people; all others are in `result.json`. `MAIN` are of a
-whole corpus, `INDEX` of a random index."""
+"""Those of a ranking among a random index."""
 
 
 def during_training(program: Program) -> Evaluate:
@@ -33,7 +35,7 @@ def during_training(program: Program) -> Evaluate:
             if not (evaluation.trained and evaluation.every):
                 continue
             if done % evaluation.every == 0 or done == experiment.steps:
-                got = evaluation.run(program, state)
+                got = evaluation.run(program, state).figures
                 figures |= {f"{name}/{key}": value for key, value in got.items()}
         return figures
 
@@ -53,18 +55,15 @@ def run_all(
     Returns:
       Evaluation name -> what it found, with "seconds" among the figures.
     """
-    found = {}
-    for name, evaluation in program.experiment.evals.items():
-        before = _under(known or {}, name)
-        if before:
-            found[name] = Findings(before)
+    evals, found = program.experiment.evals, {}
+    before = {name: _of(name, known or {}, evals) for name in evals}
+    for name, evaluation in evals.items():
+        if before[name]:
+            found[name] = Findings(before[name])
             continue
         log.info("evaluating %s", name)
         began = time.perf_counter()
-        if isinstance(evaluation, Examination):
-            one = evaluation.examine(program, state)
-        else:
-            one = Findings(evaluation.run(program, state))
+        one = evaluation.run(program, state)
         seconds = time.perf_counter() - began
         found[name] = replace(one, figures={**one.figures, "seconds": seconds})
     return found
@@ -82,23 +81,61 @@ def untrained(
     }
 
 
-def table(results: Mapping[str, Mapping[str, float]]) -> str:
+def table(
+    results: Mapping[str, Mapping[str, float]],
+    models: Collection[str] = (),
+    width: int | None = None,
+) -> str:
     """Returns results as text: a row an evaluation, a column a main metric.
 
-    An evaluation without any main metric shows all that it has.
+    Args:
+      results: evaluation -> metric -> figure.
+      models: the evaluations of the model, which the others are compared with.
+      width: most characters of a line; None for those of the terminal. Metrics that do
+        not fit are left out, but the first one of each evaluation.
     """
-    main = (*MAIN, *INDEX)
-    metrics = [m for m in main if any(m in row for row in results.values())]
-    for row in results.values():
-        if not any(m in main for m in row):
-            metrics += [m for m in row if m not in (*metrics, "seconds")]
-    metrics.append("seconds")
-    first = max(map(len, [*results, "evaluation"]))
-    lines = ["  ".join(["evaluation".ljust(first), *(m.rjust(10) for m in metrics)])]
-    for name, row in results.items():
-        cells = [_cell(row.get(m), m).rjust(max(10, len(m))) for m in metrics]
-        lines.append("  ".join([name.ljust(first), *cells]))
+    names = {n: f"{n} (model)" if n in models else n for n in results}
+    columns, firsts = [*main_metrics(results), "seconds"], _firsts(results)
+    cells = {
+        m: [m, *(_cell(row.get(m), m) for row in results.values())] for m in columns
+    }
+    wide = {m: 2 + max(map(len, cells[m])) for m in columns}
+    first = ["evaluation", *names.values()]
+    room = (width or shutil.get_terminal_size().columns) - max(map(len, first))
+    kept = set()
+    for metric in dict.fromkeys([*firsts, "seconds", *columns]):
+        if metric in firsts or wide[metric] <= room:
+            kept.add(metric)
+            room -= wide[metric]
+    lines = [name.ljust(max(map(len, first))) for name in first]
+    for metric in (m for m in columns if m in kept):
+        lines = [
+            line + cell.rjust(wide[metric])
+            for line, cell in zip(lines, cells[metric], strict=True)
+        ]
     return "\n".join(lines)
+
+
+def main_metrics(results: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Returns the metrics of a table: the main ones, then those of other evaluations.
+
+    Of evaluations without a main metric it is the first one of each, the second of
+    each, and so on.
+    """
+    main = [m for m in (*MAIN, *INDEX) if any(m in row for row in results.values())]
+    others = [
+        [m for m in row if m != "seconds"]
+        for row in results.values()
+        if not set(main) & set(row)
+    ]
+    turns = [m for turn in zip_longest(*others) for m in turn if m is not None]
+    return list(dict.fromkeys([*main, *turns]))
+
+
+def _firsts(results: Mapping[str, Mapping[str, float]]) -> set[str]:
+    """Returns the first of the main metrics of each evaluation."""
+    order = main_metrics(results)
+    return {next((m for m in order if m in row), "seconds") for row in results.values()}
 
 
 def _cell(value: float | None, metric: str) -> str:
@@ -107,6 +144,9 @@ def _cell(value: float | None, metric: str) -> str:
     return f"{value:.1f}" if metric == "seconds" or abs(value) >= 10 else f"{value:.4f}"
 
 
-def _under(figures: Mapping[str, float], name: str) -> dict[str, float]:
-    start = name + "/"
-    return {k.removeprefix(start): v for k, v in figures.items() if k.startswith(start)}
+def _of(
+    name: str, figures: Mapping[str, float], evals: Mapping[str, object]
+) -> dict[str, float]:
+    """Returns the figures of an evaluation, by metric."""
+    own = [figure for figure in figures if eval_of(figure, evals) == name]
+    return {figure.removeprefix(f"{name}/"): figures[figure] for figure in own}

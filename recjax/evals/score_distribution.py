@@ -15,7 +15,7 @@ _BLOCK = 4_096
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreDistribution:
     """Two histograms over the same bins, each of density.
 
     Attributes:
@@ -31,7 +31,7 @@ class Scores:
 
 def score_histograms(
     queries: np.ndarray, items: np.ndarray, task: RankingTask, ranked: int | None = None
-) -> Scores:
+) -> ScoreDistribution:
     """Counts the scores of the positive pairs, and of pairs drawn at random.
 
     Args:
@@ -49,7 +49,7 @@ def score_histograms(
     other = _dot(queries, items, query, item)
     edges = np.histogram_bin_edges(np.concatenate([good, other]), BINS)
     shares = [np.histogram(s, edges)[0] / max(len(s), 1) for s in (good, other)]
-    return Scores(edges, *shares)
+    return ScoreDistribution(edges, *shares)
 
 
 def _dot(

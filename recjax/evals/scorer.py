@@ -1,92 +1,220 @@
-"""Ranks of anything that can score the corpus, in NumPy: the baselines' way."""
+"""Scorers: anything that scores all items for queries, and the ranks of its scores."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from scipy import sparse
 
-from recjax.metrics.task import RankingTask, Ranks
+from recjax.data.dataset import HasEvents, HasTrainingItems, Queries
+from recjax.errors import UserError
+from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
+
+Need = Literal["texts", "history", "training items", "events", "times", "sessions"]
+"""What a scorer asks for of the data and its queries."""
+
+FEW = 8
+"""Judged items of a query up to which counting costs less than sorting."""
 
 
-class Scorer(Protocol):
-    """Something that scores every item of a corpus for the queries of a task."""
+class Scores(Protocol):
+    """Scores of every item of a corpus for each of some queries."""
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """Returns float32 [stop - start, N]: the scores of queries start..stop."""
         ...
 
 
+class Scorer(Protocol):
+    """Settings of something that scores items and needs no training of the model.
+
+    Attributes:
+      needs: what the data must have.
+    """
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What the data must have."""
+        ...
+
+    def fit(self, data: Any, queries: Queries) -> Scores:
+        """Learns from the training part of the data; returns scores of the queries."""
+        ...
+
+
+def check_needs(scorer: Scorer, data: object, queries: Queries) -> None:
+    """Checks that a scorer can work on the data.
+
+    Raises:
+      UserError: the data lacks something that the scorer needs.
+    """
+    log = data.log if isinstance(data, HasEvents) else None
+    has = {
+        "texts": (queries.texts is not None, "queries that are texts"),
+        "history": (queries.history is not None, "queries with histories"),
+        "training items": (isinstance(data, HasTrainingItems), "training examples"),
+        "events": (log is not None, "events of users"),
+        "times": (log is not None and log.timed, "timestamps"),
+        "sessions": (log is not None and log.session is not None, "sessions"),
+    }
+    for need in scorer.needs:
+        there, words = has[need]
+        if not there:
+            name = type(scorer).__name__
+            raise UserError(f"{name} needs {words}; this data has none")
+
+
+@dataclass(frozen=True)
+class LinearScores:
+    """asked @ weights + own + same: the scores of most baselines.
+
+    Attributes:
+      asked: what is asked for each query, sparse float32 [Q, V].
+      weights: what each of that says of each item, sparse float32 [V, N].
+      own: what is added for a query, sparse float32 [Q, N]; None for nothing.
+      same: what is added for every query, float32 [N]; None for nothing.
+    """
+
+    asked: sparse.csr_array
+    weights: sparse.csr_array
+    own: sparse.csr_array | None = None
+    same: np.ndarray | None = None
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """Returns float32 [stop - start, N]."""
+        found = self.asked[start:stop] @ self.weights
+        if self.own is not None:
+            found = found + self.own[start:stop]
+        dense = found.toarray()
+        return dense if self.same is None else dense + self.same
+
+
+@dataclass(frozen=True)
+class ScoresOf:
+    """Scores of some rows of a corpus alone.
+
+    Attributes:
+      whole: scores of all items.
+      rows: those that are kept [n].
+    """
+
+    whole: Scores
+    rows: np.ndarray
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """Returns float32 [stop - start, n]."""
+        return self.whole.scores(start, stop)[:, self.rows]
+
+
 def rank_scores(
     task: RankingTask,
-    scorer: Scorer,
-    top_k: int,
+    scorer: Scores,
+    top_k: int = 0,
     block: int = 256,
-    ties: Literal["average", "order"] = "average",
+    ties: Ties = "average",
+    ranked: int | None = None,
 ) -> Ranks:
     """Ranks the corpus for every query; excluded items have no rank.
 
-    Memory: `block` x N scores at a time.
+    What scores more is counted where few items are judged, and found in the sorted
+    scores where many are. Memory: `block` x N scores at a time.
 
     Args:
       task: `Q` queries over `N` items.
       scorer: scores of those queries.
       top_k: length of the lists; items of equal score come in the order of the corpus.
+        0 makes none, which saves a partial sort of every row.
       block: queries at a time.
-      ties: items of equal score share their average rank, or follow the order of the
-        corpus. Corpora are rarely in random order: figures by "order" say so.
+      ties: how items of equal score are ranked.
+      ranked: the first items of the corpus, that judged items compete with; judged
+        items may lie behind them, and then compete with those alone. None for all.
 
     Raises:
       ValueError: scores of another shape, or one that is NaN or infinite; no such
         tie rule.
     """
-    if top_k < 1 or block < 1:
-        raise ValueError(f"top_k {top_k} and block {block} must be at least 1")
-    if ties not in ("average", "order"):
-        raise ValueError(f"ties is {ties!r}, must be 'average' or 'order'")
-    rank = np.zeros(len(task.items), np.float32)
+    if top_k < 0 or block < 1:
+        raise ValueError(f"top_k {top_k} must be at least 0, block {block} at least 1")
+    ranked = task.num_items if ranked is None else ranked
+    above, tied = np.zeros((2, len(task.items)), np.int64)
     top = np.full((len(task), top_k), -1, np.int32)
     for start in range(0, len(task), block):
         stop = min(start + block, len(task))
-        scores = _checked(scorer, start, stop, task.num_items)
-        first, last = task.exclude_offsets[start], task.exclude_offsets[stop]
-        lengths = np.diff(task.exclude_offsets[start : stop + 1])
-        out = np.repeat(np.arange(stop - start), lengths)
-        scores[out, task.exclude[first:last]] = -np.inf
-        ordered = np.sort(scores, axis=1)
-        for row in range(stop - start):
-            judged = slice(*task.offsets[start + row : start + row + 2])
-            own = scores[row, task.items[judged]]
-            above = task.num_items - np.searchsorted(ordered[row], own, "right")
-            below = np.searchsorted(ordered[row], own, "left")
-            if ties == "average":
-                # An item is its own equal: 1 + above + (equal - 1) / 2.
-                equal = task.num_items - above - below
-                rank[judged] = 0.5 + above + 0.5 * equal
-            else:
-                pairs = zip(own, task.items[judged], strict=True)
-                before = [(scores[row, :item] == score).sum() for score, item in pairs]
-                rank[judged] = 1 + above + np.array(before, np.int64)
-            best = _best(scores[row], ordered[row], top_k)
-            top[start + row, : len(best)] = best
-    return Ranks(query=task.query, rank=rank, top=top)
+        scores = _checked(scorer, start, stop, task)
+        judged = slice(task.offsets[start], task.offsets[stop])
+        lengths = np.diff(task.offsets[start : stop + 1])
+        row, item = np.repeat(np.arange(stop - start), lengths), task.items[judged]
+        count = _sorted if lengths.max(initial=0) > FEW else _counted
+        pool = scores[:, :ranked]
+        above[judged], equal = count(pool, scores[row, item], lengths)
+        if ties == "order":
+            tied[judged] = [
+                (pool[r, :i] == scores[r, i]).sum()
+                for r, i in zip(row, item, strict=True)
+            ]
+        else:
+            tied[judged] = equal - (item < ranked)  # One that is ranked equals itself.
+        for place, best in enumerate(pool if top_k else ()):
+            found = _best(best, top_k)
+            top[start + place, : len(found)] = found
+    return Ranks(task.query, ranks_of(above, tied, ties), top)
 
 
-def _checked(scorer: Scorer, start: int, stop: int, num_items: int) -> np.ndarray:
-    scores = np.array(scorer.scores(start, stop), np.float32)
-    if scores.shape != (stop - start, num_items):
+def _checked(scorer: Scores, start: int, stop: int, task: RankingTask) -> np.ndarray:
+    """Returns the scores of a block, minus infinity for excluded items."""
+    scores = np.asarray(scorer.scores(start, stop), np.float32)
+    if scores.shape != (stop - start, task.num_items):
         raise ValueError(
-            f"scores are {scores.shape}, not ({stop - start}, {num_items})"
+            f"scores are {scores.shape}, not ({stop - start}, {task.num_items})"
         )
-    bad = np.argwhere(~np.isfinite(scores))
+    # A sum is finite where all are, unless they are huge: it spares a look at each.
+    with np.errstate(over="ignore", invalid="ignore"):
+        fine = np.isfinite(scores.sum())
+    bad = np.argwhere(~np.isfinite(scores)) if not fine else np.zeros((0, 2))
     if len(bad):
-        query, item = bad[0] + (start, 0)
+        query, item = int(start + bad[0, 0]), int(bad[0, 1])
         raise ValueError(f"the score of query {query} and item {item} is not finite")
+    out = task.exclude[task.exclude_offsets[start] : task.exclude_offsets[stop]]
+    if len(out):
+        lengths = np.diff(task.exclude_offsets[start : stop + 1])
+        scores = scores.copy()
+        scores[np.repeat(np.arange(stop - start), lengths), out] = -np.inf
     return scores
 
 
-def _best(scores: np.ndarray, ordered: np.ndarray, top_k: int) -> np.ndarray:
+def _counted(
+    scores: np.ndarray, own: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts the scores above and equal to each of a row's own, one after the other."""
+    above, equal = np.zeros((2, len(own)), np.int64)
+    first = np.cumsum(lengths) - lengths
+    for place in range(lengths.max(initial=0)):
+        rows = np.flatnonzero(lengths > place)
+        at = first[rows] + place
+        part = scores if len(rows) == len(scores) else scores[rows]
+        above[at] = (part > own[at, None]).sum(1)
+        equal[at] = (part == own[at, None]).sum(1)
+    return above, equal
+
+
+def _sorted(
+    scores: np.ndarray, own: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the same in sorted rows."""
+    right, left = np.zeros((2, len(own)), np.int64)
+    stops = np.cumsum(lengths)
+    for row, stop, length in zip(np.sort(scores, axis=1), stops, lengths, strict=True):
+        mine = slice(stop - length, stop)
+        right[mine] = np.searchsorted(row, own[mine], "right")
+        left[mine] = np.searchsorted(row, own[mine], "left")
+    return scores.shape[1] - right, right - left
+
+
+def _best(scores: np.ndarray, top_k: int) -> np.ndarray:
     """Returns the indices of the `top_k` largest finite scores, the lower one first."""
-    lowest = ordered[-min(top_k, len(ordered))] if len(ordered) else np.inf
+    place = max(len(scores) - top_k, 0)
+    lowest = np.partition(scores, place)[place] if len(scores) else np.inf
     chosen = np.flatnonzero((scores >= lowest) & (scores > -np.inf))
     return chosen[np.argsort(-scores[chosen], kind="stable")][:top_k]

@@ -13,7 +13,7 @@ import polars as pl
 
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
-from recjax.evals.images import Show, embed_images, images_of
+from recjax.evals.embed import Show, embed_images, images_of
 from recjax.images.decode import BadImageError
 from recjax.metrics.similarity import Precision, score_at_top, similarity_precision
 from recjax.train.program import Program
@@ -77,7 +77,7 @@ class ImageEmbedder(Protocol):
 
 @dataclass(frozen=True)
 class RunImageEmbedder:
-    """The eye of a trained run.
+    """Embeds images with a trained run.
 
     Attributes:
       program: the opened experiment.
@@ -97,8 +97,8 @@ class RunImageEmbedder:
         return embed_images(self.program, self.state, names, show)
 
 
-def judge_triplets(
-    eye: ImageEmbedder,
+def evaluate_triplets(
+    embedder: ImageEmbedder,
     triplets: Path,
     images: Path,
     pools: Path | None = None,
@@ -107,7 +107,7 @@ def judge_triplets(
     """Embeds each image once and compares distances.
 
     Args:
-      eye: of a run or of a bundle.
+      embedder: of a run or of a bundle.
       triplets: CSV with query_image, positive_image, negative_image and, for pools,
         text_query; paths below `images`.
       images: folder of the images.
@@ -125,13 +125,13 @@ def judge_triplets(
     good, bad = [], {}
 
     def show(block: Sequence[str]) -> HostBatch:
-        pixels = [eye.pixels((images / name).read_bytes()) for name in block]
+        pixels = [embedder.pixels((images / name).read_bytes()) for name in block]
         return {"image": np.stack(pixels)}
 
     for name in names:
         # Decoded twice: to hold all pixels would take memory with their number.
         try:
-            eye.pixels((images / name).read_bytes())
+            embedder.pixels((images / name).read_bytes())
             good.append(name)
         except BadImageError as error:
             bad[name] = str(error)
@@ -139,7 +139,7 @@ def judge_triplets(
     used = [i for i in range(len(rows)) if all(rows[c][i] in place for c in COLUMNS)]
     if not used:
         raise UserError(f"{triplets}: no triplet is left; {len(bad)} images are bad")
-    vectors = eye.embed(good, show)
+    vectors = embedder.embed(good, show)
     q, p, n = (np.array([place[rows[c][i]] for i in used]) for c in COLUMNS)
     near, far = (((vectors[q] - vectors[x]) ** 2).sum(1) for x in (p, n))
     score = None

@@ -93,7 +93,7 @@ def class_figures(
     gallery_class: np.ndarray,
     ks: Sequence[int] = (1, 2, 4, 8),
 ) -> dict[str, float]:
-    """Returns recall@K and map@r.
+    """Returns map@r, recall@K and the share of queries that can be answered.
 
     Args:
       found: places of the nearest, nearest first; at least max(K, largest R) of them,
@@ -110,12 +110,13 @@ def class_figures(
         raise ValueError(
             f"{found.shape[1]} neighbours, a class has {relevant.max()} images"
         )
-    figures = {f"recall@{k}": float(hit[:, :k].any(1).mean()) for k in ks}
     rank = np.arange(1, found.shape[1] + 1)
     precision = hit.cumsum(1) / rank * hit * (rank <= relevant[:, None])
-    figures["map@r"] = float((precision.sum(1) / np.maximum(relevant, 1)).mean())
-    figures["answerable"] = float((relevant > 0).mean())
-    return figures
+    return {
+        "map@r": float((precision.sum(1) / np.maximum(relevant, 1)).mean()),
+        **{f"recall@{k}": float(hit[:, :k].any(1).mean()) for k in ks},
+        "answerable": float((relevant > 0).mean()),
+    }
 
 
 def most_relevant(query_class: np.ndarray, gallery_class: np.ndarray) -> int:

@@ -1,8 +1,8 @@
-"""Metrics of rankings of a whole corpus.
+"""Metrics of rankings: each is a function of ranks, and a mean of its values.
 
-All of them read exact ranks with ties averaged, so an item that ties with others counts
-as found at K only if its average place does. Means add up over parts of the queries:
-`means` of two parts merge into those of the whole.
+Ranks are exact with ties averaged, so an item that ties with others counts as found at
+K only if its average place does. Means add up over parts of the queries: `means` of two
+parts merge into those of the whole.
 
 | name                | mean over           | of                                    |
 |---------------------|---------------------|---------------------------------------|
@@ -16,7 +16,8 @@ as found at K only if its average place does. Means add up over parts of the que
 
 Only queries with a positive count (for `ndcg@K`: with a gain above 0). `ndcg@K` gives
 an item its gain, linear, over log2(1 + rank); the best DCG sorts all judged gains of
-the query, not only those of positives; items that nobody judged gain 0.
+the query, not only those of positives; items that nobody judged gain 0. `coverage@K`
+is of rankings with top lists.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def ranking_metrics(
 
     Args:
       task: `Q` queries over `N` items.
-      ranks: of all judged items of the task, and top lists of at least `max(ks)`.
+      ranks: of all judged items of the task, and top lists of at least `max(ks)`, or
+        of length 0.
       ks: lengths of the lists that are judged.
 
     Raises:
@@ -86,7 +88,8 @@ def means(
         out[f"recall_by_query@{k}"] = Mean.of(share, asked)
         out[f"hit@{k}"] = Mean.of(first <= k, asked)
         out[f"ndcg@{k}"] = _ndcg(task, rank, k)
-        out[f"coverage@{k}"] = _coverage(task, ranks, k)
+        if ranks.top.shape[1]:
+            out[f"coverage@{k}"] = _coverage(task, ranks, k)
     out["mrr"] = Mean.of(1 / first, asked)
     out["mrp"] = Mean.of((rank / task.pool[query])[positive])
     return out
@@ -123,7 +126,8 @@ def _check(task: RankingTask, ranks: Ranks, ks: Sequence[int]) -> None:
         )
     if len(ranks.top) != len(task):
         raise ValueError(f"{len(ranks.top)} top lists of {len(task)} queries")
-    if not len(ks) or min(ks) < 1 or max(ks) > ranks.top.shape[1]:
+    longest = ranks.top.shape[1]
+    if not len(ks) or min(ks) < 1 or (longest and max(ks) > longest):
         raise ValueError(
-            f"ks {tuple(ks)} must lie in 1..{ranks.top.shape[1]}, the top lists' length"
+            f"ks {tuple(ks)} must lie in 1..{longest}, the top lists' length"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -103,6 +104,18 @@ class RankingTask:
             positive_gain=positive_gain,
         )
 
+    @classmethod
+    def of_one_each(cls, num_items: int, items: np.ndarray) -> RankingTask:
+        """Returns a task that judges one item a query [Q], a positive."""
+        return cls(
+            num_items=num_items,
+            offsets=np.arange(len(items) + 1, dtype=np.int64),
+            items=items,
+            gains=np.ones(len(items), np.float32),
+            exclude_offsets=np.zeros(len(items) + 1, np.int64),
+            exclude=np.zeros(0, np.int32),
+        )
+
     def __len__(self) -> int:
         """Returns `Q`."""
         return len(self.offsets) - 1
@@ -127,23 +140,22 @@ class RankingTask:
         lost = np.bincount(once // max(self.num_items, 1), minlength=len(self))
         return self.num_items - lost
 
-    def part(self, start: int, stop: int) -> RankingTask:
-        """Returns the queries `start` to `stop`.
+    def take(self, rows: np.ndarray) -> RankingTask:
+        """Returns the task of some queries [n].
 
         Raises:
           ValueError: there are no such queries.
         """
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"queries {start}..{stop} of {len(self)}")
-        judged = slice(self.offsets[start], self.offsets[stop])
-        out = slice(self.exclude_offsets[start], self.exclude_offsets[stop])
+        if len(rows) and not 0 <= np.min(rows) <= np.max(rows) < len(self):
+            raise ValueError(f"queries {np.min(rows)}..{np.max(rows)} of {len(self)}")
+        offsets, judged = _picked(self.offsets, rows)
+        exclude_offsets, out = _picked(self.exclude_offsets, rows)
         return replace(
             self,
-            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+            offsets=offsets,
             items=self.items[judged],
             gains=self.gains[judged],
-            exclude_offsets=self.exclude_offsets[start : stop + 1]
-            - self.exclude_offsets[start],
+            exclude_offsets=exclude_offsets,
             exclude=self.exclude[out],
         )
 
@@ -159,14 +171,46 @@ class Ranks:
 
     Attributes:
       query: the query of each judged item [P].
-      rank: its rank among the items that are ranked, from 1, ties averaged [P]:
-        1 + items above + other items with the same score / 2.
+      rank: its rank among the items that are ranked, from 1 [P]; see `ranks_of`.
       top: the best items of each query, best first [Q, K]; -1 where fewer are ranked.
+        `K` is 0 where nobody asked for them.
     """
 
     query: np.ndarray
     rank: np.ndarray
     top: np.ndarray
+
+
+Ties = Literal["average", "worst", "optimistic", "order"]
+"""Where an item stands among others of its score: in their middle, behind them all,
+before them all, or behind those that come before it in the corpus. Corpora are rarely
+in random order: figures by "order" say so."""
+
+_BEFORE = {"average": 0.5, "worst": 1.0, "optimistic": 0.0, "order": 1.0}
+
+
+def ranks_of(above: np.ndarray, tied: np.ndarray, ties: Ties) -> np.ndarray:
+    """Returns ranks from 1, float64: the one place where ties are averaged.
+
+    Args:
+      above: how many items score more.
+      tied: how many *other* items score the same; by "order", only those before it.
+      ties: how many of the tied ones stand before an item.
+
+    Raises:
+      ValueError: no such tie rule.
+    """
+    if ties not in _BEFORE:
+        raise ValueError(f"ties is {ties!r}, must be one of {', '.join(_BEFORE)}")
+    return 1.0 + above + _BEFORE[ties] * tied
+
+
+def _picked(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the offsets of some rows of a ragged list, and places of their values."""
+    lengths = np.diff(offsets)[rows]
+    new = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    shift = np.repeat(offsets[:-1][rows] - new[:-1], lengths)
+    return new, np.arange(new[-1]) + shift
 
 
 def _ragged(rows: Sequence[Sequence], dtype: type) -> tuple[np.ndarray, np.ndarray]:

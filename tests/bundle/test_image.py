@@ -10,8 +10,8 @@ from recjax.bundle.image import ImageBundle
 from recjax.bundle.open_images import ImageRetriever
 from recjax.data.images.source import Images, ImagesData
 from recjax.errors import UserError
-from recjax.evals.images import embed_images
-from recjax.evals.triplet_file import RunImageEmbedder, judge_triplets
+from recjax.evals.embed import embed_images
+from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import TripletHinge
 from recjax.models import Multiscale
@@ -86,7 +86,7 @@ def test_triplets_are_judged_as_by_the_run(run, bundle, tmp_path):
     header = "query_image,positive_image,negative_image"
     path.write_text("\n".join([header, *lines]) + "\n")
     one, other = (
-        judge_triplets(eye, path, tmp_path).precision
+        evaluate_triplets(eye, path, tmp_path).precision
         for eye in (ImageRetriever.open(bundle), RunImageEmbedder(*run))
     )
     assert one == other and one.triplets == 8

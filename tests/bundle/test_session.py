@@ -13,8 +13,9 @@ from recjax.data.sessions.recent_popularity import RecentPopularity, Window
 from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.transitions import Transitions
 from recjax.errors import UserError
-from recjax.evals.baselines.session_baselines import targets_of
-from recjax.evals.session import SessionRanking, user_vectors
+from recjax.evals.model import model_scores, user_vectors
+from recjax.evals.ranking import Ranking
+from recjax.evals.scorer import rank_scores
 from recjax.experiment import Experiment, Runtime
 from recjax.losses.pairwise import L2, ItemSoftmax
 from recjax.models.session_model import SessionModel
@@ -83,35 +84,36 @@ def test_a_saved_model_gives_the_scores_of_the_bundle(program, trained, tmp_path
 
 
 def test_ranking_is_that_of_scores_made_by_hand(program, trained):
-    targets = targets_of(program.dataset, "test")
-    queries = user_vectors(program, trained, "test", targets)
+    asked = program.dataset.queries("test")
+    event, item = asked.past.stop, asked.task.items
+    queries = user_vectors(program, trained, event)
     vectors = np.asarray(trained.tables["target"])[1:21]
     bias = np.asarray(trained.tables["bias"])[1:21, 0]
     scores = queries[:, :6] @ vectors.T + bias
     for weight, feature in zip(
-        queries[:, 7:].T, program.dataset.pairs.at(targets.event), strict=True
+        queries[:, 7:].T, program.dataset.pairs.at(event), strict=True
     ):
         scores += weight[:, None] * feature.toarray()
-    own = scores[np.arange(len(queries)), targets.item]
+    own = scores[np.arange(len(queries)), item]
     wanted = 1 + (scores > own[:, None]).sum(1)
-    got = SessionRanking("test").ranks(program, trained, targets)
+    got = rank_scores(asked.task, model_scores(program, trained, asked)).rank
     np.testing.assert_array_equal(got, wanted)
     assert np.std(bias) > 0 and len(np.unique(got)) > 3
-    figures = SessionRanking("test").run(program, trained)
+    figures = Ranking("test").run(program, trained).figures
     assert figures["mrr"] == pytest.approx((1 / wanted).mean())
 
 
 def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
     """All users' events, in the order of time: clicks of others count as well."""
     data = program.dataset
-    known, targets = data.sessions, targets_of(data, "test")
-    queries = user_vectors(program, trained, "test", targets)
+    known, asked = data.sessions, data.queries("test").past.stop
+    queries = user_vectors(program, trained, asked)
     vectors = np.load(bundle / "vectors.npy")
     states, checked = open_states(bundle), 0
     user = known.session_user[known.event_session]
     for event in np.argsort(known.timestamp, kind="stable"):
         when, new = int(known.timestamp[event]), bool(known.place[event] == 0)
-        found = np.flatnonzero(targets.event == event)
+        found = np.flatnonzero(asked == event)
         if len(found):
             query = queries[found[0]]
             got = states.query(f"u{user[event]}", when, new)
@@ -122,7 +124,7 @@ def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
             np.testing.assert_allclose(got, wanted, atol=1e-4)
             checked += 1
         states.feed(f"u{user[event]}", known.item_ids[known.item[event]], when, new)
-    assert checked == len(targets.event)
+    assert checked == len(asked)
 
 
 def test_served_users_have_fixed_vectors(tmp_path):
@@ -149,13 +151,13 @@ def test_served_users_have_fixed_vectors(tmp_path):
     made.export.write(program, state, tmp_path / "bundle")
     vectors = np.load(tmp_path / "bundle" / "vectors.npy")
     np.testing.assert_array_equal(vectors, data.fixed[np.arange(20)])
-    targets, states = targets_of(data, "test"), open_states(tmp_path / "bundle")
-    queries = user_vectors(program, state, "test", targets)
+    asked, states = data.queries("test").past.stop, open_states(tmp_path / "bundle")
+    queries = user_vectors(program, state, asked)
     user = known.session_user[known.event_session]
     for event in range(len(known.item)):
         name, new = f"u{user[event]}", bool(known.place[event] == 0)
         when = int(known.timestamp[event])
-        for query in queries[targets.event == event]:
+        for query in queries[asked == event]:
             got = states.query(name, when, new)
             np.testing.assert_allclose(got, query, atol=1e-5)
         states.feed(name, known.item_ids[known.item[event]], when, new)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from recjax.data import pairs
-from recjax.data.histories import history_bounds, newest, ragged, without
+from recjax.data.events import Histories
+from recjax.data.histories import hide_seen, history_bounds, newest
+from recjax.metrics.task import RankingTask
 
 # Two users; user 0 has two events at time 5, which have no order.
 USER = np.array([0, 0, 0, 0, 1, 1])
@@ -18,21 +20,46 @@ def test_a_history_is_what_happened_at_a_smaller_time():
     assert found == [[], [7], [7], [7, 3, 7], [], [3]]
 
 
-def test_newest_and_ragged_are_slices():
+def test_newest_are_slices():
     start, stop = history_bounds(USER, WHEN)
     padded = newest(ITEM, start, stop, 2)
     assert padded.tolist() == [[0, 0], [7, 0], [7, 0], [3, 7], [0, 0], [3, 0]]
-    offsets, values = ragged(ITEM, start, stop)
-    assert offsets.tolist() == [0, 0, 1, 2, 5, 5, 6]
-    assert values.tolist() == [7, 7, 7, 3, 7, 3]
+    query, place, back = Histories(ITEM, start, stop).newest(2)
+    assert query.tolist() == [1, 2, 3, 3, 5]
+    assert ITEM[place].tolist() == [7, 7, 7, 3, 3] and back.tolist() == [0, 0, 0, 1, 0]
+    assert len(Histories(ITEM, start, stop).newest()[0]) == 6
 
 
 def test_what_is_sought_is_not_left_out():
-    offsets, values = ragged(ITEM, *history_bounds(USER, WHEN))
-    kept_offsets, kept = without(offsets, values, ITEM)
-    slices = [kept[a:b].tolist() for a, b in pairwise(kept_offsets)]
+    history = Histories(ITEM, *history_bounds(USER, WHEN))
+    task = hide_seen(RankingTask.of_one_each(8, ITEM), history)
+    slices = [task.exclude[a:b].tolist() for a, b in pairwise(task.exclude_offsets)]
     # Event 2 is item 7, met before; event 5 is item 3, met before.
     assert slices == [[], [7], [], [7, 3, 7], [], []]
+    assert task.items.tolist() == ITEM.tolist()
+
+
+def test_the_session_that_goes_on():
+    log = np.arange(6)
+    start, stop, session = np.array([0, 0, 4]), np.array([3, 4, 6]), [1, 4, 5]
+    known = Histories(log, start, stop, session=np.array(session))
+    query, place, back = known.newest(of_session=True)
+    assert query.tolist() == [0, 0, 2] and place.tolist() == [2, 1, 5]
+    assert back.tolist() == [0, 1, 0]
+    some = known.take(np.array([2, 0]))
+    assert some.newest(1)[1].tolist() == [5, 2]
+
+
+def test_weights_add_up_by_item():
+    known = Histories(
+        np.array([1, 0, 1]),
+        np.array([0, 0]),
+        np.array([3, 1]),
+        np.array([10, 20, 25]),
+        np.array([30, 40]),
+    )
+    got = known.weights(lambda back, age: 100.0 * back + age, 4)
+    assert got.toarray().tolist() == [[110, 225, 0, 0], [0, 30, 0, 0]]
 
 
 def test_weight_halves_with_age_down_to_the_least():

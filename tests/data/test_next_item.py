@@ -31,10 +31,8 @@ def test_cohorts_are_those_of_a_loop():
 def test_a_film_that_was_never_rated_in_training_is_new():
     dataset = small.experiment().data.open(0)
     item = int(dataset.interactions.item[np.flatnonzero(dataset.part == 2)[0]])
-    others = dataset.training_events[
-        dataset.interactions.item[dataset.training_events] != item
-    ]
-    object.__setattr__(dataset, "training_events", others)
+    others = dataset.train & (dataset.interactions.item != item)
+    object.__setattr__(dataset, "train", others)
     queries = dataset.queries("test")
     wanted = queries.task.items == item
     assert wanted.any()

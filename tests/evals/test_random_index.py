@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import two_corpora as two
 
-from recjax.evals.corpus import CorpusRanking
-from recjax.evals.random_index import IndexRanking, draw_index
+from recjax.evals.ranking import RandomIndex, Ranking
 
 KS = (1, 3, 10)
 
@@ -19,11 +18,13 @@ def program():
 @pytest.mark.parametrize("size", [1, 60, 10**6])
 @pytest.mark.parametrize(("task", "tower"), [("pin_save", ""), ("pin_save", "legacy")])
 def test_figures_are_those_of_a_loop(program, task, tower, size, ties, share):
-    evaluation = IndexRanking("test", task, tower, size, KS, ties, draw=4)
-    found = evaluation.examine(program, two.state())
+    drawn = RandomIndex(size, draw=4)
+    evaluation = Ranking("test", None, task, tower, KS, ties, index=drawn)
+    found = evaluation.run(program, two.state())
+    assert tuple(found.figures) == evaluation.metrics(program.dataset)
     queries = two.TwoCorpora().queries("test", task)
     asked, table = queries.task, two.scores("pin", tower or "plain")
-    index = draw_index(two.PINS, size, 4)
+    index = drawn.items(two.PINS)
     assert found.figures["index_size"] == len(index) == min(size, two.PINS)
     ranks = two.naive_ranks(asked, table, index.tolist(), share)
     for k in KS:
@@ -33,24 +34,24 @@ def test_figures_are_those_of_a_loop(program, task, tower, size, ties, share):
         assert found.figures[f"new:index_recall@{k}"] == np.mean(ranks[mine] <= k)
     tops = two.naive_tops(asked, table, index.tolist(), 10)
     counts = np.bincount(np.concatenate(tops).astype(int), minlength=two.PINS)
-    np.testing.assert_array_equal(found.shown.counts, counts[index])
+    np.testing.assert_array_equal(found.exposure.counts, counts[index])
 
 
 def test_an_index_of_everything_is_the_corpus(program):
     told = {"split": "validation", "task": "product_save", "ties": "worst", "ks": KS}
-    whole = CorpusRanking(**told).run(program, two.state())
-    index = IndexRanking(**told).run(program, two.state())
+    whole = Ranking(**told).run(program, two.state()).figures
+    index = Ranking(**told, index=RandomIndex()).run(program, two.state()).figures
     for k in KS:
         assert index[f"index_recall@{k}"] == whole[f"recall@{k}"]
     assert index["shown_max@10"] == whole["shown_max@10"]
 
 
 def test_the_index_is_a_uniform_draw_that_a_number_repeats():
-    one = draw_index(1_000, 300, 0)
+    one = RandomIndex(300).items(1_000)
     assert len(np.unique(one)) == 300 and (np.diff(one) > 0).all()
-    np.testing.assert_array_equal(one, draw_index(1_000, 300, 0))
-    assert (one != draw_index(1_000, 300, 1)).any()
-    many = np.concatenate([draw_index(50, 10, draw) for draw in range(2_000)])
+    np.testing.assert_array_equal(one, RandomIndex(300).items(1_000))
+    assert (one != RandomIndex(300, 1).items(1_000)).any()
+    many = np.concatenate([RandomIndex(10, draw).items(50) for draw in range(2_000)])
     counts = np.bincount(many, minlength=50)
     # 2,000 draws of probability 1/5: mean 400, standard deviation 17.9.
     assert np.abs(counts - 400).max() < 5 * 17.9

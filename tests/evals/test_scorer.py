@@ -2,8 +2,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
-from recjax.evals.scorer import rank_scores
+from recjax.evals import scorer as scorers
+from recjax.evals.scorer import ScoresOf, rank_scores
 from recjax.metrics.task import RankingTask
 
 
@@ -43,16 +45,23 @@ def naive(task, table, top_k, ties):
                 for place, other in enumerate(ranked, 1)
                 if table[q, other] == table[q, item]
             ]
-            own = ranked.index(item) + 1
-            ranks.append(np.mean(places) if ties == "average" else own)
+            own = {
+                "average": np.mean(places),
+                "order": ranked.index(item) + 1,
+                "worst": places[-1],
+                "optimistic": places[0],
+            }
+            ranks.append(own[ties])
         tops.append((ranked + [-1] * top_k)[:top_k])
     return ranks, tops
 
 
-@pytest.mark.parametrize("ties", ["average", "order"])
+@pytest.mark.parametrize("few", [0, 2, 8])
+@pytest.mark.parametrize("ties", ["average", "order", "worst", "optimistic"])
 @pytest.mark.parametrize("block", [1, 5, 256])
-@pytest.mark.parametrize("top_k", [1, 4, 30])
-def test_same_as_sorting_in_plain_python(top_k, block, ties):
+@pytest.mark.parametrize("top_k", [0, 1, 4, 30])
+def test_same_as_sorting_in_plain_python(top_k, block, ties, few, monkeypatch):
+    monkeypatch.setattr(scorers, "FEW", few)
     task, scorer = random_case(seed=top_k)
     ranks = rank_scores(task, scorer, top_k, block, ties)
     expected = naive(task, scorer.table, top_k, ties)
@@ -106,8 +115,41 @@ def test_scores_of_another_corpus():
 
 
 def test_no_list():
-    with pytest.raises(ValueError, match="top_k 0"):
-        rank_scores(RankingTask.from_lists(4, [[0]]), Table(np.zeros((1, 4))), 0)
+    with pytest.raises(ValueError, match="top_k -1"):
+        rank_scores(RankingTask.from_lists(4, [[0]]), Table(np.zeros((1, 4))), -1)
+
+
+def test_ranks_of_one_item_a_query_against_scipy():
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 4, (50, 9)).astype(np.float32)
+    task = RankingTask.of_one_each(9, random.integers(0, 9, 50))
+    pairs = list(zip(scores, task.items, strict=True))
+    for ties, name in (("average", "average"), ("optimistic", "min"), ("worst", "max")):
+        wanted = [rankdata(-row, name)[i] for row, i in pairs]
+        got = rank_scores(task, Table(scores), block=7, ties=ties)
+        np.testing.assert_array_equal(got.rank, wanted)
+        assert got.top.shape == (50, 0)
+
+
+@pytest.mark.parametrize("few", [0, 8])
+def test_judged_items_behind_those_that_are_ranked(few, monkeypatch):
+    monkeypatch.setattr(scorers, "FEW", few)
+    _, table = random_case(3)
+    rows = np.random.default_rng(1).permutation(25)[:20]
+    task = RankingTask.from_lists(20, [[19, 3]] * 37)
+    got = rank_scores(task, ScoresOf(table, rows), 3, ranked=10)
+    scores = table.table[:, rows]
+    pool = scores[:, :10]
+    for place, (item, itself) in enumerate(((19, 0), (3, 1))):
+        own = scores[:, [item]]
+        above, equal = (pool > own).sum(1), (pool == own).sum(1) - itself
+        np.testing.assert_array_equal(got.rank[place::2], 1 + above + equal / 2)
+    assert (got.top >= 0).all() and got.top.max() < 10
+
+
+def test_huge_scores_are_finite():
+    table = np.full((1, 4), 3e38, np.float32)
+    assert rank_scores(RankingTask.from_lists(4, [[0]]), Table(table)).rank == [2.5]
 
 
 def test_no_such_tie_rule():

@@ -15,7 +15,7 @@ EXPERIMENT = '''"""A small experiment with a best state and a bundle."""
 
 import small
 
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.ranking import Ranking
 from recjax.bundle.two_tower import Bundle
 
 
@@ -23,7 +23,7 @@ def experiment():
     """Returns the experiment."""
     return small.experiment(
         steps=20,
-        evals={"validation": CorpusRanking("validation", every=10)},
+        evals={"validation": Ranking("validation", every=10)},
         best="validation/ndcg@10",
         export=Bundle(saved_model=False, min_recall=0.0),
     )

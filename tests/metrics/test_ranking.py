@@ -106,8 +106,8 @@ def test_parts_merge_into_the_whole():
     whole = means(task, ranks, (5,))
     at = task.offsets[17]
     cuts = [
-        (task.part(0, 17), slice(0, at), slice(0, 17)),
-        (task.part(17, len(task)), slice(at, None), slice(17, None)),
+        (task.take(np.arange(17)), slice(0, at), slice(0, 17)),
+        (task.take(np.arange(17, len(task))), slice(at, None), slice(17, None)),
     ]
     parts = [
         means(part, Ranks(part.query, ranks.rank[pairs], ranks.top[rows]), (5,))
@@ -150,6 +150,14 @@ def test_without_positives_there_is_no_mean():
     got = ranking_metrics(task, ranks_of(task, [1], [[0]]), (1,))
     assert math.isnan(got["recall@1"]) and math.isnan(got["ndcg@1"])
     assert got["coverage@1"] == pytest.approx(1 / 3)
+
+
+def test_no_top_lists_no_coverage():
+    task, ranks = random_task(2)
+    without = Ranks(ranks.query, ranks.rank, ranks.top[:, :0])
+    whole = ranking_metrics(task, ranks, (3,))
+    assert whole.pop("coverage@3") > 0
+    assert ranking_metrics(task, without, (3,)) == whole
 
 
 def test_coverage_of_nothing():

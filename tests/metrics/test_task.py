@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
-from recjax.metrics.task import RankingTask
+from recjax.metrics.task import RankingTask, ranks_of
 
 
 def lists(task):
@@ -52,19 +53,38 @@ def test_an_item_excluded_twice_leaves_the_pool_once(task):
     assert task.pool.tolist() == [3, 4, 5]
 
 
-@pytest.mark.parametrize("start, stop", [(0, 3), (0, 2), (1, 3), (2, 3), (1, 1)])
-def test_a_part_has_the_same_queries(task, start, stop):
-    part = task.part(start, stop)
-    if start < stop:
-        assert lists(part) == [rows[start:stop] for rows in lists(task)]
-    assert len(part) == stop - start
+@pytest.mark.parametrize("rows", [[0, 1, 2], [0, 1], [1, 2], [2], [2, 0], []])
+def test_some_queries_are_the_same_queries(task, rows):
+    part = task.take(np.array(rows, int))
+    if rows:
+        assert lists(part) == [[own[i] for i in rows] for own in lists(task)]
+    assert len(part) == len(rows)
     assert part.num_items == 5
 
 
-@pytest.mark.parametrize("start, stop", [(-1, 2), (2, 1), (0, 4)])
-def test_no_such_part(task, start, stop):
+@pytest.mark.parametrize("rows", [[-1, 2], [0, 3]])
+def test_no_such_queries(task, rows):
     with pytest.raises(ValueError, match="of 3"):
-        task.part(start, stop)
+        task.take(np.array(rows))
+
+
+def test_one_item_a_query():
+    task = RankingTask.of_one_each(5, np.array([3, 0]))
+    assert lists(task) == [[[3], [0]], [[1], [1]], [[], []]]
+
+
+@pytest.mark.parametrize("ties", ["average", "worst", "optimistic"])
+def test_ties_against_scipy(ties):
+    scores = np.random.default_rng(0).integers(0, 5, 40)
+    above = (scores[None] > scores[:, None]).sum(1)
+    tied = (scores[None] == scores[:, None]).sum(1) - 1
+    name = {"average": "average", "worst": "max", "optimistic": "min"}[ties]
+    np.testing.assert_array_equal(ranks_of(above, tied, ties), rankdata(-scores, name))
+
+
+def test_no_such_tie_rule():
+    with pytest.raises(ValueError, match="ties is 'first'"):
+        ranks_of(np.zeros(1), np.zeros(1), "first")
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ from dataclasses import replace
 
 import small
 
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.ranking import Ranking
 
 
 def experiment():
     """Returns the experiment."""
-    return small.experiment(steps=4, evals={"test": CorpusRanking("test")})
+    return small.experiment(steps=4, evals={"test": Ranking("test")})
 
 
 def sweep(base):

@@ -150,12 +150,11 @@ class CatalogData:
         itself = queries if asked.kind == QUERY else queries[:0]
         out = np.arange(len(queries) + 1) * (asked.kind == QUERY)
         texts = tuple(self.catalog.queries.take(queries))
-        of_items = [self.training_pairs[name] for name, _ in self.kinds[asked.kind]]
         groups = cohorts(
             np.repeat(queries, np.diff(offsets)),
             items,
             self._trained_queries,
-            known.candidate[np.concatenate(of_items)],
+            self.training_items(asked.kind),
             self._tables.get(asked.kind),
         )
         return Queries(
@@ -172,6 +171,11 @@ class CatalogData:
             corpus=asked.kind,
             cohorts=groups,
         )
+
+    def training_items(self, corpus: str = "item") -> np.ndarray:
+        """Returns the candidate of each training pair of a kind."""
+        own = [self.training_pairs[name] for name, _ in self.kinds[corpus]]
+        return self.catalog.pairs.candidate[np.concatenate(own)]
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: their texts."""

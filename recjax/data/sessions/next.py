@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.dataset import Corpus
+from recjax.data.dataset import Corpus, Queries
+from recjax.data.events import Events
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.sessions.arrays import lane_arrays, shown_items
@@ -27,13 +28,13 @@ from recjax.data.sessions.pair_features import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.data.sessions.split import (
     SessionSplit,
-    scored_sessions,
     scoring_runs,
     training_runs,
 )
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature, Sides
+from recjax.metrics.task import RankingTask
 
 FIRST = 4
 """Batches whose features of pairs say how much room these take."""
@@ -94,6 +95,7 @@ class NextInSessionData:
     settings: NextInSession
     seed: int
     sessions: Sessions
+    tasks = ("",)
 
     def __post_init__(self) -> None:
         """Checks that the settings fit the data.
@@ -116,7 +118,7 @@ class NextInSessionData:
     def train(self) -> np.ndarray:
         """Whether each event trains the model, bool[E]."""
         fit = [SPLITS[name] for name in self.settings.fit]
-        return np.isin(self.parts, fit)[self.sessions.event_session]
+        return np.isin(self.parts, fit)[self.log.session]
 
     @cached_property
     def sides(self) -> Sides:
@@ -150,7 +152,7 @@ class NextInSessionData:
     def draws(self) -> Draws:
         """The negatives of every step."""
         size, settings = len(self.sessions.item_ids), self.settings
-        counts = np.bincount(self.sessions.item[self.train], minlength=size)
+        counts = np.bincount(self.training_items(), minlength=size)
         return Draws(counts, settings.negatives, settings.popularity, self.seed)
 
     @cached_property
@@ -230,22 +232,31 @@ class NextInSessionData:
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
         return out
 
-    def stream(self, split: str, nth: int = 1) -> Plan:
-        """Returns the plan that scores a split: its users, from their first session.
-
-        Args:
-          split: name of the split.
-          nth: only every nth user of the data.
-        """
-        runs = scoring_runs(self.sessions, self.parts, split, nth)
+    def stream(self, event: np.ndarray) -> Plan:
+        """Returns the plan in which a model meets events [Q] and all before them."""
+        runs = scoring_runs(self.sessions, np.unique(self.log.session[event]))
         start = np.asarray(self.sessions.session_start)
         return make_plan(self.settings.layout, start, runs)
 
-    def targets(self, split: str, nth: int = 1) -> np.ndarray:
-        """Returns the events of a split, of every nth user, i64[Q]."""
-        chosen = np.zeros(len(self.parts), bool)
-        chosen[scored_sessions(self.sessions, self.parts, split, nth)] = True
-        return np.flatnonzero(np.repeat(chosen, np.diff(self.sessions.session_start)))
+    def queries(self, split: str, task: str = "") -> Queries:
+        """Returns one query for each event of a split: what comes next?
+
+        Earlier events of the user are the history, in any split; items that the user
+        met before are ranked again.
+        """
+        event = np.flatnonzero((self.parts == SPLITS[split])[self.log.session])
+        ranked = RankingTask.of_one_each(self.log.num_items, self.log.item[event])
+        history = self.sessions.histories(self.log, event)
+        return Queries({}, ranked, history=history, user=self.log.user[event])
+
+    def training_items(self, corpus: str = "item") -> np.ndarray:
+        """Returns the item of each training event."""
+        return self.log.item[self.train]
+
+    @cached_property
+    def log(self) -> Events:
+        """All events."""
+        return self.sessions.log()
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the fill of the batches."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data import records
+from recjax.data.events import Events, Histories
 from recjax.errors import UserError
 from recjax.text.column import Texts, offsets_of
 
@@ -99,6 +100,27 @@ class Sessions:
         lengths = np.diff(self.session_start)
         start = np.repeat(self.session_start[:-1], lengths)
         return (np.arange(len(self.item)) - start).astype(np.int32)
+
+    def log(self) -> Events:
+        """Returns all events; where only the order is known, it stands for time."""
+        session = self.event_session
+        return Events(
+            self.session_user[session],
+            np.asarray(self.item),
+            np.asarray(self.timestamp) if self.timed else np.arange(len(self.item)),
+            len(self.item_ids),
+            self.timed,
+            session,
+        )
+
+    def histories(self, log: Events, event: np.ndarray) -> Histories:
+        """Returns what the user of each event of `log` [Q] did before it."""
+        start = np.asarray(self.session_start)
+        first, session = start[self.user_start[log.user[event]]], log.session[event]
+        time, when = None, None
+        if self.timed:
+            time, when = log.timestamp, log.timestamp[event]
+        return Histories(log.item, first, event, time, when, start[session])
 
 
 def load_sessions(path: str | Path) -> Sessions:

@@ -131,21 +131,16 @@ def training_runs(data: Sessions, parts: np.ndarray, fit: Sequence[str]) -> Runs
     return Runs(first, np.diff(np.r_[np.flatnonzero(start), len(chosen)]))
 
 
-def scored_sessions(
-    data: Sessions, parts: np.ndarray, split: str, nth: int = 1
-) -> np.ndarray:
-    """Returns the sessions of a split, of every nth user of the data."""
-    chosen = np.flatnonzero(parts == SPLITS[split])
-    return chosen[data.session_user[chosen] % nth == 0]
+def scoring_runs(data: Sessions, sessions: np.ndarray) -> Runs:
+    """Returns the users of sessions, each from the first to the last of those.
 
+    Earlier sessions are in it too: they make the user's state.
 
-def scoring_runs(data: Sessions, parts: np.ndarray, split: str, nth: int = 1) -> Runs:
-    """Returns each user of a split from the first session to the last of that split.
-
-    Earlier sessions are in it too, whatever their part: they make the user's state.
+    Args:
+      data: the sessions.
+      sessions: those that are scored, rising [n].
     """
-    chosen = scored_sessions(data, parts, split, nth)
-    user = data.session_user[chosen]
-    last = chosen[np.r_[user[1:] != user[:-1], True]] if len(chosen) else chosen
+    user = data.session_user[sessions]
+    last = sessions[np.r_[user[1:] != user[:-1], True][: len(user)]]
     first = data.user_start[np.unique(user)]
     return Runs(first, last - first + 1)

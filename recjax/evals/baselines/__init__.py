@@ -1,5 +1,5 @@
-"""Cheap rankers that every table of results carries: what a model has to beat.
+"""Baselines that every table of results carries: what a model has to beat.
 
-Each is fitted on the training split alone and answers `scores(start, stop)` for the
-queries of a task. NumPy and SciPy only.
+Each is a scorer: settings whose `fit` learns from the training part of the data and
+returns scores of all items for each query. NumPy and SciPy, for images scikit-learn.
 """

@@ -10,73 +10,64 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
+
+from recjax.data.dataset import HasQueries, Queries
+from recjax.evals.scorer import LinearScores, Need
 
 _TOKEN = re.compile("[a-z0-9]+")
 
 
 @dataclass(frozen=True)
 class Bm25:
-    """BM25 scores of `N` texts for `Q` queries.
+    """Words of a query in the titles of a corpus.
 
     Attributes:
-      weights: what one occurrence of a term in a query adds, sparse float32 [V, N].
-      terms: term -> row of `weights`.
-      stripped: whether plurals are stripped.
-      counts: occurrences of terms in the queries, sparse float32 [Q, V].
+      strip_plurals: whether to drop a final s, see `tokens`.
+      k1: how slowly repeated terms saturate.
+      b: how much length counts, 0 to 1.
     """
 
-    weights: sparse.csr_array
-    terms: dict[str, int] = field(repr=False)
-    stripped: bool
-    counts: sparse.csr_array
+    strip_plurals: bool = True
+    k1: float = 1.2
+    b: float = 0.75
+    needs: ClassVar[tuple[Need, ...]] = ("texts",)
 
-    @classmethod
-    def fit(
-        cls,
-        titles: Sequence[str],
-        queries: Sequence[str] = (),
-        strip_plurals: bool = True,
-        k1: float = 1.2,
-        b: float = 0.75,
-    ) -> Bm25:
-        """Indexes texts.
-
-        Args:
-          titles: the corpus [N].
-          queries: what `scores` answers [Q].
-          strip_plurals: whether to drop a final s, see `tokens`.
-          k1: how slowly repeated terms saturate.
-          b: how much length counts, 0 to 1.
+    def __post_init__(self) -> None:
+        """Checks the ranges.
 
         Raises:
-          ValueError: no text, or `k1` or `b` out of range.
+          ValueError: a setting is out of range.
         """
-        if not len(titles) or k1 < 0 or not 0 <= b <= 1:
-            raise ValueError(f"{len(titles)} texts, k1 {k1}, b {b}")
+        if self.k1 < 0 or not 0 <= self.b <= 1:
+            raise ValueError(f"k1 {self.k1} must be at least 0, b {self.b} in 0..1")
+
+    def fit(self, data: HasQueries, queries: Queries) -> LinearScores:
+        """Indexes the titles of the queries' corpus."""
+        return self.index(data.corpora[queries.corpus].titles, queries.texts or ())
+
+    def index(self, titles: Sequence[str], queries: Sequence[str]) -> LinearScores:
+        """Returns the scores of `N` titles for `Q` queries.
+
+        Raises:
+          ValueError: no title.
+        """
+        if not len(titles):
+            raise ValueError("0 titles to index")
         terms: dict[str, int] = {}
-        tf = _count(titles, terms, strip_plurals, grow=True)
+        tf = _count(titles, terms, self.strip_plurals, grow=True)
         length = np.asarray(tf.sum(axis=1), np.float64)
         df = np.bincount(tf.indices, minlength=len(terms))
         idf = np.log1p((len(titles) - df + 0.5) / (df + 0.5))
-        norm = k1 * (1 - b + b * length / max(length.mean(), 1e-9))
+        norm = self.k1 * (1 - self.b + self.b * length / max(length.mean(), 1e-9))
         row = np.repeat(np.arange(len(titles)), np.diff(tf.indptr))
-        tf.data = (idf[tf.indices] * tf.data * (k1 + 1) / (tf.data + norm[row])).astype(
-            np.float32
-        )
-        counts = _count(queries, terms, strip_plurals)
-        return cls(tf.T.tocsr(), terms, strip_plurals, counts)
-
-    def with_queries(self, queries: Sequence[str]) -> Bm25:
-        """Returns the same index asked other queries."""
-        return replace(self, counts=_count(queries, self.terms, self.stripped))
-
-    def scores(self, start: int, stop: int) -> np.ndarray:
-        """Returns float32 [stop - start, N]."""
-        return (self.counts[start:stop] @ self.weights).toarray()
+        weight = idf[tf.indices] * tf.data * (self.k1 + 1) / (tf.data + norm[row])
+        tf.data = weight.astype(np.float32)
+        return LinearScores(_count(queries, terms, self.strip_plurals), tf.T.tocsr())
 
 
 def tokens(text: str, strip_plurals: bool = True) -> list[str]:

@@ -8,12 +8,14 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from recjax.data.sessions.read import Sessions
-from recjax.evals.baselines.recency import Recency
+from recjax.data.dataset import HasEvents, Queries
+from recjax.data.events import Events, Histories
+from recjax.evals.baselines.popularity import RecentPop, WindowCounts
+from recjax.evals.scorer import LinearScores, Need, Scores
 
 
 @dataclass(frozen=True)
-class MarkovOptions:
+class Markov:
     """Settings; the defaults are the first-order chain.
 
     Attributes:
@@ -26,6 +28,7 @@ class MarkovOptions:
       history_decay: factor of that for each event further back; None adds it once an
         item, however often it was met.
       popularity: of the most popular item; small, it parts ties.
+      recent: seconds in which an item must have been met by anybody; None for any item.
     """
 
     of: Literal["session", "user"] = "user"
@@ -36,149 +39,85 @@ class MarkovOptions:
     history: float = 0.0
     history_decay: float | None = None
     popularity: float = 1e-3
+    recent: int | None = None
 
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """Sessions or times are needed where the settings ask for them."""
+        sessions = ("sessions",) if self.of == "session" else ()
+        times = () if self.recent is None else ("times",)
+        return ("events", "history", *sessions, *times)
 
-@dataclass(frozen=True)
-class Markov:
-    """Scores of `N` items for `Q` targets.
+    def fit(self, data: HasEvents, queries: Queries) -> Scores:
+        """Counts transitions; a pair counts if its later event trains."""
+        counts = np.bincount(data.log.item[data.train], minlength=data.log.num_items)
+        popular = counts.astype(np.float32) / np.float32(max(counts.max(), 1))
+        chain = LinearScores(
+            self._asked(queries.past, data.log.num_items),
+            self._transitions(data.log, data.train),
+            self._met(queries.past, data.log.num_items),
+            self.popularity * popular,
+        )
+        if self.recent is None:
+            return chain
+        return RecentMarkov(chain, RecentPop(self.recent).fit(data, queries))
 
-    Attributes:
-      options: the settings.
-      transitions: item asked -> item that follows, sparse f32[N, N].
-      popularity: training events of each item, the largest 1, f32[N].
-      asked: weights of the items asked, sparse f32[Q, N].
-      history: what is added for the history, sparse f32[Q, N].
-    """
-
-    options: MarkovOptions
-    transitions: sparse.csr_array
-    popularity: np.ndarray
-    asked: sparse.csr_array
-    history: sparse.csr_array
-
-    @classmethod
-    def fit(
-        cls,
-        data: Sessions,
-        train: np.ndarray,
-        targets: np.ndarray,
-        options: MarkovOptions | None = None,
-    ) -> Markov:
-        """Counts transitions.
-
-        Args:
-          data: the sessions.
-          train: whether each event trains, bool[E]; a pair counts if its later one
-            does.
-          targets: events to predict [Q]; all that is before them is visible.
-          options: the settings.
-        """
-        options = options or MarkovOptions()
-        item, size = np.asarray(data.item), len(data.item_ids)
-        user_start = _start(data.session_start[data.user_start], len(item))
-        start = user_start
-        if options.of == "session":
-            start = _start(data.session_start, len(item))
-        counts = np.bincount(item[train], minlength=size).astype(np.float32)
-        return cls(
-            options,
-            _transitions(item, start, train, size, options),
-            counts / max(counts.max(), 1),
-            _weights(
-                item, start, targets, size, options.decay ** np.arange(options.last)
-            ),
-            _history(item, user_start, targets, size, options),
+    def _asked(self, histories: Histories, size: int) -> sparse.csr_array:
+        return histories.weights(
+            lambda back, _: self.decay**back, size, self.last, self.of == "session"
         )
 
-    def scores(self, start: int, stop: int) -> np.ndarray:
-        """Returns float32 [stop - start, N]."""
-        rows = slice(start, stop)
-        found = self.asked[rows] @ self.transitions + self.history[rows]
-        return found.toarray() + self.options.popularity * self.popularity
+    def _met(self, histories: Histories, size: int) -> sparse.csr_array | None:
+        """Returns what is added for the history."""
+        if not self.history:
+            return None
+        decay = 1.0 if self.history_decay is None else self.history_decay
+        found = histories.weights(lambda back, _: self.history * decay**back, size)
+        if self.history_decay is None:
+            found.data[:] = self.history
+        return found
 
-    def first(self) -> np.ndarray:
-        """Returns whether nothing is asked for a target, bool[Q]."""
-        return np.diff(self.asked.indptr) == 0
+    def _transitions(self, log: Events, train: np.ndarray) -> sparse.csr_array:
+        part = np.asarray(log.session if self.of == "session" else log.user)
+        start = np.searchsorted(part, part)
+        parts = []
+        for gap in range(1, self.steps + 1):
+            later = np.flatnonzero(train)
+            later = later[later - gap >= start[later]]
+            weight = np.full(len(later), 1 / gap, np.float32)
+            parts.append((weight, log.item[later - gap], log.item[later]))
+        weight, source, target = map(np.concatenate, zip(*parts, strict=True))
+        shape = log.num_items, log.num_items
+        counted = sparse.csr_array((weight, (source, target)), shape=shape)
+        if not self.normalize:
+            return counted
+        total = np.maximum(np.asarray(counted.sum(1)).ravel(), 1e-12)
+        return sparse.csr_array(sparse.diags_array(1 / total) @ counted)
 
 
 @dataclass(frozen=True)
 class RecentMarkov:
-    """A Markov chain over the items of the last hour; the hour alone at a start.
+    """A Markov chain over the items of a window; the window alone at a start.
 
     Attributes:
-      markov: the chain.
-      recency: counts of the window.
+      chain: the chain.
+      window: counts of the window.
       weight: of a count, beside transitions.
     """
 
-    markov: Markov
-    recency: Recency
+    chain: LinearScores
+    window: WindowCounts
     weight: float = 1e-3
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """Returns float32 [stop - start, N]; 0 for items that nobody clicked on."""
-        counts = self.recency.scores(start, stop)
-        scores = self.markov.scores(start, stop) + self.weight * counts
-        alone = self.markov.first()[start:stop, None]
+        counts = self.window.scores(start, stop)
+        scores = self.chain.scores(start, stop) + self.weight * counts
+        alone = (np.diff(self.chain.asked.indptr) == 0)[start:stop, None]
         return np.where(counts > 0, np.where(alone, counts, scores), 0.0)
 
 
-def _start(starts: np.ndarray, size: int) -> np.ndarray:
-    """Returns where the part that holds each event begins [E]."""
-    return np.repeat(starts[:-1], np.diff(np.r_[starts[:-1], size]))
-
-
-def _transitions(
-    item: np.ndarray,
-    start: np.ndarray,
-    train: np.ndarray,
-    size: int,
-    options: MarkovOptions,
-) -> sparse.csr_array:
-    parts = []
-    for gap in range(1, options.steps + 1):
-        later = np.flatnonzero(train)
-        later = later[later - gap >= start[later]]
-        weight = np.full(len(later), 1 / gap, np.float32)
-        parts.append((weight, item[later - gap], item[later]))
-    weight, source, target = map(np.concatenate, zip(*parts, strict=True))
-    counted = sparse.csr_array((weight, (source, target)), shape=(size, size))
-    if not options.normalize:
-        return counted
-    total = np.maximum(np.asarray(counted.sum(1)).ravel(), 1e-12)
-    return sparse.csr_array(sparse.diags_array(1 / total) @ counted)
-
-
-def _weights(
-    item: np.ndarray,
-    start: np.ndarray,
-    targets: np.ndarray,
-    size: int,
-    weights: np.ndarray,
-) -> sparse.csr_array:
-    """Returns weights[k] for the k-th newest item before each target."""
-    places = targets[:, None] - 1 - np.arange(len(weights))
-    inside = places >= start[targets][:, None]
-    row = np.repeat(np.arange(len(targets)), inside.sum(1))
-    values = np.broadcast_to(weights, places.shape)[inside].astype(np.float32)
-    shape = len(targets), size
-    return sparse.csr_array((values, (row, item[places[inside]])), shape=shape)
-
-
-def _history(
-    item: np.ndarray,
-    start: np.ndarray,
-    targets: np.ndarray,
-    size: int,
-    options: MarkovOptions,
-) -> sparse.csr_array:
-    if not options.history:
-        return sparse.csr_array((len(targets), size), dtype=np.float32)
-    longest = int((targets - start[targets]).max(initial=0))
-    decay = 1.0 if options.history_decay is None else options.history_decay
-    weights = options.history * decay ** np.arange(longest)
-    found = _weights(item, start, targets, size, weights)
-    found.sum_duplicates()
-    if options.history_decay is None:
-        found.data[:] = options.history
-    return found
+HISTORY = Markov(normalize=True, history=0.02, history_decay=0.9, popularity=1e-4)
+"""First-order transitions and what the user had before."""
+SKIP = Markov(steps=5, last=4, decay=0.3, normalize=True, history=0.02, popularity=1e-4)
+"""Five-step transitions of the last four items, and what the user had before."""

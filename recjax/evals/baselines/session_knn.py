@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from recjax.data.sessions.read import Sessions
+from recjax.data.dataset import HasEvents, Queries
+from recjax.evals.scorer import LinearScores, Need
 
 
 @dataclass(frozen=True)
-class KnnOptions:
-    """Settings; the defaults are those of GRU4Rec's code.
+class SessionKnn:
+    """Items that share sessions with the last ones; defaults of GRU4Rec's code.
 
     Attributes:
       neighbours: most similar items that are kept of each item.
@@ -25,51 +27,21 @@ class KnnOptions:
     shrink: float = 20.0
     last: int = 1
     decay: float = 1.0
+    needs: ClassVar[tuple[Need, ...]] = ("events", "history", "sessions")
 
-
-@dataclass(frozen=True)
-class SessionKnn:
-    """Scores items by how often they share a session with the last ones.
-
-    Attributes:
-      similarity: item -> its neighbours, sparse f32[N, N].
-      asked: weights of the items asked, sparse f32[Q, N].
-    """
-
-    similarity: sparse.csr_array
-    asked: sparse.csr_array
-
-    @classmethod
-    def fit(
-        cls,
-        data: Sessions,
-        train: np.ndarray,
-        targets: np.ndarray,
-        options: KnnOptions | None = None,
-    ) -> SessionKnn:
-        """Counts sessions that hold both items.
-
-        Args:
-          data: the sessions.
-          train: whether each event trains, bool[E].
-          targets: events to predict [Q]; all that is before them is visible.
-          options: the settings.
-        """
-        options = options or KnnOptions()
-        item, size = np.asarray(data.item), len(data.item_ids)
-        shape = len(data.session_start) - 1, size
-        ones = np.ones(int(train.sum()), np.float32)
-        held = sparse.csr_array((ones, (data.event_session[train], item[train])), shape)
+    def fit(self, data: HasEvents, queries: Queries) -> LinearScores:
+        """Counts sessions that hold both items, in the training events."""
+        events = data.log.where(data.train)
+        ones = np.ones(len(events), np.float32)
+        shape = int(np.asarray(data.log.session).max(initial=-1)) + 1, events.num_items
+        held = sparse.csr_array((ones, (events.session, events.item)), shape)
         held.data[:] = 1  # an item counts once a session
-        norm = 1 / np.sqrt(held.sum(0) + options.shrink)
+        norm = 1 / np.sqrt(held.sum(0) + self.shrink)
         similarity = sparse.csr_array((held.T @ held).multiply(norm[:, None] * norm))
-        return cls(
-            nearest(similarity, options.neighbours), _asked(data, targets, options)
+        asked = queries.past.weights(
+            lambda back, _: self.decay**back, events.num_items, self.last
         )
-
-    def scores(self, start: int, stop: int) -> np.ndarray:
-        """Returns float32 [stop - start, N]."""
-        return (self.asked[start:stop] @ self.similarity).toarray()
+        return LinearScores(asked, nearest(similarity, self.neighbours))
 
 
 def nearest(similarity: sparse.csr_array, count: int) -> sparse.csr_array:
@@ -83,16 +55,3 @@ def nearest(similarity: sparse.csr_array, count: int) -> sparse.csr_array:
     kept = rank < count
     found = value[kept].astype(np.float32), (row[kept], column[kept])
     return sparse.csr_array(found, shape=similarity.shape)
-
-
-def _asked(
-    data: Sessions, targets: np.ndarray, options: KnnOptions
-) -> sparse.csr_array:
-    user = data.session_user[data.event_session[targets]]
-    first = np.asarray(data.session_start)[data.user_start[user]]
-    place = targets[:, None] - 1 - np.arange(options.last)
-    row, back = np.nonzero(place >= first[:, None])
-    weight = (options.decay**back).astype(np.float32)
-    item = np.asarray(data.item)[place[row, back]]
-    shape = len(targets), len(data.item_ids)
-    return sparse.csr_array((weight, (row, item)), shape=shape)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from recjax.data.cooccurrence import count_pairs
+from recjax.data.cooccurrence import PairCounts, count_pairs
 from recjax.data.events import Events, Histories
-from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
+from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.ranking import ranking_metrics
 from recjax.metrics.task import RankingTask
@@ -32,7 +32,7 @@ SPACE: Mapping[str, Sequence] = {
 class Tried:
     """One setting and its validation figures: metric -> value."""
 
-    options: ItemKnnOptions
+    options: ItemKnn
     figures: Mapping[str, float]
 
     @property
@@ -53,7 +53,7 @@ def tune_item_knn(
     events: Events,
     task: RankingTask,
     histories: Histories,
-    start: ItemKnnOptions | None = None,
+    start: ItemKnn | None = None,
     space: Mapping[str, Sequence] = SPACE,
     sweeps: int = 3,
 ) -> Tuned:
@@ -72,20 +72,20 @@ def tune_item_knn(
     """
     if len(task) != len(histories):
         raise ValueError(f"{len(task)} queries but {len(histories)} histories")
-    tried: dict[ItemKnnOptions, Tried] = {}
-    pairs: dict[tuple, object] = {}
+    tried: dict[ItemKnn, Tried] = {}
+    pairs: dict[tuple, PairCounts] = {}
 
-    def attempt(options: ItemKnnOptions) -> Tried:
+    def attempt(options: ItemKnn) -> Tried:
         if options not in tried:
             key = options.window, options.gap_power
             if key not in pairs:
                 pairs[key] = count_pairs(events, *key)
-            model = ItemKnn.fit(events, histories, options, pairs[key])
-            figures = ranking_metrics(task, rank_scores(task, model, 10), (10,))
+            scores = options.of_events(events, histories, pairs[key])
+            figures = ranking_metrics(task, rank_scores(task, scores), (10,))
             tried[options] = Tried(options, figures)
         return tried[options]
 
-    best = attempt(start or ItemKnnOptions())
+    best = attempt(start or ItemKnn())
     for _ in range(sweeps):
         before = best
         for name, values in space.items():

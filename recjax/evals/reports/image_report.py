@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from recjax.evals.images import embed_images, images_of
+from recjax.evals.embed import embed_images, images_of
 from recjax.evals.reports.page import Section, page
 from recjax.metrics import gallery
 from recjax.train.program import Program
@@ -43,8 +43,10 @@ def image_report(
     """
     data = images_of(program)
     asked, held = data.table.of_split(split), data.table.of_split(against)
-    vectors = [embed_images(program, state, x, data.shown) for x in (asked, held)]
-    found = gallery.nearest(*vectors, columns)
+    queries, images = (
+        embed_images(program, state, x, data.shown) for x in (asked, held)
+    )
+    found = gallery.nearest(queries, images, columns)
     labels = data.table.labels
     shared = (labels[held[found]] == labels[asked][:, None]).cumprod(2).sum(2)
     levels = labels.shape[1]

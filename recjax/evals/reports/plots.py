@@ -1,4 +1,4 @@
-"""Pictures of evaluations: cohorts, retrieval frequency, scores. PNG bytes."""
+"""Plots of evaluations: cohorts, retrieval frequency, scores. PNG bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from recjax.evals.reports.page import COLOURS, GREY, figure, legend, line, png
-from recjax.evals.score_distribution import Scores
+from recjax.evals.score_distribution import ScoreDistribution
 from recjax.metrics.cohorts import BETWEEN
 from recjax.metrics.exposure import Exposure
 
@@ -48,25 +48,25 @@ def cohort_bars(results: Mapping[str, Mapping[str, float]], metric: str) -> byte
     return png(drawn)
 
 
-def frequency_curves(shown: Mapping[str, Exposure]) -> bytes:
+def frequency_curves(exposure: Mapping[str, Exposure]) -> bytes:
     """Draws how often items are retrieved, the most frequent first, both axes log.
 
     Args:
-      shown: evaluation -> counts.
+      exposure: evaluation -> counts.
     """
     drawn, axis = figure(8, 3.8)
     axis.set(xscale="log", yscale="log", xlabel="item, by how often it is retrieved")
     axis.set_ylabel("share of lists that hold it")
-    for place, (name, one) in enumerate(shown.items()):
+    for place, (name, one) in enumerate(exposure.items()):
         items = np.arange(1, len(one.frequency) + 1)
         axis.plot(items, one.frequency, label=name, **line(place))
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(which="major", color="#eee")
-    legend(axis, len(shown))
+    legend(axis, len(exposure))
     return png(drawn)
 
 
-def score_curves(scores: Mapping[str, Scores]) -> bytes:
+def score_curves(scores: Mapping[str, ScoreDistribution]) -> bytes:
     """Draws the scores of positive pairs and of random ones, a panel an evaluation.
 
     Args:

@@ -1,4 +1,4 @@
-"""The report of a run: `report.html`, and its pictures as PNG files in `plots/`."""
+"""The report of a run: `report.html`, and its plots as PNG files in `plots/`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recjax import disk
-from recjax.evals.base import SHOWN_AT, Findings
+from recjax.evals.evaluation import EXPOSURE_AT, Findings
 from recjax.evals.reports import page as report
-from recjax.evals.reports import plots as pictures
+from recjax.evals.reports import plots
 from recjax.evals.reports.page import Section
-from recjax.evals.run_evaluations import INDEX, MAIN
+from recjax.evals.run_evaluations import main_metrics
 from recjax.metrics.cohorts import BETWEEN
 
 PAGE, PLOTS = "report.html", "plots"
 RECALLS = ("recall", "index_recall")
 COHORT_KS = (10, 100)
+MOST = 8
+"""Columns of the table of results."""
 ABOUT_COHORTS = (
     "Recall of the positive pairs of each cohort; the line of each group, and the rows "
     "without a cohort, are all pairs."
 )
-ABOUT_SHOWN = (
-    f"In how many of all top-{SHOWN_AT} lists an item stands. A curve that falls late "
-    "and starts high means that everybody gets the same few items."
+ABOUT_EXPOSURE = (
+    f"In how many of all top-{EXPOSURE_AT} lists an item stands. A curve that falls "
+    "late and starts high means that everybody gets the same few items."
 )
 ABOUT_SCORES = (
     "Dot products of queries with their positives, and with items drawn at random: the "
@@ -37,7 +39,7 @@ def write_report(
     lines: Sequence[Mapping[str, float]] = (),
     curve: str | None = None,
 ) -> Path:
-    """Writes the page and its pictures, and returns the page's path.
+    """Writes the page and its plots, and returns the page's path.
 
     Args:
       folder: the run folder.
@@ -64,7 +66,7 @@ def sections(
 ) -> list[Section]:
     """Returns the parts of the page; those with nothing to tell are left out."""
     results = {name: one.figures for name, one in found.items()}
-    made = [Section("Results", table=_table(results, (*MAIN, *INDEX)))]
+    made = [Section("Results", table=_table(results, main_metrics(results)[:MOST]))]
     for name in RECALLS:
         if any(f"{name}@" in metric for row in results.values() for metric in row):
             picture = report.recall_curves(results, name)
@@ -72,15 +74,17 @@ def sections(
     if any(line.get("loss") is not None for line in lines):
         made.append(Section("Training", picture=report.learning_curve(lines, curve)))
     made += _cohorts(results)
-    shown = {n: one.shown for n, one in found.items() if one.shown is not None}
-    if shown:
-        names = (f"shown_max@{SHOWN_AT}", f"shown_p90@{SHOWN_AT}")
-        rows = _table({n: results[n] for n in shown}, (*names, f"coverage@{SHOWN_AT}"))
-        picture = pictures.frequency_curves(shown)
-        made.append(Section("Retrieval frequency", ABOUT_SHOWN, picture, rows))
+    exposure = {n: o.exposure for n, o in found.items() if o.exposure is not None}
+    if exposure:
+        names = (f"shown_max@{EXPOSURE_AT}", f"shown_p90@{EXPOSURE_AT}")
+        rows = _table(
+            {n: results[n] for n in exposure}, (*names, f"coverage@{EXPOSURE_AT}")
+        )
+        picture = plots.frequency_curves(exposure)
+        made.append(Section("Retrieval frequency", ABOUT_EXPOSURE, picture, rows))
     scores = {n: one.scores for n, one in found.items() if one.scores is not None}
     if scores:
-        picture = pictures.score_curves(scores)
+        picture = plots.score_curves(scores)
         made.append(Section("Scores", ABOUT_SCORES, picture))
     return made
 
@@ -91,7 +95,7 @@ def _cohorts(results: Mapping[str, Mapping[str, float]]) -> list[Section]:
         metrics = [f"{kind}@{k}" for k in COHORT_KS]
         rows = {}
         for name, figures in results.items():
-            known = pictures.cohorts(figures)
+            known = plots.cohorts(figures)
             if known and metrics[0] in figures:
                 rows[name] = figures
                 for cohort in known:
@@ -103,7 +107,7 @@ def _cohorts(results: Mapping[str, Mapping[str, float]]) -> list[Section]:
                     }
         if rows:
             title = "Cohorts" if kind == RECALLS[0] else "Cohorts in the index"
-            picture = pictures.cohort_bars(results, metrics[0])
+            picture = plots.cohort_bars(results, metrics[0])
             table = _table(rows, ("pairs", *metrics))
             made.append(Section(title, ABOUT_COHORTS, picture, table))
     return made

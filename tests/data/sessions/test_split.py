@@ -58,8 +58,8 @@ def test_runs_cover_the_split_and_nothing_later(split):
         [np.arange(a, a + n) for a, n in zip(runs.first, runs.count, strict=True)]
     )
     np.testing.assert_array_equal(got, np.flatnonzero(parts == TRAIN))
-    for name, number in (("validation", VALIDATION), ("test", TEST)):
-        runs = scoring_runs(known, parts, name)
+    for number in (VALIDATION, TEST):
+        runs = scoring_runs(known, np.flatnonzero(parts == number))
         scored = []
         for first, count in zip(runs.first, runs.count, strict=True):
             user = known.session_user[first]
@@ -84,5 +84,7 @@ def test_training_splits_must_follow_each_other():
 def test_every_nth_user():
     known = support.sessions(1, users=30)
     parts = LastSessionOut().parts(known)
-    runs = scoring_runs(known, parts, "test", nth=4)
+    chosen = np.flatnonzero((parts == TEST) & (known.session_user % 4 == 0))
+    runs = scoring_runs(known, chosen)
     assert len(runs) and (known.session_user[runs.first] % 4 == 0).all()
+    assert not len(scoring_runs(known, chosen[:0]))

@@ -51,7 +51,7 @@ def naive(titles, query, k1, b):
 
 @pytest.mark.parametrize("k1, b", [(1.2, 0.75), (0.5, 0.0), (2.0, 1.0)])
 def test_same_as_the_formula(k1, b):
-    model = Bm25.fit(TITLES, QUERIES, k1=k1, b=b)
+    model = Bm25(k1=k1, b=b).index(TITLES, QUERIES)
     got = model.scores(0, len(QUERIES))
     expected = [naive(TITLES, q, k1, b) for q in QUERIES]
     assert got.dtype == np.float32
@@ -60,18 +60,11 @@ def test_same_as_the_formula(k1, b):
     np.testing.assert_array_equal(model.scores(1, 3), got[1:3])
 
 
-def test_other_queries():
-    model = Bm25.fit(TITLES).with_queries(QUERIES)
-    np.testing.assert_allclose(
-        model.scores(0, 4), Bm25.fit(TITLES, QUERIES).scores(0, 4)
-    )
-
-
 def test_settings_out_of_range():
     with pytest.raises(ValueError, match="b 2"):
-        Bm25.fit(TITLES, b=2)
-    with pytest.raises(ValueError, match="0 texts"):
-        Bm25.fit([])
+        Bm25(b=2)
+    with pytest.raises(ValueError, match="0 titles"):
+        Bm25().index([], [])
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +105,7 @@ def home_depot():
 )
 def test_home_depot(home_depot, strip, ties, expected):
     titles, queries, task = home_depot
-    model = Bm25.fit(titles, queries, strip_plurals=strip)
+    model = Bm25(strip).index(titles, queries)
     got = ranking_metrics(task, rank_scores(task, model, 100, ties=ties))
     names = ("recall@10", "recall_by_query@10", "recall_by_query@100", "ndcg@10")
     assert [got[name] for name in names] == pytest.approx(expected, abs=0.002)

@@ -6,12 +6,12 @@ import pytest
 from recjax.data import cooccurrence
 from recjax.data.cooccurrence import count_pairs
 from recjax.data.events import Events, Histories
-from recjax.evals.baselines.item_knn import ItemKnn, ItemKnnOptions
+from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.baselines.tune import tune_item_knn
 from recjax.metrics.task import RankingTask
 
 ITEMS = 12
-PLAIN = ItemKnnOptions(popularity_weight=0.0)
+PLAIN = ItemKnn(popularity_weight=0.0)
 
 
 def random_events(seed, users=9, most=14):
@@ -29,8 +29,11 @@ def random_histories(seed, queries=7, ages=True):
     lengths = np.r_[0, random.integers(1, 9, queries - 1)]
     offsets = np.r_[0, np.cumsum(lengths)]
     items = random.integers(0, ITEMS, offsets[-1])
-    age = -np.sort(-random.integers(0, 900, offsets[-1]))
-    return Histories(offsets, items, age if ages else None)
+    times = {}
+    if ages:
+        times["time"] = np.sort(random.integers(100, 1_000, offsets[-1]))
+        times["when"] = np.full(queries, 1_000)
+    return Histories(items, offsets[:-1], offsets[1:], **times)
 
 
 def naive_similarity(events, o):
@@ -63,12 +66,13 @@ def naive_scores(events, histories, o):
     top = o.popularity_weight * popularity / max(popularity.max(), 1)
     scores = np.tile(top, (len(histories), 1))
     for q in range(len(histories)):
-        mine = range(histories.offsets[q], histories.offsets[q + 1])
+        mine = range(histories.start[q], histories.stop[q])
         for from_end, event in enumerate(reversed(mine)):
             if from_end < o.history:
                 distance = from_end
-                if histories.ages is not None:
-                    distance = histories.ages[event] / o.age_scale
+                if histories.time is not None:
+                    age = histories.when[q] - histories.time[event]
+                    distance = age / o.age_scale
                 weight = (1 + distance) ** -o.recency_power
                 scores[q] += weight * similarity[histories.items[event]]
     return scores
@@ -89,9 +93,9 @@ def naive_scores(events, histories, o):
     ],
 )
 def test_same_as_the_definition(change, ages):
-    options = replace(ItemKnnOptions(), **change)
+    options = replace(ItemKnn(), **change)
     events, histories = random_events(1), random_histories(2, ages=ages)
-    model = ItemKnn.fit(events, histories, options)
+    model = options.of_events(events, histories)
     got = model.scores(0, len(histories))
     assert got.dtype == np.float32 and got.max() > 0
     expected = naive_scores(events, histories, options)
@@ -104,7 +108,7 @@ def test_a_wide_window_without_decay_is_cosine():
     met = np.random.default_rng(0).random((20, ITEMS)) < 0.4
     user, item = np.nonzero(met)
     events = Events(user, item, np.zeros(len(user), np.int64), ITEMS)
-    options = ItemKnnOptions(
+    options = ItemKnn(
         window=1_000,
         gap_power=0,
         source_power=0.5,
@@ -112,8 +116,8 @@ def test_a_wide_window_without_decay_is_cosine():
         shrinkage=0,
         popularity_weight=0,
     )
-    everyone = Histories(np.arange(ITEMS + 1), np.arange(ITEMS))
-    got = ItemKnn.fit(events, everyone, options).scores(0, ITEMS)
+    everyone = Histories(np.arange(ITEMS), np.arange(ITEMS), np.arange(ITEMS) + 1)
+    got = options.of_events(events, everyone).scores(0, ITEMS)
     unit = met / np.linalg.norm(met, axis=0)
     expected = unit.T @ unit - np.eye(ITEMS)
     np.testing.assert_allclose(got, expected, atol=1e-6)
@@ -123,9 +127,9 @@ def test_direction():
     # Everyone goes 0 -> 1 -> 2.
     user, item = np.repeat(np.arange(4), 3), np.tile([0, 1, 2], 4)
     events = Events(user, item, np.tile([10, 20, 30], 4), 3)
-    at = Histories(np.array([0, 1]), np.array([1]))
-    forward = ItemKnn.fit(events, at, replace(PLAIN, backward=0.0)).scores(0, 1)[0]
-    both = ItemKnn.fit(events, at, replace(PLAIN, backward=1.0)).scores(0, 1)[0]
+    at = Histories(np.array([1]), np.array([0]), np.array([1]))
+    forward = replace(PLAIN, backward=0.0).of_events(events, at).scores(0, 1)[0]
+    both = replace(PLAIN, backward=1.0).of_events(events, at).scores(0, 1)[0]
     assert forward[0] == 0 < forward[2]
     assert both[0] == both[2] > 0
 
@@ -143,7 +147,8 @@ def test_pairs_in_portions_are_the_same_pairs(monkeypatch):
 
 def test_without_history_the_popular_wins():
     events = Events(np.arange(5), np.array([2, 1, 2, 0, 2]), np.zeros(5, int), 4)
-    model = ItemKnn.fit(events, Histories(np.array([0, 0]), np.zeros(0, int)))
+    nothing = Histories(np.zeros(0, int), np.array([0]), np.array([0]))
+    model = ItemKnn().of_events(events, nothing)
     assert model.scores(0, 1)[0].argmax() == 2
 
 
@@ -152,16 +157,8 @@ def test_next_to_no_events(events):
     none = np.zeros(0, np.int64)
     events = events or Events(none, none, none, ITEMS)
     histories = random_histories(1)
-    got = ItemKnn.fit(events, histories, PLAIN).scores(0, len(histories))
+    got = PLAIN.of_events(events, histories).scores(0, len(histories))
     np.testing.assert_array_equal(got, np.zeros((len(histories), ITEMS)))
-
-
-def test_other_histories():
-    events = random_events(4)
-    one, two = random_histories(5), random_histories(6)
-    model = ItemKnn.fit(events, one).with_histories(two)
-    expected = ItemKnn.fit(events, two).scores(0, len(two))
-    np.testing.assert_array_equal(model.scores(0, len(two)), expected)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +166,7 @@ def test_other_histories():
 )
 def test_settings_out_of_range(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
-        ItemKnnOptions(**bad)
+        ItemKnn(**bad)
 
 
 @pytest.fixture
@@ -179,7 +176,8 @@ def chain():
     item = (user + place) % ITEMS
     events = Events(user, item, place * 60, ITEMS)
     start = np.arange(ITEMS)
-    histories = Histories(np.arange(0, 25, 2), np.c_[start, start + 1].ravel() % ITEMS)
+    met = np.c_[start, start + 1].ravel() % ITEMS
+    histories = Histories(met, 2 * start, 2 * start + 2)
     task = RankingTask.from_lists(ITEMS, [[(i + 2) % ITEMS] for i in start])
     return events, task, histories
 
@@ -199,4 +197,4 @@ def test_tuning_finds_what_matters_and_tells_what_it_tried(chain):
 def test_tuning_needs_a_history_for_each_query(chain):
     events, task, histories = chain
     with pytest.raises(ValueError, match="11 queries but 12"):
-        tune_item_knn(events, task.part(0, 11), histories)
+        tune_item_knn(events, task.take(np.arange(11)), histories)

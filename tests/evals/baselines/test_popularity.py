@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recjax.data.events import Events, Histories
-from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.baselines.popularity import Counts, Popularity
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.task import RankingTask
 
@@ -30,26 +30,26 @@ def events():
     ],
 )
 def test_counts_of_the_last_days(events, days, expected):
-    model = Popularity.fit(events, days)
-    assert model.counts.tolist() == expected
-    assert model.scores(4, 7).tolist() == [expected] * 3
+    counts = Popularity(days).count(events)
+    assert counts.tolist() == expected
+    assert Counts(counts).scores(4, 7).tolist() == [expected] * 3
 
 
 def test_ranks_like_any_scorer(events):
     task = RankingTask.from_lists(5, [[3], [1], [4]], exclude=[[], [3], []])
-    ranks = rank_scores(task, Popularity.fit(events), 2)
+    ranks = rank_scores(task, Counts(Popularity().count(events)), 2)
     assert ranks.rank.tolist() == [1, 1, 4.5]
     assert ranks.top.tolist() == [[3, 1], [1, 0], [3, 1]]
 
 
 def test_no_events():
     none = np.zeros(0, np.int64)
-    assert Popularity.fit(Events(none, none, none, 3), 7).counts.tolist() == [0, 0, 0]
+    assert Popularity(7).count(Events(none, none, none, 3)).tolist() == [0, 0, 0]
 
 
-def test_days_must_be_above_0(events):
+def test_days_must_be_above_0():
     with pytest.raises(ValueError, match="days is 0"):
-        Popularity.fit(events, 0)
+        Popularity(0)
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,21 @@ def test_events_that_do_not_fit(user, item, timestamp, message):
 
 
 @pytest.mark.parametrize(
-    "offsets, items, ages, message",
+    "change, message",
     [
-        ([0, 3], [1, 2], None, "offsets"),
-        ([1, 2], [1, 2], None, "offsets"),
-        ([], [], None, "offsets"),
-        ([0, 2, 1, 2], [1, 2], None, "offsets"),
-        ([0, 2], [1, 2], [4], "1 ages"),
-        ([0, 2], [1, 2], [4, -1], "after the query"),
+        ({"stop": [3]}, "does not fit 2 items"),
+        ({"start": [-1]}, "do not run forward"),
+        ({"start": [2], "stop": [1]}, "do not run forward"),
+        ({"start": [0, 1]}, "2 stretches"),
+        ({"time": [4]}, "1 times of 2"),
+        ({"when": None}, "or neither"),
+        ({"when": [5]}, "after the query"),
+        ({"session": [3]}, "do not run forward"),
     ],
 )
-def test_histories_that_do_not_fit(offsets, items, ages, message):
+def test_histories_that_do_not_fit(change, message):
+    given = {"items": [1, 2], "start": [0], "stop": [2], "time": [4, 6], "when": [6]}
+    Histories(**{k: np.array(v) for k, v in given.items()})
+    given |= change
     with pytest.raises(ValueError, match=message):
-        Histories(np.array(offsets), np.array(items), ages and np.array(ages))
+        Histories(**{k: None if v is None else np.array(v) for k, v in given.items()})

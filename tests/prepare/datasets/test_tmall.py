@@ -1,4 +1,4 @@
-"""Tmall: a small file of its form, and the real one's cheap lines where it is."""
+"""Tmall: a small file of its form, and the real one's baselines where it is."""
 
 from types import SimpleNamespace
 
@@ -10,11 +10,9 @@ from recjax.data.sessions.next import NextInSession
 from recjax.data.sessions.read import load_sessions
 from recjax.data.sessions.split import LastSessionOut
 from recjax.errors import UserError
-from recjax.evals.baselines.session_baselines import (
-    SKIP,
-    MarkovBaseline,
-    SessionPopularity,
-)
+from recjax.evals.baselines.markov import SKIP, Markov
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.ranking import Ranking
 from recjax.prepare import prepare
 from recjax.prepare.datasets import tmall
 
@@ -68,19 +66,20 @@ def test_damage_is_named(monkeypatch, tmp_path, text, said):
 @pytest.mark.skipif(
     paths.find_raw(*tmall.FILE) is None, reason=f"no {'/'.join(tmall.FILE)} here"
 )
-def test_the_cheap_lines_are_those_that_others_measured(monkeypatch, tmp_path):
+def test_the_baselines_are_those_that_others_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
     path = prepare.prepare("tmall")
     fit = ("train", "validation")
     data = NextInSession(str(path), LastSessionOut(), fit=fit).open(0)
     assert data.sessions.users == 17_616 and len(data.parts) == 116_869
     wanted = {
-        SessionPopularity(): (0.017, 0.009, 0.020, 0.011),
-        MarkovBaseline(): (0.219, 0.130, 0.311, 0.185),
-        MarkovBaseline(options=SKIP): (0.246, 0.141, 0.339, 0.196),
+        Popularity(): (0.017, 0.009, 0.020, 0.011),
+        Markov(): (0.219, 0.130, 0.311, 0.185),
+        SKIP: (0.246, 0.141, 0.339, 0.196),
     }
     for baseline, figures in wanted.items():
-        got = baseline.run(SimpleNamespace(dataset=data), None)
+        made = Ranking(scorer=baseline, coverage=False)
+        got = made.run(SimpleNamespace(dataset=data), None).figures
         names = ("recall@10", "mrr", "non_first/recall@10", "non_first/mrr")
         found = [got[name] for name in names]
         np.testing.assert_allclose(found, figures, atol=6e-4)

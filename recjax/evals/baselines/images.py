@@ -1,0 +1,177 @@
+"""Baselines of image search: features that need no training on triplets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from recjax.blocks import in_blocks
+from recjax.data.dataset import HasImages
+from recjax.errors import UserError
+from recjax.evals.embed import images_of, unit
+from recjax.evals.evaluation import Findings
+from recjax.evals.gallery import Embed
+from recjax.extras import require_sklearn
+from recjax.images.decode import decode
+from recjax.images.handcrafted import handcrafted, hog, lab_histogram
+from recjax.metrics import gallery
+from recjax.metrics.gallery import Distances
+from recjax.nn import efficientnet
+from recjax.nn.backbones import EfficientNetLite0, Weights
+from recjax.train.program import Program
+from recjax.train.state import State
+
+Features = Literal["lab", "hog", "handcrafted"] | Weights
+"""A visual feature by name, or the pooled map of a trained network."""
+BLOCK = 64
+_PLAIN: dict[str, tuple[Callable, Distances]] = {
+    "lab": (lab_histogram, gallery.manhattan),
+    "hog": (hog, gallery.cosine),
+    "handcrafted": (handcrafted, gallery.squared),
+}
+
+
+@dataclass(frozen=True)
+class ImageFeature:
+    """A fixed feature.
+
+    Attributes:
+      features: "lab" (8 x 8 x 8 histogram, L1), "hog", "handcrafted", or weights of
+        EfficientNet-Lite0 (pooled, length 1, of what the model too sees of an image).
+    """
+
+    features: Features
+
+    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
+        """Returns (positions -> features [n, W]) and their distance."""
+        return _features(data, self.features)
+
+
+@dataclass(frozen=True)
+class Lda:
+    """Linear discriminants of features with a shrunk covariance within classes.
+
+    Fitted on the finest classes of the gallery. Needs scikit-learn.
+
+    Attributes:
+      features: as of `ImageFeature`.
+      shrinkage: 0..1; the covariance becomes (1 - s) S + s trace(S) / W. Chosen on
+        validation.
+    """
+
+    features: Features
+    shrinkage: float = 0.5
+
+    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
+        """Returns (positions -> vectors of length 1) and their cosine."""
+        embed, _ = _features(data, self.features)
+        project = fit_lda(embed(held), data.table.labels[held, -1], self.shrinkage)
+        return (lambda positions: project(embed(positions))), gallery.cosine
+
+
+@dataclass(frozen=True)
+class LogisticAccuracy:
+    """Accuracy of logistic regression on features, by the finest classes.
+
+    Needs scikit-learn.
+
+    Attributes:
+      features: as of `ImageFeature`.
+      split: images to classify.
+      gallery: what it is fitted on.
+      strength: inverse of the regularisation, `C` of scikit-learn; chosen on
+        validation.
+    """
+
+    features: Features
+    split: str = "test"
+    gallery: str = "train"
+    strength: float = 10.0
+    every = 0
+    trained = False
+
+    def metrics(self, data: Any) -> Sequence[str]:
+        """Returns the name of the figure; see `Evaluation`."""
+        if not isinstance(data, HasImages):
+            raise UserError("this evaluation needs images; this data has none")
+        return [f"{data.table.levels[-1]}/accuracy"]
+
+    def run(self, program: Program, state: State) -> Findings:
+        """Returns the accuracy."""
+        del state
+        data = images_of(program)
+        embed, _ = _features(data, self.features)
+        held, asked = (data.table.of_split(s) for s in (self.gallery, self.split))
+        label = data.table.labels[:, -1]
+        classify = fit_logistic(embed(held), label[held], self.strength)
+        right = classify(embed(asked)) == label[asked]
+        return Findings({f"{data.table.levels[-1]}/accuracy": float(right.mean())})
+
+
+def fit_lda(features: np.ndarray, label: np.ndarray, shrinkage: float) -> Callable:
+    """Returns features [n, W] -> vectors of length 1 [n, classes - 1].
+
+    Raises:
+      ValueError: fewer than two classes.
+      UserError: scikit-learn is not installed.
+    """
+    require_sklearn("linear discriminants")
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    model = LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrinkage)
+    model.fit(features.astype(np.float64), label)
+    # This solver does not centre what it transforms.
+    centre = model.transform(features.mean(0, dtype=np.float64)[None])
+    return lambda x: unit(model.transform(x.astype(np.float64)) - centre)
+
+
+def fit_logistic(
+    features: np.ndarray, label: np.ndarray, strength: float, steps: int = 200
+) -> Callable:
+    """Returns features [n, W] -> classes [n], by multinomial logistic regression.
+
+    Args:
+      features: [N, W].
+      label: classes [N].
+      strength: `C` of scikit-learn.
+      steps: most iterations.
+
+    Raises:
+      UserError: scikit-learn is not installed.
+    """
+    require_sklearn("logistic regression")
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=strength, max_iter=steps)
+    return model.fit(features.astype(np.float64), label).predict
+
+
+def _features(data: HasImages, features: Features) -> tuple[Embed, Distances]:
+    """Returns (positions -> features [n, W]) and their distance."""
+    if isinstance(features, str):
+        make, distances = _PLAIN[features]
+
+        def plain(positions: np.ndarray) -> np.ndarray:
+            return np.stack([make(decode(data.table.read(i))) for i in positions])
+
+        return plain, distances
+    return (lambda images: _pooled(data, features, tuple(images))), gallery.cosine
+
+
+@lru_cache(maxsize=4)
+def _pooled(data: Any, weights: Any, positions: tuple[int, ...]) -> np.ndarray:
+    """Returns pooled maps of length 1 [n, W]; baselines of one run share them."""
+    branch = EfficientNetLite0(frozen=efficientnet.PARTS)
+    params = weights.load()
+    run = jax.jit(lambda images: branch.apply(params, images / 127.5 - 1.0))
+
+    def take(at: slice) -> dict[str, np.ndarray]:
+        pixels = data.center_crops(positions[at], branch.size)
+        return {"image": pixels.astype(np.float32)}
+
+    return unit(in_blocks(lambda x: run(x["image"]), len(positions), BLOCK, take))

@@ -1,0 +1,136 @@
+"""Embeddings by a trained state: any number of rows, block by block in one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import set_mesh
+
+from recjax.blocks import in_blocks
+from recjax.data.dataset import Column, HasImages
+from recjax.data.pipeline import HostBatch
+from recjax.errors import UserError
+from recjax.sharding.placement import put_batch, replicated
+from recjax.train.program import Program
+from recjax.train.state import State
+
+Show = Callable[[Any], HostBatch]
+"""Positions or names of images -> image uint8 [n, size, size, 3], and maps of it where
+they are kept."""
+
+
+def embed_all(
+    program: Program,
+    state: State,
+    side: str,
+    features: Mapping[str, Column],
+    rows: np.ndarray | None = None,
+    block: int = 1_024,
+) -> np.ndarray:
+    """Embeds any number of rows [N, D].
+
+    Args:
+      program: the opened experiment.
+      state: the trained state.
+      side: of the model, such as "query" or "candidate".
+      features: name -> [N, ...]; read block by block.
+      rows: positions to embed, and `N` is their number; None for all.
+      block: rows at a time.
+    """
+    size = len(next(iter(features.values()))) if rows is None else len(rows)
+
+    def take(at: slice) -> dict[str, np.ndarray]:
+        wanted = at if rows is None else rows[at]
+        return {name: column[wanted] for name, column in features.items()}
+
+    embed = _embedder(program, state, side)
+    with set_mesh(program.mesh):
+        return in_blocks(embed, size, _whole(program, min(block, size)), take)
+
+
+def embed_corpus(program: Program, state: State, side: str, name: str) -> np.ndarray:
+    """Embeds a whole corpus [N, D], once for all evaluations of one state.
+
+    Args:
+      program: the opened experiment; it keeps the vectors of the newest state.
+      state: the trained state.
+      side: of the model.
+      name: of the corpus.
+    """
+    kept = program.kept
+    if kept.get("state") is not state:
+        kept.clear()
+        kept["state"] = state
+    if (side, name) not in kept:
+        data: Any = program.dataset
+        kept[side, name] = embed_all(program, state, side, data.corpora[name].features)
+    return kept[side, name]
+
+
+def embed_images(
+    program: Program,
+    state: State,
+    positions: Any,
+    show: Show,
+    flip: bool = False,
+    block: int = 64,
+) -> np.ndarray:
+    """Embeds images as vectors of length 1 [n, D].
+
+    Args:
+      program: the opened experiment.
+      state: the trained state.
+      positions: sequence of what `show` takes, one an image.
+      show: reads a block.
+      flip: take the mean with the mirror image.
+      block: images at a time; memory does not grow with their number.
+    """
+    embed = _embedder(program, state, "image")
+
+    def both(images: dict[str, np.ndarray]) -> np.ndarray:
+        vectors = embed(images)
+        if flip:
+            mirrored = np.ascontiguousarray(images["image"][:, :, ::-1])
+            vectors = vectors + embed({"image": mirrored})
+        return vectors
+
+    with set_mesh(program.mesh):
+        size, block = len(positions), _whole(program, block)
+        vectors = in_blocks(both, size, block, lambda at: show(positions[at]))
+    return unit(vectors)
+
+
+def images_of(program: Program) -> HasImages:
+    """Returns the data.
+
+    Raises:
+      UserError: it holds no images.
+    """
+    if not isinstance(program.dataset, HasImages):
+        raise UserError("this evaluation needs images; this data has none")
+    return program.dataset
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    """Returns rows scaled to length 1; zeros stay zeros."""
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+def _whole(program: Program, block: int) -> int:
+    """Returns a block that the devices divide."""
+    return -(-max(block, 1) // program.mesh.size) * program.mesh.size
+
+
+def _embedder(
+    program: Program, state: State, side: str
+) -> Callable[[HostBatch], np.ndarray]:
+    run, mesh = program.embedders[side], program.mesh
+
+    def embed(batch: HostBatch) -> np.ndarray:
+        vectors = run(state, put_batch(batch, mesh))
+        return np.asarray(jax.device_put(vectors, replicated(mesh)))
+
+    return embed

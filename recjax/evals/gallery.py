@@ -1,0 +1,115 @@
+"""Image search: photographs of a split against a gallery, by model or baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from recjax.data.dataset import HasImages
+from recjax.data.images.table import ImageTable
+from recjax.errors import UserError
+from recjax.evals.embed import embed_images, images_of
+from recjax.evals.evaluation import Findings
+from recjax.metrics import gallery
+from recjax.metrics.gallery import Distances
+from recjax.train.program import Program
+from recjax.train.state import State
+
+Embed = Callable[[np.ndarray], np.ndarray]
+"""Positions of images [n] -> vectors [n, D]."""
+
+
+class ImageScorer(Protocol):
+    """Settings of an embedding that needs no training on triplets."""
+
+    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
+        """Returns how images are embedded, and what is small between near ones.
+
+        Args:
+          data: the images.
+          held: positions of the images of the gallery, that it may learn from.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class GalleryRanking:
+    """Recall@K and MAP@R on each level of classes: a split against another one.
+
+    Attributes:
+      split: queries.
+      scorer: what embeds the images, such as `ImageFeature("lab")`; None for the model.
+      gallery: what is searched, never the split itself: photographs are taken in
+        bursts, and each would find its neighbour in the burst.
+      ks: of recall.
+      every: steps between evaluations in training; 0 for the end alone.
+      flip: the model embeds the mirror image too and takes the mean of both.
+      of: only queries of these classes, of any level; all where none is named.
+    """
+
+    split: str = "test"
+    scorer: ImageScorer | None = None
+    gallery: str = "train"
+    ks: tuple[int, ...] = (1, 2, 4, 8)
+    every: int = 0
+    flip: bool = False
+    of: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether it looks at the state."""
+        return self.scorer is None
+
+    def metrics(self, data: Any) -> Sequence[str]:
+        """Returns the names of the figures that `run` will find.
+
+        Raises:
+          UserError: the data holds no images or none of a split, the split is its own
+            gallery, or no query is of the classes.
+        """
+        if not isinstance(data, HasImages):
+            raise UserError("this evaluation needs images; this data has none")
+        self._positions(data.table)
+        each = "map@r", *(f"recall@{k}" for k in self.ks), "answerable"
+        return [f"{level}/{one}" for level in data.table.levels[::-1] for one in each]
+
+    def run(self, program: Program, state: State) -> Findings:
+        """Returns recall@K and MAP@R by level, the finest one first."""
+        data = images_of(program)
+        table, labels = data.table, data.table.labels
+        asked, held = self._positions(table)
+        embed: Embed = partial(
+            embed_images, program, state, show=data.shown, flip=self.flip
+        )
+        distances: Distances = gallery.cosine
+        if self.scorer is not None:
+            embed, distances = self.scorer.fit(data, held)
+        pairs = {
+            level: (labels[asked, i], labels[held, i])
+            for i, level in enumerate(table.levels)
+        }
+        most = max(*self.ks, *(gallery.most_relevant(*pair) for pair in pairs.values()))
+        found = gallery.nearest(embed(asked), embed(held), most, distances)
+        figures: dict[str, float] = {}
+        for level in table.levels[::-1]:
+            got = gallery.class_figures(found, *pairs[level], self.ks)
+            figures |= {f"{level}/{name}": value for name, value in got.items()}
+        return Findings(figures)
+
+    def _positions(self, table: ImageTable) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the positions of the queries and of the gallery."""
+        if self.split == self.gallery:
+            raise UserError(
+                f"{self.split} cannot be its own gallery: name another split"
+            )
+        asked, held = table.of_split(self.split), table.of_split(self.gallery)
+        asked = asked[table.in_classes(self.of)[asked]] if self.of else asked
+        if not len(asked):
+            raise UserError(
+                f"no image of the split {self.split!r} is in the classes {self.of}"
+            )
+        return asked, held

@@ -1,0 +1,139 @@
+"""A trained model's scores: of corpora by embeddings, of sessions as it streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import set_mesh
+
+from recjax.data.dataset import Corpus, HasSessions, Queries
+from recjax.data.sessions.packing import PAD
+from recjax.data.sessions.pair_features import SessionPairs
+from recjax.errors import UserError
+from recjax.evals.embed import embed_all, embed_corpus
+from recjax.evals.scorer import Scores, ScoresOf
+from recjax.sharding.placement import put_batch
+from recjax.train import state as states
+from recjax.train.program import Program
+from recjax.train.state import State
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Scores that are dot products.
+
+    Attributes:
+      queries: f32[Q, D].
+      items: f32[N, D].
+    """
+
+    queries: np.ndarray
+    items: np.ndarray
+
+
+@dataclass(frozen=True)
+class SessionScores:
+    """Dot products of queries and items, and weighed features of pairs.
+
+    Attributes:
+      queries: f32[Q, D + F]; the last F weigh the features.
+      items: f32[N, D].
+      event: which event each query asks for i64[Q].
+      pairs: the features.
+    """
+
+    queries: np.ndarray
+    items: np.ndarray
+    event: np.ndarray
+    pairs: SessionPairs
+
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """Returns f32[stop - start, N]."""
+        queries, width = self.queries[start:stop], self.items.shape[1]
+        scores = queries[:, :width] @ self.items.T
+        for number, feature in enumerate(self.pairs.at(self.event[start:stop]), width):
+            row = np.repeat(np.arange(len(scores)), np.diff(feature.indptr))
+            # No item comes twice in a row, so += adds each.
+            scores[row, feature.indices] += queries[row, number] * feature.data
+        return scores
+
+
+def model_scores(
+    program: Program,
+    state: State,
+    queries: Queries,
+    tower: str = "",
+    rows: np.ndarray | None = None,
+) -> Embeddings | Scores:
+    """Returns how the model scores the corpus for queries.
+
+    Args:
+      program: the opened experiment.
+      state: the trained state.
+      queries: the queries.
+      tower: part of the model that embeds: "" for its towers, "x" for its sides
+        "query/x" and "SIDE/x" (SIDE is that of the corpus).
+      rows: items that are scored; None for all.
+    """
+    data: Any = program.dataset
+    corpus: Corpus = data.corpora[queries.corpus]
+    query, side = (f"{one}/{tower}" if tower else one for one in ("query", corpus.side))
+    if isinstance(data, HasSessions):
+        items, event = embed_corpus(program, state, side, "item"), queries.past.stop
+        asked = user_vectors(program, state, event)
+        scores = SessionScores(asked, items, event, data.pairs)
+        return scores if rows is None else ScoresOf(scores, rows)
+    asked = embed_all(program, state, query, queries.features)
+    if rows is not None:
+        return Embeddings(asked, embed_all(program, state, side, corpus.features, rows))
+    return Embeddings(asked, embed_corpus(program, state, side, queries.corpus))
+
+
+def session_data(program: Program) -> HasSessions:
+    """Returns the program's data.
+
+    Raises:
+      UserError: it is not made of sessions.
+    """
+    if not isinstance(program.dataset, HasSessions):
+        raise UserError("this evaluation needs sessions; this data has none")
+    return program.dataset
+
+
+def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarray:
+    """Returns the query before each of some events, f32[Q, D + F], as a model streams.
+
+    Args:
+      program: the opened experiment, of sessions.
+      state: the trained state.
+      event: places in the log of events i64[Q], rising.
+    """
+    data, model, mesh = session_data(program), program.experiment.model, program.mesh
+    specs = model.table_specs(data.sides)
+
+    @jax.jit
+    def step(params, tables, batch, memory):
+        ids = model.event_rows(batch)
+        rows, _, _ = states.gather(tables, ids, specs, mesh, capped=False)
+        return model.users(params, model.events(rows, batch), batch, memory)
+
+    plan, out = data.stream(event), None
+    place = np.zeros(len(data.log), int)
+    place[event] = np.arange(len(event)) + 1
+    memory = jax.tree.map(jnp.zeros_like, state.memory)
+    with set_mesh(mesh):
+        for number in range(plan.steps):
+            grid = plan.grid(number)
+            batch = put_batch(data.lane_arrays(grid), mesh)
+            vectors, memory = step(state.params, state.tables, batch, memory)
+            wanted = np.where(grid.event != PAD, place[grid.event], 0)
+            if wanted.any():
+                got = np.asarray(vectors)
+                if out is None:
+                    out = np.zeros((len(event), got.shape[-1]), np.float32)
+                out[wanted[wanted > 0] - 1] = got[wanted > 0]
+    return np.zeros((0, 0), np.float32) if out is None else out

@@ -1,0 +1,243 @@
+"""One evaluation for all rankings: queries of a split, a scorer, metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from recjax import rng
+from recjax.data.dataset import HasQueries, HasSessions, Queries
+from recjax.data.histories import hide_seen
+from recjax.errors import UserError, nearest
+from recjax.evals.evaluation import EXPOSURE_AT, KS, Findings
+from recjax.evals.exact import rank_embeddings
+from recjax.evals.model import Embeddings, model_scores
+from recjax.evals.score_distribution import score_histograms
+from recjax.evals.scorer import Scorer, ScoresOf, check_needs, rank_scores
+from recjax.metrics.cohorts import cohort_recall, user_metrics
+from recjax.metrics.exposure import Exposure
+from recjax.metrics.mean import Mean
+from recjax.metrics.ranking import ranking_metrics
+from recjax.metrics.task import RankingTask, Ranks, Ties
+from recjax.train.program import Program
+from recjax.train.state import State
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RandomIndex:
+    """Items that judged items are ranked among, as OmniSearchSage is judged.
+
+    Attributes:
+      size: items, drawn uniformly from the corpus without replacement; a corpus that is
+        smaller is the index.
+      draw: number of the draw: another one is another index.
+    """
+
+    size: int = 1_500_000
+    draw: int = 0
+
+    def items(self, num_items: int) -> np.ndarray:
+        """Returns the items of the index, in order."""
+        if num_items <= self.size:
+            return np.arange(num_items)
+        generator = rng.host_stream(self.draw, "index", 0)
+        drawn = generator.choice(num_items, self.size, replace=False, shuffle=False)
+        return np.sort(drawn)
+
+    def among(self, task: RankingTask) -> tuple[RankingTask, np.ndarray, int]:
+        """Returns a task over the index and the judged items behind it.
+
+        Returns:
+          The task; the rows of the corpus that it is over; how many of them, the first
+          ones, are ranked.
+        """
+        index = self.items(task.num_items)
+        rows = np.concatenate([index, np.setdiff1d(task.items, index)])
+        order = np.argsort(rows, kind="stable")
+
+        def place(items: np.ndarray) -> np.ndarray:
+            at = np.searchsorted(rows, items, sorter=order)
+            return order[np.minimum(at, len(rows) - 1)].astype(np.int32)
+
+        out = place(task.exclude)
+        kept = (rows[out] == task.exclude) & (out < len(index))
+        query = np.repeat(np.arange(len(task)), np.diff(task.exclude_offsets))
+        counts = np.bincount(query[kept], minlength=len(task))
+        over = replace(
+            task,
+            num_items=len(rows),
+            items=place(task.items),
+            exclude_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            exclude=out[kept],
+        )
+        return over, rows, len(index)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Ranks a whole corpus, or a random index of it, for every query of a split.
+
+    Figures are those of `ranking_metrics`, `cohort_recall` and `Exposure.figures`, of
+    sessions those of `user_metrics` too; `pairs` is the number of positive pairs.
+    Among a random index recall is called `index_recall@K` and stands alone: it depends
+    on `index_size` (OmniSearchSage, Agarwal et al. 2024, takes 1.5 M).
+
+    Attributes:
+      split: "validation" or "test".
+      scorer: what scores the items, such as `Popularity()`; None for the model.
+      task: one of the data set's.
+      tower: part of the model that embeds; see `model_scores`.
+      ks: lengths of the lists that are judged.
+      ties: how items of equal score are ranked; published figures of a random index
+        are by "worst", most of BM25 by "order".
+      coverage: also look at who is in the lists: `coverage@K` and the exposure of
+        items. Baselines and models of sessions sort every row of scores for it.
+      index: rank among these items only; None for the whole corpus.
+      hide_seen: whether what a query's user met before is left out; None for what the
+        data does: next items are new to their users, those of sessions need not be.
+      nth: only every nth user, or query where users are not known: choosing settings
+        needs no more.
+      every: steps between evaluations in training; 0 for the end alone.
+
+    Example:
+      {"model": Ranking("test"), "item_knn": Ranking("test", ItemKnn())}
+    """
+
+    split: str = "test"
+    scorer: Scorer | None = None
+    task: str = ""
+    tower: str = ""
+    ks: tuple[int, ...] = KS
+    ties: Ties = "average"
+    coverage: bool = True
+    index: RandomIndex | None = None
+    hide_seen: bool | None = None
+    nth: int = 1
+    every: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks what needs no data.
+
+        Raises:
+          ValueError: lists of no length, or a tower of something that has none.
+        """
+        if not self.ks or min(self.ks) < 1 or self.nth < 1:
+            raise ValueError(f"ks {self.ks} and nth {self.nth} must be at least 1")
+        if self.tower and self.scorer is not None:
+            raise ValueError(f"tower {self.tower!r} is of the model, not of a scorer")
+
+    @property
+    def trained(self) -> bool:
+        """Whether it looks at the state."""
+        return self.scorer is None
+
+    def metrics(self, data: Any) -> Sequence[str]:
+        """Returns the names of the figures that `run` will find.
+
+        Raises:
+          UserError: the data lacks the split, the task or what the scorer needs.
+        """
+        queries = self._queries(data)
+        task, _, ranked = self._over(queries.task)
+        if not task.positive.any():
+            return ("pairs",)
+        first, top = np.ones(len(task.items)), np.zeros((len(task), self._top_k), int)
+        ranks = Ranks(task.query, first, top)
+        return tuple(self._findings(queries, task, ranks, ranked).figures)
+
+    def run(self, program: Program, state: State) -> Findings:
+        """Returns the figures, retrieval frequencies and, of a model, its scores."""
+        queries = self._queries(program.dataset)
+        task, rows, ranked = self._over(queries.task)
+        if not task.positive.any():
+            where = f"split {self.split!r} of task {self.task!r}"
+            log.warning("no positive pair in %s: nothing to rank", where)
+            return Findings({"pairs": 0.0})
+        if self.scorer is None:
+            scores = model_scores(program, state, queries, self.tower, rows)
+        else:
+            scores = self.scorer.fit(program.dataset, queries)
+            scores = scores if rows is None else ScoresOf(scores, rows)
+        if not isinstance(scores, Embeddings):
+            ranks = rank_scores(
+                task, scores, self._top_k, ties=self.ties, ranked=ranked
+            )
+            return self._findings(queries, task, ranks, ranked)
+        ranks = rank_embeddings(
+            scores.queries,
+            scores.items,
+            task,
+            self._top_k,
+            program.mesh,
+            ties=self.ties,
+            ranked=ranked,
+        )
+        found = self._findings(queries, task, ranks, ranked)
+        shares = score_histograms(scores.queries, scores.items, task, ranked)
+        return replace(found, scores=shares)
+
+    @property
+    def _top_k(self) -> int:
+        return max(*self.ks, EXPOSURE_AT) if self.coverage else 0
+
+    def _over(
+        self, task: RankingTask
+    ) -> tuple[RankingTask, np.ndarray | None, int | None]:
+        return (task, None, None) if self.index is None else self.index.among(task)
+
+    def _queries(self, data: Any) -> Queries:
+        if not isinstance(data, HasQueries):
+            raise UserError("a ranking needs queries; this data has none")
+        if self.task not in data.tasks:
+            known = ", ".join(map(repr, data.tasks))
+            raise UserError(
+                f"no task {self.task!r}; the data has {known}."
+                + nearest(self.task, data.tasks)
+            )
+        queries = data.queries(self.split, self.task).every(self.nth)
+        if self.scorer is not None:
+            check_needs(self.scorer, data, queries)
+        elif self.ties == "order" and not isinstance(data, HasSessions):
+            raise UserError(
+                "ties = 'order' is for baselines: take 'average' or 'worst'"
+            )
+        if self.hide_seen is None:
+            return queries
+        if queries.history is None:
+            raise UserError(
+                "hide_seen needs queries with histories; this data has none"
+            )
+        task = hide_seen(queries.task, queries.history)
+        if not self.hide_seen:
+            task = replace(
+                task, exclude_offsets=0 * task.offsets, exclude=task.exclude[:0]
+            )
+        return replace(queries, task=task)
+
+    def _findings(
+        self, queries: Queries, task: RankingTask, ranks: Ranks, ranked: int | None
+    ) -> Findings:
+        """Returns the figures of ranks, over the first `ranked` items of the task."""
+        figures, name = {"pairs": float(task.positive.sum())}, "recall"
+        if ranked is None:
+            figures |= ranking_metrics(task, ranks, self.ks)
+        else:
+            name, found = "index_recall", ranks.rank[task.positive]
+            figures |= {f"{name}@{k}": Mean.of(found <= k).value for k in self.ks}
+            figures["index_size"] = float(ranked)
+        exposure = None
+        if self.coverage:
+            exposure = Exposure.of(ranked or task.num_items, ranks.top, EXPOSURE_AT)
+            figures |= exposure.figures(EXPOSURE_AT)
+        figures |= cohort_recall(task, ranks.rank, queries.cohorts, self.ks, name)
+        if queries.user is not None and ranked is None:
+            opening = None if queries.history is None else queries.history.opening
+            user = queries.user
+            figures |= user_metrics(task, ranks.rank, user, self.ks, opening)
+        return Findings(figures, exposure)
