@@ -38,7 +38,7 @@ class Experiment:
       optimizer: rules by parameter path.
       warm_start: path of an encoder among the model's parameters -> where its starting
         values come from; everything else starts at random.
-      evals: name -> evaluation (`recjax.evals.base.Evaluation`).
+      evals: name -> evaluation (`recjax.evals.evaluation.Evaluation`).
       best: metric that decides which checkpoint is best, as "eval/metric"; larger is
         better. None keeps the newest only.
       export: how to write a bundle; None for experiments that export nothing.

@@ -2,7 +2,7 @@
 
     python tools/tune_item_knn.py experiments/two_tower_movielens.py
 
-Settings are tried one after the other, from the defaults of `ItemKnnOptions`, until a
+Settings are tried one after the other, from the defaults of `ItemKnn`, until a
 sweep over all of them brings nothing better. The test events are not looked at. Takes
 some ten minutes on MovieLens-100K.
 """
@@ -14,8 +14,7 @@ import json
 import time
 from dataclasses import asdict
 
-from recjax.evals.baselines.item_knn import ItemKnnOptions
-from recjax.evals.baselines.ranking_baselines import training_events
+from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.baselines.tune import SPACE, Tried, tune_item_knn
 from recjax.experiment import load_experiment
 
@@ -36,9 +35,9 @@ def main() -> None:
     queries = data.queries("validation")
     began = time.perf_counter()
     tuned = tune_item_knn(
-        training_events(data),
+        data.log.where(data.train),
         queries.task,
-        queries.history,
+        queries.past,
         space={name: SPACE[name] for name in args.only},
         sweeps=args.sweeps,
     )
@@ -54,7 +53,7 @@ def main() -> None:
                 "recall@10": tuned.best.figures["recall@10"],
                 "ndcg@10": tuned.best.figures["ndcg@10"],
                 "tried": len(tuned.tried),
-                "start": asdict(ItemKnnOptions()),
+                "start": asdict(ItemKnn()),
                 "seconds": round(time.perf_counter() - began, 1),
             }
         )

@@ -26,6 +26,14 @@ Embed = Callable[[np.ndarray], np.ndarray]
 class ImageScorer(Protocol):
     """Settings of an embedding that needs no training on triplets."""
 
+    def check(self) -> None:
+        """Checks what can be checked without the images.
+
+        Raises:
+          UserError: a package is missing.
+        """
+        ...
+
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
         """Returns how images are embedded, and what is small between near ones.
 
@@ -74,6 +82,8 @@ class GalleryRanking:
         if not isinstance(data, HasImages):
             raise UserError("this evaluation needs images; this data has none")
         self._positions(data.table)
+        if self.scorer is not None:
+            self.scorer.check()
         each = "map@r", *(f"recall@{k}" for k in self.ks), "answerable"
         return [f"{level}/{one}" for level in data.table.levels[::-1] for one in each]
 

@@ -10,14 +10,11 @@ import tiny_images
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.triplets.exact import TripletRules
 from recjax.errors import UserError
-from recjax.evals.baselines.image_baselines import (
-    FeatureBaseline,
-    LdaBaseline,
-    LogisticBaseline,
-)
-from recjax.evals.images import GalleryRanking, embed_images
+from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
+from recjax.evals.embed import embed_images
+from recjax.evals.gallery import GalleryRanking
 from recjax.evals.reports.image_report import image_report
-from recjax.evals.triplet_file import RunImageEmbedder, judge_triplets
+from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale
@@ -71,7 +68,9 @@ def test_training_lowers_the_loss_and_tells_its_monitors(trained):
 
 def test_figures_are_those_of_a_whole_sort(trained):
     made, state, _ = trained
-    got = GalleryRanking("test").run(made, state)
+    evaluation = GalleryRanking("test")
+    got = evaluation.run(made, state).figures
+    assert set(got) == set(evaluation.metrics(made.dataset))
     table = made.dataset.table
     asked, held = table.of_split("test"), table.of_split("train")
     x, y = (embed_images(made, state, p, made.dataset.shown) for p in (asked, held))
@@ -90,7 +89,8 @@ def test_queries_of_some_classes_are_looked_for_among_all(trained):
     x, y = (embed_images(made, state, p, made.dataset.shown) for p in (asked, held))
     best = held[(x @ y.T).argmax(1)]
     right = table.labels[asked, 2] == table.labels[best, 2]
-    got = GalleryRanking("test", of=("coarse1", "fine6")).run(made, state)
+    asked = GalleryRanking("test", of=("coarse1", "fine6"))
+    got = asked.run(made, state).figures
     assert got["fine/recall@1"] == pytest.approx(right.mean())
     with pytest.raises(UserError, match="there is no class 'fine61'"):
         GalleryRanking("test", of=("fine61",)).run(made, state)
@@ -127,17 +127,23 @@ def test_a_split_is_not_its_own_gallery(trained):
 
 @pytest.mark.parametrize(
     "baseline",
-    [FeatureBaseline("lab"), LdaBaseline("lab"), LogisticBaseline("lab")],
+    [
+        GalleryRanking(scorer=ImageFeature("lab")),
+        GalleryRanking(scorer=Lda("lab")),
+        LogisticAccuracy("lab"),
+    ],
 )
 def test_baselines_by_colour_tell_coloured_squares_apart(trained, baseline):
-    got = baseline.run(trained[0], None)
+    got = baseline.run(trained[0], None).figures
+    assert not baseline.trained
+    assert set(baseline.metrics(trained[0].dataset)) == set(got)
     assert max(got.get("fine/recall@1", 0), got.get("fine/accuracy", 0)) > 0.8
 
 
 @pytest.mark.parametrize("features", ["hog", "handcrafted"])
 def test_other_features_give_all_figures(trained, features):
-    got = FeatureBaseline(features).run(trained[0], None)
-    assert set(got) == set(FeatureBaseline("lab").run(trained[0], None))
+    got = GalleryRanking(scorer=ImageFeature(features)).run(trained[0], None).figures
+    assert set(got) == set(GalleryRanking().metrics(trained[0].dataset))
     assert all(0 <= value <= 1 for value in got.values())
 
 
@@ -155,7 +161,7 @@ def files(folder, lines, header="query_image,positive_image,negative_image"):
 def test_triplets_of_a_file(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,6/0.png,1/1.png"])
-    got = judge_triplets(RunImageEmbedder(made, state), path, tmp_path)
+    got = evaluate_triplets(RunImageEmbedder(made, state), path, tmp_path)
     table = made.dataset.table
     at = [table.names.index(n) for n in ("0/0.png", "0/1.png", "7/0.png")]
     at += [table.names.index(n) for n in ("1/0.png", "6/0.png", "1/1.png")]
@@ -172,7 +178,7 @@ def test_pools_add_the_score(trained, tmp_path):
     path = files(tmp_path, ["0/0.png,0/0.png,7/0.png,a"], header)
     pools = tmp_path / "pools.csv"
     pools.write_text("text_query,image\na,0/0.png\na,7/0.png\na,3/2.png\n")
-    got = judge_triplets(RunImageEmbedder(made, state), path, tmp_path, pools, k=2)
+    got = evaluate_triplets(RunImageEmbedder(made, state), path, tmp_path, pools, k=2)
     # The query itself is not in its ranking, so it stands behind 7/0.png.
     assert got.score == -1 and "score-at-top-2: -1" in str(got)
 
@@ -181,7 +187,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,1/1.png,7/1.png"])
     (tmp_path / "7" / "1.png").write_bytes(b"broken")
-    got = judge_triplets(RunImageEmbedder(made, state), path, tmp_path)
+    got = evaluate_triplets(RunImageEmbedder(made, state), path, tmp_path)
     assert got.precision.triplets == 1
     assert "1 triplets left out" in str(got) and "7/1.png: not an image" in str(got)
 
@@ -198,7 +204,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
 def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
     path = files(tmp_path, lines, **({"header": header} if header else {}))
     with pytest.raises(UserError, match=said):
-        judge_triplets(RunImageEmbedder(*trained[:2]), path, tmp_path)
+        evaluate_triplets(RunImageEmbedder(*trained[:2]), path, tmp_path)
 
 
 def test_the_page_of_pictures(trained):
@@ -210,5 +216,8 @@ def test_the_page_of_pictures(trained):
 
 def test_data_without_images_is_refused(trained):
     made, state, _ = trained
-    with pytest.raises(UserError, match="needs images"):
-        GalleryRanking().run(replace(made, dataset=object()), state)
+    for evaluation in (GalleryRanking(), LogisticAccuracy("lab")):
+        with pytest.raises(UserError, match="needs images"):
+            evaluation.run(replace(made, dataset=object()), state)
+        with pytest.raises(UserError, match="needs images"):
+            evaluation.metrics(object())

@@ -2,7 +2,10 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from recjax.evals import run_evaluations as schedule
+from recjax.evals.evaluation import Findings
 
 
 class Fake:
@@ -11,7 +14,7 @@ class Fake:
 
     def run(self, program, state):
         self.calls += 1
-        return self.figures
+        return Findings(self.figures)
 
 
 def program(evals, steps=10):
@@ -38,6 +41,13 @@ def test_what_the_last_step_found_is_not_evaluated_again():
     assert found["b"].figures["mrr"] == 0.2 and found["b"].figures["seconds"] >= 0
 
 
+def test_an_evaluation_whose_name_begins_that_of_another():
+    evals = {"pin": Fake(0, True, {"mrr": 0.1}), "pin/old": Fake(1, True, {"mrr": 0.2})}
+    found = schedule.run_all(program(evals), None, {"pin/old/mrr": 0.9})
+    assert found["pin"].figures["mrr"] == 0.1 and evals["pin"].calls == 1
+    assert found["pin/old"].figures == {"mrr": 0.9} and evals["pin/old"].calls == 0
+
+
 def test_the_table_shows_main_metrics_and_all_of_an_evaluation_without_any():
     text = schedule.table(
         {
@@ -49,3 +59,21 @@ def test_the_table_shows_main_metrics_and_all_of_an_evaluation_without_any():
     assert head == ["evaluation", "recall@10", "accuracy", "seconds"]
     assert model == ["model", "0.2500", "-", "12.3"]
     assert other == ["other", "-", "0.7500", "0.1"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_table_fits_the_terminal_and_names_the_model(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    levels = {f"fine/recall@{k}": 0.1 for k in range(1, 20)}
+    results = {
+        "deep": {**levels, "seconds": 1.0},
+        "lda": levels,
+        "logistic": {"fine/accuracy": 0.5},
+    }
+    head, deep, lda, logistic = schedule.table(results, ["deep"]).splitlines()
+    assert len({len(line) for line in (head, deep, lda, logistic)}) == 1
+    assert len(head) <= max(width, 46)
+    # The first figure of each is there, whatever the width.
+    assert {"fine/recall@1", "fine/accuracy"} <= set(head.split())
+    assert deep.startswith("deep (model) ") and "0.5000" in logistic
+    assert ("fine/recall@6" in head.split()) == (width == 200)

@@ -47,6 +47,9 @@ class ImageFeature:
 
     features: Features
 
+    def check(self) -> None:
+        """Nothing is missing."""
+
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
         """Returns (positions -> features [n, W]) and their distance."""
         return _features(data, self.features)
@@ -66,6 +69,10 @@ class Lda:
 
     features: Features
     shrinkage: float = 0.5
+
+    def check(self) -> None:
+        """See `ImageScorer`."""
+        require_sklearn("linear discriminants")
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
         """Returns (positions -> vectors of length 1) and their cosine."""
@@ -99,6 +106,7 @@ class LogisticAccuracy:
         """Returns the name of the figure; see `Evaluation`."""
         if not isinstance(data, HasImages):
             raise UserError("this evaluation needs images; this data has none")
+        require_sklearn("logistic regression")
         return [f"{data.table.levels[-1]}/accuracy"]
 
     def run(self, program: Program, state: State) -> Findings:
@@ -123,8 +131,12 @@ def fit_lda(features: np.ndarray, label: np.ndarray, shrinkage: float) -> Callab
     require_sklearn("linear discriminants")
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+    if len(np.unique(label)) < 2:
+        raise ValueError("linear discriminants need two classes or more")
+    # Classes of equal points have no covariance at all.
+    noise = 1e-6 * np.random.default_rng(0).standard_normal(features.shape)
     model = LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrinkage)
-    model.fit(features.astype(np.float64), label)
+    model.fit(features + noise, label)
     # This solver does not centre what it transforms.
     centre = model.transform(features.mean(0, dtype=np.float64)[None])
     return lambda x: unit(model.transform(x.astype(np.float64)) - centre)

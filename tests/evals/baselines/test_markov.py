@@ -1,25 +1,26 @@
-"""Markov chains and recency against loops over a user's events."""
+"""Markov chains and recent popularity against loops over a user's events."""
 
 import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions.split import LastSessionOut
-from recjax.data.splits import TEST
-from recjax.evals.baselines.markov import Markov, MarkovOptions, RecentMarkov
-from recjax.evals.baselines.moving import MovingAverage
-from recjax.evals.baselines.recency import Recency
+from recjax.evals.baselines.markov import Markov
+from recjax.evals.baselines.moving_average import MovingAverage
+from recjax.evals.baselines.popularity import RecentPop
 
 
 def setting(seed=0):
+    """Returns data, the queries of its test split, and the events that they ask for."""
     known = support.sessions(seed, users=15, items=9)
-    parts = LastSessionOut().parts(known)
-    train = (parts != TEST)[known.event_session]
-    return known, train, np.flatnonzero(~train)
+    data = support.opened(known, fit=("train", "validation"))
+    queries = data.queries("test")
+    assert len(queries) > 10 and not data.train[queries.past.stop].any()
+    return data, queries, queries.past.stop
 
 
-def naive(known, train, event, options):
+def naive(data, event, options):
     """Scores the items before one event, looking at the log line by line."""
+    known, train = data.sessions, data.train
     size = len(known.item_ids)
     user = known.session_user[known.event_session]
     part = known.event_session if options.of == "session" else user
@@ -48,24 +49,24 @@ def naive(known, train, event, options):
 @pytest.mark.parametrize(
     "options",
     [
-        MarkovOptions(),
-        MarkovOptions(of="session", normalize=True),
-        MarkovOptions(steps=3, last=2, decay=0.3, history=0.2),
-        MarkovOptions(steps=2, last=3, history=0.5, history_decay=0.7),
+        Markov(),
+        Markov(of="session", normalize=True),
+        Markov(steps=3, last=2, decay=0.3, history=0.2),
+        Markov(steps=2, last=3, history=0.5, history_decay=0.7),
     ],
 )
 def test_scores_against_a_loop(options):
-    known, train, targets = setting()
-    chain = Markov.fit(known, train, targets, options)
-    got = chain.scores(0, len(targets))
+    data, queries, targets = setting()
+    got = options.fit(data, queries).scores(0, len(targets))
     for row, event in enumerate(targets):
-        wanted = naive(known, train, event, options)
+        wanted = naive(data, event, options)
         np.testing.assert_allclose(got[row], wanted, atol=1e-5)
 
 
-def test_recency_counts_the_window_before_a_target():
-    known, _, targets = setting(1)
-    got = Recency.fit(known, targets, 7_200).scores(0, len(targets))
+def test_recent_popularity_counts_the_window_before_a_query():
+    data, queries, targets = setting(1)
+    known = data.sessions
+    got = RecentPop(7_200).fit(data, queries).scores(0, len(targets))
     for row, event in enumerate(targets):
         at = known.timestamp[event]
         inside = (known.timestamp < at) & (known.timestamp >= at - 7_200)
@@ -74,21 +75,24 @@ def test_recency_counts_the_window_before_a_target():
 
 
 def test_recent_markov_keeps_to_the_window():
-    known, train, targets = setting(2)
-    chain = Markov.fit(known, train, targets, MarkovOptions(of="session"))
-    window = Recency.fit(known, targets, 20_000)
-    got = RecentMarkov(chain, window, 0.5).scores(0, len(targets))
+    data, queries, targets = setting(2)
+    window = RecentPop(20_000).fit(data, queries)
+    chain = Markov("session").fit(data, queries)
+    made = Markov("session", recent=20_000).fit(data, queries)
+    got = made.scores(0, len(targets))
     counts, scores = (one.scores(0, len(targets)) for one in (window, chain))
-    first = known.place[targets] == 0
+    first = data.sessions.place[targets] == 0
     np.testing.assert_array_equal(got[first], counts[first])
     rest = ~first[:, None] & (counts > 0)
-    np.testing.assert_allclose(got[rest], (scores + 0.5 * counts)[rest], rtol=1e-6)
+    wanted = scores + made.weight * counts
+    np.testing.assert_allclose(got[rest], wanted[rest], rtol=1e-6)
     assert not got[counts == 0].any() and rest.any()
 
 
 def test_moving_average_counts_the_last_events_of_the_user():
-    known, _, targets = setting(3)
-    got = MovingAverage.fit(known, targets, last=4).scores(0, len(targets))
+    data, queries, targets = setting(3)
+    known = data.sessions
+    got = MovingAverage(last=4).fit(data, queries).scores(0, len(targets))
     user = known.session_user[known.event_session]
     for row, event in enumerate(targets):
         past = [e for e in range(event) if user[e] == user[event]][-4:]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.evals.baselines.session_knn import KnnOptions, SessionKnn
+from recjax.data.dataset import Queries
+from recjax.evals.baselines.session_knn import SessionKnn
+from recjax.metrics.task import RankingTask
 
 
 def naive(known, train, event, options):
@@ -35,12 +37,16 @@ def naive(known, train, event, options):
 
 
 @pytest.mark.parametrize(
-    "options", [KnnOptions(4, 1.0), KnnOptions(3, 20.0, last=3, decay=0.5)]
+    "options", [SessionKnn(4, 1.0), SessionKnn(3, 20.0, last=3, decay=0.5)]
 )
 def test_scores_against_a_loop(options):
     known = support.sessions(1, users=10, items=9)
+    data = support.opened(known)
     train = np.random.default_rng(0).random(len(known.item)) < 0.8
+    object.__setattr__(data, "train", train)
     targets = np.arange(0, len(known.item), 5)
-    got = SessionKnn.fit(known, train, targets, options).scores(0, len(targets))
+    task = RankingTask.of_one_each(9, known.item[targets])
+    asked = Queries({}, task, history=known.histories(data.log, targets))
+    got = options.fit(data, asked).scores(0, len(targets))
     wanted = [naive(known, train, event, options) for event in targets]
     np.testing.assert_allclose(got, wanted, atol=1e-6)

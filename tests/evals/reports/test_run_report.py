@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import two_corpora as two
 
-from recjax.evals.base import Findings
-from recjax.evals.corpus import CorpusRanking
-from recjax.evals.random_index import IndexRanking
+from recjax.evals.evaluation import Findings
+from recjax.evals.ranking import RandomIndex, Ranking
 from recjax.evals.reports import page as report
-from recjax.evals.reports import plots as pictures
+from recjax.evals.reports import plots
 from recjax.evals.reports.run_report import sections, write_report
-from recjax.evals.score_distribution import Scores
+from recjax.evals.score_distribution import ScoreDistribution
 from recjax.metrics.exposure import Exposure
 
 
@@ -31,8 +30,10 @@ def coloured(data, colour):
 def found():
     program, state = two.program(), two.state()
     return {
-        "pins": CorpusRanking("test", "pin_save").examine(program, state),
-        "index": IndexRanking("test", "pin_save", size=50).examine(program, state),
+        "pins": Ranking("test", task="pin_save").run(program, state),
+        "index": Ranking(
+            "test", task="pin_save", ties="worst", index=RandomIndex(50)
+        ).run(program, state),
         "counted": Findings({"accuracy": 0.5, "seconds": 1.0}),
     }
 
@@ -67,7 +68,7 @@ def test_what_nobody_found_has_no_place():
 def test_a_bar_is_as_high_as_its_cohort():
     row = {"recall@10": 0.5, "a:pairs": 4.0, "a:recall@10": 0.8, "b:pairs": 2.0}
     row |= {"b:recall@10": 0.2}
-    data = pictures.cohort_bars({"model": row, "none": {"recall@10": 0.1}}, "recall@10")
+    data = plots.cohort_bars({"model": row, "none": {"recall@10": 0.1}}, "recall@10")
     high, low = (coloured(data, report.COLOURS[i]) for i in (0, 1))
     assert 3.5 < high / low < 4.5
 
@@ -77,11 +78,11 @@ def test_curves_of_frequency_and_of_scores():
     np.testing.assert_allclose(shown.frequency, [1, 0.6, 0.2])
     merged = shown.merge(Exposure(np.array([0, 0, 1, 0]), 2))
     np.testing.assert_allclose(merged.frequency, np.array([5, 3, 1, 1]) / 7)
-    assert coloured(pictures.frequency_curves({"one": shown}), report.COLOURS[0]) > 20
+    assert coloured(plots.frequency_curves({"one": shown}), report.COLOURS[0]) > 20
     edges, shares = np.array([0.0, 1.0, 2.0]), np.array([0.25, 0.75])
-    scores = Scores(edges, shares, shares[::-1])
-    one = pictures.score_curves({"one": scores})
+    scores = ScoreDistribution(edges, shares, shares[::-1])
+    one = plots.score_curves({"one": scores})
     assert (
-        pixels(pictures.score_curves({"one": scores, "two": scores})).shape[0]
+        pixels(plots.score_curves({"one": scores, "two": scores})).shape[0]
         > (pixels(one).shape[0])
     )
