@@ -173,3 +173,11 @@ def test_nothing_binds_a_run_that_has_no_state_yet(trains, tmp_path):
 )
 def test_the_parser_says_what_is_wrong(capfd, arguments, words):
     assert words in command.misused(capfd, *arguments)
+
+
+def test_a_best_metric_that_its_evaluation_does_not_find(trains, tmp_path):
+    path = tmp_path / "mine.py"
+    evals = "{'a': Ranking('validation', every=5)}"
+    path.write_text(f"{SMALL}(best='a/ndgc@10', evals={evals})\n")
+    message = trains(experiment=path)
+    assert "finds no 'ndgc@10'. Did you mean 'a/ndcg@10'" in message
