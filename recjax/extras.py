@@ -25,10 +25,7 @@ def require_tensorflow() -> Any:
 
 
 def require_sklearn(what: str) -> None:
-    """Checks that scikit-learn is there.
-
-    Args:
-      what: needs it.
+    """Checks that scikit-learn is there, which `what` needs.
 
     Raises:
       UserError: it is not installed.

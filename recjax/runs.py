@@ -139,18 +139,14 @@ def eval_triplets(
     """
     from recjax.bundle import manifest
     from recjax.bundle.open_images import ImageRetriever
-    from recjax.evals.triplet_file import (
-        ImageEmbedder,
-        RunImageEmbedder,
-        evaluate_triplets,
-    )
+    from recjax.evals import triplet_file
 
-    embedder: ImageEmbedder
+    embedder: triplet_file.ImageEmbedder
     if (run / manifest.NAME).is_file():
         embedder = ImageRetriever.open(run)
     else:
-        embedder = RunImageEmbedder(*open_run(run, best))
-    print(evaluate_triplets(embedder, triplets, images, pools, k))
+        embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
+    print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
 
 
 def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:

@@ -12,11 +12,99 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from recjax.data.cooccurrence import PairCounts, count_pairs
+from recjax.data.events import Events, Histories
 from recjax.evals.baselines.item_knn import ItemKnn
-from recjax.evals.baselines.tune import SPACE, Tried, tune_item_knn
+from recjax.evals.scorer import rank_scores
 from recjax.experiment import load_experiment
+from recjax.metrics.ranking import ranking_metrics
+from recjax.metrics.task import RankingTask
+
+SPACE: Mapping[str, Sequence] = {
+    "recency_power": (0.5, 0.75, 1.0, 1.2, 1.4, 1.7, 2.0),
+    "age_scale": (10.0, 30.0, 60.0, 120.0, 300.0),
+    "gap_power": (0.0, 0.25, 0.4, 0.5, 0.6, 0.75, 1.0),
+    "window": (5, 20, 50, 100),
+    "source_power": (0.3, 0.5, 0.6, 0.7, 0.8, 1.0),
+    "target_power": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+    "backward": (0.0, 0.25, 0.5, 0.75, 1.0),
+    "shrinkage": (0.0, 1.0, 5.0, 20.0),
+    "popularity_weight": (1e-3, 5e-3, 0.01, 0.03, 0.1),
+    "popularity_days": (None, 3.0, 7.0, 14.0, 30.0),
+    "history": (20, 50, 200, 1_000),
+    "neighbours": (50, 200, 400, 1_000),
+}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One setting and its validation figures: metric -> value."""
+
+    options: ItemKnn
+    figures: Mapping[str, float]
+
+    @property
+    def goal(self) -> float:
+        """What tuning raises: the sum of recall@10 and ndcg@10."""
+        return self.figures["recall@10"] + self.figures["ndcg@10"]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best setting and all that were tried, in order."""
+
+    best: Tried
+    tried: tuple[Tried, ...]
+
+
+def tune_item_knn(
+    events: Events,
+    task: RankingTask,
+    histories: Histories,
+    start: ItemKnn | None = None,
+    space: Mapping[str, Sequence] = SPACE,
+    sweeps: int = 3,
+) -> Tuned:
+    """Searches settings one after the other, until a sweep brings nothing better.
+
+    Args:
+      events: the training events.
+      task: validation queries.
+      histories: their histories.
+      start: where to begin.
+      space: setting -> values to try, in this order.
+      sweeps: at most so many passes over `space`.
+
+    Raises:
+      ValueError: task and histories are of different queries.
+    """
+    if len(task) != len(histories):
+        raise ValueError(f"{len(task)} queries but {len(histories)} histories")
+    tried: dict[ItemKnn, Tried] = {}
+    pairs: dict[tuple, PairCounts] = {}
+
+    def attempt(options: ItemKnn) -> Tried:
+        if options not in tried:
+            key = options.window, options.gap_power
+            if key not in pairs:
+                pairs[key] = count_pairs(events, *key)
+            scores = options.of_events(events, histories, pairs[key])
+            figures = ranking_metrics(task, rank_scores(task, scores), (10,))
+            tried[options] = Tried(options, figures)
+        return tried[options]
+
+    best = attempt(start or ItemKnn())
+    for _ in range(sweeps):
+        before = best
+        for name, values in space.items():
+            options = [replace(best.options, **{name: value}) for value in values]
+            best = max([best, *map(attempt, options)], key=lambda one: one.goal)
+        if best is before:
+            break
+    return Tuned(best, tuple(tried.values()))
 
 
 def main() -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from recjax.data.events import Events, Histories
-from recjax.data.images.table import ImageTable
 from recjax.data.inputs import Input
 from recjax.data.pipeline import HostBatch
-from recjax.data.sessions.fixed import FixedVectors
-from recjax.data.sessions.packing import Grid, Plan
-from recjax.data.sessions.pair_features import SessionPairs
-from recjax.data.sessions.read import Sessions
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
+
+if TYPE_CHECKING:  # Readers need packages that training does not.
+    from recjax.data.images.table import ImageTable
+    from recjax.data.sessions.fixed import FixedVectors
+    from recjax.data.sessions.packing import Grid, Plan
+    from recjax.data.sessions.pair_features import SessionPairs
+    from recjax.data.sessions.read import Sessions
 
 
 class Column(Protocol):
@@ -26,11 +28,9 @@ class Column(Protocol):
 
     def __len__(self) -> int:
         """Returns `N`."""
-        ...
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Returns the array of a slice, or of any positions, [B, ...]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,9 @@ class ItemReader(Protocol):
         Raises:
           UserError: the file cannot be used, or a row of it is bad.
         """
-        ...
 
     def save(self, folder: Path) -> None:
         """Writes what `recjax.data.item_readers.load` reads."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -155,17 +153,14 @@ class Dataset(Protocol):
     @property
     def sides(self) -> Sides:
         """The features of each side of the model."""
-        ...
 
     def batches(
         self, start: int, host: tuple[int, int], threads: int, prefetch: int
     ) -> Iterator[HostBatch]:
         """Yields this host's part of batch `start`, `start + 1`, ... without end."""
-        ...
 
     def facts(self) -> Mapping[str, Any]:
         """Returns what a person wants to know of the data: sizes, source, splits."""
-        ...
 
 
 @runtime_checkable
@@ -175,25 +170,16 @@ class HasQueries(Protocol):
     @property
     def corpora(self) -> Mapping[str, Corpus]:
         """Name -> everything of one kind; a data set of one kind calls it "item"."""
-        ...
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """What `queries` can be asked for; a data set with one task calls it ""."""
-        ...
 
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of "validation" or "test" for one of `tasks`."""
-        ...
-
-
-@runtime_checkable
-class HasTrainingItems(Protocol):
-    """Data that knows what its training examples led to."""
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
         """Returns the item of each training pair or event, i32[P]."""
-        ...
 
 
 @runtime_checkable
@@ -203,12 +189,10 @@ class HasEvents(Protocol):
     @property
     def log(self) -> Events:
         """The events of all splits; histories of queries are stretches of it."""
-        ...
 
     @property
     def train(self) -> np.ndarray:
         """Whether each event of the log trains the model, bool[E]."""
-        ...
 
 
 @runtime_checkable
@@ -218,25 +202,20 @@ class HasSessions(Dataset, HasQueries, HasEvents, Protocol):
     @property
     def sessions(self) -> Sessions:
         """All sessions."""
-        ...
 
     @property
     def pairs(self) -> SessionPairs:
         """The features of pairs of a moment and an item."""
-        ...
 
     @property
     def fixed(self) -> FixedVectors | None:
         """The vectors of items that are not learned."""
-        ...
 
     def stream(self, event: np.ndarray) -> Plan:
         """Returns the plan in which a model meets events [Q] and all before them."""
-        ...
 
     def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
         """Returns what a model reads of some lanes."""
-        ...
 
 
 @runtime_checkable
@@ -246,22 +225,18 @@ class HasImages(Protocol):
     @property
     def settings(self) -> Any:
         """Among them `size` and `center_crop`: how a photograph becomes pixels."""
-        ...
 
     @property
     def table(self) -> ImageTable:
         """All images."""
-        ...
 
     def shown(self, positions: Sequence[int]) -> HostBatch:
         """Returns what evaluation gives the model of images: image, perhaps maps."""
-        ...
 
     def center_crops(
         self, positions: Sequence[int], size: int | None = None
     ) -> np.ndarray:
         """Decodes what evaluation sees of images, uint8 [n, size, size, 3]."""
-        ...
 
 
 @runtime_checkable
@@ -271,11 +246,9 @@ class HasInputs(Protocol):
     @property
     def inputs(self) -> Mapping[str, Input]:
         """Query feature -> how its array is made from raw values."""
-        ...
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns some queries of a split as the raw values that `inputs` take."""
-        ...
 
 
 class Source(Protocol):
@@ -287,4 +260,3 @@ class Source(Protocol):
         Raises:
           UserError: it is not prepared, or does not fit the settings.
         """
-        ...

@@ -103,15 +103,20 @@ def embed_images(
     return unit(vectors)
 
 
-def images_of(program: Program) -> HasImages:
+def as_images(data: object) -> HasImages:
     """Returns the data.
 
     Raises:
       UserError: it holds no images.
     """
-    if not isinstance(program.dataset, HasImages):
-        raise UserError("this evaluation needs images; this data has none")
-    return program.dataset
+    if not isinstance(data, HasImages):
+        raise UserError("this needs images; this data has none")
+    return data
+
+
+def images_of(program: Program) -> HasImages:
+    """Returns the program's data; see `as_images`."""
+    return as_images(program.dataset)
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -40,12 +40,10 @@ class Evaluation(Protocol):
     @property
     def every(self) -> int:
         """Steps between evaluations in training; 0 for the end alone."""
-        ...
 
     @property
     def trained(self) -> bool:
         """Whether it looks at the state; if not, it runs once, at the end."""
-        ...
 
     def metrics(self, data: Any) -> Sequence[str]:
         """Returns the names of the figures that `run` will find in this data.
@@ -53,11 +51,9 @@ class Evaluation(Protocol):
         Raises:
           UserError: the evaluation does not fit the data.
         """
-        ...
 
     def run(self, program: Program, state: State) -> Findings:
         """Returns the figures, and what plots are made of."""
-        ...
 
 
 def check_evals(program: Program) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from recjax.data.dataset import HasImages
 from recjax.data.images.table import ImageTable
 from recjax.errors import UserError
-from recjax.evals.embed import embed_images, images_of
+from recjax.evals.embed import as_images, embed_images
 from recjax.evals.evaluation import Findings
 from recjax.metrics import gallery
 from recjax.metrics.gallery import Distances
@@ -32,7 +32,6 @@ class ImageScorer(Protocol):
         Raises:
           UserError: a package is missing.
         """
-        ...
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
         """Returns how images are embedded, and what is small between near ones.
@@ -41,7 +40,6 @@ class ImageScorer(Protocol):
           data: the images.
           held: positions of the images of the gallery, that it may learn from.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -79,17 +77,16 @@ class GalleryRanking:
           UserError: the data holds no images or none of a split, the split is its own
             gallery, or no query is of the classes.
         """
-        if not isinstance(data, HasImages):
-            raise UserError("this evaluation needs images; this data has none")
-        self._positions(data.table)
+        table = as_images(data).table
+        self._positions(table)
         if self.scorer is not None:
             self.scorer.check()
         each = "map@r", *(f"recall@{k}" for k in self.ks), "answerable"
-        return [f"{level}/{one}" for level in data.table.levels[::-1] for one in each]
+        return [f"{level}/{one}" for level in table.levels[::-1] for one in each]
 
     def run(self, program: Program, state: State) -> Findings:
         """Returns recall@K and MAP@R by level, the finest one first."""
-        data = images_of(program)
+        data = as_images(program.dataset)
         table, labels = data.table, data.table.labels
         asked, held = self._positions(table)
         embed: Embed = partial(

@@ -82,37 +82,30 @@ def untrained(
 
 
 def table(
-    results: Mapping[str, Mapping[str, float]],
-    models: Collection[str] = (),
-    width: int | None = None,
+    results: Mapping[str, Mapping[str, float]], models: Collection[str] = ()
 ) -> str:
     """Returns results as text: a row an evaluation, a column a main metric.
+
+    Metrics that do not fit the terminal are left out, but the first of each evaluation.
 
     Args:
       results: evaluation -> metric -> figure.
       models: the evaluations of the model, which the others are compared with.
-      width: most characters of a line; None for those of the terminal. Metrics that do
-        not fit are left out, but the first one of each evaluation.
     """
-    names = {n: f"{n} (model)" if n in models else n for n in results}
-    columns, firsts = [*main_metrics(results), "seconds"], _firsts(results)
-    cells = {
-        m: [m, *(_cell(row.get(m), m) for row in results.values())] for m in columns
-    }
+    columns, rows = [*main_metrics(results), "seconds"], results.values()
+    firsts = [next((m for m in columns if m in row), "seconds") for row in rows]
+    cells = {m: [m, *(_cell(row.get(m), m) for row in rows)] for m in columns}
     wide = {m: 2 + max(map(len, cells[m])) for m in columns}
-    first = ["evaluation", *names.values()]
-    room = (width or shutil.get_terminal_size().columns) - max(map(len, first))
-    kept = set()
+    lines = ["evaluation", *(f"{n} (model)" if n in models else n for n in results)]
+    lines = [line.ljust(max(map(len, lines))) for line in lines]
+    room, kept = shutil.get_terminal_size().columns - len(lines[0]), set[str]()
     for metric in dict.fromkeys([*firsts, "seconds", *columns]):
         if metric in firsts or wide[metric] <= room:
             kept.add(metric)
             room -= wide[metric]
-    lines = [name.ljust(max(map(len, first))) for name in first]
     for metric in (m for m in columns if m in kept):
-        lines = [
-            line + cell.rjust(wide[metric])
-            for line, cell in zip(lines, cells[metric], strict=True)
-        ]
+        pairs = zip(lines, cells[metric], strict=True)
+        lines = [line + cell.rjust(wide[metric]) for line, cell in pairs]
     return "\n".join(lines)
 
 
@@ -130,12 +123,6 @@ def main_metrics(results: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
     turns = [m for turn in zip_longest(*others) for m in turn if m is not None]
     return list(dict.fromkeys([*main, *turns]))
-
-
-def _firsts(results: Mapping[str, Mapping[str, float]]) -> set[str]:
-    """Returns the first of the main metrics of each evaluation."""
-    order = main_metrics(results)
-    return {next((m for m in order if m in row), "seconds") for row in results.values()}
 
 
 def _cell(value: float | None, metric: str) -> str:

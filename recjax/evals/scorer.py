@@ -8,11 +8,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from scipy import sparse
 
-from recjax.data.dataset import HasEvents, HasTrainingItems, Queries
+from recjax.data.dataset import HasEvents, Queries
 from recjax.errors import UserError
 from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
 
-Need = Literal["texts", "history", "training items", "events", "times", "sessions"]
+Need = Literal["texts", "history", "events", "times", "sessions"]
 """What a scorer asks for of the data and its queries."""
 
 FEW = 8
@@ -24,7 +24,6 @@ class Scores(Protocol):
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """Returns float32 [stop - start, N]: the scores of queries start..stop."""
-        ...
 
 
 class Scorer(Protocol):
@@ -37,11 +36,9 @@ class Scorer(Protocol):
     @property
     def needs(self) -> tuple[Need, ...]:
         """What the data must have."""
-        ...
 
     def fit(self, data: Any, queries: Queries) -> Scores:
         """Learns from the training part of the data; returns scores of the queries."""
-        ...
 
 
 def check_needs(scorer: Scorer, data: object, queries: Queries) -> None:
@@ -54,7 +51,6 @@ def check_needs(scorer: Scorer, data: object, queries: Queries) -> None:
     has = {
         "texts": (queries.texts is not None, "queries that are texts"),
         "history": (queries.history is not None, "queries with histories"),
-        "training items": (isinstance(data, HasTrainingItems), "training examples"),
         "events": (log is not None, "events of users"),
         "times": (log is not None and log.timed, "timestamps"),
         "sessions": (log is not None and log.session is not None, "sessions"),

@@ -68,11 +68,9 @@ class ImageEmbedder(Protocol):
         Raises:
           BadImageError: it cannot be decoded.
         """
-        ...
 
     def embed(self, names: Sequence[str], show: Show) -> np.ndarray:
         """Returns vectors of length 1 [n, D] of what `show` reads block by block."""
-        ...
 
 
 @dataclass(frozen=True)

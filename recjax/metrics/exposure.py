@@ -34,6 +34,11 @@ class Exposure:
         return cls(counts, len(top))
 
     @property
+    def value(self) -> float:
+        """Coverage: the share of items that are in any list; NaN of an empty corpus."""
+        return float((self.counts > 0).mean()) if len(self.counts) else float("nan")
+
+    @property
     def frequency(self) -> np.ndarray:
         """Share of the lists that hold an item, of all items in any, largest first."""
         counts = np.sort(self.counts[self.counts > 0])[::-1]
@@ -51,10 +56,6 @@ class Exposure:
             most, p90 = float(frequency[0]), float(np.percentile(frequency, 90))
         return {f"shown_max@{k}": most, f"shown_p90@{k}": p90}
 
-    def merge(self, other: Exposure) -> Exposure:
-        """Returns what was shown in both parts together."""
-        return Exposure(self.counts + other.counts, self.lists + other.lists)
-
     def __add__(self, other: Exposure) -> Exposure:
         """Returns what was shown in both parts together."""
-        return self.merge(other)
+        return Exposure(self.counts + other.counts, self.lists + other.lists)

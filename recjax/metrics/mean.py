@@ -47,15 +47,9 @@ class Mean:
         """The mean; NaN where nothing was weighed."""
         return float(self.total / self.weight) if self.weight else float("nan")
 
-    def merge(self, other: Mean) -> Mean:
-        """Returns the mean of both parts together."""
-        return Mean(
-            float(self.total) + float(other.total),
-            float(self.weight) + float(other.weight),
-        )
-
     def __add__(self, other: Mean) -> Mean:
         """Returns the mean of both parts together."""
         if not isinstance(other, Mean):
             return NotImplemented
-        return self.merge(other)
+        total = float(self.total) + float(other.total)
+        return Mean(total, float(self.weight) + float(other.weight))

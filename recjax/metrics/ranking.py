@@ -23,32 +23,12 @@ is of rankings with top lists.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
 from recjax.metrics.task import RankingTask, Ranks
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The items of a corpus that were shown to anyone: bool [N]."""
-
-    seen: np.ndarray
-
-    @property
-    def value(self) -> float:
-        """Share of the corpus that was shown; NaN of an empty corpus."""
-        return float(self.seen.mean()) if len(self.seen) else float("nan")
-
-    def merge(self, other: Coverage) -> Coverage:
-        """Returns what was shown in either part."""
-        return Coverage(self.seen | other.seen)
-
-    def __add__(self, other: Coverage) -> Coverage:
-        """Returns what was shown in either part."""
-        return self.merge(other)
 
 
 def ranking_metrics(
@@ -70,7 +50,7 @@ def ranking_metrics(
 
 def means(
     task: RankingTask, ranks: Ranks, ks: Sequence[int] = (10, 100)
-) -> dict[str, Mean | Coverage]:
+) -> dict[str, Mean | Exposure]:
     """Returns name -> mergeable mean; see `ranking_metrics`."""
     _check(task, ranks, ks)
     positive, query = task.positive, task.query
@@ -80,7 +60,7 @@ def means(
     first = np.full(len(task), np.inf)
     np.minimum.at(first, query[positive], rank[positive])
 
-    out: dict[str, Mean | Coverage] = {}
+    out: dict[str, Mean | Exposure] = {}
     for k in ks:
         found = positive & (rank <= k)
         share = np.bincount(query[found], minlength=len(task)) / np.maximum(of_query, 1)
@@ -89,7 +69,7 @@ def means(
         out[f"hit@{k}"] = Mean.of(first <= k, asked)
         out[f"ndcg@{k}"] = _ndcg(task, rank, k)
         if ranks.top.shape[1]:
-            out[f"coverage@{k}"] = _coverage(task, ranks, k)
+            out[f"coverage@{k}"] = Exposure.of(task.num_items, ranks.top, k)
     out["mrr"] = Mean.of(1 / first, asked)
     out["mrp"] = Mean.of((rank / task.pool[query])[positive])
     return out
@@ -108,13 +88,6 @@ def _ndcg(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
     # Judged items that tie share one rank, and K of them or more can all be within K.
     value = np.minimum(actual / np.where(wanted, ideal, 1), 1)
     return Mean.of(value, wanted)
-
-
-def _coverage(task: RankingTask, ranks: Ranks, k: int) -> Coverage:
-    seen = np.zeros(task.num_items, bool)
-    top = ranks.top[:, :k]
-    seen[top[top >= 0]] = True
-    return Coverage(seen)
 
 
 def _check(task: RankingTask, ranks: Ranks, ks: Sequence[int]) -> None:

@@ -27,7 +27,7 @@ def test_any_two_parts_merge_into_the_mean_of_all(values, cut):
     weights = np.arange(1, len(values) + 1) / 4
     parts = Mean.of(values[:cut], weights[:cut]), Mean.of(values[cut:], weights[cut:])
     expected = np.average(values, weights=weights)
-    assert parts[0].merge(parts[1]).value == pytest.approx(expected, abs=1e-6)
+    assert (parts[0] + parts[1]).value == pytest.approx(expected, abs=1e-6)
     assert (parts[1] + parts[0]).value == pytest.approx(expected, abs=1e-6)
 
 

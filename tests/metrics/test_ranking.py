@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from recjax.metrics.ranking import Coverage, means, ranking_metrics
+from recjax.metrics.exposure import Exposure
+from recjax.metrics.ranking import means, ranking_metrics
 from recjax.metrics.task import RankingTask, Ranks
 
 
@@ -161,7 +162,7 @@ def test_no_top_lists_no_coverage():
 
 
 def test_coverage_of_nothing():
-    assert math.isnan(Coverage(np.zeros(0, bool)).value)
+    assert math.isnan(Exposure(np.zeros(0, int), 0).value)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,9 @@ class TwoCorpora:
         features = {"plain": Lazy(plain), "legacy": Lazy(legacy)}
         return Corpus(ids, ids, features, side)
 
+    def training_items(self, corpus):
+        return np.arange(len(self.corpora[corpus]) // 2)
+
     def queries(self, split, task=""):
         name = task.split("_")[0]
         size = len(self.corpora[name])

@@ -12,8 +12,7 @@ import numpy as np
 
 from recjax.blocks import in_blocks
 from recjax.data.dataset import HasImages
-from recjax.errors import UserError
-from recjax.evals.embed import images_of, unit
+from recjax.evals.embed import as_images, unit
 from recjax.evals.evaluation import Findings
 from recjax.evals.gallery import Embed
 from recjax.extras import require_sklearn
@@ -75,10 +74,28 @@ class Lda:
         require_sklearn("linear discriminants")
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
-        """Returns (positions -> vectors of length 1) and their cosine."""
+        """Returns (positions -> vectors of length 1) and their cosine.
+
+        Raises:
+          ValueError: fewer than two classes.
+        """
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
         embed, _ = _features(data, self.features)
-        project = fit_lda(embed(held), data.table.labels[held, -1], self.shrinkage)
-        return (lambda positions: project(embed(positions))), gallery.cosine
+        known, label = embed(held), data.table.labels[held, -1]
+        if len(np.unique(label)) < 2:
+            raise ValueError("linear discriminants need two classes or more")
+        # Classes of equal points have no covariance at all.
+        noise = 1e-6 * np.random.default_rng(0).standard_normal(known.shape)
+        model = LinearDiscriminantAnalysis(solver="eigen", shrinkage=self.shrinkage)
+        model.fit(known + noise, label)
+        # This solver does not centre what it transforms.
+        centre = model.transform(known.mean(0, dtype=np.float64)[None])
+
+        def project(positions: np.ndarray) -> np.ndarray:
+            return unit(model.transform(embed(positions).astype(np.float64)) - centre)
+
+        return project, gallery.cosine
 
 
 @dataclass(frozen=True)
@@ -104,63 +121,25 @@ class LogisticAccuracy:
 
     def metrics(self, data: Any) -> Sequence[str]:
         """Returns the name of the figure; see `Evaluation`."""
-        if not isinstance(data, HasImages):
-            raise UserError("this evaluation needs images; this data has none")
         require_sklearn("logistic regression")
-        return [f"{data.table.levels[-1]}/accuracy"]
+        return [f"{as_images(data).table.levels[-1]}/accuracy"]
 
     def run(self, program: Program, state: State) -> Findings:
         """Returns the accuracy."""
         del state
-        data = images_of(program)
+        data = as_images(program.dataset)
         embed, _ = _features(data, self.features)
         held, asked = (data.table.of_split(s) for s in (self.gallery, self.split))
         label = data.table.labels[:, -1]
-        classify = fit_logistic(embed(held), label[held], self.strength)
-        right = classify(embed(asked)) == label[asked]
+        right = self.fit(embed(held), label[held]).predict(embed(asked)) == label[asked]
         return Findings({f"{data.table.levels[-1]}/accuracy": float(right.mean())})
 
+    def fit(self, features: np.ndarray, label: np.ndarray) -> Any:
+        """Returns scikit-learn's model of features [N, W] and classes [N]."""
+        from sklearn.linear_model import LogisticRegression
 
-def fit_lda(features: np.ndarray, label: np.ndarray, shrinkage: float) -> Callable:
-    """Returns features [n, W] -> vectors of length 1 [n, classes - 1].
-
-    Raises:
-      ValueError: fewer than two classes.
-      UserError: scikit-learn is not installed.
-    """
-    require_sklearn("linear discriminants")
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    if len(np.unique(label)) < 2:
-        raise ValueError("linear discriminants need two classes or more")
-    # Classes of equal points have no covariance at all.
-    noise = 1e-6 * np.random.default_rng(0).standard_normal(features.shape)
-    model = LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrinkage)
-    model.fit(features + noise, label)
-    # This solver does not centre what it transforms.
-    centre = model.transform(features.mean(0, dtype=np.float64)[None])
-    return lambda x: unit(model.transform(x.astype(np.float64)) - centre)
-
-
-def fit_logistic(
-    features: np.ndarray, label: np.ndarray, strength: float, steps: int = 200
-) -> Callable:
-    """Returns features [n, W] -> classes [n], by multinomial logistic regression.
-
-    Args:
-      features: [N, W].
-      label: classes [N].
-      strength: `C` of scikit-learn.
-      steps: most iterations.
-
-    Raises:
-      UserError: scikit-learn is not installed.
-    """
-    require_sklearn("logistic regression")
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=strength, max_iter=steps)
-    return model.fit(features.astype(np.float64), label).predict
+        model = LogisticRegression(C=self.strength, max_iter=200)
+        return model.fit(features.astype(np.float64), label)
 
 
 def _features(data: HasImages, features: Features) -> tuple[Embed, Distances]:

@@ -36,7 +36,7 @@ class Popularity:
     @property
     def needs(self) -> tuple[Need, ...]:
         """Times are needed for days alone."""
-        return ("training items",) if self.days is None else ("events", "times")
+        return () if self.days is None else ("events", "times")
 
     def fit(self, data: Any, queries: Queries) -> Counts:
         """Counts training examples."""

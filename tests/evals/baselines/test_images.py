@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import linalg, optimize
 
-from recjax.evals.baselines.images import fit_lda, fit_logistic
+from recjax.evals.baselines import images
+from recjax.evals.baselines.images import Lda, LogisticAccuracy
 from recjax.evals.embed import unit
 
 
@@ -15,11 +18,25 @@ def clusters(seed=0, classes=4, each=30, width=6):
     return np.repeat(middle, each, 0) + noise, label
 
 
+@pytest.fixture
+def lda(monkeypatch):
+    """Returns (features, classes, shrinkage) -> what LDA makes of the features."""
+
+    def fitted(x, label, shrinkage=0.3):
+        made = (lambda positions: x[positions]), None
+        monkeypatch.setattr(images, "_features", lambda *_: made)
+        data = SimpleNamespace(table=SimpleNamespace(labels=label[:, None]))
+        embed, _ = Lda("lab", shrinkage).fit(data, np.arange(len(x)))
+        return embed(np.arange(len(x)))
+
+    return fitted
+
+
 @pytest.mark.parametrize("shrinkage", [0.4, 1.0])
-def test_lda_whitens_the_shrunk_covariance_within_classes(shrinkage):
+def test_lda_whitens_the_shrunk_covariance_within_classes(lda, shrinkage):
     """Directions are compared by angles: vectors have length 1."""
     x, label = clusters()
-    got = fit_lda(x, label, shrinkage)(x)
+    got = lda(x, label, shrinkage)
     within = np.zeros((6, 6))
     between = np.zeros((6, 6))
     for one in np.unique(label):
@@ -35,21 +52,19 @@ def test_lda_whitens_the_shrunk_covariance_within_classes(shrinkage):
     np.testing.assert_allclose(got @ got.T, want @ want.T, atol=1e-6)
 
 
-def test_embeddings_have_length_1():
-    x, label = clusters()
-    got = fit_lda(x, label, 0.3)(x)
+def test_embeddings_have_length_1(lda):
+    got = lda(*clusters())
     np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1)
 
 
-def test_one_class_cannot_be_told_apart():
-    with pytest.raises(ValueError, match="classes"):
-        fit_lda(np.ones((3, 2)), np.zeros(3), 0.3)
+def test_one_class_cannot_be_told_apart(lda):
+    with pytest.raises(ValueError, match="two classes"):
+        lda(np.ones((3, 2)), np.zeros(3))
 
 
 def test_logistic_regression_is_at_the_minimum_of_its_loss():
     x, label = clusters(each=10)
-    got = fit_logistic(x, label, strength=0.5, steps=2_000)
-    fitted = got.__self__
+    fitted = LogisticAccuracy("lab", strength=0.5).fit(x, label)
     place = np.searchsorted(np.unique(label), label)
 
     def loss(flat):
@@ -61,7 +76,7 @@ def test_logistic_regression_is_at_the_minimum_of_its_loss():
     flat = np.r_[fitted.coef_.T.ravel(), fitted.intercept_]
     slope = optimize.approx_fprime(flat, loss, 1e-6)
     assert np.abs(slope).max() < 0.05
-    assert (got(x) == label).mean() > 0.8
+    assert (fitted.predict(x) == label).mean() > 0.8
 
 
 def test_rows_of_zeros_stay_zeros():

@@ -76,7 +76,7 @@ def test_a_bar_is_as_high_as_its_cohort():
 def test_curves_of_frequency_and_of_scores():
     shown = Exposure(np.array([5, 1, 0, 3]), 5)
     np.testing.assert_allclose(shown.frequency, [1, 0.6, 0.2])
-    merged = shown.merge(Exposure(np.array([0, 0, 1, 0]), 2))
+    merged = shown + Exposure(np.array([0, 0, 1, 0]), 2)
     np.testing.assert_allclose(merged.frequency, np.array([5, 3, 1, 1]) / 7)
     assert coloured(plots.frequency_curves({"one": shown}), report.COLOURS[0]) > 20
     edges, shares = np.array([0.0, 1.0, 2.0]), np.array([0.25, 0.75])
