@@ -95,10 +95,10 @@ class Program:
         """
         try:
             self.experiment.model.table_specs(self.dataset.sides)
+            batch = jax.tree.map(_shape, self.example_batch)
+            shape = jax.eval_shape(self._init, batch)
         except ValueError as error:
             raise UserError(f"the model does not fit the data: {error}") from error
-        batch = jax.tree.map(_shape, self.example_batch)
-        shape = jax.eval_shape(self._init, batch)
         return checkpoint.like(shape, states.shardings(shape, self.mesh))
 
     def restore(self, folder: Path) -> State:
