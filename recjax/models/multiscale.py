@@ -104,9 +104,8 @@ class Multiscale:
     ) -> tuple[Params, Memory]:
         """Returns the parameters; there is no memory."""
         del rows, batch
-        embedding = cnn.init_dense(
-            rng.stream(key, "embedding"), self.joined, self.width, gain=1.0
-        )
+        own = rng.stream(key, "embedding")
+        embedding = cnn.init_layer(own, (self.joined, self.width), gain=1.0)
         # The paths start without a say, so that they cannot harm a trained branch.
         start = embedding["kernel"].at[self.branch.width :].set(0)
         params = {
@@ -197,7 +196,8 @@ class Multiscale:
             low = [p.apply(params[f"low_{i}"], x) for i, p in enumerate(self.low)]
             parts.append(cnn.unit(jnp.concatenate(low, -1)))
         joined = cnn.dropout(own("dropout"), jnp.concatenate(parts, -1), self.dropout)
-        return cnn.unit(cnn.dense(params["embedding"], joined))
+        linear = params["embedding"]
+        return cnn.unit(joined @ linear["kernel"] + linear["bias"])
 
 
 def _scaled(images: Array) -> Array:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,7 +70,9 @@ class SmallNet:
         """Returns parameters for training from scratch."""
         inputs = (3, *self.channels)
         return {
-            f"conv_{i}": cnn.init_conv(rng.stream(key, f"conv_{i}"), 3, inputs[i], out)
+            f"conv_{i}": cnn.init_layer(
+                rng.stream(key, f"conv_{i}"), (3, 3, inputs[i], out)
+            )
             for i, out in enumerate(self.channels)
         }
 
@@ -83,7 +86,7 @@ class SmallNet:
         x = images
         for i in range(len(self.channels)):
             x = jax.nn.relu(cnn.conv(params[f"conv_{i}"], x))
-            x = cnn.response_norm(cnn.max_pool(x, 2, 2))
+            x = cnn.response_norm(nn.max_pool(x, (2, 2), (2, 2), "SAME"))
         own = None if key is None else rng.stream(key, "dropout")
         return cnn.dropout(own, jnp.mean(x, axis=(1, 2)), self.dropout)
 
@@ -166,7 +169,7 @@ class EfficientNetLite0:
         x = self.front(params, images) if maps is None else maps.astype(jnp.float32)
         x = efficientnet.apply(params, x, self.frozen)
         own = None if key is None else rng.stream(key, "dropout")
-        return cnn.dropout(own, efficientnet.pool(x), self.dropout)
+        return cnn.dropout(own, jnp.mean(x, axis=(1, 2)), self.dropout)
 
 
 @lru_cache(maxsize=2)
