@@ -24,6 +24,7 @@ from recjax.train import checkpoint
 from recjax.train import state as states
 from recjax.train.state import State
 from recjax.train.step import StepFn, compile_step, make_step
+from recjax.train.views import with_views
 from recjax.typing import Array
 
 Embedder = Callable[[State, Mapping[str, Any]], Array]
@@ -157,7 +158,8 @@ def open_program(experiment: Experiment, runtime: Runtime) -> Program:
     """
     jax.config.update("jax_default_matmul_precision", runtime.matmul_precision)
     mesh = make_mesh(runtime.mesh)
-    return Program(experiment, runtime, experiment.data.open(experiment.seed), mesh)
+    dataset = with_views(experiment.data.open(experiment.seed), experiment.model)
+    return Program(experiment, runtime, dataset, mesh)
 
 
 class _OnDemand(dict[str, Embedder]):
