@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from recjax.bundle.image import ImageBundle
 from recjax.data.images.source import Images
-from recjax.data.images.views import Views
 from recjax.data.triplets.exact import TripletRules
 from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
 from recjax.evals.gallery import GalleryRanking
@@ -50,7 +49,7 @@ def experiment() -> Experiment:
             rules=TripletRules(out_of_class=0.2, margin=0.2),
             batch_size=32,
             size=224,
-            views=Views(branch, 8),
+            views=8,
         ),
         model=Multiscale(
             branch, PAPER, 512, dropout=0.4, classes=(3, 43, 81), kept=KEPT
@@ -138,7 +137,7 @@ def tiny() -> Experiment:
             size=64,
             batch_size=16,
             augment=Augment(flip=0.0),
-            views=None,
+            views=0,
         ),
         model=Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
         optimizer=Optimizer(rules={".*": Adam(1e-3)}, schedule=WarmupCosine(2)),

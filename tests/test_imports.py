@@ -10,7 +10,7 @@ import small
 
 HEAVY = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
-    "tokenizers",
+    *("tokenizers", "safetensors"),
 )
 EDGES = (
     *("grain", "tyro", "polars", "pyarrow", "tensorflow_datasets", "array_record"),

@@ -36,7 +36,7 @@ LARGEST = 0.2
 
 IN_FUNCTIONS = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
-    *("tokenizers", "threadpoolctl"),
+    *("tokenizers", "safetensors", "threadpoolctl"),
 )
 """Packages that only those need who use them."""
 TENSORFLOW = ("tensorflow", "scann")
