@@ -26,7 +26,7 @@ from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
 from recjax.train.run_folder import (
     Request,
-    create,
+    begun,
     environment,
     request_of,
     write_result,
@@ -53,7 +53,11 @@ def train_run(
       UserError: bad input.
     """
     keep_freed_memory()  # Too late once JAX has started its threads.
-    create(workdir, request)
+    with begun(workdir, request):
+        _train(request, workdir, profile, debug)
+
+
+def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
     program = open_program(*request.resolve())
     check_tasks(program)
     for name, value in program.dataset.facts().items():
@@ -112,11 +116,14 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         results = {name: dict(one.figures) for name, one in found.items()}
         known = schedule.untrained(program, results)
         step = int(state.step)
-        text = json.dumps({"step": step, "results": results}, indent=2)
-        with disk.writing("the run folder", run, "free space and run it again"):
-            disk.write_text(run / "eval.json", text + "\n")
         print(f"step {step}\n{schedule.table(results)}", flush=True)
-        _report(run, program, found)
+        text = json.dumps({"step": step, "results": results}, indent=2)
+        try:
+            with disk.writing("the run folder", run, "free space and run it again"):
+                disk.write_text(run / "eval.json", text + "\n")
+            _report(run, program, found)
+        except UserError as error:
+            log.warning("nothing was written: %s", error)
         if not watch:
             return
 
