@@ -1,8 +1,13 @@
 """Bad experiments, configs and arguments: one clear error and exit status 2."""
 
+import subprocess
+import sys
+
 import command
 import pytest
 import small
+
+import recjax
 
 SMALL = """import small
 from recjax.evals.corpus import CorpusRanking
@@ -111,7 +116,7 @@ def test_settings(trains, assignment, words):
     ],
 )
 def test_runtime_settings(trains, assignment, words):
-    assert words in trains("--set_runtime", assignment)
+    assert words in trains("--set-runtime", assignment)
 
 
 def test_a_config_without_the_axis_of_the_batch(trains, tmp_path):
@@ -139,7 +144,7 @@ def test_a_model_that_does_not_fit_its_data(trains, tmp_path):
 def test_a_batch_that_the_mesh_does_not_divide(files, tmp_path):
     done = small.recjax(
         *("train", files[0], "--on", files[1], "--workdir", tmp_path / "run"),
-        *("--set_runtime", "mesh.data=8", "--set", "data.settings.batch_size=12"),
+        *("--set-runtime", "mesh.data=8", "--set", "data.settings.batch_size=12"),
         XLA_FLAGS="--xla_force_host_platform_device_count=8",
     )
     assert done.returncode == 2, done.stderr
@@ -150,15 +155,31 @@ def test_a_batch_that_the_mesh_does_not_divide(files, tmp_path):
 
 
 def test_nothing_binds_a_run_that_has_no_state_yet(trains, tmp_path):
-    assert "needs 64" in trains("--set", "seed=1", "--set_runtime", "mesh.data=64")
-    assert "needs 65" in trains("--set", "seed=2", "--set_runtime", "mesh.data=65")
+    assert "needs 64" in trains("--set", "seed=1", "--set-runtime", "mesh.data=64")
+    assert "needs 65" in trains("--set", "seed=2", "--set-runtime", "mesh.data=65")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "recjax has no command 'trian'. Did you mean 'train'?"),
+        (
+            ["data", "valdate", "x"],
+            "recjax data has no command 'valdate'. Did you mean",
+        ),
+        (["data", "prepare", "movielens"], "Did you mean 'movielens_100k'?"),
+        (["session", "xyz"], "There are feed, ask, close (`recjax session --help`)"),
+        (["session", ""], "recjax session has no command ''. There are feed"),
+    ],
+)
+def test_an_unknown_command_names_the_nearest(capfd, arguments, words):
+    assert words in command.fails(capfd, *arguments)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "Missing subcommand"),
-        (["trian"], "Unrecognized options: trian"),
         (["train"], "--workdir PATH"),
         (["train", "x.py"], "--workdir PATH"),
         (
@@ -167,9 +188,43 @@ def test_nothing_binds_a_run_that_has_no_state_yet(trains, tmp_path):
         ),
         (["train", "x.py", "--workdir", "a", "--debug", "b"], "invalid choice 'b'"),
         (["query", "b", "-k", "ten"], "invalid literal for int()"),
-        (["data", "prepare", "movielens"], "Available subcommands: movielens_100k"),
         (["eval"], "run folder"),
     ],
 )
 def test_the_parser_says_what_is_wrong(capfd, arguments, words):
     assert words in command.misused(capfd, *arguments)
+
+
+def test_the_version_and_what_recjax_is(capfd):
+    command.main(["--version"])
+    assert capfd.readouterr().out == f"recjax {recjax.__version__}\n"
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    usage, about = capfd.readouterr().out.split("\n\n")[:2]
+    assert usage.startswith("usage: recjax")
+    assert about.startswith("Trains, evaluates, exports and serves retrieval embed")
+
+
+@pytest.mark.parametrize("name", ["--on-bad-row", "--on_bad_row"])
+def test_options_have_hyphens_and_are_taken_with_underscores_too(capfd, name):
+    given = ["data", "prepare", "interactions", "no.csv", "--out", "x", name, "skip"]
+    assert "no such file" in command.fails(capfd, *given)
+    with pytest.raises(SystemExit):
+        command.main(["data", "prepare", "interactions", "--help"])
+    said = capfd.readouterr().out
+    assert "--on-bad-row" in said and "--on_bad_row" not in said
+    with pytest.raises(SystemExit):
+        command.main(["data", "prepare", "home-depot", "--help"])
+    assert "Prepares home_depot:" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])
+@pytest.mark.parametrize("told", ["--help", "--version", "trian"])
+def test_closed_outputs_are_no_traceback(closed, told):
+    line = f"{sys.executable} -m recjax {told} {closed}; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, env=small.environment()
+    )
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    status = int(done.stdout.splitlines()[-1])
+    assert status == 2 if told == "trian" else status in (0, 1)

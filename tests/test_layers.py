@@ -11,7 +11,8 @@ LINES = 300
 
 ORDER = (
     ("errors", "typing", "paths"),
-    ("extras", "fetch", "tree", "rng", "features", "outputs", "disk", "settings"),
+    ("extras", "fetch", "tree", "rng", "features", "outputs", "disk", "settings")
+    + ("python_file",),
     ("text", "images", "metrics", "sharding"),
     ("tables", "index", "nn", "losses", "optim"),
     ("models", "data"),
@@ -73,7 +74,8 @@ def imports(name: str, top: bool = False) -> Iterator[str]:
             assert not node.level, f"{name}, line {node.lineno}: import by full name"
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                yield inner if inner in MODULES else node.module
+                if inner != "recjax.__version__":
+                    yield inner if inner in MODULES else node.module
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:

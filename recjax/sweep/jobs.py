@@ -143,7 +143,9 @@ def _terminate_as_interrupt() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {one: signal.signal(one, interrupt) for one in guard.stop_signals()}
+    # SIGINT interrupts by itself, unless the shell says that it is not for us.
+    asking = [one for one in guard.stop_signals() if one != signal.SIGINT]
+    before = {one: signal.signal(one, interrupt) for one in asking}
     try:
         yield
     finally:
