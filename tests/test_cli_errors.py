@@ -205,17 +205,13 @@ def test_the_version_and_what_recjax_is(capfd):
     assert about.startswith("Trains, evaluates, exports and serves retrieval embed")
 
 
-@pytest.mark.parametrize("name", ["--on-bad-row", "--on_bad_row"])
-def test_options_have_hyphens_and_are_taken_with_underscores_too(capfd, name):
-    given = ["data", "prepare", "interactions", "no.csv", "--out", "x", name, "skip"]
-    assert "no such file" in command.fails(capfd, *given)
+@pytest.mark.parametrize("name", ["--set-runtime", "--set_runtime"])
+def test_options_have_hyphens_and_are_taken_with_underscores_too(trains, capfd, name):
+    assert "Did you mean 'log_every'" in trains(name, "log_evry=1")
     with pytest.raises(SystemExit):
-        command.main(["data", "prepare", "interactions", "--help"])
+        command.main(["train", "--help"])
     said = capfd.readouterr().out
-    assert "--on-bad-row" in said and "--on_bad_row" not in said
-    with pytest.raises(SystemExit):
-        command.main(["data", "prepare", "home-depot", "--help"])
-    assert "Prepares home_depot:" in capfd.readouterr().out
+    assert "--set-runtime" in said and "--set_runtime" not in said
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])

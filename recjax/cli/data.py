@@ -33,16 +33,22 @@ def _built_in(name: str, says: str) -> None:
 
         print(f"prepared: {prepare(name)}")
 
-    prepare_app.command(command, name=name, help=f"Prepares {name}: {says}.")
+    prepare_app.command(command, name=name, help=f"Prepares {says}.")
 
 
-_built_in("movielens_100k", "ratings of films, from GroupLens or a package with them")
-_built_in("home_depot", "product search, from home_depot/train.csv.zip (Kaggle)")
-_built_in("grocery_store", "photographs, from the folder grocery_store (Klasson)")
-_built_in("tmall", "shopping sessions, from tmall/sessions.csv (SHAN's release)")
+_built_in(
+    "movielens_100k", "MovieLens-100K, from GroupLens or from a package that ships it"
+)
+_built_in(
+    "home_depot", "Home Depot product search from home_depot/train.csv.zip (Kaggle)"
+)
+_built_in(
+    "grocery_store", "Grocery Store photographs from the folder grocery_store (Klasson)"
+)
+_built_in("tmall", "Tmall's shopping sessions from tmall/sessions.csv (SHAN's release)")
 _built_in("invented_catalog", "an invented catalogue of 10,000 pins")
 _built_in("invented_catalog_tiny", "an invented catalogue of 600 pins")
-_built_in("globo", "news clicks, from globo/globo_full.npz, sessionized")
+_built_in("globo", "Globo's news clicks from globo/globo_full.npz, cut into sessions")
 
 
 @prepare_app.command(name="images")

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from recjax import __version__, disk
-from recjax.cli import data, session, sweep, users
+from recjax.cli import data, init, session, sweep, users
 from recjax.cli.files import Flat, Form
 from recjax.errors import UserError, nearest
 
@@ -27,6 +27,7 @@ Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
 
 app = App()
+app.command(init.init)
 app.command(data.app, name="data", help="Prepares and checks data sets.")
 app.command(sweep.sweep, name="sweep")
 app.command(session.app, name="session", help="Serves users' sessions.")
