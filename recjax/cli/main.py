@@ -29,7 +29,7 @@ Repeated = tyro.conf.UseAppendAction
 app = App()
 app.command(init.init)
 app.command(data.app, name="data", help="Prepares and checks data sets.")
-app.command(sweep.sweep, name="sweep")
+app.command(sweep.sweep)
 app.command(session.app, name="session", help="Serves users' sessions.")
 app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
 ABOUT = (

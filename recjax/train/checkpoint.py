@@ -133,15 +133,15 @@ class Checkpoints:
                 # An old checkpoint, which Orbax deletes at this moment.
                 continue
             disk.write_text(listing, json.dumps(files))
-        for listing in set(self.folder.glob("*.files.json")) - {
-            *map(self._listing, kept)
-        }:
-            listing.unlink(missing_ok=True)
+        own = {self._listing(step) for step in kept}
+        for stale in set(self.folder.glob("*.files.json")) - own:
+            stale.unlink(missing_ok=True)
 
     def _check_shapes(self, step: int, like: Any) -> None:
         """Raises UserError where a whole checkpoint holds other arrays than wanted."""
         path = self.folder / str(step)
-        found = ocp.StandardCheckpointHandler().metadata(path / "default").tree
+        place: Any = path / "default"  # Orbax wants a kind of path of its own.
+        found = ocp.StandardCheckpointHandler().metadata(place).tree
         saved = {name: leaf.shape for name, leaf in tree.named_leaves(found)}
         wanted = {name: leaf.shape for name, leaf in tree.named_leaves(like)}
         wrong = [

@@ -43,7 +43,7 @@ def locked(workdir: Path) -> Iterator[None]:
                 "choose another --workdir"
             ) from None
         except OSError as error:
-            log.warning("%s cannot be locked: %s", workdir, os.strerror(error.errno))
+            log.warning("%s cannot be locked: %s", workdir, error.strerror)
         with disk.writing("the run folder", workdir, disk.GO_ON):
             file.truncate(0)
             since = time.strftime("%Y-%m-%d %H:%M:%S")

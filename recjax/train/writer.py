@@ -97,12 +97,13 @@ class _Board:
         from tensorboardX.proto import event_pb2
         from tensorboardX.record_writer import masked_crc32c
 
-        self._event: Callable[..., Any] = event_pb2.Event
+        made: Any = event_pb2  # Its classes are made on import.
+        self._event: Callable[..., Any] = made.Event
         self._scalar, self._check = summary.scalar, masked_crc32c
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
         self._file = disk.Appender(folder / f"events.out.tfevents.{name}")
-        begun = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        begun = made.SessionLog(status=made.SessionLog.START)
         # The reader drops what an earlier attempt wrote from this step on.
         self._append(
             self._event(wall_time=time.time(), file_version="brain.Event:2"),
