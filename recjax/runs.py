@@ -39,12 +39,15 @@ WATCH_SECONDS = 5
 
 
 def train_run(
-    request: Request, workdir: Path, profile: bool = False, debug: str = "no"
+    request: Request | str,
+    workdir: Path | str,
+    profile: bool = False,
+    debug: str = "no",
 ) -> None:
     """Trains, evaluates, and writes `result.json`.
 
     Args:
-      request: what the user asked for.
+      request: what the user asked for, or an experiment file.
       workdir: the run folder.
       profile: trace some steps.
       debug: "nans" or "nojit".
@@ -53,8 +56,9 @@ def train_run(
       UserError: bad input.
     """
     keep_freed_memory()  # Too late once JAX has started its threads.
-    with begun(workdir, request):
-        _train(request, workdir, profile, debug)
+    request = Request(request) if isinstance(request, str) else request
+    with begun(Path(workdir), request):
+        _train(request, Path(workdir), profile, debug)
 
 
 def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:

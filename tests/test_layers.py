@@ -131,6 +131,7 @@ def test_imports_go_one_way():
     wrong = [
         f"{name} imports {other}"
         for name in MODULES
+        if part(name)
         for other in imports(name)
         if first(other) == "recjax"
         and part(other) != part(name)
@@ -177,7 +178,7 @@ def test_no_part_is_too_large():
 
 
 def test_the_package_itself_imports_nothing():
-    assert not list(imports("recjax"))
+    assert {*imports("recjax", top=True)} <= sys.stdlib_module_names
 
 
 def test_nothing_imports_experiments_configs_tests_or_tools():
