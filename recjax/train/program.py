@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Program:
             params,
             self.like.params,
         )
-        return state.replace(params=placed)
+        return replace(state, params=placed)
 
     @cached_property
     def like(self) -> State:
