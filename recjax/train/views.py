@@ -17,7 +17,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,8 +25,7 @@ import numpy as np
 
 from recjax import disk
 from recjax.data.dataset import Dataset
-from recjax.data.images.source import ImagesData
-from recjax.data.images.views import Keep, KeptViews, Wanted
+from recjax.data.images.views import Keep, KeepsViews, KeptViews, Wanted
 from recjax.errors import UserError
 from recjax.models import Model
 from recjax.nn.backbones import FrozenFront
@@ -61,16 +59,16 @@ def with_views(dataset: Dataset, model: Model) -> Dataset:
     Raises:
       UserError: it wants to, and the model has no frozen parts.
     """
-    if not isinstance(dataset, ImagesData) or not dataset.settings.views:
+    if not isinstance(dataset, KeepsViews) or not dataset.views:
         return dataset
     branch = getattr(model, "branch", None)
     front = branch if isinstance(branch, FrozenFront) and branch.frozen else None
     if front is None or front.weights is None:
         raise UserError(
-            f"data.views = {dataset.settings.views} keeps maps of the frozen parts of "
+            f"data.views = {dataset.views} keeps maps of the frozen parts of "
             "model.branch, which has none that start from weights: set data.views=0"
         )
-    return replace(dataset, keep=keeper(front))
+    return dataset.keeping(keeper(front))
 
 
 def keeper(trunk: Trunk) -> Keep:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,7 @@ from recjax import rng
 from recjax.data import pipeline
 from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
-from recjax.data.images.views import Keep, KeptViews, Wanted
+from recjax.data.images.views import Keep, KeptViews, open_views
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.splits import SPLITS
@@ -99,6 +98,15 @@ class ImagesData:
     seed: int
     table: ImageTable
     keep: Keep | None = None
+
+    @property
+    def views(self) -> int:
+        """How many views of each image are kept; 0 for none."""
+        return self.settings.views
+
+    def keeping(self, keep: Keep) -> ImagesData:
+        """Returns the data set with the function that opens views."""
+        return replace(self, keep=keep)
 
     @cached_property
     def training(self) -> np.ndarray:
@@ -201,9 +209,12 @@ class ImagesData:
         Runs share them, whatever else they change.
         """
         images, count = self._split, self.settings.views
-        return self._open_kept(
+        drawn = f"{self.settings.size} {self.settings.augment} {count}"
+        return open_views(
+            self.keep,
+            self.table,
             images,
-            f"{self.settings.augment} {count}",
+            drawn,
             count * len(images),
             lambda number: self._varied(images[number // count], "view", number, 0),
         )
@@ -212,26 +223,15 @@ class ImagesData:
     def _center_crops(self) -> KeptViews:
         """What evaluation sees of all images, by position."""
         images, size = np.arange(len(self.table)), self.settings.size
-        drawn = f"{self.settings.center_crop}"
-        return self._open_kept(
-            images, drawn, len(images), lambda i: self._decoded_crop(i, size)
+        drawn, total = f"{size} {self.settings.center_crop}", len(images)
+        return open_views(
+            self.keep,
+            self.table,
+            images,
+            drawn,
+            total,
+            lambda i: self._decoded_crop(i, size),
         )
-
-    def _open_kept(
-        self, images: np.ndarray, drawn: str, total: int, view: Callable
-    ) -> KeptViews:
-        if self.keep is None:
-            raise UserError(
-                f"data.views = {self.settings.views}: views are kept with the maps of "
-                "a model, which this data has not met; open it by open_program"
-            )
-        some = images[:: max(len(images) // 64, 1)]
-        key = (
-            *(f"{self.table.names[i]}" for i in images),
-            *(str(zlib.crc32(self.table.read(int(i)))) for i in some),
-            f"{self.settings.size} {drawn}",
-        )
-        return self.keep(Wanted(key, total, view))
 
     def _views_of(self, places: np.ndarray, streams: np.ndarray) -> HostBatch:
         """Returns pixels and maps of a view of each image."""

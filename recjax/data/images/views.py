@@ -7,10 +7,15 @@ network: the program that opens it brings the function that makes them
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from recjax.data.images.table import ImageTable
+from recjax.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -43,3 +48,52 @@ class KeptViews:
 
 Keep = Callable[[Wanted], KeptViews]
 """Opens views; makes them first where they are not there."""
+
+
+@runtime_checkable
+class KeepsViews(Protocol):
+    """A data set that can keep views."""
+
+    @property
+    def views(self) -> int:
+        """How many views of each image it wants kept; 0 for none."""
+        ...
+
+    def keeping(self, keep: Keep) -> Any:
+        """Returns the data set with the function that opens views."""
+        ...
+
+
+def open_views(
+    keep: Keep | None,
+    table: ImageTable,
+    images: np.ndarray,
+    drawn: str,
+    total: int,
+    view: Callable[[int], np.ndarray],
+) -> KeptViews:
+    """Opens the views of some images.
+
+    Args:
+      keep: opens views.
+      table: all images.
+      images: positions of those that are varied.
+      drawn: what else the views depend on.
+      total: number of views.
+      view: number of a view -> its pixels.
+
+    Raises:
+      UserError: there is nothing that opens views.
+    """
+    if keep is None:
+        raise UserError(
+            "data.views: views are kept with the maps of a model, which this data has "
+            "not met; open it by open_program"
+        )
+    some = images[:: max(len(images) // 64, 1)]
+    key = (
+        *(f"{table.names[i]}" for i in images),
+        *(str(zlib.crc32(table.read(int(i)))) for i in some),
+        drawn,
+    )
+    return keep(Wanted(key, total, view))
