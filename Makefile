@@ -17,7 +17,7 @@ test: $(VENV)/installed
 
 # The pipelines of Apache Beam, which asks for other versions of two packages.
 test-beam: $(BEAM)/installed
-	$(BEAM)/bin/python -m pytest -k beam tests/users tests/data
+	$(BEAM)/bin/python -m pytest -k beam tests/users tests/prepare
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
