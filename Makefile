@@ -1,4 +1,4 @@
-# Two commands are all there is to know: `make demo` and `make test`.
+# What there is to know: `make demo`, `make test`, `make lint`.
 PYTHON ?= python3.11
 VENV ?= .venv
 WORKERS ?= 2
@@ -20,9 +20,11 @@ test-beam: $(BEAM)/installed
 	$(BEAM)/bin/python -m pytest -k beam tests/users tests/data
 
 lint: $(VENV)/installed
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyrefly check --python-interpreter-path $(VENV)/bin/python
 
-$(VENV)/installed: requirements.txt pyproject.toml
+$(VENV)/installed: requirements.txt pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements.txt
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .

@@ -12,20 +12,12 @@ RECJAX_CACHE, made once for all these runs.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from recjax.bundle.image import ImageBundle
-from recjax.data.images.source import Images
-from recjax.data.images.views import Views
-from recjax.data.triplets.exact import TripletRules
+import recjax as rj
 from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
-from recjax.evals.gallery import GalleryRanking
-from recjax.experiment import Experiment
 from recjax.images.augment import Augment
-from recjax.losses import Loss, Piecewise, Softmax, TripletHinge
-from recjax.models import Multiscale
-from recjax.nn.backbones import EfficientNetLite0, SmallNet
+from recjax.losses import Loss, Piecewise
+from recjax.nn.backbones import SmallNet
 from recjax.nn.pyramid import PAPER, SMALL
-from recjax.optim import Adam, Frozen, Optimizer, WarmupCosine
-from recjax.pretrained.efficientnet import ImageNet
 
 FROZEN = 12
 """Stem and the first eleven blocks; the last five and the head are trained."""
@@ -35,54 +27,54 @@ UNSEEN = ("Packages",)
 """Held out of training where `sweep` asks for what was never seen."""
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    branch = EfficientNetLite0(weights=ImageNet(), frozen=FROZEN, dropout=0.0)
+    branch = rj.EfficientNetLite0(weights=rj.ImageNet(), frozen=FROZEN, dropout=0.0)
     kept = "|".join(["stem", *(f"block_{i:02}" for i in range(FROZEN - 1))])
-    return Experiment(
+    return rj.Experiment(
         name="deep_ranking_grocery",
         seed=0,
         steps=200,
-        data=Images(
+        data=rj.Images(
             "grocery_store",
             # Two images of one kind, of one coarse class, of one fine class.
             grades=(0.02, 0.3, 1.0),
-            rules=TripletRules(out_of_class=0.2, margin=0.2),
+            rules=rj.TripletRules(out_of_class=0.2, margin=0.2),
             batch_size=32,
             size=224,
-            views=Views(branch, 8),
+            views=8,
         ),
-        model=Multiscale(
+        model=rj.Multiscale(
             branch, PAPER, 512, dropout=0.4, classes=(3, 43, 81), kept=KEPT
         ),
         losses={
-            "ranking": TripletHinge(gap=0.3, weight=1.0),
-            "fine": Softmax(-1, smoothing=0.1),
-            "coarse": Softmax(-2, smoothing=0.1, weight=0.5),
+            "ranking": rj.TripletHinge(gap=0.3, weight=1.0),
+            "fine": rj.Softmax(-1, smoothing=0.1),
+            "coarse": rj.Softmax(-2, smoothing=0.1, weight=0.5),
         },
-        optimizer=Optimizer(
+        optimizer=rj.Optimizer(
             rules={
-                f"branch/({kept})/.*": Frozen(),
-                "start/.*": Frozen(),
-                "branch/.*": Adam(4.5e-4, weight_decay=0.01),
-                ".*": Adam(3e-3, weight_decay=0.01),
+                f"branch/({kept})/.*": rj.Frozen(),
+                "start/.*": rj.Frozen(),
+                "branch/.*": rj.Adam(4.5e-4, weight_decay=0.01),
+                ".*": rj.Adam(3e-3, weight_decay=0.01),
             },
-            schedule=WarmupCosine(warmup=40),
+            schedule=rj.WarmupCosine(warmup=40),
         ),
         evals={
-            "deep_ranking": GalleryRanking("test"),
-            "validation": GalleryRanking("validation"),
-            "lab": GalleryRanking("test", ImageFeature("lab")),
-            "hog": GalleryRanking("test", ImageFeature("hog")),
-            "efficientnet": GalleryRanking("test", ImageFeature(ImageNet())),
-            "lda": GalleryRanking("test", Lda(ImageNet())),
-            "logistic": LogisticAccuracy(ImageNet(), "test"),
+            "deep_ranking": rj.GalleryRanking("test"),
+            "validation": rj.GalleryRanking("validation"),
+            "lab": rj.GalleryRanking("test", ImageFeature("lab")),
+            "hog": rj.GalleryRanking("test", ImageFeature("hog")),
+            "efficientnet": rj.GalleryRanking("test", ImageFeature(rj.ImageNet())),
+            "lda": rj.GalleryRanking("test", Lda(rj.ImageNet())),
+            "logistic": LogisticAccuracy(rj.ImageNet(), "test"),
         },
-        export=ImageBundle(),
+        export=rj.ImageBundle(),
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns what the paper compares, and each loss alone; no fixed features again.
 
     Only what is trained is compared; `whole` is the experiment itself.
@@ -126,7 +118,7 @@ def in_turn(losses: Mapping[str, Loss]) -> dict[str, Loss]:
     }
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the small form from noise, for continuous integration."""
     full = experiment()
     return replace(
@@ -138,9 +130,11 @@ def tiny() -> Experiment:
             size=64,
             batch_size=16,
             augment=Augment(flip=0.0),
-            views=None,
+            views=0,
         ),
-        model=Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
-        optimizer=Optimizer(rules={".*": Adam(1e-3)}, schedule=WarmupCosine(2)),
-        evals={"deep_ranking": GalleryRanking("validation")},
+        model=rj.Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
+        optimizer=rj.Optimizer(
+            rules={".*": rj.Adam(1e-3)}, schedule=rj.WarmupCosine(2)
+        ),
+        evals={"deep_ranking": rj.GalleryRanking("validation")},
     )

@@ -13,48 +13,36 @@ of items that stay as they are ("fixed"), here from clicks of training users tog
 
 from dataclasses import replace
 
-from recjax.bundle.session import SessionBundle
+import recjax as rj
 from recjax.data.sessions.fixed import VectorsFromEvents
-from recjax.data.sessions.next import NextInSession
-from recjax.data.sessions.packing import Packed
 from recjax.data.sessions.recent_popularity import RecentPopularity
 from recjax.data.sessions.split import ColdStart
-from recjax.data.sessions.transitions import Transitions
-from recjax.evals.baselines.markov import Markov
 from recjax.evals.baselines.moving_average import MovingAverage
-from recjax.evals.baselines.popularity import Popularity, RecentPop
+from recjax.evals.baselines.popularity import RecentPop
 from recjax.evals.baselines.session_knn import SessionKnn
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses.pairwise import ItemSoftmax
 from recjax.models.rivals import Rival
-from recjax.models.session_model import SessionModel
-from recjax.nn.gru import Gru
-from recjax.nn.hier import HierTcn, SessionStates
-from recjax.nn.tcn import Tcn
-from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH = 128
-TEST = Ranking("test", ks=(1, 5, 10, 20), coverage=False)
+TEST = rj.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="hiertcn_globo",
         seed=0,
         steps=1_200,
-        data=NextInSession(
+        data=rj.NextInSession(
             "globo",
             split=ColdStart(),
-            layout=Packed(lanes=32, events=48, sessions=24),
+            layout=rj.Packed(lanes=32, events=48, sessions=24),
             negatives=1_024,
-            pairs=(RecentPopularity(), Transitions()),
+            pairs=(RecentPopularity(), rj.Transitions()),
         ),
-        model=SessionModel(
-            encoder=HierTcn(
-                high=SessionStates(Gru(WIDTH, 2)),
-                low=Tcn(256, blocks=2, kernel=5, convs=1, gated=True),
+        model=rj.SessionModel(
+            encoder=rj.HierTcn(
+                high=rj.SessionStates(rj.Gru(WIDTH, 2)),
+                low=rj.Tcn(256, blocks=2, kernel=5, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.1,
                 skip=True,
@@ -63,27 +51,29 @@ def experiment() -> Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": ItemSoftmax()},
-        optimizer=Optimizer(
-            rules={"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(2e-3)},
-            schedule=WarmupCosine(warmup=200),
+        losses={"softmax": rj.ItemSoftmax()},
+        optimizer=rj.Optimizer(
+            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
+            schedule=rj.WarmupCosine(warmup=200),
         ),
         evals={
             "hiertcn": TEST,
-            "popularity": replace(TEST, scorer=Popularity()),
+            "popularity": replace(TEST, scorer=rj.Popularity()),
             "item_knn": replace(TEST, scorer=SessionKnn()),
             "moving_average": replace(TEST, scorer=MovingAverage()),
             "last_hour": replace(TEST, scorer=RecentPop(3_600)),
-            "markov": replace(TEST, scorer=Markov("session")),
-            "markov_last_hour": replace(TEST, scorer=Markov("session", recent=3_600)),
+            "markov": replace(TEST, scorer=rj.Markov("session")),
+            "markov_last_hour": replace(
+                TEST, scorer=rj.Markov("session", recent=3_600)
+            ),
             "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
-        export=SessionBundle(idle=1_800),
+        export=rj.SessionBundle(idle=1_800),
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns HierTCN, also without what is known of the moment, and its rivals."""
     evals = {name: one for name, one in base.evals.items() if one.trained}
     prior = replace(base, evals=evals)
@@ -110,8 +100,8 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     return variants
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_globo_tiny", steps=20, data=data)

@@ -15,44 +15,31 @@ recjax sweep experiments/hiertcn_rivals.py --workdir runs/rivals_grid \
 
 from dataclasses import replace
 
-from recjax.bundle.session import SessionBundle
-from recjax.data.sessions.next import NextInSession
-from recjax.data.sessions.packing import Packed
-from recjax.data.sessions.repeats import Repeats
-from recjax.data.sessions.split import LastSessionOut
-from recjax.data.sessions.transitions import Transitions
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses.pairwise import ItemSoftmax
+import recjax as rj
 from recjax.models.rivals import Rival
-from recjax.models.session_model import SessionModel
-from recjax.nn.gru import Gru
-from recjax.nn.hier import HierTcn, SessionStates
-from recjax.nn.tcn import Tcn
-from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 
 WIDTH = 128
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="hiertcn_rivals",
         seed=0,
         steps=1_500,
-        data=NextInSession(
+        data=rj.NextInSession(
             "tmall",
-            split=LastSessionOut(),
-            layout=Packed(lanes=32, events=48, sessions=24),
+            split=rj.LastSessionOut(),
+            layout=rj.Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
             fit=("train", "validation"),
-            pairs=(Repeats(), Transitions()),
+            pairs=(rj.Repeats(), rj.Transitions()),
         ),
-        model=SessionModel(
-            encoder=HierTcn(
-                high=SessionStates(Gru(WIDTH), dropout=0.2, frozen_items=True),
-                low=Tcn(256, blocks=2, convs=1, gated=True),
+        model=rj.SessionModel(
+            encoder=rj.HierTcn(
+                high=rj.SessionStates(rj.Gru(WIDTH), dropout=0.2, frozen_items=True),
+                low=rj.Tcn(256, blocks=2, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,
@@ -61,17 +48,17 @@ def experiment() -> Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": ItemSoftmax()},
-        optimizer=Optimizer(
-            rules={"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(2e-3)},
-            schedule=WarmupCosine(warmup=100),
+        losses={"softmax": rj.ItemSoftmax()},
+        optimizer=rj.Optimizer(
+            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
+            schedule=rj.WarmupCosine(warmup=100),
         ),
-        evals={"test": Ranking("test", coverage=False)},
-        export=SessionBundle(),
+        evals={"test": rj.Ranking("test", coverage=False)},
+        export=rj.SessionBundle(),
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns HierTCN, its rivals, and HierTCN without the features of pairs."""
     size = 16 if "tiny" in base.name else None
     variants = {"hiertcn": base}
@@ -82,8 +69,8 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     return variants
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_rivals_tiny", steps=20, data=data)

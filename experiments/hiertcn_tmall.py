@@ -12,47 +12,34 @@ recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
 
 from dataclasses import replace
 
-from recjax.bundle.session import SessionBundle
-from recjax.data.sessions.next import NextInSession
-from recjax.data.sessions.packing import Packed
-from recjax.data.sessions.repeats import Repeats
-from recjax.data.sessions.split import LastSessionOut
-from recjax.data.sessions.transitions import Transitions
-from recjax.evals.baselines.markov import HISTORY, SKIP, Markov
+import recjax as rj
+from recjax.evals.baselines.markov import HISTORY, SKIP
 from recjax.evals.baselines.moving_average import MovingAverage
-from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.baselines.session_knn import SessionKnn
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses.pairwise import Bpr, Hinge, ItemSoftmax, Nce, Top1
-from recjax.models.session_model import SessionModel
-from recjax.nn.gru import Gru
-from recjax.nn.hier import HierTcn, SessionStates
-from recjax.nn.tcn import Tcn
-from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.losses.pairwise import Bpr, Hinge, Nce, Top1
 
 WIDTH = 128
-TEST = Ranking("test", ks=(1, 5, 10, 20), coverage=False)
+TEST = rj.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="hiertcn_tmall",
         seed=0,
         steps=1_500,
-        data=NextInSession(
+        data=rj.NextInSession(
             "tmall",
-            split=LastSessionOut(),
-            layout=Packed(lanes=32, events=48, sessions=24),
+            split=rj.LastSessionOut(),
+            layout=rj.Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
-            pairs=(Repeats(), Transitions()),
+            pairs=(rj.Repeats(), rj.Transitions()),
         ),
-        model=SessionModel(
-            encoder=HierTcn(
-                high=SessionStates(Gru(WIDTH), dropout=0.2, frozen_items=True),
-                low=Tcn(256, blocks=2, convs=1, gated=True),
+        model=rj.SessionModel(
+            encoder=rj.HierTcn(
+                high=rj.SessionStates(rj.Gru(WIDTH), dropout=0.2, frozen_items=True),
+                low=rj.Tcn(256, blocks=2, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,
@@ -61,15 +48,15 @@ def experiment() -> Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": ItemSoftmax()},
-        optimizer=Optimizer(
-            rules={"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(2e-3)},
-            schedule=WarmupCosine(warmup=100),
+        losses={"softmax": rj.ItemSoftmax()},
+        optimizer=rj.Optimizer(
+            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
+            schedule=rj.WarmupCosine(warmup=100),
         ),
         evals={
             "hiertcn": TEST,
-            "popularity": replace(TEST, scorer=Popularity()),
-            "markov": replace(TEST, scorer=Markov()),
+            "popularity": replace(TEST, scorer=rj.Popularity()),
+            "markov": replace(TEST, scorer=rj.Markov()),
             "markov_history": replace(TEST, scorer=HISTORY),
             "skip_history": replace(TEST, scorer=SKIP),
             "item_knn": replace(TEST, scorer=SessionKnn()),
@@ -77,11 +64,11 @@ def experiment() -> Experiment:
             "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
-        export=SessionBundle(),
+        export=rj.SessionBundle(),
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns the parts that may be missing, and the losses; no baselines again."""
     evals = {name: one for name, one in base.evals.items() if one.trained}
     base = replace(base, evals=evals)
@@ -99,8 +86,8 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     }
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_tmall_tiny", steps=20, data=data)

@@ -10,20 +10,12 @@ published ones.
 from dataclasses import replace
 from typing import Any
 
-from recjax.bundle.two_tower import Bundle
-from recjax.data.catalog.search import ASKED, CatalogSearch
-from recjax.evals.ranking import RandomIndex, Ranking
-from recjax.experiment import Experiment
-from recjax.losses import SampledSoftmax
-from recjax.models import OmniSearch, PairCounts, Table, Tower
-from recjax.nn.fields import HashEmbedding
+import recjax as rj
+from recjax.data.catalog.search import ASKED
+from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
-from recjax.nn.transformer import Transformer, TransformerSettings
-from recjax.nn.vectors import Vectors
-from recjax.optim import Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
 from recjax.prepare.synthetic.catalog import WINDOWS
 from recjax.tables.entity_schema import TEXT_FIELDS
-from recjax.text.features import NGrams, Pieces
 
 WIDTH, BUCKETS = 256, 20_000
 QUERY_LENGTH = 9
@@ -43,9 +35,9 @@ SKETCH = CountMin(1 << 18)
 WIDTHS = ((32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    encoder = TransformerSettings(
+    encoder = rj.TransformerSettings(
         6_000,
         width=128,
         layers=1,
@@ -54,45 +46,45 @@ def experiment() -> Experiment:
         max_length=QUERY_LENGTH,
         dropout=0.0,
     )
-    text = HashEmbedding("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
-    entity = Tower(
+    text = rj.HashEmbedding("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
+    entity = rj.Tower(
         {
             "text": text,
-            "gs_v5": Vectors(),
-            "item_is_v2": Vectors(),
-            "ue_v4": Vectors(bits=True),
+            "gs_v5": rj.Vectors(),
+            "item_is_v2": rj.Vectors(),
+            "ue_v4": rj.Vectors(bits=True),
         },
         WIDTH,
         hidden=(256,),
         join="concat",
         norm=False,
     )
-    query = Tower({"text": Transformer(encoder, "mean", WIDTH, "float32")}, WIDTH)
-    return Experiment(
+    query = rj.Tower({"text": rj.Transformer(encoder, "mean", WIDTH, "float32")}, WIDTH)
+    return rj.Experiment(
         name="omnisearchsage_catalog",
         seed=0,
         steps=1_500,
-        data=CatalogSearch(
+        data=rj.CatalogSearch(
             "invented_catalog",
             batch_size=256,
-            ngrams=NGrams(40_000, 40_000, 0, min_count=2),
+            ngrams=rj.NGrams(40_000, 40_000, 0, min_count=2),
             length=80,
-            query=Pieces(6_000),
+            query=rj.Pieces(6_000),
             query_length=QUERY_LENGTH,
             test_from=WINDOWS["test"][0],
         ),
-        model=OmniSearch(
+        model=rj.OmniSearch(
             towers={"query": query, "entity": entity},
             tower_of={"pin": "entity", "product": "entity"},
             tables={
-                "hash": Table(128, rows=BUCKETS + 1),
-                "importance": Table(2, from_weight=True),
+                "hash": rj.Table(128, rows=BUCKETS + 1),
+                "importance": rj.Table(2, from_weight=True),
             },
             legacy={"pin": "legacy", "product": "legacy"},
             counts=PairCounts(SKETCH),
         ),
         losses={
-            f"{key}/{kind}": SampledSoftmax(
+            f"{key}/{kind}": rj.SampledSoftmax(
                 of=key,
                 in_batch=kind == "in_batch",
                 random=kind == "random",
@@ -102,27 +94,27 @@ def experiment() -> Experiment:
             for key, share in SHARES.items()
             for kind in ("in_batch", "random")
         },
-        optimizer=Optimizer(
-            rules={"tables/.*": RowwiseAdagrad(0.02), ".*": Lamb(8e-3)},
-            schedule=WarmupCosine(warmup=100),
+        optimizer=rj.Optimizer(
+            rules={"tables/.*": rj.RowwiseAdagrad(0.02), ".*": rj.Lamb(8e-3)},
+            schedule=rj.WarmupCosine(warmup=100),
         ),
         evals={
-            **{task: Ranking("test", task=task) for task in ASKED},
+            **{task: rj.Ranking("test", task=task) for task in ASKED},
             **{
-                f"{task}/legacy": Ranking("test", task=task, tower="legacy")
+                f"{task}/legacy": rj.Ranking("test", task=task, tower="legacy")
                 for task in ASKED
                 if ASKED[task].kind != "query"
             },
-            "pin_save/index": Ranking(
-                "test", task="pin_save", ties="worst", index=RandomIndex(5_000)
+            "pin_save/index": rj.Ranking(
+                "test", task="pin_save", ties="worst", index=rj.RandomIndex(5_000)
             ),
-            "validation": Ranking("validation", task="pin_save", every=500),
+            "validation": rj.Ranking("validation", task="pin_save", every=500),
         },
-        export=Bundle(corpus="product"),
+        export=rj.Bundle(corpus="product"),
     )
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
     data = replace(
@@ -137,7 +129,7 @@ def tiny() -> Experiment:
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns the ablations: the paper's, and those that it leaves out."""
     data, model = base.data, base.model
     seen = tuple(name for name in TEXT_FIELDS if name not in LOGGED)
@@ -198,7 +190,7 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     }
 
 
-def with_fields(full: Experiment, fields: tuple[str, ...]) -> Experiment:
+def with_fields(full: rj.Experiment, fields: tuple[str, ...]) -> rj.Experiment:
     """Returns the experiment with some text fields; with none, without the table."""
     data, model = replace(full.data, fields=fields), full.model
     if fields:
@@ -209,7 +201,7 @@ def with_fields(full: Experiment, fields: tuple[str, ...]) -> Experiment:
     return replace(full, data=data, model=replace(model, towers=towers, tables={}))
 
 
-def with_tasks(full: Experiment, kind: str) -> Experiment:
+def with_tasks(full: rj.Experiment, kind: str) -> rj.Experiment:
     """Returns the experiment on one kind of candidate, at the same batch size."""
     tasks = {name: t for name, t in full.data.tasks.items() if t.kind == kind}
     model = full.model
@@ -236,14 +228,14 @@ def with_tasks(full: Experiment, kind: str) -> Experiment:
     )
 
 
-def standalone(model: OmniSearch) -> OmniSearch:
+def standalone(model: rj.OmniSearch) -> rj.OmniSearch:
     """Returns the model with a tower of its own for each kind."""
     entity = model.towers["entity"]
     towers = {"query": model.towers["query"], "pin": entity, "product": entity}
     return replace(model, towers=towers, tower_of={"pin": "pin", "product": "product"})
 
 
-def with_buckets(full: Experiment, rows: int) -> Experiment:
+def with_buckets(full: rj.Experiment, rows: int) -> rj.Experiment:
     """Returns the experiment with a hash table of so many rows."""
     model = full.model
     entity, table = model.towers["entity"], model.tables["hash"]
@@ -256,7 +248,7 @@ def with_buckets(full: Experiment, rows: int) -> Experiment:
     return replace(full, model=replace(model, towers=towers, tables=tables))
 
 
-def with_loss(full: Experiment, **changes: Any) -> Experiment:
+def with_loss(full: rj.Experiment, **changes: Any) -> rj.Experiment:
     """Returns the experiment with a change of every loss."""
     losses = {name: replace(loss, **changes) for name, loss in full.losses.items()}
     return replace(full, losses=losses)

@@ -15,16 +15,8 @@ the same thing, what was not tells apart what the learned part has moved togethe
 from dataclasses import replace
 from typing import Any
 
-from recjax.bundle.two_tower import Bundle
-from recjax.data.search import Search
-from recjax.evals.baselines.bm25 import Bm25
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses import SampledSoftmax
-from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import EmbeddingBag, Scaled
-from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
-from recjax.text.features import NGrams, Pieces
+import recjax as rj
+from recjax.nn.inputs import Scaled
 from recjax.text.ngrams import TextRules
 
 LEARNED, EXACT = 512, 2_048
@@ -33,19 +25,19 @@ SHARE = 0.5
 WIDTHS = ((64, 0.1), (128, 0.1), (256, 0.1), (LEARNED, 1.0))
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="omnisearchsage_home_depot",
         seed=0,
         steps=1_500,
-        data=Search(
+        data=rj.Search(
             "home_depot",
             # The other 1,023 positives are the negatives: most of them are titles drawn
             # uniformly, so none are drawn besides.
             batch_size=1_024,
             negatives=0,
-            ngrams=NGrams(
+            ngrams=rj.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -58,48 +50,48 @@ def experiment() -> Experiment:
             title_length=112,
             title_share=0.7,
         ),
-        model=TwoTower(
+        model=rj.TwoTower(
             # Queries have length 1 in both parts, titles the root of their length: so
             # longer ones may say more, half of BM25's idea of length.
-            query=Tower(
-                {"text": EmbeddingBag("token", "importance", 1.0)},
+            query=rj.Tower(
+                {"text": rj.EmbeddingBag("token", "importance", 1.0)},
                 LEARNED,
                 normalize=False,
-                frozen_inputs={"text": EmbeddingBag("exact", "importance", 1.0)},
+                frozen_inputs={"text": rj.EmbeddingBag("exact", "importance", 1.0)},
             ),
-            candidate=Tower(
-                {"text": EmbeddingBag("token", "importance", 0.5)},
+            candidate=rj.Tower(
+                {"text": rj.EmbeddingBag("token", "importance", 0.5)},
                 LEARNED,
                 normalize=False,
-                frozen_inputs={"text": EmbeddingBag("exact", "importance", 0.5)},
+                frozen_inputs={"text": rj.EmbeddingBag("exact", "importance", 0.5)},
             ),
             tables={
-                "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-                "importance": Table(1, from_weight=True, distinct=24_576),
+                "token": rj.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+                "importance": rj.Table(1, from_weight=True, distinct=24_576),
                 # A title's length is under a root, so its scale is too.
-                "exact": Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
+                "exact": rj.Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
             },
             temperature=0.2,
         ),
-        losses={"softmax": SampledSoftmax()},
-        optimizer=Optimizer(
+        losses={"softmax": rj.SampledSoftmax()},
+        optimizer=rj.Optimizer(
             rules={
-                "tables/importance": RowwiseAdagrad(0.1),
-                "tables/.*": RowwiseAdagrad(0.02),
-                ".*": Adam(1e-3),
+                "tables/importance": rj.RowwiseAdagrad(0.1),
+                "tables/.*": rj.RowwiseAdagrad(0.02),
+                ".*": rj.Adam(1e-3),
             },
-            schedule=WarmupCosine(warmup=100),
+            schedule=rj.WarmupCosine(warmup=100),
         ),
         evals={
-            "omnisearchsage": Ranking("test"),
-            "bm25": Ranking("test", Bm25(), ties="order"),
-            "validation": Ranking("validation"),
+            "omnisearchsage": rj.Ranking("test"),
+            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
+            "validation": rj.Ranking("validation"),
         },
-        export=Bundle(),
+        export=rj.Bundle(),
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns the ablations, on validation alone; small batches for drawn negatives."""
     base = replace(base, evals={"validation": base.evals["validation"]})
     size = base.data.batch_size // 4
@@ -126,13 +118,13 @@ def sweep(base: Experiment) -> dict[str, Experiment]:
     }
 
 
-def with_loss(full: Experiment, **changes: Any) -> Experiment:
+def with_loss(full: rj.Experiment, **changes: Any) -> rj.Experiment:
     """Returns the experiment with a change of its loss."""
     loss = replace(full.losses["softmax"], **changes)
     return replace(full, losses={"softmax": loss})
 
 
-def with_negatives(full: Experiment, count: int) -> Experiment:
+def with_negatives(full: rj.Experiment, count: int) -> rj.Experiment:
     """Returns the experiment with negatives drawn for each pair."""
     data = replace(full.data, negatives=count * full.data.batch_size)
     # 4,352 titles of 16 negatives a pair touch 32 thousand distinct n-grams.
@@ -144,13 +136,13 @@ def with_negatives(full: Experiment, count: int) -> Experiment:
     return with_loss(replace(full, data=data, model=model), random=True)
 
 
-def with_ngrams(full: Experiment, **changes: int) -> Experiment:
+def with_ngrams(full: rj.Experiment, **changes: int) -> rj.Experiment:
     """Returns the experiment with other sizes of the vocabulary."""
     ngrams = replace(full.data.ngrams, **changes)
     return replace(full, data=replace(full.data, ngrams=ngrams))
 
 
-def with_pieces(full: Experiment) -> Experiment:
+def with_pieces(full: rj.Experiment) -> rj.Experiment:
     """Returns the experiment on learned word pieces instead of n-grams."""
     model = full.model
     sides = {
@@ -160,13 +152,13 @@ def with_pieces(full: Experiment) -> Experiment:
         )
         for side, tower in (("query", model.query), ("candidate", model.candidate))
     }
-    data = replace(full.data, pieces=Pieces(16_000), title_pieces=64)
+    data = replace(full.data, pieces=rj.Pieces(16_000), title_pieces=64)
     return replace(full, data=data, model=replace(model, **sides))
 
 
-def with_cosines(model: TwoTower) -> TwoTower:
+def with_cosines(model: rj.TwoTower) -> rj.TwoTower:
     """Returns the model whose titles all have the same length in each part."""
-    exact = Scaled(EmbeddingBag("exact", "importance", 1.0), SHARE)
+    exact = Scaled(rj.EmbeddingBag("exact", "importance", 1.0), SHARE)
     return replace(
         model,
         query=model.query.clone(normalize=True),
@@ -174,7 +166,7 @@ def with_cosines(model: TwoTower) -> TwoTower:
     )
 
 
-def without_exact(model: TwoTower) -> TwoTower:
+def without_exact(model: rj.TwoTower) -> rj.TwoTower:
     """Returns the model without the part that is not learned."""
     return replace(
         model,
@@ -184,7 +176,7 @@ def without_exact(model: TwoTower) -> TwoTower:
     )
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
     data = replace(

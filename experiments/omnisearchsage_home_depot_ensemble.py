@@ -14,18 +14,9 @@ validation. The first brings, for all of them, exact n-grams and MiniLM's vector
 
 from dataclasses import replace
 
-from recjax.bundle.two_tower import Bundle
-from recjax.data.search import Search
-from recjax.evals.baselines.bm25 import Bm25
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses import SampledSoftmax
-from recjax.models import Ensemble, Table, Tower, TwoTower
-from recjax.nn.inputs import EmbeddingBag, Scaled
-from recjax.nn.transformer import Transformer, TransformerSettings
-from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad, WarmupCosine
-from recjax.pretrained.warm_start import Bert
-from recjax.text.features import NGrams, Pieces
+import recjax as rj
+from recjax.models import Ensemble
+from recjax.nn.inputs import Scaled
 from recjax.text.ngrams import TextRules
 
 MEMBERS = 3
@@ -33,20 +24,20 @@ LEARNED, EXACT = 512, 2_048
 SHARE = 0.5 * MEMBERS
 """How much the exact score counts, where the learned one of a member counts 1."""
 MINILM = "minilm_l6"
-ENCODER = TransformerSettings(30_522, max_length=32)
+ENCODER = rj.TransformerSettings(30_522, max_length=32)
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="omnisearchsage_home_depot_ensemble",
         seed=0,
         steps=1_500,
-        data=Search(
+        data=rj.Search(
             "home_depot",
             batch_size=1_024 * MEMBERS,
             negatives=0,
-            ngrams=NGrams(
+            ngrams=rj.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -57,60 +48,60 @@ def experiment() -> Experiment:
             ),
             query_length=48,
             title_length=112,
-            pieces=Pieces(folder=MINILM),
+            pieces=rj.Pieces(folder=MINILM),
             query_pieces=24,
             title_pieces=32,
             title_share=0.7,
         ),
         model=ensemble(ENCODER),
         losses={
-            f"softmax_{m}": SampledSoftmax(of=str(m), logq=False)
+            f"softmax_{m}": rj.SampledSoftmax(of=str(m), logq=False)
             for m in range(MEMBERS)
         },
-        optimizer=Optimizer(
+        optimizer=rj.Optimizer(
             rules={
-                "tables/importance.*": RowwiseAdagrad(0.1),
-                "tables/.*": RowwiseAdagrad(0.02),
-                ".*_fixed/.*": Frozen(),
-                ".*": Adam(1e-3),
+                "tables/importance.*": rj.RowwiseAdagrad(0.1),
+                "tables/.*": rj.RowwiseAdagrad(0.02),
+                ".*_fixed/.*": rj.Frozen(),
+                ".*": rj.Adam(1e-3),
             },
-            schedule=WarmupCosine(warmup=100),
+            schedule=rj.WarmupCosine(warmup=100),
         ),
         warm_start={
-            "query_0/pieces_fixed/of": Bert(MINILM),
-            "candidate_0/pieces_fixed/of": Bert(MINILM),
+            "query_0/pieces_fixed/of": rj.Bert(MINILM),
+            "candidate_0/pieces_fixed/of": rj.Bert(MINILM),
         },
         evals={
-            "omnisearchsage": Ranking("test"),
-            "bm25": Ranking("test", Bm25(), ties="order"),
-            "validation": Ranking("validation"),
+            "omnisearchsage": rj.Ranking("test"),
+            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
+            "validation": rj.Ranking("validation"),
         },
         # A SavedModel cannot make word pieces.
-        export=Bundle(),
+        export=rj.Bundle(),
     )
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns the experiment with MiniLM and without."""
     data = replace(base.data, pieces=None)
     alone = replace(base, data=data, model=ensemble(None), warm_start={})
     return {"all": base, "no MiniLM": alone}
 
 
-def ensemble(encoder: TransformerSettings | None) -> Ensemble:
+def ensemble(encoder: rj.TransformerSettings | None) -> Ensemble:
     """Returns the members; the first brings exact n-grams, and an encoder if any."""
-    alone = TwoTower(
+    alone = rj.TwoTower(
         # Queries have length 1 in all parts, titles the root of their length.
         query=tower(1.0),
         candidate=tower(0.5),
         tables={
-            "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-            "importance": Table(1, from_weight=True, distinct=24_576),
+            "token": rj.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+            "importance": rj.Table(1, from_weight=True, distinct=24_576),
         },
         temperature=0.2,
     )
     # A title's length is under a root, so the scale of exact n-grams is too.
-    exact = Table(EXACT, scale=SHARE**2 * EXACT**-0.5)
+    exact = rj.Table(EXACT, scale=SHARE**2 * EXACT**-0.5)
     first = replace(
         alone,
         query=alone.query.clone(frozen_inputs=fixed(1.0, encoder)),
@@ -120,27 +111,27 @@ def ensemble(encoder: TransformerSettings | None) -> Ensemble:
     return Ensemble((first, *[alone] * (MEMBERS - 1)))
 
 
-def tower(norm: float) -> Tower:
+def tower(norm: float) -> rj.Tower:
     """Returns a tower of n-grams whose vectors have this root of length divided out."""
-    text = EmbeddingBag("token", "importance", norm)
-    return Tower({"text": text}, LEARNED, normalize=False)
+    text = rj.EmbeddingBag("token", "importance", norm)
+    return rj.Tower({"text": text}, LEARNED, normalize=False)
 
 
 def fixed(
-    norm: float, encoder: TransformerSettings | None
-) -> dict[str, EmbeddingBag | Scaled]:
+    norm: float, encoder: rj.TransformerSettings | None
+) -> dict[str, rj.EmbeddingBag | Scaled]:
     """Returns what is joined once training is over."""
-    exact = {"text": EmbeddingBag("exact", "importance", norm)}
+    exact = {"text": rj.EmbeddingBag("exact", "importance", norm)}
     if encoder is None:
         return exact
-    pieces = Scaled(Transformer(encoder, dtype="float32"), MEMBERS**0.5)
+    pieces = Scaled(rj.Transformer(encoder, dtype="float32"), MEMBERS**0.5)
     return {**exact, "pieces": pieces}
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small and without MiniLM, for integration tests."""
     full = experiment()
-    encoder = TransformerSettings(
+    encoder = rj.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
     data = replace(
@@ -149,7 +140,7 @@ def tiny() -> Experiment:
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
         query_length=16,
         title_length=32,
-        pieces=Pieces(encoder.vocabulary),
+        pieces=rj.Pieces(encoder.vocabulary),
         query_pieces=12,
         title_pieces=12,
     )

@@ -11,38 +11,28 @@ is fetched when it is not there.
 
 from dataclasses import replace
 
-from recjax.bundle.two_tower import Bundle
-from recjax.data.search import Search
-from recjax.evals.baselines.bm25 import Bm25
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses import SampledSoftmax
-from recjax.models import Table, Tower, TwoTower
-from recjax.nn.inputs import EmbeddingBag, Scaled
-from recjax.nn.transformer import Transformer, TransformerSettings
-from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad, WarmupCosine
-from recjax.pretrained.warm_start import Bert
-from recjax.text.features import NGrams, Pieces
+import recjax as rj
+from recjax.nn.inputs import Scaled
 from recjax.text.ngrams import TextRules
 
 LEARNED, EXACT = 512, 2_048
 SHARE = 0.5
 """How much the exact score counts, where the learned one counts 1."""
 MINILM = "minilm_l6"
-ENCODER = TransformerSettings(30_522, max_length=32)
+ENCODER = rj.TransformerSettings(30_522, max_length=32)
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="omnisearchsage_home_depot_minilm",
         seed=0,
         steps=1_500,
-        data=Search(
+        data=rj.Search(
             "home_depot",
             batch_size=1_024,
             negatives=0,
-            ngrams=NGrams(
+            ngrams=rj.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -53,71 +43,71 @@ def experiment() -> Experiment:
             ),
             query_length=48,
             title_length=112,
-            pieces=Pieces(folder=MINILM),
+            pieces=rj.Pieces(folder=MINILM),
             query_pieces=24,
             title_pieces=32,
             title_share=0.7,
         ),
-        model=TwoTower(
+        model=rj.TwoTower(
             # Queries have length 1 in both parts, titles the root of their length: so
             # longer ones may say more, half of BM25's idea of length.
-            query=Tower(
-                {"text": EmbeddingBag("token", "importance", 1.0)},
+            query=rj.Tower(
+                {"text": rj.EmbeddingBag("token", "importance", 1.0)},
                 LEARNED,
                 normalize=False,
                 frozen_inputs={
-                    "text": EmbeddingBag("exact", "importance", 1.0),
-                    "pieces": Scaled(Transformer(ENCODER, dtype="float32")),
+                    "text": rj.EmbeddingBag("exact", "importance", 1.0),
+                    "pieces": Scaled(rj.Transformer(ENCODER, dtype="float32")),
                 },
             ),
-            candidate=Tower(
-                {"text": EmbeddingBag("token", "importance", 0.5)},
+            candidate=rj.Tower(
+                {"text": rj.EmbeddingBag("token", "importance", 0.5)},
                 LEARNED,
                 normalize=False,
                 frozen_inputs={
-                    "text": EmbeddingBag("exact", "importance", 0.5),
-                    "pieces": Scaled(Transformer(ENCODER, dtype="float32")),
+                    "text": rj.EmbeddingBag("exact", "importance", 0.5),
+                    "pieces": Scaled(rj.Transformer(ENCODER, dtype="float32")),
                 },
             ),
             tables={
-                "token": Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-                "importance": Table(1, from_weight=True, distinct=24_576),
+                "token": rj.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+                "importance": rj.Table(1, from_weight=True, distinct=24_576),
                 # A title's length is under a root, so its scale is too.
-                "exact": Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
+                "exact": rj.Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
             },
             temperature=0.2,
         ),
-        losses={"softmax": SampledSoftmax()},
-        optimizer=Optimizer(
+        losses={"softmax": rj.SampledSoftmax()},
+        optimizer=rj.Optimizer(
             rules={
-                "tables/importance": RowwiseAdagrad(0.1),
-                "tables/.*": RowwiseAdagrad(0.02),
-                ".*_fixed/.*": Frozen(),
-                ".*": Adam(1e-3),
+                "tables/importance": rj.RowwiseAdagrad(0.1),
+                "tables/.*": rj.RowwiseAdagrad(0.02),
+                ".*_fixed/.*": rj.Frozen(),
+                ".*": rj.Adam(1e-3),
             },
-            schedule=WarmupCosine(warmup=100),
+            schedule=rj.WarmupCosine(warmup=100),
         ),
         warm_start={
-            "query/pieces_fixed/of": Bert(MINILM),
-            "candidate/pieces_fixed/of": Bert(MINILM),
+            "query/pieces_fixed/of": rj.Bert(MINILM),
+            "candidate/pieces_fixed/of": rj.Bert(MINILM),
         },
         evals={
-            "omnisearchsage": Ranking("test"),
-            "bm25": Ranking("test", Bm25(), ties="order"),
-            "validation": Ranking("validation"),
+            "omnisearchsage": rj.Ranking("test"),
+            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
+            "validation": rj.Ranking("validation"),
         },
         # A SavedModel cannot make word pieces.
-        export=Bundle(),
+        export=rj.Bundle(),
     )
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small and without MiniLM, for integration tests."""
     full = experiment()
-    encoder = TransformerSettings(
+    encoder = rj.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
-    fixed = {"pieces": Scaled(Transformer(encoder))}
+    fixed = {"pieces": Scaled(rj.Transformer(encoder))}
     model = replace(
         full.model,
         query=full.model.query.clone(
@@ -133,7 +123,7 @@ def tiny() -> Experiment:
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
         query_length=16,
         title_length=32,
-        pieces=Pieces(encoder.vocabulary),
+        pieces=rj.Pieces(encoder.vocabulary),
         query_pieces=12,
         title_pieces=12,
     )

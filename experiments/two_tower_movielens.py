@@ -9,45 +9,34 @@ An embedding has two parts whose scores add up: one is learned, the other is cou
 
 from dataclasses import replace
 
-from recjax.bundle.two_tower import Bundle
-from recjax.data.next_item import NextItem
-from recjax.evals.baselines.item_knn import ItemKnn
-from recjax.evals.baselines.popularity import Popularity
-from recjax.evals.ranking import Ranking
-from recjax.experiment import Experiment
-from recjax.losses import SampledSoftmax
-from recjax.models import Table, Tower, TwoTower
-from recjax.nn.decayed_sum import DecayedSum, RecencyBag
-from recjax.nn.inputs import EmbeddingBag
-from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
-from recjax.text.features import NGrams
+import recjax as rj
 
 LEARNED = 128
 COUNTED = 512
 
 
-def experiment() -> Experiment:
+def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    return Experiment(
+    return rj.Experiment(
         name="two_tower_movielens",
         seed=0,
         steps=800,
-        data=NextItem(
+        data=rj.NextItem(
             "movielens_100k",
             batch_size=512,
             # With 1,682 films the full softmax costs little more than a sample.
             negatives=None,
             history=100,
-            ngrams=NGrams(3_000, 2_000, 3_000, min_count=2),
+            ngrams=rj.NGrams(3_000, 2_000, 3_000, min_count=2),
             title_length=48,
             text_share=0.05,
             half_life=60.0,
             neighbours=COUNTED,
         ),
-        model=TwoTower(
-            query=Tower(
+        model=rj.TwoTower(
+            query=rj.Tower(
                 inputs={
-                    "history": RecencyBag(
+                    "history": rj.RecencyBag(
                         "watched",
                         LEARNED,
                         heads=6,
@@ -56,80 +45,80 @@ def experiment() -> Experiment:
                         id_dropout=0.3,
                         dropout=0.4,
                     ),
-                    "text": EmbeddingBag("token", "importance"),
+                    "text": rj.EmbeddingBag("token", "importance"),
                 },
                 width=LEARNED,
                 normalize=False,
                 frozen_inputs={
-                    "history": DecayedSum("follows", "history_age", 1.4, scale=60.0)
+                    "history": rj.DecayedSum("follows", "history_age", 1.4, scale=60.0)
                 },
             ),
-            candidate=Tower(
+            candidate=rj.Tower(
                 inputs={
-                    "item": EmbeddingBag("film", norm=0.0),
-                    "text": EmbeddingBag("token", "importance"),
+                    "item": rj.EmbeddingBag("film", norm=0.0),
+                    "text": rj.EmbeddingBag("token", "importance"),
                 },
                 width=LEARNED,
                 normalize=False,
-                frozen_inputs={"item": EmbeddingBag("followed", norm=0.0)},
+                frozen_inputs={"item": rj.EmbeddingBag("followed", norm=0.0)},
             ),
             tables={
-                "watched": Table(LEARNED, scale=0.1),
-                "film": Table(LEARNED, scale=0.1),
-                "token": Table(LEARNED, scale=0.03),
-                "importance": Table(1, from_weight=True),
-                "follows": Table(COUNTED, from_vectors=True),
-                "followed": Table(COUNTED, from_vectors=True),
+                "watched": rj.Table(LEARNED, scale=0.1),
+                "film": rj.Table(LEARNED, scale=0.1),
+                "token": rj.Table(LEARNED, scale=0.03),
+                "importance": rj.Table(1, from_weight=True),
+                "follows": rj.Table(COUNTED, from_vectors=True),
+                "followed": rj.Table(COUNTED, from_vectors=True),
             },
             temperature=1.0,
             learn_temperature=False,
         ),
         losses={
-            "softmax": SampledSoftmax(
+            "softmax": rj.SampledSoftmax(
                 in_batch=False,
                 random=True,
                 mask_same_query=False,
                 label_smoothing=0.05,
             )
         },
-        optimizer=Optimizer(
+        optimizer=rj.Optimizer(
             rules={
-                "tables/importance": RowwiseAdagrad(0.01),
-                "tables/.*": RowwiseAdagrad(0.04, weight_decay=0.1),
-                ".*": Adam(2e-3, weight_decay=0.2),
+                "tables/importance": rj.RowwiseAdagrad(0.01),
+                "tables/.*": rj.RowwiseAdagrad(0.04, weight_decay=0.1),
+                ".*": rj.Adam(2e-3, weight_decay=0.2),
             },
-            schedule=WarmupCosine(warmup=100),
+            schedule=rj.WarmupCosine(warmup=100),
         ),
         evals={
-            "two_tower": Ranking("test"),
-            "item_knn": Ranking("test", ItemKnn()),
-            "popularity": Ranking("test", Popularity()),
-            "validation": Ranking("validation", every=200),
+            "two_tower": rj.Ranking("test"),
+            "item_knn": rj.Ranking("test", rj.ItemKnn()),
+            "popularity": rj.Ranking("test", rj.Popularity()),
+            "validation": rj.Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
-        export=Bundle(),
+        export=rj.Bundle(),
     )
 
 
-def tiny() -> Experiment:
+def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
     data = replace(
         full.data,
         batch_size=64,
         history=10,
-        ngrams=NGrams(500, 500, 500),
+        ngrams=rj.NGrams(500, 500, 500),
         text_length=16,
         title_length=24,
     )
     return replace(full, name="two_tower_movielens_tiny", steps=20, data=data)
 
 
-def sweep(base: Experiment) -> dict[str, Experiment]:
+def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns the base, and the base without one of its parts each."""
     model, softmax = base.model, base.losses["softmax"]
     query, candidate = model.query, model.candidate
-    evenly = query.clone(inputs={**query.inputs, "history": EmbeddingBag("watched")})
+    evenly = query.clone(inputs={**query.inputs, "history": rj.EmbeddingBag("watched")})
     learned = {
         name: table
         for name, table in model.tables.items()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from recjax.errors import UserError
 
@@ -70,6 +72,30 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_json(path: Path, fix: str, **kinds: type | tuple[type, ...]) -> dict[str, Any]:
+    """Returns the JSON object that a file holds.
+
+    Args:
+      path: the file.
+      fix: what the user can do where it is damaged.
+      kinds: key that must be there -> type of its value.
+
+    Raises:
+      UserError: it is damaged.
+      OSError: it cannot be read.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise TypeError("no JSON object")
+        for key, kind in kinds.items():
+            if not isinstance(found[key], kind):
+                raise TypeError(f"{key} = {found[key]!r}")
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {error!r}; {fix}") from error
+    return found
 
 
 class Appender:

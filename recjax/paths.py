@@ -37,26 +37,13 @@ def find_raw(*parts: str) -> Path | None:
 
 
 def writable_raw(folder: str) -> Path:
-    """Returns a folder for downloaded raw files, made if missing.
+    """Returns a folder of the cache for downloaded raw files, made if missing.
 
-    It lies in `$RECJAX_DATA` if that is named and may be written, else in the cache:
-    a folder that was merely found beside the checkout is only ever read.
+    What `$RECJAX_DATA` names is only ever read.
 
     Raises:
-      OSError: neither can be written.
+      OSError: it cannot be written.
     """
-    named = os.environ.get("RECJAX_DATA")
-    if named and _may_write(raw_root()):
-        path = raw_root() / folder
-    else:
-        path = cache_root() / "raw" / folder
+    path = cache_root() / "raw" / folder
     path.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _may_write(folder: Path) -> bool:
-    """Whether files may be added to a folder, or to the one it would be made in."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    # The mode is asked too: root may write anywhere, but read-only is meant.
-    return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)

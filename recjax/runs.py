@@ -26,7 +26,7 @@ from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
 from recjax.train.run_folder import (
     Request,
-    create,
+    begun,
     environment,
     request_of,
     write_result,
@@ -39,12 +39,15 @@ WATCH_SECONDS = 5
 
 
 def train_run(
-    request: Request, workdir: Path, profile: bool = False, debug: str = "no"
+    request: Request | str,
+    workdir: Path | str,
+    profile: bool = False,
+    debug: str = "no",
 ) -> None:
     """Trains, evaluates, and writes `result.json`.
 
     Args:
-      request: what the user asked for.
+      request: what the user asked for, or an experiment file.
       workdir: the run folder.
       profile: trace some steps.
       debug: "nans" or "nojit".
@@ -53,7 +56,12 @@ def train_run(
       UserError: bad input.
     """
     keep_freed_memory()  # Too late once JAX has started its threads.
-    create(workdir, request)
+    request = Request(request) if isinstance(request, str) else request
+    with begun(Path(workdir), request):
+        _train(request, Path(workdir), profile, debug)
+
+
+def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
     program = open_program(*request.resolve())
     check_evals(program)
     for name, value in program.dataset.facts().items():
@@ -110,11 +118,14 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         results = {name: dict(one.figures) for name, one in found.items()}
         known = run_evaluations.untrained(program, results)
         step = int(state.step)
-        text = json.dumps({"step": step, "results": results}, indent=2)
-        with disk.writing("the run folder", run, "free space and run it again"):
-            disk.write_text(run / "eval.json", text + "\n")
         print(f"step {step}\n{_table(program, results)}", flush=True)
-        _report(run, program, found)
+        text = json.dumps({"step": step, "results": results}, indent=2)
+        try:
+            with disk.writing("the run folder", run, "free space and run it again"):
+                disk.write_text(run / "eval.json", text + "\n")
+            _report(run, program, found)
+        except UserError as error:
+            log.warning("nothing was written: %s", error)
         if not watch:
             return
 

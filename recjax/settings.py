@@ -171,7 +171,7 @@ def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
     if hint is Any and old is not None:
         hint = type(old)
         if hint is tuple:
-            hint = tuple[type(old[0]), ...] if old else tuple[Any, ...]
+            hint = types.GenericAlias(tuple, (type(old[0]) if old else Any, ...))
     if _allows(hint, str) and not (_allows(hint, type(None)) and text == "None"):
         return text
     try:

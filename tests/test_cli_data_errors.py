@@ -176,7 +176,13 @@ def test_pairs_of_unknown_products(capfd, tmp_path):
     [
         (["--column", "user"], "--column user: expected recjax's name=your name"),
         (["--column", "usr=a"], "Did you mean 'user'"),
+        (["--column", "user=a", "--column", "item=a"], "item=a: 'a' is 'user' already"),
+        (["--column", "user=a", "--column", "user=b"], "user=b: 'user' is 'a' already"),
         (["--encoding", "utf8000"], "--encoding 'utf8000': no such encoding"),
+        (["--encoding", "undefined"], "--encoding 'undefined': no such encoding"),
+        (["--encoding", "punycode"], "--encoding 'punycode': no such encoding"),
+        (["--encoding", "hex"], "--encoding 'hex': no such encoding"),
+        (["--encoding", "a\0b"], "no such encoding"),
     ],
 )
 def test_arguments_of_both_commands(capfd, tmp_path, more, words):

@@ -1,8 +1,13 @@
 """Bad experiments, configs and arguments: one clear error and exit status 2."""
 
+import subprocess
+import sys
+
 import command
 import pytest
 import small
+
+import recjax
 
 SMALL = """import small
 from recjax.evals.ranking import Ranking
@@ -111,7 +116,7 @@ def test_settings(trains, assignment, words):
     ],
 )
 def test_runtime_settings(trains, assignment, words):
-    assert words in trains("--set_runtime", assignment)
+    assert words in trains("--set-runtime", assignment)
 
 
 def test_a_config_without_the_axis_of_the_batch(trains, tmp_path):
@@ -139,7 +144,7 @@ def test_a_model_that_does_not_fit_its_data(trains, tmp_path):
 def test_a_batch_that_the_mesh_does_not_divide(files, tmp_path):
     done = small.recjax(
         *("train", files[0], "--on", files[1], "--workdir", tmp_path / "run"),
-        *("--set_runtime", "mesh.data=8", "--set", "data.settings.batch_size=12"),
+        *("--set-runtime", "mesh.data=8", "--set", "data.settings.batch_size=12"),
         XLA_FLAGS="--xla_force_host_platform_device_count=8",
     )
     assert done.returncode == 2, done.stderr
@@ -150,15 +155,31 @@ def test_a_batch_that_the_mesh_does_not_divide(files, tmp_path):
 
 
 def test_nothing_binds_a_run_that_has_no_state_yet(trains, tmp_path):
-    assert "needs 64" in trains("--set", "seed=1", "--set_runtime", "mesh.data=64")
-    assert "needs 65" in trains("--set", "seed=2", "--set_runtime", "mesh.data=65")
+    assert "needs 64" in trains("--set", "seed=1", "--set-runtime", "mesh.data=64")
+    assert "needs 65" in trains("--set", "seed=2", "--set-runtime", "mesh.data=65")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "recjax has no command 'trian'. Did you mean 'train'?"),
+        (
+            ["data", "valdate", "x"],
+            "recjax data has no command 'valdate'. Did you mean",
+        ),
+        (["data", "prepare", "movielens"], "Did you mean 'movielens_100k'?"),
+        (["session", "xyz"], "There are feed, ask, close (`recjax session --help`)"),
+        (["session", ""], "recjax session has no command ''. There are feed"),
+    ],
+)
+def test_an_unknown_command_names_the_nearest(capfd, arguments, words):
+    assert words in command.fails(capfd, *arguments)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "Missing subcommand"),
-        (["trian"], "Unrecognized options: trian"),
         (["train"], "--workdir PATH"),
         (["train", "x.py"], "--workdir PATH"),
         (
@@ -167,7 +188,6 @@ def test_nothing_binds_a_run_that_has_no_state_yet(trains, tmp_path):
         ),
         (["train", "x.py", "--workdir", "a", "--debug", "b"], "invalid choice 'b'"),
         (["query", "b", "-k", "ten"], "invalid literal for int()"),
-        (["data", "prepare", "movielens"], "Available subcommands: movielens_100k"),
         (["eval"], "run folder"),
     ],
 )
@@ -181,3 +201,34 @@ def test_a_best_metric_that_its_evaluation_does_not_find(trains, tmp_path):
     path.write_text(f"{SMALL}(best='a/ndgc@10', evals={evals})\n")
     message = trains(experiment=path)
     assert "finds no 'ndgc@10'. Did you mean 'a/ndcg@10'" in message
+
+
+def test_the_version_and_what_recjax_is(capfd):
+    command.main(["--version"])
+    assert capfd.readouterr().out == f"recjax {recjax.__version__}\n"
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    usage, about = capfd.readouterr().out.split("\n\n")[:2]
+    assert usage.startswith("usage: recjax")
+    assert about.startswith("Trains, evaluates, exports and serves retrieval embed")
+
+
+@pytest.mark.parametrize("name", ["--set-runtime", "--set_runtime"])
+def test_options_have_hyphens_and_are_taken_with_underscores_too(trains, capfd, name):
+    assert "Did you mean 'log_every'" in trains(name, "log_evry=1")
+    with pytest.raises(SystemExit):
+        command.main(["train", "--help"])
+    said = capfd.readouterr().out
+    assert "--set-runtime" in said and "--set_runtime" not in said
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])
+@pytest.mark.parametrize("told", ["--help", "--version", "trian"])
+def test_closed_outputs_are_no_traceback(closed, told):
+    line = f"{sys.executable} -m recjax {told} {closed}; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, env=small.environment()
+    )
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    status = int(done.stdout.splitlines()[-1])
+    assert status == 2 if told == "trian" else status in (0, 1)

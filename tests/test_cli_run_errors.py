@@ -78,11 +78,11 @@ def test_work_folders(trains, tmp_path, run):
         message = trains(workdir=bad)
         assert f"cannot write the run folder {bad}" in message
         assert "choose another --workdir" in message
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "experiment.py").write_text("precious")
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "a.py").write_text("precious")
     message = trains(workdir=tmp_path / "mine")
-    assert "holds experiment.py but no experiment.txt" in message
-    assert (tmp_path / "mine" / "experiment.py").read_text() == "precious"
+    assert "holds experiment but no experiment.txt" in message
+    assert (tmp_path / "mine" / "experiment" / "a.py").read_text() == "precious"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_runs(capfd, tmp_path, run):
     assert "train the run first" in fails("eval", run)
     (run / "checkpoints").mkdir()
     assert "holds no checkpoint: train the run first" in fails("eval", run)
-    (run / "experiment.py").unlink()
+    (run / "experiment" / "experiment.py").unlink()
     assert "no such file" in fails("eval", run)
 
 
@@ -139,15 +139,15 @@ def test_all_checkpoints_truncated(capfd, trains, run):
 
 
 def test_a_checkpoint_of_another_model(capfd, run):
-    text = (run / "experiment.py").read_text()
+    text = (run / "experiment" / "experiment.py").read_text()
     text = text.replace("steps=2)", "steps=2, items=300)")
-    (run / "experiment.py").write_text(text)
+    (run / "experiment" / "experiment.py").write_text(text)
     message = command.fails(capfd, "eval", run)
     assert "tables/film has the shape (256, 8), (512, 8) is wanted" in message
 
 
 def test_an_experiment_that_exports_nothing(capfd, run):
-    (run / "experiment.py").write_text(small.EXPERIMENT)
+    (run / "experiment" / "experiment.py").write_text(small.EXPERIMENT)
     message = command.fails(capfd, "export", run, "--to", run / "to")
     assert "has export=None" in message
 

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import small
+
+import recjax
 
 HEAVY = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
-    "tokenizers",
+    *("tokenizers", "safetensors"),
 )
 EDGES = (
     *("grain", "tyro", "polars", "pyarrow", "tensorflow_datasets", "array_record"),
@@ -58,7 +61,29 @@ def cpu_seconds(code):
 
 
 def test_importing_recjax_is_quick():
-    assert cpu_seconds("import recjax") < 2
+    assert cpu_seconds("import recjax") < 0.3
+    loaded = fresh("-c", "import sys, recjax; print(*sys.modules)").split()
+    assert {name.split(".")[0] for name in loaded} & {"jax", "numpy", "flax"} == set()
+    assert [name for name in loaded if name.startswith("recjax")] == ["recjax"]
+
+
+def test_every_name_of_recjax_is_what_its_module_has():
+    names = [name for name in dir(recjax) if name != "__version__"]
+    assert 40 < len(names) < 60 and len(set(names)) == len(names)
+    for name in names:
+        found, module = getattr(recjax, name), recjax._places()[name][0]
+        assert found.__module__ == module, name  # Defined there, not passed on.
+        assert found.__doc__, name
+    with pytest.raises(AttributeError, match="'recjax' has no attribute 'Towr'"):
+        getattr(recjax, "Towr")  # noqa: B009
+    with pytest.raises(ImportError):
+        from recjax import Towr  # noqa: F401
+
+
+def test_names_stay_what_they_are_when_packages_are_imported():
+    names = [name for name in dir(recjax) if name != "__version__"]
+    packages = [m.name for m in pkgutil.iter_modules(recjax.__path__)]
+    assert not {*names} & {*packages}
 
 
 def test_help_is_quick():

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from recjax import paths
 
 
@@ -39,22 +41,14 @@ def test_find_raw_looks_in_the_cache_too(monkeypatch, tmp_path):
     assert paths.find_raw("a", "b.csv") == named
 
 
-def test_downloads_go_to_the_named_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("RECJAX_DATA", str(tmp_path / "new" / "raw"))
+@pytest.mark.parametrize("named", ["new/raw", "raw", None])
+def test_downloads_go_to_the_cache_whatever_is_named(monkeypatch, tmp_path, named):
+    (tmp_path / "raw").mkdir()
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    assert paths.writable_raw("set") == tmp_path / "new" / "raw" / "set"
-
-
-def test_downloads_leave_a_read_only_folder_alone(monkeypatch, tmp_path):
-    raw = tmp_path / "raw"
-    raw.mkdir(mode=0o555)
-    monkeypatch.setenv("RECJAX_DATA", str(raw))
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    assert paths.writable_raw("set") == tmp_path / "cache" / "raw" / "set"
-    assert not any(raw.iterdir())
-
-
-def test_downloads_never_go_beside_the_checkout(monkeypatch, tmp_path):
     monkeypatch.delenv("RECJAX_DATA", raising=False)
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
-    assert paths.writable_raw("set") == tmp_path / "raw" / "set"
+    if named:
+        monkeypatch.setenv("RECJAX_DATA", str(tmp_path / named))
+    folder = paths.writable_raw("set")
+    assert folder == tmp_path / "cache" / "raw" / "set" and folder.is_dir()
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["cache", "raw"]
+    assert not any((tmp_path / "raw").iterdir())

@@ -261,3 +261,15 @@ def _blank(items: NewItems) -> np.ndarray:
         rows = column[0 : len(said)]
         said |= (rows != 0).reshape(len(rows), -1).any(1)
     return np.flatnonzero(~said)
+
+
+def open_bundle(folder: str | Path) -> Retriever:
+    """Opens a bundle.
+
+    Args:
+      folder: that `recjax export` wrote.
+
+    Raises:
+      UserError: it is no bundle, or a file is missing or damaged.
+    """
+    return Retriever.open(Path(folder))

@@ -33,7 +33,7 @@ def _built_in(name: str, says: str) -> None:
 
         print(f"prepared: {prepare(name)}")
 
-    prepare_app.command(command, name=name, help=f"Prepares {says}.")
+    prepare_app.command(name=name, help=f"Prepares {says}.")(command)
 
 
 _built_in(

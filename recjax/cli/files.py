@@ -31,12 +31,20 @@ class Form:
         """Recjax's column name -> the file's.
 
         Raises:
-          UserError: a `column` is not of the form name=name.
+          UserError: a `column` is not of the form name=name, or names one twice.
         """
+        found: dict[str, str] = {}
         for pair in self.column:
-            if "=" not in pair:
+            ours, equals, theirs = pair.partition("=")
+            if not equals:
                 raise UserError(f"--column {pair}: expected recjax's name=your name")
-        return dict(pair.split("=", 1) for pair in self.column)
+            if ours in found:
+                raise UserError(f"--column {pair}: {ours!r} is {found[ours]!r} already")
+            if theirs in found.values():
+                other = next(name for name in found if found[name] == theirs)
+                raise UserError(f"--column {pair}: {theirs!r} is {other!r} already")
+            found[ours] = theirs
+        return found
 
 
 @dataclass(frozen=True)

@@ -17,21 +17,26 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from recjax import disk
-from recjax.cli import data, session, sweep, users
+from recjax import __version__, disk
+from recjax.cli import data, init, session, sweep, users
 from recjax.cli.files import Flat, Form
-from recjax.errors import UserError
+from recjax.errors import UserError, nearest
 
 App = tyro.extras.SubcommandApp
 Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
 
 app = App()
+app.command(init.init)
 app.command(data.app, name="data", help="Prepares and checks data sets.")
-app.command(sweep.sweep, name="sweep")
+app.command(sweep.sweep)
 app.command(session.app, name="session", help="Serves users' sessions.")
 app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
-DEFAULT_RUNTIME = "configs/cpu.py"
+ABOUT = (
+    "Trains, evaluates, exports and serves retrieval embeddings with JAX and Flax. "
+    "`recjax COMMAND --help` says what a command takes, `recjax --version` which "
+    "version this is."
+)
 
 
 @app.command
@@ -48,7 +53,7 @@ def doctor() -> None:
 @app.command
 def show(
     experiment: Positional[str],
-    on: str = DEFAULT_RUNTIME,
+    on: str = "",
     set: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
 ) -> None:
@@ -56,7 +61,7 @@ def show(
 
     Args:
       experiment: file that defines experiment().
-      on: file that defines runtime().
+      on: file that defines runtime(); without it, all devices of this process.
       set: override, for example --set model.query.width=128; may be repeated.
       tiny: take tiny() instead of experiment().
     """
@@ -71,7 +76,7 @@ def show(
 def train(
     experiment: Positional[str],
     workdir: Path,
-    on: str = DEFAULT_RUNTIME,
+    on: str = "",
     set: Repeated[tuple[str, ...]] = (),
     set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
@@ -84,7 +89,7 @@ def train(
     Args:
       experiment: file that defines experiment().
       workdir: run folder, for checkpoints, metrics and results.
-      on: file that defines runtime().
+      on: file that defines runtime(); without it, all devices of this process.
       set: override, for example --set model.query.width=128; may be repeated.
       set_runtime: override of the runtime, for example log_every=10; may be repeated.
       tiny: take tiny() instead of experiment().
@@ -204,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
       arguments: what stands after `recjax`; None takes the process's own.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # It was closed before the start.
+            setattr(sys, name, open(os.devnull, "w"))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
@@ -214,14 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not isinstance(sys.unraisablehook, partial):  # Once, however often this runs.
         sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
     try:
-        app.cli(
-            args=arguments,
-            prog="recjax",
-            use_underscores=True,
-            description=__doc__.splitlines()[0],
-        )
-        # What is still in the buffer must not fail when nobody listens any more.
-        sys.stdout.flush()
+        _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
         print(f"recjax: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -229,6 +230,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("recjax: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:
+        # Python flushes once more at its end, and would tell that nobody listens.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except OSError as error:
         if error.filename is None and error.errno not in disk.FULL:
@@ -237,6 +240,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reason = f"{error.filename or 'cannot write the output'}: {reason}"
         print(f"recjax: error: {reason}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _run(words: list[str]) -> None:
+    if words == ["--version"]:
+        print(f"recjax {__version__}")
+    else:
+        _check_command(words)
+        app.cli(args=words, prog="recjax", description=ABOUT)
+    sys.stdout.flush()
+
+
+def _check_command(words: Sequence[str]) -> None:
+    """Names the nearest command where there is none of a name.
+
+    Raises:
+      UserError: there is no such command.
+    """
+    commands, said = app, "recjax"
+    for word in words:
+        known = getattr(commands, "_subcommands", {})
+        if not known or word.startswith("-"):
+            return
+        name = next((n for n in known if n == word.replace("-", "_")), word)
+        if name not in known:
+            raise UserError(
+                f"{said} has no command {word!r}.{nearest(name, known)} "
+                f"There are {', '.join(known)} (`{said} --help`)"
+            )
+        commands, said = known[name].target, f"{said} {word}"
 
 
 def _unraisable(before: Callable, told: Any) -> None:

@@ -15,7 +15,7 @@ Repeated = tyro.conf.UseAppendAction
 def sweep(
     experiment: Positional[str],
     workdir: Path,
-    on: str = "configs/cpu.py",
+    on: str = "",
     seeds: str = "",
     only: tuple[str, ...] = (),
     grid: Repeated[tuple[str, ...]] = (),
@@ -33,7 +33,7 @@ def sweep(
     Args:
       experiment: file that defines experiment(), and sweep() unless there is a grid.
       workdir: holds VARIANT/seed_N, a run folder each, and the tables.
-      on: file that defines runtime().
+      on: file that defines runtime(); without it, all devices of this process.
       seeds: as in 0,1,2; default: the experiment's own.
       only: run these variants alone.
       grid: as in model.temperature=0.05,0.1; may be repeated, for all combinations.

@@ -8,8 +8,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MOST_PIXELS = 100_000_000
-"""Larger images are refused before memory is taken for them."""
+MOST_PIXELS, MOST_JPEG_PIXELS = 50_000_000, 100_000_000
+"""Larger images are refused before memory, up to 28 bytes a pixel, is taken."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is read: Pillow knows more, some of which run other programs (EPS)."""
 JPEG = b"\xff\xd8\xff"
 WHITE = (255, 255, 255)
 
@@ -52,7 +54,7 @@ def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.n
         height, width = width, height
     if not height or not width:
         height, width = rows, columns
-    _refuse_huge(rows, columns)
+    _refuse_huge(rows, columns, MOST_JPEG_PIXELS)
     try:
         pixels = simplejpeg.decode_jpeg(
             data,
@@ -70,41 +72,42 @@ def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.n
 
 def _any(data: bytes) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            _refuse_huge(image.height, image.width)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _refuse_huge(image.height, image.width, MOST_PIXELS)
             image.load()
-            image = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
             return np.array(_rgb(image))
     except BadImageError:
         raise
     except UnidentifiedImageError as error:
-        raise BadImageError("not an image that can be read") from error
+        known = ", ".join(FORMATS)
+        raise BadImageError(f"not an image that can be read ({known})") from error
+    except Image.DecompressionBombError as error:
+        raise BadImageError(f"too large ({error}); make it smaller") from error
     # Pillow's decoders fail on damaged bytes in whatever way these ask for.
     except Exception as error:
         kind = type(error).__name__
         raise BadImageError(f"damaged or cut off ({kind}: {error})") from error
 
 
-def _refuse_huge(rows: int, columns: int) -> None:
-    if rows * columns > MOST_PIXELS:
+def _refuse_huge(rows: int, columns: int, most: int) -> None:
+    if rows * columns > most:
         raise BadImageError(
-            f"{columns:,} x {rows:,} pixels, more than {MOST_PIXELS // 1_000_000} "
-            "million; make it smaller"
+            f"{columns:,} x {rows:,} pixels, more than {most // 1_000_000} million; "
+            "make it smaller"
         )
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow would clip 16 bits to 8 instead of scaling them.
-        values = np.asarray(image, np.int64)
-        return Image.fromarray((values >> 8).clip(0, 255).astype(np.uint8)).convert(
-            "RGB"
-        )
+        values = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(values).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         below = Image.new("RGBA", image.size, (*WHITE, 255))
         return Image.alpha_composite(below, image).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _orientation(data: bytes) -> int:
@@ -112,7 +115,7 @@ def _orientation(data: bytes) -> int:
     if b"Exif\x00\x00" not in data[:65_536]:
         return 1
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             turn = image.getexif().get(0x0112, 1)
     except Exception:  # Broken EXIF is no reason to lose the picture.
         return 1

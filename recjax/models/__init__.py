@@ -6,7 +6,8 @@ from recjax.models.multiscale import Multiscale
 from recjax.models.omni_search import OmniSearch
 from recjax.models.pair_counts import PairCounts
 from recjax.models.tables import Table
-from recjax.models.two_tower import Tower, TwoTower
+from recjax.models.two_tower import TwoTower
+from recjax.nn.tower import Tower
 
 __all__ = [
     "Ensemble",

@@ -18,7 +18,7 @@ from recjax import rng
 from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
-from recjax.nn.backbones import Backbone
+from recjax.nn.backbones import Backbone, FrozenFront
 from recjax.nn.pyramid import PAPER, LowPath
 from recjax.outputs import Graded
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
@@ -59,8 +59,17 @@ class Multiscale:
         """
         if not 0 <= self.kept < 1:
             raise ValueError(f"kept = {self.kept}: must be a share from 0 to below 1")
-        if self.kept and getattr(self.branch, "weights", None) is None:
+        if self.kept and self._front.weights is None:
             raise ValueError(f"kept = {self.kept}: the branch starts from no weights")
+
+    @property
+    def _front(self) -> FrozenFront:
+        if isinstance(self.branch, FrozenFront):
+            return self.branch
+        raise ValueError(
+            f"kept = {self.kept}: the branch starts from no weights, {self.branch} "
+            "cannot; EfficientNetLite0 can"
+        )
 
     def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
         """Returns no tables.
@@ -74,12 +83,6 @@ class Multiscale:
             raise ValueError(
                 f"the branch takes images of {self.branch.size} pixels, the data has "
                 f"{f'{size} pixels' if size else 'none'}"
-            )
-        own = getattr(self.branch, "trunk", None)
-        if feature.trunk not in (None, own):
-            raise ValueError(
-                f"data.views keeps maps of {feature.trunk}, model.branch starts behind "
-                f"{own}: give both the same branch"
             )
         return {}
 
@@ -104,9 +107,8 @@ class Multiscale:
     ) -> tuple[Params, Memory]:
         """Returns the parameters; there is no memory."""
         del rows, batch
-        embedding = cnn.init_dense(
-            rng.stream(key, "embedding"), self.joined, self.width, gain=1.0
-        )
+        own = rng.stream(key, "embedding")
+        embedding = cnn.init_layer(own, (self.joined, self.width), gain=1.0)
         # The paths start without a say, so that they cannot harm a trained branch.
         start = embedding["kernel"].at[self.branch.width :].set(0)
         params = {
@@ -121,7 +123,7 @@ class Multiscale:
                 "kernel": jax.random.normal(own, (self.width, count))
             }
         if self.kept:
-            start = self.branch.trained(params["branch"])
+            start = self._front.trained(params["branch"])
             # A copy: a step takes over the buffers of what it is given.
             params["start"] = jax.tree.map(jnp.copy, start)
         return params, {}
@@ -171,9 +173,9 @@ class Multiscale:
             return self._embed(params, images, None, maps)
         x = _scaled(images)
         if maps is None:
-            maps = self.branch.front(params["branch"], x)
+            maps = self._front.front(params["branch"], x)
         learned = self._embed(params, images, None, maps)
-        start = cnn.unit(self.branch.apply(params["start"], x, None, maps))
+        start = cnn.unit(self._front.apply(params["start"], x, None, maps))
         parts = (1 - self.kept) ** 0.5 * learned, self.kept**0.5 * start
         return jnp.concatenate(parts, -1)
 
@@ -189,15 +191,18 @@ class Multiscale:
         def own(name: str) -> PRNGKey | None:
             return None if key is None else rng.stream(key, name)
 
-        # What the branch's frozen parts made of the images, where that is known.
-        known = () if maps is None else (maps,)
-        branch = self.branch.apply(params["branch"], x, own("branch"), *known)
+        given = params["branch"], x, own("branch")
+        if maps is None:
+            branch = self.branch.apply(*given)
+        else:  # What its frozen parts made of the images is known.
+            branch = self._front.apply(*given, maps)
         parts = [cnn.unit(branch)]
         if self.low:
             low = [p.apply(params[f"low_{i}"], x) for i, p in enumerate(self.low)]
             parts.append(cnn.unit(jnp.concatenate(low, -1)))
         joined = cnn.dropout(own("dropout"), jnp.concatenate(parts, -1), self.dropout)
-        return cnn.unit(cnn.dense(params["embedding"], joined))
+        linear = params["embedding"]
+        return cnn.unit(joined @ linear["kernel"] + linear["bias"])
 
 
 def _scaled(images: Array) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -55,12 +57,15 @@ class OmniSearch:
     temperature: float = 0.07
     learn_temperature: bool = True
 
+    _groups: ClassVar[int | None] = None
+    """Groups in which a pass holds its parts in turns: see `groups.join`."""
+
     def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
         """Returns the tables, each as tall as the largest feature that uses it.
 
         Raises:
-          ValueError: a kind has no tower, a frozen vector another width, or a tower
-            names a table or feature that does not exist.
+          ValueError: a kind has no tower, embeddings or frozen vectors have other
+            widths, or a tower names a table or feature that does not exist.
         """
         for kind in sides:
             if kind not in self._tower_of:
@@ -72,13 +77,20 @@ class OmniSearch:
                     f"{frozen or 'no width'}; model.legacy_width = {self.legacy_width}"
                 )
         users = ((kind, self._tower(kind), sides[kind]) for kind in sides)
-        return tables.specs(self.tables, users)
+        found = tables.specs(self.tables, users)
+        widths = {k: tables.embedding_width(self._tower(k), self.tables) for k in sides}
+        if len({width for width in widths.values() if width is not None}) > 1:
+            raise ValueError(
+                f"embeddings that are compared have other widths: {widths}; make the "
+                "towers' width alike, and that of the tables of their frozen_inputs"
+            )
+        return found
 
     def rows(self, batch: Batch) -> RowIds:
         """Names the rows of all passes."""
         named: dict[str, dict[str, Array]] = {}
         for name, parts in self._passes(batch).items():
-            tower, features = self.towers[name], _features(batch, parts)
+            tower, features = self.towers[name], self._features(batch, parts)
             for table, uses in tables.row_ids(tower, name, features, True).items():
                 named.setdefault(table, {}).update(uses)
         return named
@@ -92,7 +104,9 @@ class OmniSearch:
             tower = self.towers[name]
             taken = tables.taken(tower, name, rows, train=True)
             keys = {"params": rng.stream(key, name), "dropout": key}
-            variables = tower.init(keys, _features(batch, parts), taken, train=True)
+            features = self._features(batch, parts)
+            with _named(name):
+                variables = tower.init(keys, features, taken, train=True)
             params[name] = variables.get("params", {})
         if self.learn_temperature:
             params["log_scale"] = jnp.log(jnp.float32(1 / self.temperature))
@@ -111,10 +125,12 @@ class OmniSearch:
         """Embeds a batch; returns kind -> outputs, and the new counts."""
         vectors = {}
         for name, parts in self._passes(batch).items():
-            features = _features(batch, parts)
+            features = self._features(batch, parts)
             whole = self._embed(params, rows, name, features, key)
             sizes = [_size(batch[kind][part]) for kind, part in parts]
-            vectors |= dict(zip(parts, groups.part(whole, sizes), strict=True))
+            vectors |= dict(
+                zip(parts, groups.part(whole, sizes, self._groups), strict=True)
+            )
         log_scale = params.get("log_scale", jnp.log(1 / self.temperature))
         # Radford et al. 2021 (CLIP): beyond 100 the logits only overflow.
         scale = jnp.exp(jnp.minimum(log_scale, jnp.log(100.0)))
@@ -182,6 +198,10 @@ class OmniSearch:
             own.extend((kind, part) for part in PARTS)
         return passes
 
+    def _features(self, batch: Batch, parts: list[tuple[str, str]]) -> Batch:
+        features = [batch[kind][part] for kind, part in parts]
+        return groups.join(features, self._groups)
+
     def _embed(
         self,
         params: Params,
@@ -191,13 +211,12 @@ class OmniSearch:
         key: PRNGKey | None,
     ) -> Float[Array, "B D"]:
         train, tower = key is not None, self.towers[name]
-        return tower.apply(
-            {"params": params[name]},
-            features,
-            tables.taken(tower, name, rows, train),
-            train=train,
-            rngs={"dropout": rng.stream(key, name)} if train else {},
-        )
+        rngs = {"dropout": rng.stream(key, name)} if train else {}
+        taken = tables.taken(tower, name, rows, train)
+        with _named(name):
+            return tower.apply(
+                {"params": params[name]}, features, taken, train=train, rngs=rngs
+            )
 
     def _against_legacy(self, kind: str, got: Retrieval, pairs: Batch) -> Retrieval:
         there = present(self.legacy[kind])
@@ -227,8 +246,13 @@ _GIVEN = (
 """What a batch says of its pairs, as `Retrieval` names it."""
 
 
-def _features(batch: Batch, parts: list[tuple[str, str]]) -> Batch:
-    return groups.join([batch[kind][part] for kind, part in parts])
+@contextmanager
+def _named(tower: str) -> Iterator[None]:
+    """Says which tower does not fit."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the {tower} tower: {error}") from error
 
 
 def _size(features: Batch) -> int:

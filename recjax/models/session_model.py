@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -233,7 +234,8 @@ class SessionModel:
         else:
             table = rows[self.scored]
             found = self._item(table.values[table.index[use]])
-        found = _dropped(found, self.vectors_dropout, rng.stream(key, use))
+        drop = nn.Dropout(self.vectors_dropout, deterministic=False)
+        found = drop.apply({}, found, rng=rng.stream(key, use))
         if not self.bias:
             return found, jnp.zeros(found.shape[:-1])
         return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]
@@ -288,12 +290,6 @@ def _with_pairs(scores: Array, weights: Array, batch: Batch) -> Array:
 
 def _unit(x: Array) -> Array:
     return x / jnp.sqrt(jnp.sum(x * x, -1, keepdims=True) + EPS)
-
-
-def _dropped(x: Array, rate: float, key: PRNGKey) -> Array:
-    if not rate:
-        return x
-    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0.0)
 
 
 def _normal(key: PRNGKey, shape: tuple[int, int], scale: float) -> Array:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from recjax.errors import UserError, nearest
-from recjax.features import Features, IdFeature
+from recjax.features import Feature, Features, IdFeature
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn.tower import Tower
 from recjax.typing import Array, Batch, PRNGKey
@@ -24,7 +25,7 @@ class Table:
     Attributes:
       width: `D`.
       scale: standard deviation of the starting values.
-      rows: `V` with row 0 for padding; None takes as many as the data has ids.
+      rows: `V` with row 0 for padding; None takes as many as its inputs need.
       from_weight: start from the feature's weights (IDF) instead, in every column.
       from_vectors: start from the feature's vectors instead.
       distinct: see `TableSpec`.
@@ -48,38 +49,57 @@ def specs(
       users: (side, its tower, its features).
 
     Raises:
-      ValueError: a tower names a table or feature that does not exist, or nobody uses a
-        table.
+      ValueError: a tower names a table or feature that does not exist, nobody uses a
+        table, or it has too few rows.
       UserError: an encoder has no vector for every id of its feature.
     """
-    tallest: dict[str, IdFeature] = {}
+    tallest: dict[str, tuple[int, IdFeature]] = {}
     for side, tower, features in users:
         for name, module in tower.uses(train=False).values():
-            if name not in features:
-                raise ValueError(
-                    f"the {side} tower wants feature {name!r}, the data has "
-                    f"{sorted(features)}." + nearest(name, features)
-                )
+            age = getattr(module, "age", None)
+            for wanted in (name,) if age is None else (name, age):
+                if wanted not in features:
+                    raise ValueError(
+                        f"the {side} tower wants feature {wanted!r}, the data has "
+                        f"{sorted(features)}." + nearest(wanted, features)
+                    )
             feature = features[name]
             if hasattr(module, "check"):
                 module.check(name, feature)
-            for table in module.row_ids(np.zeros((1, 1), np.int32)):
+            for table, rows in _heights(side, name, module, feature).items():
                 if table not in tables:
-                    raise ValueError(f"{side}/{name} names no table {table!r}")
-                known = tallest.setdefault(table, feature)
-                tallest[table] = max(known, feature, key=lambda one: one.rows)
-    for name in tables:
+                    raise ValueError(
+                        f"the {side} tower's input {name!r} names no table {table!r} "
+                        f"of model.tables: {sorted(tables)}." + nearest(table, tables)
+                    )
+                known = tallest.setdefault(table, (rows, feature))
+                tallest[table] = max(known, (rows, feature), key=lambda one: one[0])
+    for name, table in tables.items():
         if name not in tallest:
             raise ValueError(f"no tower uses table {name!r}; remove it")
+        if table.rows is not None and table.rows < tallest[name][0]:
+            raise ValueError(
+                f"table {name!r} has rows={table.rows}, its inputs need "
+                f"{tallest[name][0]}: leave rows out"
+            )
     return {
         name: TableSpec(
-            table.rows or tallest[name].rows,
+            table.rows or tallest[name][0],
             table.width,
-            partial(_start, table=table, feature=tallest[name], name=name),
+            partial(_start, table=table, feature=tallest[name][1], name=name),
             table.distinct,
         )
         for name, table in tables.items()
     }
+
+
+def embedding_width(tower: Tower, tables: Mapping[str, Table]) -> int | None:
+    """Returns how long a tower's embeddings are, None where only running it tells."""
+    frozen = [getattr(module, "of", module) for module in tower.frozen_inputs.values()]
+    if not all(hasattr(module, "table") for module in frozen):
+        return None
+    widths = (getattr(one, "width", tables[one.table].width) for one in frozen)
+    return tower.width + sum(widths)
 
 
 def row_ids(tower: Tower, use_as: str, features: Batch, train: bool) -> RowIds:
@@ -110,6 +130,20 @@ def taken(
         }
         for use in tower.uses(train)
     }
+
+
+def _heights(side: str, name: str, module: Any, feature: Feature) -> Mapping[str, int]:
+    """Returns how many rows of each table an input may name."""
+    named = module.row_ids(np.zeros((1, 1), np.int32))
+    if not named:
+        return {}
+    if not isinstance(feature, IdFeature):
+        raise ValueError(
+            f"the {side} tower's input {name!r} looks up rows of {sorted(named)}; the "
+            f"feature holds no ids but is a {feature}"
+        )
+    heights = dict.fromkeys(named, feature.rows)
+    return heights | getattr(module, "own_heights", {})
 
 
 def _start(

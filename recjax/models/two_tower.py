@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
-import jax
-import jax.numpy as jnp
-
-from recjax import rng
 from recjax.features import Sides
-from recjax.models import tables
 from recjax.models.base import RowIds, TableRows, TableSpec
+from recjax.models.omni_search import OmniSearch
 from recjax.models.tables import Table
 from recjax.nn.tower import Tower
 from recjax.outputs import Retrieval
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
 
-SIDES = ("query", "candidate")
+QUERY, CANDIDATE = "query", "candidate"
 
 
 @dataclass(frozen=True)
 class TwoTower:
-    """Query tower, candidate tower, shared tables and one learned temperature.
+    """`OmniSearch` of one kind of candidate: its batches and outputs are that kind's.
 
     Attributes:
       query: tower of the query side.
@@ -32,6 +28,11 @@ class TwoTower:
       tables: name -> table; towers share a table by naming it.
       temperature: starting temperature of the softmax over cosines.
       learn_temperature: whether training moves it.
+
+    Example:
+      >>> from recjax.nn.inputs import EmbeddingBag
+      >>> tower = Tower({"text": EmbeddingBag("token")}, width=64)
+      >>> model = TwoTower(query=tower, candidate=tower, tables={"token": Table(64)})
     """
 
     query: Tower
@@ -40,55 +41,30 @@ class TwoTower:
     temperature: float = 0.07
     learn_temperature: bool = True
 
-    def tower(self, side: str) -> Tower:
-        """Returns the tower of "query" or "candidate"."""
-        towers = {"query": self.query, "candidate": self.candidate or self.query}
-        return towers[side]
-
     def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
         """Returns the tables, each as tall as the largest feature that uses it.
 
         Raises:
           ValueError: a tower names a table or feature that does not exist.
         """
-        users = ((side, self.tower(side), sides[side]) for side in SIDES)
-        return tables.specs(self.tables, users)
+        return self._one_kind.table_specs(sides)
 
     def rows(self, batch: Batch) -> RowIds:
         """Names the rows of queries, positives and negatives."""
-        named: dict[str, dict[str, Array]] = {}
-        for side, features in (
-            ("query", batch["query"]),
-            ("candidate", _candidates(batch)),
-        ):
-            tower = self.tower(side)
-            for table, uses in tables.row_ids(tower, side, features, True).items():
-                named.setdefault(table, {}).update(uses)
-        return named
+        return self._one_kind.rows({CANDIDATE: batch})
 
     def side_rows(self, side: str, features: Batch) -> RowIds:
-        """Names the rows that the features of one side need, the fixed part's too."""
-        return tables.row_ids(self.tower(side), side, features, train=False)
+        """Names the rows that the features of one side need, the frozen part's too."""
+        return self._one_kind.side_rows(side, features)
 
     def init(
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
     ) -> tuple[Params, Memory]:
         """Returns the dense parameters; there is no memory."""
-        params = {}
-        for side, features in (
-            ("query", batch["query"]),
-            ("candidate", _candidates(batch)),
-        ):
-            if self._held(side) in params:
-                continue
-            tower = self.tower(side)
-            taken = tables.taken(tower, side, rows, train=True)
-            keys = {"params": rng.stream(key, side), "dropout": key}
-            variables = tower.init(keys, features, taken, train=True)
-            params[side] = variables.get("params", {})
-        if self.learn_temperature:
-            params["log_scale"] = jnp.log(jnp.float32(1 / self.temperature))
-        return params, {}
+        params, memory = self._one_kind.init(key, rows, {CANDIDATE: batch})
+        if self.candidate is None:
+            del params[CANDIDATE]
+        return params, memory
 
     def apply(
         self,
@@ -99,63 +75,33 @@ class TwoTower:
         key: PRNGKey,
     ) -> tuple[Retrieval, Memory]:
         """Embeds the queries, the positives and the negatives of a batch."""
-        query = self._embed(params, rows, "query", batch["query"], key)
-        candidates = self._embed(params, rows, "candidate", _candidates(batch), key)
-        pairs = query.shape[0]
-        log_scale = params.get("log_scale", jnp.log(1 / self.temperature))
-        outputs = Retrieval(
-            query=query,
-            positive=candidates[:pairs],
-            negative=candidates[pairs:],
-            # Radford et al. 2021 (CLIP): beyond 100 the logits only overflow.
-            scale=jnp.exp(jnp.minimum(log_scale, jnp.log(100.0))),
-            query_id=batch["query_id"],
-            positive_id=batch["positive_id"],
-            negative_id=batch["negative_id"],
-            positive_logq=batch["positive_logq"],
-            negative_logq=batch["negative_logq"],
-            positive_draw_logq=batch["positive_draw_logq"],
-            negative_draw_logq=batch["negative_draw_logq"],
-            weight=batch["weight"],
+        outputs, memory = self._one_kind.apply(
+            self._whole(params), rows, {CANDIDATE: batch}, memory, key
         )
-        return outputs, memory
+        return outputs[CANDIDATE], memory
 
     def embed(
-        self,
-        params: Params,
-        rows: Mapping[str, TableRows],
-        side: str,
-        features: Batch,
+        self, params: Params, rows: Mapping[str, TableRows], side: str, features: Batch
     ) -> Float[Array, "B D"]:
-        """Embeds the features of one side, without randomness."""
-        return self._embed(params, rows, side, features, None)
+        """Embeds the features of "query" or "candidate", without randomness."""
+        return self._one_kind.embed(self._whole(params), rows, side, features)
 
-    def _held(self, side: str) -> str:
-        """Returns the name that a side's parameters stand under."""
-        return "query" if self.candidate is None else side
+    def _whole(self, params: Params) -> Params:
+        """Returns parameters in which a shared tower's stand under both names."""
+        return {CANDIDATE: params[QUERY], **params} if not self.candidate else params
 
-    def _embed(
-        self,
-        params: Params,
-        rows: Mapping[str, TableRows],
-        side: str,
-        features: Batch,
-        key: PRNGKey | None,
-    ) -> Float[Array, "B D"]:
-        tower = self.tower(side)
-        rngs = {} if key is None else {"dropout": rng.stream(key, side)}
-        return tower.apply(
-            {"params": params[self._held(side)]},
-            features,
-            tables.taken(tower, side, rows, train=key is not None),
-            train=key is not None,
-            rngs=rngs,
+    @cached_property
+    def _one_kind(self) -> OmniSearch:
+        return _OneKind(
+            {QUERY: self.query, CANDIDATE: self.candidate or self.query},
+            {CANDIDATE: CANDIDATE},
+            self.tables,
+            temperature=self.temperature,
+            learn_temperature=self.learn_temperature,
         )
 
 
-def _candidates(batch: Batch) -> Batch:
-    """Puts positives and negatives one after the other: one pass of the tower."""
-    together = partial(jnp.concatenate, axis=0)
-    return jax.tree.map(
-        lambda *parts: together(parts), batch["positive"], batch["negative"]
-    )
+class _OneKind(OmniSearch):
+    """Embeds all positives, then all negatives."""
+
+    _groups = 1

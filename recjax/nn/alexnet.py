@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 
 from recjax import rng
@@ -61,16 +62,14 @@ class AlexNet:
         params, inputs = {}, 3
         for i, one in enumerate(_CONVS):
             groups = self.groups if one.grouped else 1
-            params[f"conv_{i}"] = cnn.init_conv(
-                rng.stream(key, f"conv_{i}"), one.side, inputs, one.outputs, groups
-            )
+            shape = (one.side, one.side, inputs // groups, one.outputs)
+            params[f"conv_{i}"] = cnn.init_layer(rng.stream(key, f"conv_{i}"), shape)
             inputs = one.outputs
         side = self.maps()[-1]
         inputs *= side * side
         for i, outputs in enumerate(_DENSE):
-            params[f"dense_{i}"] = cnn.init_dense(
-                rng.stream(key, f"dense_{i}"), inputs, outputs
-            )
+            own = rng.stream(key, f"dense_{i}")
+            params[f"dense_{i}"] = cnn.init_layer(own, (inputs, outputs))
             inputs = outputs
         return params
 
@@ -104,10 +103,11 @@ class AlexNet:
             if one.norm:
                 x = cnn.response_norm(x)
             if one.pool:
-                x = cnn.max_pool(x, 3, 2, "VALID")
+                x = nn.max_pool(x, (3, 3), (2, 2))
         x = x.reshape(x.shape[0], -1)
         for i in range(len(_DENSE)):
-            x = jax.nn.relu(cnn.dense(params[f"dense_{i}"], x))
+            dense = params[f"dense_{i}"]
+            x = jax.nn.relu(x @ dense["kernel"] + dense["bias"])
             own = None if key is None else rng.stream(key, f"dropout_{i}")
             x = cnn.dropout(own, x, self.dropout)
         return x

@@ -1,7 +1,6 @@
 """Convolutional branches that can stand where Deep Ranking has AlexNet.
 
-A branch has `size` (pixels a side), `width` (numbers that come out), `init(key)` and
-`apply(params, images, key)`; `recjax.nn.alexnet.AlexNet` is one too.
+`recjax.nn.alexnet.AlexNet` is one too.
 """
 
 from __future__ import annotations
@@ -9,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +24,15 @@ from recjax.typing import Array, Float, Params, PRNGKey
 class Backbone(Protocol):
     """From pixels of about -1 to 1 to one vector an image."""
 
-    size: int
-    width: int
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Numbers that come out, `D`."""
+        ...
 
     def init(self, key: PRNGKey) -> Params:
         """Returns parameters."""
@@ -43,6 +50,48 @@ class Weights(Protocol):
 
     def load(self) -> Params:
         """Returns the branch's parameters."""
+        ...
+
+
+@runtime_checkable
+class FrozenFront(Backbone, Protocol):
+    """A backbone whose first parts may be frozen; what they make of images are maps."""
+
+    @property
+    def weights(self) -> Weights | None:
+        """Trained weights that it starts from."""
+        ...
+
+    @property
+    def frozen(self) -> int:
+        """How many parts are frozen."""
+        ...
+
+    @property
+    def trunk(self) -> str:
+        """Says which parts are frozen, and with which weights."""
+        ...
+
+    def maps(self, images: np.ndarray) -> np.ndarray:
+        """Returns f16[B, h, w, C] of uint8 images, by the weights it starts from."""
+        ...
+
+    def front(self, params: Params, images: Float[Array, "B h w 3"]) -> Array:
+        """Returns the maps by the given parameters."""
+        ...
+
+    def trained(self, params: Params) -> Params:
+        """Returns the parameters behind the frozen parts."""
+        ...
+
+    def apply(
+        self,
+        params: Params,
+        images: Float[Array, "B h w 3"],
+        key: PRNGKey | None,
+        maps: Array | None = None,
+    ) -> Float[Array, "B D"]:
+        """Returns vectors; the front is left out where its `maps` are known."""
         ...
 
 
@@ -69,7 +118,9 @@ class SmallNet:
         """Returns parameters for training from scratch."""
         inputs = (3, *self.channels)
         return {
-            f"conv_{i}": cnn.init_conv(rng.stream(key, f"conv_{i}"), 3, inputs[i], out)
+            f"conv_{i}": cnn.init_layer(
+                rng.stream(key, f"conv_{i}"), (3, 3, inputs[i], out)
+            )
             for i, out in enumerate(self.channels)
         }
 
@@ -83,7 +134,7 @@ class SmallNet:
         x = images
         for i in range(len(self.channels)):
             x = jax.nn.relu(cnn.conv(params[f"conv_{i}"], x))
-            x = cnn.response_norm(cnn.max_pool(x, 2, 2))
+            x = cnn.response_norm(nn.max_pool(x, (2, 2), (2, 2), "SAME"))
         own = None if key is None else rng.stream(key, "dropout")
         return cnn.dropout(own, jnp.mean(x, axis=(1, 2)), self.dropout)
 
@@ -166,7 +217,7 @@ class EfficientNetLite0:
         x = self.front(params, images) if maps is None else maps.astype(jnp.float32)
         x = efficientnet.apply(params, x, self.frozen)
         own = None if key is None else rng.stream(key, "dropout")
-        return cnn.dropout(own, efficientnet.pool(x), self.dropout)
+        return cnn.dropout(own, jnp.mean(x, axis=(1, 2)), self.dropout)
 
 
 @lru_cache(maxsize=2)

@@ -58,6 +58,11 @@ class RecencyBag(nn.Module):
         """Returns one vector a history, of an empty one too."""
         ids = features[name]
         values, index = rows[self.table]
+        if values.shape[1] != self.width:
+            raise ValueError(
+                f"table {self.table!r} is {values.shape[1]} wide, RecencyBag has width "
+                f"{self.width}: give both one width"
+            )
         held = (ids > 0).astype(values.dtype)
         newer = jnp.cumsum(held[:, ::-1], 1)[:, ::-1] - held
         place = jnp.log1p(newer)[..., None]

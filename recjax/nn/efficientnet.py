@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax import rng
+from recjax.nn.convolution import conv
 from recjax.nn.depthwise import depthwise
 from recjax.typing import Array, Float, PRNGKey
 
@@ -124,7 +125,8 @@ def apply(
 
     Args:
       params: of those parts at least.
-      x: images scaled by `scale_pixels`, or what part `start - 1` gave.
+      x: pixels of 0 to 255 as (x - 127) / 128, as the published weights were trained
+        on, or what part `start - 1` gave.
       start: first part.
       stop: part after the last one.
     """
@@ -135,16 +137,6 @@ def apply(
         else:
             x = _block(own, x, BLOCKS[part - 1])
     return x
-
-
-def pool(x: Float[Array, "B height width channels"]) -> Float[Array, "B channels"]:
-    """Returns the mean over all places."""
-    return jnp.mean(x, axis=(1, 2))
-
-
-def scale_pixels(images: Array) -> Float[Array, "B height width 3"]:
-    """Returns pixels of 0 to 255 as the published weights take them, about -1 to 1."""
-    return (images.astype(jnp.float32) - 127.0) / 128.0
 
 
 def _block(params: Mapping, x: Array, block: Block) -> Array:
@@ -162,14 +154,7 @@ def _conv(params: Mapping, x: Array, stride: int = 1) -> Array:
     if kernel.shape[:2] == (1, 1) and stride == 1:
         # A product of matrices, which every backend does at its full speed.
         return x @ kernel[0, 0] + params["bias"]
-    out = jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-    return out + params["bias"]
+    return conv(params, x, stride)
 
 
 def _relu6(x: Array) -> Array:

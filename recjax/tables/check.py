@@ -35,8 +35,8 @@ def check_options(unit: str, encoding: str) -> None:
     if unit not in ("s", "ms"):
         raise UserError(f"--unit {unit!r}: must be 's' or 'ms'.")
     try:
-        "".encode(encoding)
-    except LookupError:
+        "a".encode(encoding).decode(encoding, "surrogateescape")
+    except (LookupError, ValueError):
         raise UserError(
             f"--encoding {encoding!r}: no such encoding; use utf-8, latin-1, cp1252 ..."
         ) from None

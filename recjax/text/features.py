@@ -76,7 +76,7 @@ class NGrams:
     def importance(self, vocabulary: Vocabulary) -> np.ndarray:
         """Returns the starting importance of each id, f32[V]; padding has 0."""
         sizes = [1, *map(len, vocabulary.tokens)]
-        kinds = np.repeat(np.float32([0.0, *self.kind_weights]), sizes)
+        kinds = np.repeat(np.array([0.0, *self.kind_weights], np.float32), sizes)
         return kinds * vocabulary.idf() ** np.float32(self.idf_power)
 
 

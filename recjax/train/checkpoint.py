@@ -33,7 +33,11 @@ class Checkpoints:
         Args:
           folder: where they lie.
           keep: how many of the newest stay.
+
+        Raises:
+          UserError: states saved there could not be read again, or it cannot be made.
         """
+        check_folder(folder)
         self.folder = folder.absolute()
         self._manager = _manager(self.folder, keep)
 
@@ -129,14 +133,15 @@ class Checkpoints:
                 # An old checkpoint, which Orbax deletes at this moment.
                 continue
             disk.write_text(listing, json.dumps(files))
-        for listing in self.folder.glob("*.files.json"):
-            if int(listing.name.split(".")[0]) not in kept:
-                listing.unlink(missing_ok=True)
+        own = {self._listing(step) for step in kept}
+        for stale in set(self.folder.glob("*.files.json")) - own:
+            stale.unlink(missing_ok=True)
 
     def _check_shapes(self, step: int, like: Any) -> None:
         """Raises UserError where a whole checkpoint holds other arrays than wanted."""
         path = self.folder / str(step)
-        found = ocp.StandardCheckpointHandler().metadata(path / "default").tree
+        place: Any = path / "default"  # Orbax wants a kind of path of its own.
+        found = ocp.StandardCheckpointHandler().metadata(place).tree
         saved = {name: leaf.shape for name, leaf in tree.named_leaves(found)}
         wanted = {name: leaf.shape for name, leaf in tree.named_leaves(like)}
         wrong = [
@@ -166,9 +171,15 @@ class Checkpoints:
         listing = self._listing(step)
         if not listing.exists():
             return None
-        root = self.folder / str(step)
-        for name, (size, checksum) in json.loads(listing.read_text()).items():
-            path = root / name
+        try:
+            listed = disk.read_json(listing, f"remove it to trust checkpoint {step}")
+            facts = [
+                (name, int(size), int(sum_)) for name, (size, sum_) in listed.items()
+            ]
+        except (UserError, ValueError, TypeError) as error:
+            return str(error)
+        for name, size, checksum in facts:
+            path = self.folder / str(step) / name
             if not path.exists():
                 return f"{path} is missing"
             if path.stat().st_size != size:
@@ -176,6 +187,20 @@ class Checkpoints:
             if _checksum(path) != checksum:
                 return f"{path} has changed since it was written"
         return None
+
+
+def check_folder(folder: Path) -> None:
+    """Finds before training that its states could not be read again.
+
+    Raises:
+      UserError: the path holds what TensorStore takes for something else.
+    """
+    for sign in ("[", "]", "\\"):
+        if sign in str(folder.absolute()):
+            raise UserError(
+                f"{folder.absolute()}: checkpoints cannot be read from a path that "
+                f"holds {sign!r}; choose another --workdir, or rename the folder"
+            )
 
 
 def newest_step(folder: Path) -> int:

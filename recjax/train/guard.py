@@ -37,14 +37,24 @@ def check(step: int, report: Report) -> None:
             )
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Returns the signals that ask for a stop.
+
+    A closed terminal's is none of them where it is ignored, as under `nohup`.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    asking = (signal.SIGTERM, signal.SIGINT)
+    return asking if ignored else (*asking, signal.SIGHUP)
+
+
 class StopSignal:
-    """Notes SIGTERM and SIGINT, so that the loop can save and leave."""
+    """Notes what asks for a stop, so that the loop can save and leave."""
 
     def __init__(self) -> None:
         """Starts listening; a second SIGINT interrupts at once."""
         self.received: str | None = None
         self._before = {}
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             try:
                 self._before[number] = signal.signal(number, self._note)
             except ValueError:

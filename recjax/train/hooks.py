@@ -144,7 +144,10 @@ class Best:
         self._value = -math.inf
         self._checkpoints: Checkpoints | None = None
         if metric is not None and self._note.exists():
-            before = json.loads(self._note.read_text())
+            kinds = {"metric": str, "step": int, "value": (int, float)}
+            before = disk.read_json(
+                self._note, "remove it and best/ beside it", **kinds
+            )
             if before["metric"] == metric and before["step"] <= start:
                 self._value = before["value"]
 

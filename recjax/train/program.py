@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from recjax.train import checkpoint
 from recjax.train import state as states
 from recjax.train.state import State
 from recjax.train.step import StepFn, compile_step, make_step
+from recjax.train.views import with_views
 from recjax.typing import Array
 
 Embedder = Callable[[State, Mapping[str, Any]], Array]
@@ -84,7 +85,7 @@ class Program:
             params,
             self.like.params,
         )
-        return state.replace(params=placed)
+        return replace(state, params=placed)
 
     @cached_property
     def like(self) -> State:
@@ -95,10 +96,10 @@ class Program:
         """
         try:
             self.experiment.model.table_specs(self.dataset.sides)
+            batch = jax.tree.map(_shape, self.example_batch)
+            shape = jax.eval_shape(self._init, batch)
         except ValueError as error:
             raise UserError(f"the model does not fit the data: {error}") from error
-        batch = jax.tree.map(_shape, self.example_batch)
-        shape = jax.eval_shape(self._init, batch)
         return checkpoint.like(shape, states.shardings(shape, self.mesh))
 
     def restore(self, folder: Path) -> State:
@@ -157,7 +158,8 @@ def open_program(experiment: Experiment, runtime: Runtime) -> Program:
     """
     jax.config.update("jax_default_matmul_precision", runtime.matmul_precision)
     mesh = make_mesh(runtime.mesh)
-    return Program(experiment, runtime, experiment.data.open(experiment.seed), mesh)
+    dataset = with_views(experiment.data.open(experiment.seed), experiment.model)
+    return Program(experiment, runtime, dataset, mesh)
 
 
 class _OnDemand(dict[str, Embedder]):

@@ -1,32 +1,37 @@
 """The folder of a run: what was asked for, so that it can be done again.
 
-`run.json` names the files and overrides; `experiment.py` and `runtime.py` are copies of
-the files, so that a later edit does not change what a finished run was; and
-`experiment.txt` is the resolved tree with versions, for people and for comparison.
+`run.json` names the files and overrides; `experiment/` and `runtime/` hold copies of
+them and of what they import, so that a later edit does not change what a finished run
+was; and `experiment.txt` is the resolved tree with versions, for people and for
+comparison.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from recjax import disk, settings
+from recjax import disk, python_file, settings
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError, nearest
 from recjax.experiment import Experiment, Runtime, load_experiment, load_runtime
+from recjax.train.checkpoint import check_folder
+from recjax.train.lock import locked
 
 PACKAGES = ("recjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FREE = (r"evals\..*", r"export.*", r"best", r"model\.tables\..*\.distinct")
 """Settings that may change between the attempts of one run: they learn nothing else."""
-COPIES = ("experiment.py", "runtime.py")
+COPIES = ("experiment", "runtime")
+OTHER = "choose another --workdir, or remove the folder to start anew"
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Request:
 
     Attributes:
       experiment: path of the experiment file.
-      runtime: path of the config file.
+      runtime: path of the config file; "" takes the built-in runtime.
       tiny: the experiment's small twin.
       set: overrides of the experiment, "path=value".
       set_runtime: overrides of the runtime.
@@ -43,7 +48,7 @@ class Request:
     """
 
     experiment: str
-    runtime: str
+    runtime: str = ""
     tiny: bool = False
     set: tuple[str, ...] = ()
     set_runtime: tuple[str, ...] = ()
@@ -62,34 +67,60 @@ class Request:
         return experiment, settings.override(runtime, self.set_runtime)
 
 
-def create(workdir: Path, request: Request) -> None:
-    """Writes the record of a run, after checking that it goes on with the same one.
+@contextlib.contextmanager
+def begun(workdir: Path, request: Request) -> Iterator[None]:
+    """Writes the record of a run, and keeps others out of its folder until the end.
 
     Raises:
-      UserError: the folder holds states of another experiment, or cannot be written.
+      UserError: the folder holds states of another experiment, another training is in
+        it, or it cannot be written.
     """
     experiment, runtime = request.resolve()
-    text = settings.to_text(experiment)
-    record = workdir / "experiment.txt"
+    check_folder(workdir)
     with disk.writing("the run folder", workdir, disk.GO_ON):
         workdir.mkdir(parents=True, exist_ok=True)
         _mine(workdir)
+    with locked(workdir):
         agree(workdir, experiment)
-        facts = "\n".join(f"{k}: {v}" for k, v in environment().items())
-        where = settings.to_text(runtime)
-        disk.write_text(record, f"{text.strip()}\n\n{where.strip()}\n\n{facts}\n")
-        for source, name in zip(
-            (request.experiment, request.runtime), COPIES, strict=True
-        ):
-            if Path(source).resolve() != (workdir / name).resolve():
-                disk.write_text(workdir / name, Path(source).read_text("utf-8"))
-        saved = {
-            "tiny": request.tiny,
-            "set": list(request.set),
-            "set_runtime": list(request.set_runtime),
-            "variant": request.variant,
-        }
-        disk.write_text(workdir / "run.json", json.dumps(saved, indent=2) + "\n")
+        read_result(workdir)
+        with disk.writing("the run folder", workdir, disk.GO_ON):
+            _record(workdir, request, experiment, runtime)
+        yield
+
+
+def _record(
+    workdir: Path, request: Request, experiment: Experiment, runtime: Runtime
+) -> None:
+    facts = "\n".join(f"{k}: {v}" for k, v in environment().items())
+    texts = (settings.to_text(experiment).strip(), settings.to_text(runtime).strip())
+    disk.write_text(workdir / "experiment.txt", "\n\n".join((*texts, facts)) + "\n")
+    saved = {
+        "experiment": _copy(request.experiment, workdir / COPIES[0]),
+        "runtime": _copy(request.runtime, workdir / COPIES[1]),
+        "tiny": request.tiny,
+        "set": list(request.set),
+        "set_runtime": list(request.set_runtime),
+        "variant": request.variant,
+    }
+    disk.write_text(workdir / "run.json", json.dumps(saved, indent=2) + "\n")
+
+
+def _copy(source: str, folder: Path) -> str:
+    """Makes a folder hold a file with those that it imports, and no others.
+
+    Returns:
+      Name of the file, "" of none.
+    """
+    path = Path(source)
+    found = python_file.files(path) if source else {}
+    # Read first: the files may be the copies.
+    content = {folder / name: file.read_bytes() for name, file in found.items()}
+    for copy, text in content.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        disk.write_bytes(copy, text)
+    for stale in set(folder.rglob("*.py")) - content.keys():
+        stale.unlink()
+    return path.name if source else ""
 
 
 def agree(workdir: Path, experiment: Experiment) -> None:
@@ -99,8 +130,11 @@ def agree(workdir: Path, experiment: Experiment) -> None:
       UserError: it is not; the message names the settings.
     """
     record = workdir / "experiment.txt"
-    if record.exists() and _begun(workdir):
-        before = record.read_text().split("\n\n")[0]
+    if record.exists() and _has_state(workdir):
+        try:
+            before = record.read_text("utf-8").split("\n\n")[0]
+        except ValueError as error:
+            raise UserError(f"{record} is damaged: {error}; {OTHER}") from error
         _same(workdir, before, experiment)
 
 
@@ -116,25 +150,34 @@ def request_of(workdir: Path) -> Request:
             f"{workdir} is no run folder ({path.name} is missing); "
             "give the --workdir of a `recjax train`"
         )
-    try:
-        saved = json.loads(path.read_text())
-        return Request(
-            *(str(workdir / name) for name in COPIES),
-            saved["tiny"],
-            tuple(saved["set"]),
-            tuple(saved["set_runtime"]),
-            saved.get("variant", ""),  # Older runs name none.
+    kinds = {"tiny": bool, "set": list, "set_runtime": list, "variant": str}
+    saved = disk.read_json(path, "train the run again", **kinds)
+    if not all(isinstance(saved.get(name), str) for name in COPIES):
+        raise UserError(
+            f"{workdir} is a run of recjax 0.1, which 0.2 cannot open: train it again, "
+            "with another --workdir"
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged: {error}") from error
+    files = [saved[name] and str(workdir / name / saved[name]) for name in COPIES]
+    sets = (tuple(saved["set"]), tuple(saved["set_runtime"]))
+    return Request(files[0], files[1], saved["tiny"], *sets, saved["variant"])
+
+
+def read_result(workdir: Path) -> dict[str, Any] | None:
+    """Returns `result.json`, what tables of results are made of; None before the end.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    path = workdir / "result.json"
+    kinds = {"settings": list, "results": dict}
+    return disk.read_json(path, "remove it", **kinds) if path.exists() else None
 
 
 def write_result(workdir: Path, result: Mapping[str, Any]) -> None:
-    """Adds to `result.json`, what tables of results are made of."""
-    path = workdir / "result.json"
-    before = json.loads(path.read_text()) if path.exists() else {}
+    """Adds to `result.json`."""
+    text = json.dumps({**(read_result(workdir) or {}), **result}, indent=2)
     with disk.writing("the run folder", workdir, disk.GO_ON):
-        disk.write_text(path, json.dumps({**before, **result}, indent=2) + "\n")
+        disk.write_text(workdir / "result.json", text + "\n")
 
 
 def environment() -> dict[str, str]:
@@ -199,7 +242,7 @@ def _mine(workdir: Path) -> None:
         )
 
 
-def _begun(workdir: Path) -> bool:
+def _has_state(workdir: Path) -> bool:
     """Whether there is a state to go on from; else nothing binds the next attempt."""
     return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
 
@@ -215,5 +258,5 @@ def _same(workdir: Path, before: str, experiment: Experiment) -> None:
         raise UserError(
             f"{workdir} holds a run with other settings:\n"
             + "\n".join(changed[:20])
-            + "\nchoose another --workdir, or remove the folder to start anew"
+            + f"\n{OTHER}"
         )

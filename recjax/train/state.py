@@ -88,7 +88,8 @@ def init(
 
 def shardings(state: State, mesh: Mesh) -> State:
     """Returns the sharding of each array of a state (or of its shapes)."""
-    whole, rows = placement.replicated(mesh), placement.by_rows(mesh)
+    whole: Any = placement.replicated(mesh)
+    rows = placement.by_rows(mesh)
     return State(
         step=whole,
         params=jax.tree.map(lambda _: whole, state.params),
@@ -107,9 +108,10 @@ def shardings(state: State, mesh: Mesh) -> State:
 
 def _counts(counts: Counts, mesh: Mesh) -> Counts:
     """A sketch may be larger than a table: its cells are split like one's rows."""
-    whole = placement.replicated(mesh)
+    whole: Any = placement.replicated(mesh)
     even = counts.cells.shape[1] % mesh.size == 0
-    return Counts(placement.by_columns(mesh) if even else whole, whole)
+    columns: Any = placement.by_columns(mesh)
+    return Counts(columns if even else whole, whole)
 
 
 def gather(

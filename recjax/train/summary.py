@@ -74,7 +74,8 @@ def batch_shapes(program: Program) -> Any:
 def step_costs(program: Program) -> dict[str, str]:
     """Returns what XLA says of the compiled step, as figures for people."""
     with set_mesh(program.mesh):
-        lowered = program.step().lower(program.like, batch_shapes(program))
+        step: Any = program.step()
+        lowered = step.lower(program.like, batch_shapes(program))
         compiled = lowered.compile()
     costs = compiled.cost_analysis() or {}
     costs = costs[0] if isinstance(costs, list) else costs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -64,25 +65,24 @@ class Writer:
 
 
 def read_metrics(workdir: Path) -> list[dict[str, float]]:
-    """Returns the lines of a run's `metrics.jsonl`, oldest first."""
+    """Returns the lines of a run's `metrics.jsonl`, oldest first.
+
+    Lines that cannot be read are left out: the last one may be half written.
+    """
     path = workdir / "metrics.jsonl"
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line]
+    found = []
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
+            one = json.loads(line)
+            found.append({**one, "step": int(one["step"])})
+    return found
 
 
 def _drop_after(path: Path, start: int) -> None:
-    """Drops lines of steps that will be done again, and a half-written last line."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            if json.loads(line)["step"] <= start:
-                kept.append(line + "\n")
-        except (ValueError, KeyError):
-            continue
-    disk.write_text(path, "".join(kept))
+    """Drops lines of steps that will be done again, and those that cannot be read."""
+    if path.exists():
+        kept = [one for one in read_metrics(path.parent) if one["step"] <= start]
+        disk.write_text(path, "".join(json.dumps(one) + "\n" for one in kept))
 
 
 class _Board:
@@ -97,12 +97,13 @@ class _Board:
         from tensorboardX.proto import event_pb2
         from tensorboardX.record_writer import masked_crc32c
 
-        self._event: Callable[..., Any] = event_pb2.Event
+        made: Any = event_pb2  # Its classes are made on import.
+        self._event: Callable[..., Any] = made.Event
         self._scalar, self._check = summary.scalar, masked_crc32c
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
         self._file = disk.Appender(folder / f"events.out.tfevents.{name}")
-        begun = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        begun = made.SessionLog(status=made.SessionLog.START)
         # The reader drops what an earlier attempt wrote from this step on.
         self._append(
             self._event(wall_time=time.time(), file_version="brain.Event:2"),

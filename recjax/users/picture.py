@@ -128,7 +128,7 @@ def _png(title: str, rows: Sequence[Row], path: Path) -> None:
     for axis in pictures:
         axis.axis("off")
         for line, row in zip(place, rows, strict=True):
-            _thumbnail(axis, row.image, line)
+            _thumbnail(axis, row.image, int(line))
     figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=120)
 

@@ -37,16 +37,18 @@ def read_profiles(file: Path) -> Iterator[tuple[str, Profile]]:
     for batch in pq.ParquetFile(file).iter_batches(batch_size=5_000):
         users, as_of = batch["user"].to_pylist(), batch["as_of"].to_pylist()
         medoid = batch["medoid"].to_pylist()
-        lists = [_lists(batch[name]) for name in ("importance", "size", "newest")]
-        centers = _lists(batch["center"])
+        names = ("importance", "size", "newest", "center")
+        lists = [_lists(batch[name]) for name in names]
         for i, user in enumerate(users):
-            own = [values[bounds[i] : bounds[i + 1]] for values, bounds in lists]
-            values, bounds = centers
-            center = values[bounds[i] : bounds[i + 1]].reshape(len(own[0]), -1)
-            yield user, Profile(as_of[i], tuple(medoid[i]), *own, center)
+            importance, size, newest, center = (
+                values[bounds[i] : bounds[i + 1]] for values, bounds in lists
+            )
+            center = center.reshape(len(importance), -1)
+            own = (tuple(medoid[i]), importance, size, newest, center)
+            yield user, Profile(as_of[i], *own)
 
 
-def _table(found: list[tuple[str, Profile]]) -> pa.Table:
+def _table(found: Sequence[tuple[str, Profile]]) -> pa.Table:
     """Returns users and profiles as a table, without a Python object a number."""
     each = [profile for _, profile in found]
     bounds = np.cumsum([0, *(len(profile.medoid) for profile in each)])

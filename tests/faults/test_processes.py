@@ -1,13 +1,17 @@
 """Fresh processes that are told to stop, go wrong, or find damage."""
 
+import ctypes
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 import small
+
+from recjax.train.writer import read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def cut_largest(folder):
     return path
 
 
-def run_until(told, workdir, lines):
+def run_until(told, workdir, lines, ending=signal.SIGTERM):
     """Runs until so many lines of figures are there, ends it, returns its log."""
     process = subprocess.Popen(
         [sys.executable, "-m", "recjax", *map(str, told)],
@@ -49,28 +53,90 @@ def run_until(told, workdir, lines):
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() - began < 120
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(ending)
         _, errors = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 0, errors[-2000:]
+    killed = ending == signal.SIGKILL
+    assert process.returncode == (-ending if killed else 0), errors[-2000:]
     return errors
 
 
 @pytest.mark.slow
-def test_sigterm_saves_and_the_same_command_goes_on(files, tmp_path):
+def test_a_signal_saves_and_the_same_command_goes_on(files, tmp_path):
     run = tmp_path / "run"
     told = command(files, run, "--set", "steps=100000")
     saved = 0
-    for lines in (3, 30):
-        errors = run_until(told, run, lines)
+    for lines, ending in ((3, signal.SIGTERM), (30, signal.SIGHUP)):
+        errors = run_until(told, run, lines, ending)
         if saved:
             assert f"going on from step {saved} of 100000" in errors
         before = saved
-        found = re.search(r"SIGTERM: saved step (\d+), run the same command", errors)
+        found = re.search(rf"{ending.name}: saved step (\d+), run the same", errors)
         saved = int(found[1])
         assert checkpoints(run)[-1] == saved > before
     assert not (run / "result.json").exists()
+    # One that was killed leaves the folder to the next.
+    run_until(told, run, 60, signal.SIGKILL)
+    assert "going on from step" in run_until(told, run, 90)
+
+
+@pytest.mark.slow
+def test_a_second_training_in_the_same_folder_is_refused(files, tmp_path):
+    run = tmp_path / "run"
+    told = command(files, run, "--set", "steps=100000")
+    first = subprocess.Popen(
+        [sys.executable, "-m", "recjax", *map(str, told)],
+        cwd=small.ROOT,
+        env=small.environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not (run / "metrics.jsonl").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = small.recjax(*told)
+        assert second.returncode == 2 and "Traceback" not in second.stderr
+        owner = f"process {first.pid} on {socket.gethostname()} since "
+        assert f"{run} is being trained by {owner}" in second.stderr
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(120) == 0
+    finally:
+        first.kill()
+    steps = [line["step"] for line in read_metrics(run)]
+    assert steps and steps == sorted(set(steps))
+
+
+def no_rights():
+    """Leaves a process of root what others have: what is read-only stays so."""
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_run_that_may_only_be_read_is_evaluated(files, tmp_path):
+    run = tmp_path / "run"
+    evals = "--set", "steps=2"
+    assert small.recjax(*command(files, run, *evals)).returncode == 0
+    for path in [run, *run.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "recjax", "eval", str(run)],
+            cwd=small.ROOT,
+            env=small.environment(),
+            capture_output=True,
+            text=True,
+            preexec_fn=no_rights,
+        )
+    finally:
+        for path in [run, *run.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("step 2\n")
+    assert "nothing was written: cannot write the run folder" in done.stderr
+    assert "Permission denied" in done.stderr and "Traceback" not in done.stderr
+    assert not (run / "eval.json").exists()
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 import simplejpeg
-from PIL import Image
+from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from recjax.images import decode as decoding
 from recjax.images.decode import BadImageError, decode
@@ -64,13 +64,14 @@ def test_one_pixel(kind):
     assert decode(saved(Image.new("RGB", (1, 1)), kind), 224, 224).shape == (1, 1, 3)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_photographs_stand_upright(turn):
+def test_photographs_stand_upright(turn, kind):
     """Against Pillow's own handling of EXIF."""
     image = Image.fromarray(picture())
     exif = Image.Exif()
     exif[0x0112] = turn
-    data = saved(image, "JPEG", exif=exif, quality=95)
+    data = saved(image, kind, exif=exif, quality=95)
     from PIL import ImageOps
 
     want = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
@@ -103,6 +104,29 @@ def test_bad_images_say_why(data, why):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_huge_images_are_refused_before_memory_is_taken(kind, monkeypatch):
-    monkeypatch.setattr(decoding, "MOST_PIXELS", 2_000)
+    most = "MOST_JPEG_PIXELS" if kind == "JPEG" else "MOST_PIXELS"
+    monkeypatch.setattr(decoding, most, 2_000)
     with pytest.raises(BadImageError, match="56 x 40 pixels"):
         decode(saved(Image.fromarray(picture()), kind))
+
+
+@pytest.mark.parametrize("side", [9_999, 20_000])
+def test_a_small_file_of_a_huge_image_is_refused(side, monkeypatch):
+    def never(self):
+        raise AssertionError("decoded")
+
+    data = saved(Image.new("1", (side, side)), "PNG")
+    assert len(data) < 100_000
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", never)
+    with pytest.raises(BadImageError, match="9,999 x 9,999 pixels|too large"):
+        decode(data)
+
+
+def test_no_other_program_is_asked(monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("Ghostscript was asked")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", never)
+    data = saved(Image.fromarray(picture()), "EPS")
+    with pytest.raises(BadImageError, match="not an image that can be read .JPEG, PNG"):
+        decode(data)

@@ -207,11 +207,8 @@ def test_kept_maps_train_as_the_images_do():
     np.testing.assert_allclose(got, want, atol=2e-3)
 
 
-def test_maps_of_other_parts_are_refused():
+def test_maps_are_of_frozen_parts_that_start_from_weights():
     branch = EfficientNetLite0(32, Noise(), frozen=13)
-    sides = {"image": {"image": ImageFeature(32, replace(branch, frozen=12).trunk)}}
-    with pytest.raises(ValueError, match="keeps maps of 12 parts .* behind 13 parts"):
-        Multiscale(branch).table_specs(sides)
     for other in (replace(branch, frozen=0), replace(branch, weights=None)):
         with pytest.raises(ValueError, match="frozen parts that start from weights"):
             other.maps(np.zeros((1, 32, 32, 3), np.uint8))

@@ -8,6 +8,7 @@ import pytest
 
 from recjax import rng
 from recjax.losses import SampledSoftmax
+from recjax.models import Table
 from recjax.models.base import whole_tables
 from recjax.train import state as states
 
@@ -158,6 +159,18 @@ def test_every_kind_needs_a_tower():
 def test_frozen_vectors_have_the_width_that_the_model_expects():
     with pytest.raises(ValueError, match="'old'.*legacy_width = 5"):
         omni.model(legacy_width=5).table_specs(omni.sides())
+
+
+def test_a_hash_table_has_a_row_for_each_bucket_whatever_the_vocabulary():
+    for rows in (None, 21):
+        tables = {**omni.model().tables, "hash": Table(omni.WIDTH, rows=rows)}
+        assert omni.model(tables=tables).table_specs(omni.sides())["hash"].rows == 21
+    tables["hash"] = Table(omni.WIDTH, rows=20)
+    with pytest.raises(ValueError, match="'hash' has rows=20, its inputs need 21"):
+        omni.model(tables=tables).table_specs(omni.sides())
+    tables = {**omni.model().tables, "importance": Table(3)}
+    with pytest.raises(ValueError, match=r"'importance' is 3 wide, .*Table\(2\)"):
+        started(omni.model(tables=tables), omni.batch())
 
 
 def test_blank_rows_are_enough_to_start_from():

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 
 from recjax.nn import convolution as cnn
+from recjax.nn.pyramid import LowPath
 
 
 @pytest.mark.parametrize(
     "shape, factor, out", [((9, 7), 4, (3, 2)), ((8, 8), 2, (4, 4))]
 )
 def test_shrinking_takes_means_of_what_is_inside(shape, factor, out):
-    x = np.random.default_rng(0).normal(size=(1, *shape, 2)).astype(np.float32)
-    got = np.asarray(cnn.shrink(jnp.asarray(x), factor))
-    assert got.shape == (1, *out, 2)
+    x = np.random.default_rng(0).random((1, *shape, 3)).astype(np.float32)
+    # All else of the path leaves things as they are.
+    params = {"kernel": jnp.eye(3)[None, None], "bias": jnp.zeros(3)}
+    got = LowPath(factor, 1, 1, 1, 1, 3).apply(params, jnp.asarray(x))
+    got = np.asarray(got).reshape(1, *out, 3)
     # SAME: half of what is missing, rounded down, stands before the first place.
     pads = [(o * factor - s) // 2 for o, s in zip(out, shape, strict=True)]
     for i, j in np.ndindex(*out):
@@ -47,7 +50,7 @@ def test_dropout_keeps_the_mean_and_needs_a_key():
 
 
 def test_groups_do_not_see_each_other():
-    params = cnn.init_conv(jax.random.key(0), 3, 4, 6, groups=2)
+    params = cnn.init_layer(jax.random.key(0), (3, 3, 2, 6))
     x = jnp.zeros((1, 5, 5, 4)).at[..., 0].set(1.0)
     out = np.asarray(cnn.conv(params, x, groups=2))
     assert np.abs(out[..., :3]).max() > 0 and (out[..., 3:] == 0).all()

@@ -105,3 +105,13 @@ def test_dropout_is_for_training_alone():
     np.testing.assert_array_equal(run(tower, False, variables, key=2)[0], still)
     one, other = (run(tower, True, variables, key=key)[0] for key in (2, 3))
     assert not np.allclose(one, other) and not np.allclose(one, still)
+
+
+def test_a_width_that_no_layer_makes_is_an_error():
+    with pytest.raises(ValueError, match=r"Tower\(width=9\) .* are 4 wide; .*width=4"):
+        run(Tower(INPUTS, 9))
+    with pytest.raises(ValueError, match="its inputs are 8 wide"):
+        run(Tower(INPUTS, WIDTH, join="concat"))
+    # One linear map is a layer.
+    assert run(Tower(INPUTS, 9, ()))[0].shape == (BATCH, 9)
+    assert run(Tower(INPUTS, 2 * WIDTH, join="concat"))[0].shape == (BATCH, 8)

@@ -14,8 +14,8 @@ from jax.extend.core import jaxprs_in_params
 from recjax.bundle import jax_export
 from recjax.errors import UserError
 from recjax.features import IdFeature
+from recjax.models import Table, TwoTower
 from recjax.models.base import whole_tables
-from recjax.models.two_tower import Table, TwoTower
 from recjax.nn.inputs import EmbeddingBag
 from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer, TransformerSettings

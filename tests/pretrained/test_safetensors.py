@@ -58,6 +58,9 @@ def test_bfloat16(tmp_path):
         raw(about(offsets=("0", 8)), bytes(8)),
         raw(about(shape=("2",)), bytes(8)),
         raw(about("F4"), bytes(8)),
+        raw(about(), bytes(16)),
+        raw(about(shape=(1 << 40, 1 << 40)), bytes(8)),
+        *(raw(b"[" * 1_000_000), raw(b'{"x":' * 100_000)),
     ],
 )
 def test_damaged_files(tmp_path, content):
@@ -70,3 +73,24 @@ def test_damaged_files(tmp_path, content):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match="FileNotFoundError"):
         safetensors.read(tmp_path / "model.safetensors")
+
+
+def test_what_is_written_is_as_the_format_says(tmp_path):
+    tensors = {
+        "turned": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+        "half": np.array([1.5, -2], ml_dtypes.bfloat16),
+    }
+    path = tmp_path / "model.safetensors"
+    safetensors.write(path, tensors)
+    content = path.read_bytes()
+    start = 8 + struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:start])
+    for name, kind in (("turned", "F32"), ("half", "BF16")):
+        first, last = (start + at for at in header[name]["data_offsets"])
+        assert header[name]["dtype"] == kind
+        assert header[name]["shape"] == list(tensors[name].shape)
+        assert content[first:last] == tensors[name].tobytes()
+    for name, value in safetensors.read(path).items():
+        np.testing.assert_array_equal(value, tensors[name])
+    with pytest.raises(OSError):
+        safetensors.write(tmp_path / "none" / "model.safetensors", tensors)

@@ -239,3 +239,29 @@ def test_an_old_file_cannot_ask_for_more_memory_than_it_has(tmp_path):
     path.write_bytes(whole.replace(wf.number(24) + b"N", wf.number(2**31 - 1) + b"N"))
     with pytest.raises(UserError, match="exceeds the file"):
         torch_file.read(path)
+
+
+def test_a_zip_bomb_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    count = 50_000_000
+    entries = {"x": wf.tensor(wf.storage("Float", "0", count), 0, (count,), (1,))}
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", wf.state_dict(entries))
+        archive.writestr("archive/data/0", bytes(4 * count))
+    assert path.stat().st_size < 1_000_000
+
+    def never(self, entry):
+        raise AssertionError(f"read {entry}")
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", never)
+    with pytest.raises(UserError, match=r"bomb.pth: refused, .* 200,000,\d* in memory"):
+        torch_file.read(path)
+
+
+def test_a_pickle_cannot_ask_for_a_large_memo(tmp_path):
+    # LONG_BINPUT of place 2 ** 31 - 1 makes the unpickler in C take 32 GiB.
+    pickled = wf.state_dict({"x": wf.tensor(F32, 0, (24,), (1,))})
+    large = pickled.replace(b"b.", b"br" + (2**31 - 1).to_bytes(4, "little") + b".")
+    path = tmp_path / "pytorch_model.bin"
+    wf.write_zip(path, large, {"0": NUMBERS.tobytes()})
+    np.testing.assert_array_equal(torch_file.read(path)["x"], NUMBERS)

@@ -12,6 +12,7 @@ import pytest
 import small
 
 from recjax.cli.main import main
+from recjax.sweep import jobs
 
 EXPERIMENT = '''"""A small experiment, and one of its variants fails."""
 
@@ -97,6 +98,14 @@ def test_the_whole_way(files, tmp_path, capfd):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_what_asks_for_a_stop_interrupts_the_sweep(how):
+    before = signal.getsignal(how)
+    with pytest.raises(KeyboardInterrupt), jobs._terminate_as_interrupt():
+        os.kill(os.getpid(), how)
+    assert signal.getsignal(how) is before
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_runs_stop_cleanly_with_their_sweep(files, tmp_path, how):
     work = tmp_path / "sweep"

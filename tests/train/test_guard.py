@@ -39,7 +39,7 @@ def test_rows_without_room_name_the_setting():
         check(4, report(overflow=12))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_are_noted_and_given_back(number):
     before = signal.getsignal(number)
     stop = StopSignal()
@@ -58,3 +58,15 @@ def test_a_second_interrupt_is_at_once():
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         stop.close()
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = StopSignal()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.received is None
+        stop.close()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

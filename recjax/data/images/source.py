@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,7 @@ from recjax import rng
 from recjax.data import pipeline
 from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
-from recjax.data.images.views import KeptViews, Views, folder_of, open_views
+from recjax.data.images.views import Keep, KeptViews, open_views
 from recjax.data.pipeline import HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.splits import SPLITS
@@ -46,7 +45,7 @@ class Images:
       held_out: classes, of any level, whose images train nothing, so that they can
         stand for what an embedding meets later: `GalleryRanking(of=...)`.
       views: train on so many variations of each image, kept with the maps of the
-        model's frozen parts, and evaluate on such maps; None varies an image anew
+        model's frozen parts, and evaluate on such maps; 0 varies an image anew
         whenever it is drawn.
     """
 
@@ -61,7 +60,7 @@ class Images:
     center_crop: CenterCrop = field(default_factory=CenterCrop)
     split: str = "train"
     held_out: tuple[str, ...] = ()
-    views: Views | None = None
+    views: int = 0
 
     def open(self, seed: int) -> ImagesData:
         """Opens the prepared images.
@@ -69,6 +68,10 @@ class Images:
         Raises:
           UserError: they are not prepared, or the settings do not fit them.
         """
+        if self.views < 0:
+            raise UserError(
+                f"data.views = {self.views}: keep at least one, or 0 for none"
+            )
         table = load_images(prepared_path(self.source))
         if self.relevance is not None and self.grades:
             raise UserError("data.grades and data.relevance are both given: take one")
@@ -88,11 +91,22 @@ class ImagesData:
       settings: the settings.
       seed: of triplets and augmentation.
       table: all images.
+      keep: makes and opens views, where they are wanted.
     """
 
     settings: Images
     seed: int
     table: ImageTable
+    keep: Keep | None = None
+
+    @property
+    def views(self) -> int:
+        """How many views of each image are kept; 0 for none."""
+        return self.settings.views
+
+    def keeping(self, keep: Keep) -> ImagesData:
+        """Returns the data set with the function that opens views."""
+        return replace(self, keep=keep)
 
     @cached_property
     def training(self) -> np.ndarray:
@@ -130,9 +144,7 @@ class ImagesData:
     @property
     def sides(self) -> Sides:
         """One side: images."""
-        views = self.settings.views
-        trunk = None if views is None else views.trunk.trunk
-        return {"image": {"image": ImageFeature(self.settings.size, trunk)}}
+        return {"image": {"image": ImageFeature(self.settings.size)}}
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -153,7 +165,7 @@ class ImagesData:
         A batch: image [B, 3, size, size, 3] uint8, image_id [B, 3], label [B, 3,
         levels], relevance [B, 2] and weight [B]; with `views`, maps [B, 3, h, w, C].
         """
-        if self.settings.views is not None:
+        if self.settings.views:
             _ = self._kept  # Made here once, not by each of the threads.
         return pipeline.batches(
             len(self.training),
@@ -174,7 +186,7 @@ class ImagesData:
         # One stream an image, so that hosts need not make each other's.
         first = (step * self.settings.batch_size + mine.start) * 3
         streams = np.arange(first, first + images.size).reshape(images.shape)
-        if self.settings.views is None:
+        if not self.settings.views:
             pixels = [
                 self._varied(image, "augment", stream)
                 for image, stream in zip(images.flat, streams.flat, strict=True)
@@ -192,41 +204,38 @@ class ImagesData:
 
     @cached_property
     def _kept(self) -> KeptViews:
-        """The views of the split; runs share them, whatever else they change."""
-        images, count = self._split, self.settings.views.count
+        """The views of the split, those of an image one after the other.
 
-        def view(number: int) -> np.ndarray:
-            return self._varied(images[number // count], "view", number, seed=0)
-
-        drawn = f"{self.settings.augment} {count}"
-        return self._keep(images, drawn, count * len(images), view)
+        Runs share them, whatever else they change.
+        """
+        images, count = self._split, self.settings.views
+        drawn = f"{self.settings.size} {self.settings.augment} {count}"
+        return open_views(
+            self.keep,
+            self.table,
+            images,
+            drawn,
+            count * len(images),
+            lambda number: self._varied(images[number // count], "view", number, 0),
+        )
 
     @cached_property
     def _center_crops(self) -> KeptViews:
         """What evaluation sees of all images, by position."""
-        images = np.arange(len(self.table))
-
-        def view(number: int) -> np.ndarray:
-            return self._decoded_crop(number, self.settings.size)
-
-        return self._keep(images, f"{self.settings.center_crop}", len(images), view)
-
-    def _keep(
-        self, images: np.ndarray, drawn: str, total: int, view: Callable
-    ) -> KeptViews:
-        some = images[:: max(len(images) // 64, 1)]
-        trunk = self.settings.views.trunk
-        key = [
-            *(f"{self.table.names[i]}" for i in images),
-            *(str(zlib.crc32(self.table.read(int(i)))) for i in some),
-            f"{self.settings.size} {drawn}",
-            trunk.trunk,
-        ]
-        return open_views(folder_of(key), total, view, trunk)
+        images, size = np.arange(len(self.table)), self.settings.size
+        drawn, total = f"{size} {self.settings.center_crop}", len(images)
+        return open_views(
+            self.keep,
+            self.table,
+            images,
+            drawn,
+            total,
+            lambda i: self._decoded_crop(i, size),
+        )
 
     def _views_of(self, places: np.ndarray, streams: np.ndarray) -> HostBatch:
         """Returns pixels and maps of a view of each image."""
-        count = self.settings.views.count
+        count = self.settings.views
         drawn = [
             rng.host_stream(self.seed, "view_of", stream).integers(count)
             for stream in streams.flat
@@ -256,7 +265,7 @@ class ImagesData:
 
     def shown(self, positions: Sequence[int]) -> HostBatch:
         """Returns what evaluation gives the model of images: image, perhaps maps."""
-        if self.settings.views is None:
+        if not self.settings.views:
             return {"image": self.center_crops(positions)}
         kept, places = self._center_crops, np.asarray(positions, np.int64)
         return {"image": kept.pixels[places], "maps": kept.maps[places]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -9,9 +11,9 @@ from recjax.users.kernels import layout
 from recjax.users.kernels.blas import lower_products
 from recjax.users.kernels.mirror import BLOCK, lift_and_mirror
 
-FAST = {"cache": True, "nogil": True, "error_model": "numpy"}
+FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 """Without Python's check of division by zero, loops become vector code."""
-SUMS = {**FAST, "fastmath": {"reassoc", "contract", "nsz"}}
+SUMS: dict[str, Any] = {**FAST, "fastmath": {"reassoc", "contract", "nsz"}}
 """For sums, which are vector code only if their order is free."""
 padded, stride = njit(**FAST)(layout.padded), njit(**FAST)(layout.stride)
 

@@ -13,8 +13,8 @@ DAY = 86_400
 
 def daily_queries(
     states: UserStates,
-    user: Sequence[int],
-    item: Sequence[str],
+    user: Sequence[int] | np.ndarray,
+    item: Sequence[str] | np.ndarray,
     time: np.ndarray,
     begin: float,
     days: int,

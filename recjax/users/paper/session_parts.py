@@ -28,7 +28,7 @@ def part_queries(
     """
     # Parts of one length go side by side: shorter ones would wait for the longest.
     order = np.argsort([len(items) for items, _ in parts], kind="stable")
-    logs = [_log(*parts[at], now[at], states.idle) for at in order]
+    logs = [_log(parts[at][0], parts[at][1], now[at], states.idle) for at in order]
     width = states.vectors.shape[1]
     found = np.zeros((len(parts), width), np.float32)
     for at, queries in zip(order, replay(states.step, states.empty, logs), strict=True):

