@@ -115,7 +115,7 @@ def rank_scores(
     """Ranks the corpus for every query; excluded items have no rank.
 
     What scores more is counted where few items are judged, and found in the sorted
-    scores where many are or lists are wanted. Memory: `block` x N scores, at most twice.
+    scores where many are or lists are wanted. Memory: `block` x N scores, or twice.
 
     Args:
       task: `Q` queries over `N` items.
