@@ -27,6 +27,7 @@ from recjax.experiment import load_experiment, load_runtime, load_sweep
 from recjax.prepare import prepare as prepared
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
+from recjax.train.views import with_views
 
 NAMES = sorted(
     path.stem
@@ -179,6 +180,7 @@ def cache_of_tests(tmp_path_factory, monkeypatch):
 def test_model_data_and_optimizer_fit_together(name, tiny):
     experiment = load(name, tiny)
     data = opened(experiment.data, experiment.seed)
+    data = with_views(data, experiment.model)
     mesh = make_mesh({"data": 1})
     program = Program(experiment, on("cpu"), data, mesh)
     state = program.like
@@ -211,6 +213,7 @@ VARIANTS = [
 def test_every_variant_of_a_sweep_can_be_trained(name, variant):
     experiment = load(name, True, variant)
     data = opened(experiment.data, experiment.seed)
+    data = with_views(data, experiment.model)
     program = Program(experiment, on("cpu"), data, make_mesh({"data": 1}))
     step = jax.eval_shape(program.step(), program.like, program.example_batch)
     assert jax.tree.structure(step[0]) == jax.tree.structure(program.like)

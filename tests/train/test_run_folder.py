@@ -33,12 +33,12 @@ def experiment():
 '''
 EVALUATIONS = '''"""An evaluation that experiments share."""
 
-from recjax.evals.corpus import CorpusRanking
+from recjax.evals.ranking import Ranking
 
 
 def every(steps):
     """Returns it."""
-    return CorpusRanking("validation", every=steps)
+    return Ranking("validation", every=steps)
 '''
 MINE = '''"""The same with another seed."""
 
