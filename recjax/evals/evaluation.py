@@ -65,6 +65,11 @@ def check_evals(program: Program) -> None:
     """
     found = {}
     for name, evaluation in program.experiment.evals.items():
+        if not hasattr(evaluation, "metrics"):
+            kind = type(evaluation).__name__
+            raise UserError(
+                f"evals.{name}: {kind} has no metrics(data), which names its figures"
+            )
         try:
             found[name] = evaluation.metrics(program.dataset)
         except UserError as error:

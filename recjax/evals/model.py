@@ -16,6 +16,7 @@ from recjax.data.sessions.pair_features import SessionPairs
 from recjax.errors import UserError
 from recjax.evals.embed import embed_all, embed_corpus
 from recjax.evals.scorer import Scores, ScoresOf
+from recjax.models.session_model import SessionModel
 from recjax.sharding.placement import put_batch
 from recjax.train import state as states
 from recjax.train.program import Program
@@ -111,8 +112,14 @@ def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarra
       program: the opened experiment, of sessions.
       state: the trained state.
       event: places in the log of events i64[Q], rising.
+
+    Raises:
+      UserError: the data is not made of sessions, or the model is of another kind.
     """
     data, model, mesh = session_data(program), program.experiment.model, program.mesh
+    if not isinstance(model, SessionModel):
+        kind = type(model).__name__
+        raise UserError(f"{kind} does not stream over sessions: take a SessionModel")
     specs = model.table_specs(data.sides)
 
     @jax.jit

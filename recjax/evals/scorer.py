@@ -115,13 +115,13 @@ def rank_scores(
     """Ranks the corpus for every query; excluded items have no rank.
 
     What scores more is counted where few items are judged, and found in the sorted
-    scores where many are. Memory: `block` x N scores at a time.
+    scores where many are or lists are wanted. Memory: `block` x N scores, or twice.
 
     Args:
       task: `Q` queries over `N` items.
       scorer: scores of those queries.
       top_k: length of the lists; items of equal score come in the order of the corpus.
-        0 makes none, which saves a partial sort of every row.
+        0 makes none.
       block: queries at a time.
       ties: how items of equal score are ranked.
       ranked: the first items of the corpus, that judged items compete with; judged
@@ -142,9 +142,15 @@ def rank_scores(
         judged = slice(task.offsets[start], task.offsets[stop])
         lengths = np.diff(task.offsets[start : stop + 1])
         row, item = np.repeat(np.arange(stop - start), lengths), task.items[judged]
-        count = _sorted if lengths.max(initial=0) > FEW else _counted
-        pool = scores[:, :ranked]
-        above[judged], equal = count(pool, scores[row, item], lengths)
+        pool, own = scores[:, :ranked], scores[row, item]
+        if top_k or lengths.max(initial=0) > FEW:
+            ordered = np.sort(pool, axis=1)
+            above[judged], equal = _in_sorted(ordered, own, lengths)
+            for place in range(stop - start if top_k else 0):
+                best = _best(pool[place], ordered[place], top_k)
+                top[start + place, : len(best)] = best
+        else:
+            above[judged], equal = _counted(pool, own, lengths)
         if ties == "order":
             tied[judged] = [
                 (pool[r, :i] == scores[r, i]).sum()
@@ -152,9 +158,6 @@ def rank_scores(
             ]
         else:
             tied[judged] = equal - (item < ranked)  # One that is ranked equals itself.
-        for place, best in enumerate(pool if top_k else ()):
-            found = _best(best, top_k)
-            top[start + place, : len(found)] = found
     return Ranks(task.query, ranks_of(above, tied, ties), top)
 
 
@@ -195,22 +198,21 @@ def _counted(
     return above, equal
 
 
-def _sorted(
-    scores: np.ndarray, own: np.ndarray, lengths: np.ndarray
+def _in_sorted(
+    ordered: np.ndarray, own: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Finds the same in sorted rows."""
     right, left = np.zeros((2, len(own)), np.int64)
     stops = np.cumsum(lengths)
-    for row, stop, length in zip(np.sort(scores, axis=1), stops, lengths, strict=True):
+    for row, stop, length in zip(ordered, stops, lengths, strict=True):
         mine = slice(stop - length, stop)
         right[mine] = np.searchsorted(row, own[mine], "right")
         left[mine] = np.searchsorted(row, own[mine], "left")
-    return scores.shape[1] - right, right - left
+    return ordered.shape[1] - right, right - left
 
 
-def _best(scores: np.ndarray, top_k: int) -> np.ndarray:
+def _best(scores: np.ndarray, ordered: np.ndarray, top_k: int) -> np.ndarray:
     """Returns the indices of the `top_k` largest finite scores, the lower one first."""
-    place = max(len(scores) - top_k, 0)
-    lowest = np.partition(scores, place)[place] if len(scores) else np.inf
+    lowest = ordered[-min(top_k, len(ordered))] if len(ordered) else np.inf
     chosen = np.flatnonzero((scores >= lowest) & (scores > -np.inf))
     return chosen[np.argsort(-scores[chosen], kind="stable")][:top_k]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -119,7 +119,7 @@ def evaluate_triplets(
     pool = None if pools is None else _read(pools, ("text_query", "image"))
     named = [rows[c] for c in COLUMNS] + ([] if pool is None else [pool["image"]])
     names = list(dict.fromkeys(name for column in named for name in column))
-    _all_there(names, images, triplets if pool is None else pools)
+    _all_there(names, images, pools or triplets)
     good, bad = [], {}
 
     def show(block: Sequence[str]) -> HostBatch:
@@ -154,7 +154,7 @@ def _score(vectors, place, pool, query, positive, negative, text, k: int) -> int
     for name, image in zip(pool["text_query"], pool["image"], strict=True):
         if image in place:
             members.setdefault(name, []).append(place[image])
-    ranks = {}
+    ranks: dict[Hashable, dict[int, int]] = {}
     for image, name in dict.fromkeys(zip(query.tolist(), text, strict=True)):
         if name not in members:
             raise UserError(f"no pool of text_query {name!r} is given; add its images")

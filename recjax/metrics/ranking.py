@@ -10,14 +10,16 @@ parts merge into those of the whole.
 | `recall_by_query@K` | queries             | share of its positives with rank <= K |
 | `hit@K`             | queries             | any positive with rank <= K           |
 | `ndcg@K`            | queries             | DCG over the best DCG possible        |
+| `map@K`             | queries             | precisions at its positives           |
 | `mrr`               | queries             | 1 / rank of the first positive        |
 | `mrp`               | positive pairs      | rank / items ranked for the query     |
 | `coverage@K`        | items of the corpus | in the top K of any query             |
 
 Only queries with a positive count (for `ndcg@K`: with a gain above 0). `ndcg@K` gives
 an item its gain, linear, over log2(1 + rank); the best DCG sorts all judged gains of
-the query, not only those of positives; items that nobody judged gain 0. `coverage@K`
-is of rankings with top lists.
+the query, not only those of positives; items that nobody judged gain 0. `map@K` sums
+the precision at each positive of rank <= K, over the number of positives or K, which is
+less. `coverage@K` is of rankings with top lists.
 """
 
 from __future__ import annotations
@@ -68,6 +70,7 @@ def means(
         out[f"recall_by_query@{k}"] = Mean.of(share, asked)
         out[f"hit@{k}"] = Mean.of(first <= k, asked)
         out[f"ndcg@{k}"] = _ndcg(task, rank, k)
+        out[f"map@{k}"] = _map(task, rank, k)
         if ranks.top.shape[1]:
             out[f"coverage@{k}"] = Exposure.of(task.num_items, ranks.top, k)
     out["mrr"] = Mean.of(1 / first, asked)
@@ -88,6 +91,25 @@ def _ndcg(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
     # Judged items that tie share one rank, and K of them or more can all be within K.
     value = np.minimum(actual / np.where(wanted, ideal, 1), 1)
     return Mean.of(value, wanted)
+
+
+def _map(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
+    mine = task.positive
+    query, rank = task.query[mine], rank[mine]
+    order = np.lexsort((rank, query))
+    query, rank = query[order], rank[order]
+    same = np.cumsum(np.r_[True, (np.diff(query) > 0) | (np.diff(rank) > 0)]) - 1
+    size, count = (
+        np.bincount(same[: len(rank)]),
+        np.bincount(query, minlength=len(task)),
+    )
+    # Positives that tie share their middle place among the positives, as ranks do.
+    middle = (np.cumsum(size) - (size - 1) / 2)[same[: len(rank)]]
+    place = middle - (np.cumsum(count) - count)[query]
+    precision = np.where(rank <= k, np.minimum(place / rank, 1), 0)
+    total = np.bincount(query, precision, len(task))
+    value = total / np.maximum(np.minimum(count, k), 1)
+    return Mean.of(np.minimum(value, 1), count > 0)
 
 
 def _check(task: RankingTask, ranks: Ranks, ks: Sequence[int]) -> None:

@@ -148,6 +148,11 @@ def test_what_cannot_work_is_refused_before_training(evaluation, data, said):
         check_evals(program({"good": Ranking(), "x": evaluation}, DATA[data]))
 
 
+def test_an_evaluation_that_names_no_figures():
+    with pytest.raises(UserError, match=r"evals\.x: str has no metrics\(data\)"):
+        check_evals(program({"x": "recall"}))
+
+
 def test_data_that_ranks_nothing():
     with pytest.raises(UserError, match="a ranking needs queries"):
         check_evals(program({"x": Ranking()}, object()))

@@ -35,6 +35,8 @@ def test_worked_by_hand():
             "hit@3": 1,
             "ndcg@1": ((1 / log(2)) / (2 / log(2)) + 0) / 2,
             "ndcg@3": ((1 / log(2)) / ideal + (3 / log(4)) / (3 / log(2))) / 2,
+            "map@1": (1 + 0) / 2,
+            "map@3": (1 / 2 + 1 / 3) / 2,
             "coverage@1": 3 / 10,
             "coverage@3": 7 / 10,
             "mrr": (1 + 1 / 3) / 2,
@@ -46,6 +48,7 @@ def test_worked_by_hand():
 def naive(task, ranks, k):
     """Returns the same figures, one query after the other, from the definitions."""
     pair_hits, by_query, hits, ndcg, mrr, mrp, shown = [], [], [], [], [], [], set()
+    average_precision = []
     for q in range(len(task)):
         judged = range(task.offsets[q], task.offsets[q + 1])
         smallest = task.positive_gain or 1e-9
@@ -58,6 +61,9 @@ def naive(task, ranks, k):
             by_query.append(sum(found) / len(found))
             hits.append(any(found))
             mrr.append(1 / min(ranks.rank[j] for j in positive))
+            places = sorted(ranks.rank[j] for j in positive)
+            precisions = [n / r for n, r in enumerate(places, 1) if r <= k]
+            average_precision.append(sum(precisions) / min(len(places), k))
             pool = task.num_items - len(set(out.tolist()))
             mrp += [ranks.rank[j] / pool for j in positive]
         best = sorted((task.gains[j] for j in judged), reverse=True)[:k]
@@ -71,6 +77,7 @@ def naive(task, ranks, k):
         f"recall_by_query@{k}": np.mean(by_query),
         f"hit@{k}": np.mean(hits),
         f"ndcg@{k}": np.mean(ndcg),
+        f"map@{k}": np.mean(average_precision),
         f"coverage@{k}": len(shown) / task.num_items,
         "mrr": np.mean(mrr),
         "mrp": np.mean(mrp),
@@ -127,17 +134,18 @@ def test_names_are_stable_and_a_perfect_ranking_gets_1():
         "recall_by_query@2",
         "hit@2",
         "ndcg@2",
+        "map@2",
         "coverage@2",
         "mrr",
         "mrp",
     ]
-    assert [v for k, v in got.items() if k != "mrp"] == [1.0] * 6
+    assert [v for k, v in got.items() if k != "mrp"] == [1.0] * 7
 
 
 def test_ties_within_k_never_gain_more_than_the_ideal():
     task = RankingTask.from_lists(3, [[0, 1, 2]])
     got = ranking_metrics(task, ranks_of(task, [2, 2, 2], [[0, 1]]), (2,))
-    assert got["ndcg@2"] == 1.0
+    assert got["ndcg@2"] == got["map@2"] == 1.0
 
 
 def test_a_tie_counts_by_its_average_place():
