@@ -38,7 +38,7 @@ def test_a_trained_model_is_a_row_of_the_table(tmp_path, monkeypatch):
     spec.loader.exec_module(globo)
     # The catalogue holds an article more than the model knows.
     vectors = np.eye(row.max() + 2, dtype=np.float32)
-    clicks = globo.RecentPopularityValues(user, article, row, time.astype(float))
+    clicks = globo.Clicks(user, article, row, time.astype(float))
     walk = RollingEvaluation(begin=float(np.quantile(time, 0.2)), days=40, total=5)
     kept = clicks.of(clicks.row >= 0)
     rows = globo.with_hiertcn(bundle, clicks, kept, vectors, 1.0, walk)
