@@ -6,10 +6,12 @@ import contextlib
 import importlib.util
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import jax
 
@@ -18,24 +20,21 @@ from recjax.errors import UserError
 from recjax.evals import run_evaluations
 from recjax.evals.evaluation import Findings, check_evals
 from recjax.evals.reports.run_report import write_report
+from recjax.launch import hosts
+from recjax.launch.join import Address, join
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profile
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
-from recjax.train.run_folder import (
-    Request,
-    begun,
-    environment,
-    request_of,
-    write_result,
-)
+from recjax.train.request import Request
+from recjax.train.run_folder import begun, environment, request_of, write_result
 from recjax.train.state import State
 from recjax.train.writer import read_metrics
 
 log = logging.getLogger(__name__)
-WATCH_SECONDS = 5
+WATCH_SECONDS, WEEK = 5, 7 * 86_400
 
 
 def train_run(
@@ -43,7 +42,8 @@ def train_run(
     workdir: Path | str,
     profile: bool = False,
     debug: str = "no",
-) -> None:
+    hosts_from: Literal["", "auto"] = "",
+) -> bool:
     """Trains, evaluates, and writes `result.json`.
 
     Args:
@@ -51,18 +51,36 @@ def train_run(
       workdir: the run folder.
       profile: trace some steps.
       debug: "nans" or "nojit".
+      hosts_from: "auto" asks the cluster for the other processes of this run; see
+        `recjax.launch.join`.
+
+    Returns:
+      Whether all steps are done; False where a signal asked for a stop.
 
     Raises:
       UserError: bad input.
     """
     keep_freed_memory()  # Too late once JAX has started its threads.
     request = Request(request) if isinstance(request, str) else request
+    join_all(request, hosts_from)
     with begun(Path(workdir), request):
-        _train(request, Path(workdir), profile, debug)
+        return _train(request, Path(workdir), profile, debug)
 
 
-def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
+def join_all(request: Request, hosts_from: str) -> None:
+    """Joins this process to the others of its run, where there are others.
+
+    Raises:
+      UserError: they are not found.
+    """
+    _, runtime = request.resolve()
+    join(hosts_from, runtime.join_s, runtime.heartbeat_s, runtime.shutdown_s)
+
+
+def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
     program = open_program(*request.resolve())
+    facts = str(program.dataset.facts())
+    hosts.agree("data", facts, "prepare the same data on all of them")
     check_evals(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
@@ -84,9 +102,11 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
         "steps": int(trained.state.step) - trained.start,
     }
     if not trained.finished:
-        return
+        return False
     found = run_evaluations.run_all(program, trained.state, trained.figures)
     results = {name: dict(one.figures) for name, one in found.items()}
+    if not hosts.first():
+        return True
     write_result(
         workdir,
         {
@@ -100,16 +120,24 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
     )
     print(_table(program, results))
     _report(workdir, program, found)
+    return True
 
 
-def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
+def eval_run(
+    run: Path,
+    watch: bool = False,
+    best: bool = False,
+    hosts_from: Literal["", "auto"] = "",
+) -> None:
     """Evaluates a trained run.
 
     Args:
       run: the run folder.
       watch: evaluate each new checkpoint as it appears, until interrupted.
       best: evaluate the best checkpoint.
+      hosts_from: as of `train_run`.
     """
+    join_all(request_of(run), hosts_from)
     program = open_program(*request_of(run).resolve())
     step, known = -1, dict[str, float]()
     while not watch or _newer_comes(run, best, step, program):
@@ -118,16 +146,25 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         results = {name: dict(one.figures) for name, one in found.items()}
         known = run_evaluations.untrained(program, results)
         step = int(state.step)
-        print(f"step {step}\n{_table(program, results)}", flush=True)
-        text = json.dumps({"step": step, "results": results}, indent=2)
-        try:
-            with disk.writing("the run folder", run, "free space and run it again"):
-                disk.write_text(run / "eval.json", text + "\n")
-            _report(run, program, found)
-        except UserError as error:
-            log.warning("nothing was written: %s", error)
+        if hosts.first():
+            print(f"step {step}\n{_table(program, results)}", flush=True)
+            _note(run, program, step, found)
         if not watch:
             return
+
+
+def _note(
+    run: Path, program: Program, step: int, found: Mapping[str, Findings]
+) -> None:
+    """Writes what an evaluation found, where the run folder may be written."""
+    results = {name: dict(one.figures) for name, one in found.items()}
+    text = json.dumps({"step": step, "results": results}, indent=2)
+    try:
+        with disk.writing("the run folder", run, "free space and run it again"):
+            disk.write_text(run / "eval.json", text + "\n")
+        _report(run, program, found)
+    except UserError as error:
+        log.warning("nothing was written: %s", error)
 
 
 def eval_triplets(
@@ -174,6 +211,8 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
     """
     from recjax.bundle.two_tower import Bundle, write_bundle
 
+    if Address.of(os.environ) is not None:
+        raise UserError("export runs in one process: start it without `recjax launch`")
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
     program, state = open_run(run, best)
@@ -229,6 +268,11 @@ def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:
     """Waits for a checkpoint after `step`; False where training ends without one."""
+    comes = hosts.first() and _comes(run, best, step, program)
+    return hosts.from_first("newer checkpoint", str(comes), WEEK) == "True"
+
+
+def _comes(run: Path, best: bool, step: int, program: Program) -> bool:
     folder = _folder(run, best, program)
     if newest_step(folder) <= step:
         log.info("waiting for a newer checkpoint in %s", folder)

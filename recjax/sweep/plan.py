@@ -13,7 +13,7 @@ from recjax import settings
 from recjax.errors import UserError, nearest
 from recjax.experiment import load_sweep
 from recjax.train import run_folder
-from recjax.train.run_folder import Request
+from recjax.train.request import Request
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from recjax.errors import UserError
 from recjax.experiment import Experiment, Runtime
 from recjax.pretrained import warm_start
 from recjax.sharding.mesh import make_mesh
-from recjax.sharding.placement import put_batch
+from recjax.sharding.placement import host_part, put, put_batch
 from recjax.train import checkpoint
 from recjax.train import state as states
 from recjax.train.state import State
@@ -56,18 +56,13 @@ class Program:
     def batches(self, start: int):
         """Yields this host's part of each batch from step `start` on."""
         return self.dataset.batches(
-            start,
-            (jax.process_index(), jax.process_count()),
-            self.runtime.threads,
-            self.runtime.prefetch,
+            start, host_part(self.mesh), self.runtime.threads, self.runtime.prefetch
         )
 
     @cached_property
     def example_batch(self) -> HostBatch:
         """A batch, for its shapes."""
-        return next(
-            self.dataset.batches(0, (jax.process_index(), jax.process_count()), 0, 0)
-        )
+        return next(self.dataset.batches(0, host_part(self.mesh), 0, 0))
 
     def init(self) -> State:
         """Returns the state of step 0, warm starts in their place.
@@ -81,7 +76,7 @@ class Program:
             return state
         params = warm_start.fill(state.params, starts)
         placed = jax.tree.map(
-            lambda value, like: jax.device_put(value, like.sharding),
+            lambda value, like: put(np.asarray(value), like.sharding),
             params,
             self.like.params,
         )
