@@ -85,8 +85,8 @@ class Pods:
         """
         if not re.fullmatch(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", self.name):
             raise UserError(
-                f"--name {self.name!r}: Kubernetes takes lower-case letters, digits and "
-                "hyphens, at most 40, a letter first"
+                f"--name {self.name!r}: Kubernetes takes lower-case letters, digits "
+                "and hyphens, at most 40, a letter first"
             )
         if not self.image:
             raise UserError("--image is missing: a container image with recjax in it")

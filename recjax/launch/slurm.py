@@ -50,7 +50,7 @@ class Job:
 
 
 def batch_file(words: Sequence[str], job: Job) -> str:
-    """Returns a file for `sbatch` that trains, is told of its end, and goes on after it.
+    """Returns a file for `sbatch`: it trains, saves at its end, and goes on after it.
 
     SLURM sends SIGTERM to the tasks `NOTICE_SECONDS` before the time is up; the run
     saves, leaves with 75, and the job puts itself back into the queue, as it does after

@@ -1,0 +1,40 @@
+"""The small experiment, in which one process sleeps for ever before a step."""
+
+import os
+import time
+from dataclasses import dataclass, replace
+
+import small
+
+STEP = 8
+
+
+@dataclass(frozen=True)
+class Sleepy(small.InMemory):
+    """Data whose second process stops to make batches."""
+
+    def open(self, seed):
+        """Returns the data set."""
+        data = super().open(seed)
+        made = data.batches
+
+        def batches(start, *more):
+            for step, batch in enumerate(made(start, *more), start):
+                if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
+                    sleep_for_ever()
+                yield batch
+
+        object.__setattr__(data, "batches", batches)
+        return data
+
+
+def sleep_for_ever():
+    """Never returns."""
+    while True:
+        time.sleep(1)
+
+
+def experiment():
+    """Returns the experiment."""
+    made = small.experiment()
+    return replace(made, data=Sleepy(made.data.settings))
