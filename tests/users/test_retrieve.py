@@ -1,5 +1,7 @@
 """Retrieval from profiles, and the commands, end to end."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.users.profile import Profile
 from recjax.users.retrieve import Exact, Retriever, scann_search
+from recjax.users.store import SqliteStore
 
 
 def profile(medoids, weights):
@@ -100,6 +103,13 @@ def test_commands(tmp_path, capsys, folder, events, now):
         capsys, "build", *files, "--vectors", folder, "--out", out, "--now", int(now)
     )
     assert f"users: {events['user'].n_unique()}" in said.replace("  ", "")
+    table = run(capsys, "alphas", tmp_path / "events.parquet", "--vectors", folder)
+    counts = [float(line.split()[2]) for line in table.splitlines()[2:11]]
+    assert counts == sorted(counts, reverse=True) and counts[-1] >= 1
+    manifest = json.loads((out / "manifest.json").read_text())["counts"]
+    stored = SqliteStore(out / "profiles.sqlite")
+    mean = sum(len(stored.get(user).medoid) for user in stored.users())
+    assert f"{mean / manifest['users']:.1f}" == f"{counts[3]:.1f}"
     before = run(capsys, "show", out, "u5", "--to", tmp_path / "u5.png")
     assert (tmp_path / "u5.png").read_bytes().startswith(b"\x89PNG")
     assert "Item" in before
@@ -129,6 +139,14 @@ def test_commands(tmp_path, capsys, folder, events, now):
     assert "of 9" in after and after != before
     found = run(capsys, "query", out, "new", "--e", 1, "-k", 3)
     assert len(found.splitlines()) == 3 and "(as i1)" in found
+    assert "  i1  " not in found
+    first = found.split()[1]
+    assert "1.000  i1  " in run(capsys, "query", out, "new", "--e", 1, "--known")
+    (new[-1].with_columns(item=pl.lit(first))).write_parquet(tmp_path / "has.parquet")
+    other = run(
+        capsys, "query", out, "new", "--e", 1, "--events", tmp_path / "has.parquet"
+    )
+    assert first not in other.split()
     two = run(capsys, "query", out, "new", "new", "--index", "scann", "-k", 3)
     assert two.splitlines()[1:4] == two.splitlines()[5:8] == found.splitlines()
     assert "medoids asked: 2, answered from the cache: 1 (50 %)" in two
