@@ -8,6 +8,9 @@ from typing import Any
 
 from recjax.errors import UserError
 
+PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
+"""Name on import -> name to install, where they differ."""
+
 
 def require_tensorflow() -> Any:
     """Returns the `tensorflow` module.
@@ -25,16 +28,22 @@ def require_tensorflow() -> Any:
     return tensorflow
 
 
-def require_sklearn(what: str) -> None:
-    """Checks that scikit-learn is there, which `what` needs.
+def require(package: str, extra: str, what: str) -> None:
+    """Checks that a package is there, which `what` needs.
+
+    Args:
+      package: its name on import.
+      extra: recjax's extra that installs it.
+      what: for the message, such as "a map of embeddings".
 
     Raises:
       UserError: it is not installed.
     """
-    if importlib.util.find_spec("sklearn") is None:
+    if importlib.util.find_spec(package) is None:
+        name = PACKAGES.get(package, package)
         raise UserError(
-            f"{what} needs scikit-learn, which is not installed: "
-            "pip install 'recjax[baselines]'"
+            f"{what} needs {name}, which is not installed: "
+            f"pip install 'recjax[{extra}]'"
         )
 
 

@@ -15,7 +15,7 @@ from recjax.data.dataset import HasImages
 from recjax.evals.embed import as_images, unit
 from recjax.evals.evaluation import Findings
 from recjax.evals.gallery import Embed
-from recjax.extras import require_sklearn
+from recjax.extras import require
 from recjax.images.decode import decode
 from recjax.images.handcrafted import handcrafted, hog, lab_histogram
 from recjax.metrics import gallery
@@ -47,7 +47,9 @@ class ImageFeature:
     features: Features
 
     def check(self) -> None:
-        """Nothing is missing."""
+        """See `ImageScorer`."""
+        if isinstance(self.features, str):
+            require("skimage", "images", f"the feature {self.features!r}")
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
         """Returns (positions -> features [n, W]) and their distance."""
@@ -71,7 +73,7 @@ class Lda:
 
     def check(self) -> None:
         """See `ImageScorer`."""
-        require_sklearn("linear discriminants")
+        require("sklearn", "baselines", "linear discriminants")
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
         """Returns (positions -> vectors of length 1) and their cosine.
@@ -121,7 +123,7 @@ class LogisticAccuracy:
 
     def metrics(self, data: Any) -> Sequence[str]:
         """Returns the name of the figure; see `Evaluation`."""
-        require_sklearn("logistic regression")
+        require("sklearn", "baselines", "logistic regression")
         return [f"{as_images(data).table.levels[-1]}/accuracy"]
 
     def run(self, program: Program, state: State) -> Findings:
