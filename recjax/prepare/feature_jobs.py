@@ -165,7 +165,8 @@ def _slices(file: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
                     )
             row = 0
             for batch in log.iter_batches(SLICE, columns=list(columns)):
-                frame = pl.from_arrow(batch).with_columns(pl.col("id").cast(pl.String))
+                frame = pl.DataFrame(pa.Table.from_batches([batch]))
+                frame = frame.with_columns(pl.col("id").cast(pl.String))
                 yield _checked(frame, file, row)
                 row += frame.height
     except FileNotFoundError:
@@ -185,7 +186,7 @@ def _checked(frame: pl.DataFrame, file: Path, start: int) -> pl.DataFrame:
                 f"{file.name}: column {name!r} holds {dtype}; store {needs} in it."
             )
         if name in ("id", "timestamp") and frame[name].null_count():
-            row = start + frame[name].is_null().arg_max() + 1
+            row = start + int(frame[name].is_null().arg_max() or 0) + 1
             raise UserError(
                 f"{file.name}: row {row}, column {name!r}: nothing; fill it in, or "
                 "delete the row."

@@ -200,10 +200,11 @@ def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
         raise UserError(f"{mine[0]} would be replaced; choose another --out")
     paths = [out / f"events-{shard:05d}.parquet" for shard in range(shards)]
     writers: dict[int, pq.ParquetWriter] = {}
+    file = files[0]
     try:
         for file in files:
             for batch in pq.ParquetFile(file).iter_batches(1 << 20, columns=COLUMNS):
-                frame = pl.from_arrow(batch).with_columns(
+                frame = pl.DataFrame(pa.Table.from_batches([batch])).with_columns(
                     pl.col("user", "item").cast(pl.String)
                 )
                 shard = frame["user"].hash(0) % shards
