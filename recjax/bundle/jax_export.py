@@ -26,24 +26,6 @@ Features = Mapping[str, Any]
 
 def save(
     path: str | Path,
-    function: Callable[[Any, Features], Any],
-    params: Any,
-    features: Features,
-) -> None:
-    """Writes one function and its parameters to one file; see `save_all`."""
-    save_all(path, {"": function}, params, {"": features})
-
-
-def load(path: str | Path) -> Callable[[Features], Any]:
-    """Returns the function that `save` wrote; see `load_all`."""
-    found = load_all(path)
-    if "" not in found:
-        raise UserError(f"{path}: holds the functions {sorted(found)}, not one")
-    return found[""]
-
-
-def save_all(
-    path: str | Path,
     functions: Mapping[str, Callable[[Any, Features], Any]],
     params: Any,
     features: Mapping[str, Features],
@@ -88,7 +70,7 @@ def host_array(leaf: Any) -> np.ndarray:
     return leaf.astype(jax.dtypes.canonicalize_dtype(leaf.dtype), copy=False)
 
 
-def load_all(path: str | Path) -> dict[str, Callable[[Features], Any]]:
+def load(path: str | Path) -> dict[str, Callable[[Features], Any]]:
     """Returns the functions of the features alone, each jit-compiled on first use.
 
     Raises:

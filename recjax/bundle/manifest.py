@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from recjax import disk
 from recjax.errors import UserError
 
 NAME = "manifest.json"
-_FORMAT = "recjax bundle 1"
+_FORMAT = "recjax bundle 2"
 _PACKAGES = (
     "recjax", "jax", "jaxlib", "flax", "numpy", "scann", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
+
+_BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
 def write(folder: str | Path, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,10 +44,7 @@ def write(folder: str | Path, info: Mapping[str, Any]) -> dict[str, Any]:
         "versions": versions(),
         "files": files,
     }
-    # Renamed into place, so that a manifest is whole or absent.
-    partial = folder / f"{NAME}.partial"
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, folder / NAME)
+    disk.write_text(folder / NAME, json.dumps(content, indent=1) + "\n")
     return content
 
 
@@ -55,29 +54,32 @@ def verify(folder: str | Path) -> dict[str, Any]:
     Files that it does not list are ignored.
 
     Raises:
-      UserError: the manifest or a listed file is missing, truncated or changed; the
-        message names the file.
+      UserError: the manifest or a listed file is missing, truncated or changed, lies
+        outside the folder, or an older recjax wrote it; the message names the file.
     """
     folder = Path(folder)
     path = folder / NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes(), parse_constant=_refuse)
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']!r}, expected {_FORMAT!r}")
+            raise UserError(
+                f"{path}: format {content['format']!r}, this recjax reads {_FORMAT!r}: "
+                "export the run anew (one of recjax 0.1 must be trained anew first)"
+            )
         listed = [
-            (name, int(entry["bytes"]), str(entry["sha256"]))
+            (_inside(folder, name), _whole(entry["bytes"]), str(entry["sha256"]))
             for name, entry in content["files"].items()
         ]
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such file; {folder} is not a bundle of recjax export"
         ) from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise UserError(
             f"{path}: not a readable manifest ({error}); export the bundle anew"
         ) from error
-    for name, size, digest in listed:
-        _check(folder / name, size, digest)
+    for file, size, digest in listed:
+        _check(file, size, digest)
     return content
 
 
@@ -90,6 +92,25 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{folder / NAME} lists {name!r}, which lies outside the bundle: do not "
+            "use it"
+        )
+    return folder / name
+
+
+def _whole(size: Any) -> int:
+    if not isinstance(size, int):
+        raise TypeError(f"a file of {size!r} bytes")
+    return size
 
 
 def _check(path: Path, size: int, digest: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from recjax.bundle.atomic import write_atomic
+from recjax.bundle.write import write_folder
 from recjax.errors import UserError
 from recjax.pretrained import bert
 from recjax.text import minilm
@@ -49,8 +49,8 @@ class EncoderFolder:
           UserError: no encoder started there, or the folder does not hold it.
           OSError: the folder cannot be written.
         """
-        return write_atomic(
-            program, state, folder, lambda at: (self._write(program, state, at), {})
+        return write_folder(
+            program, state, folder, lambda at: self._write(program, state, at)
         )
 
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from recjax.models.session_model import ITEM, SessionModel
 from recjax.nn.session import lane_row
 from recjax.typing import Array
 
-MEMORY = "memory/"
+MEMORY = "memory_"
 
 
 def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:

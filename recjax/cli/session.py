@@ -23,7 +23,7 @@ def feed(bundle: Positional[Path], events: Positional[Path], states: Path) -> No
     """
     from recjax.serve.session import feed_file, open_states
 
-    opened = open_states(bundle, states)
+    opened = open_states(bundle, states if states.exists() else None)
     fed = feed_file(opened, events)
     opened.save(states)
     print(f"fed {fed} events; {len(opened)} users have a state in {states}")

@@ -16,6 +16,11 @@ import numpy as np
 
 from recjax.errors import UserError
 
+_BROKEN = (
+    *(OSError, ValueError, LookupError, AttributeError, TypeError),
+    *(RecursionError, OverflowError, MemoryError),
+)
+
 
 @dataclass(frozen=True)
 class ItemVectors:
@@ -46,21 +51,24 @@ class ItemVectors:
                 items = json.loads(f"[{','.join(file)}]")
             ids = tuple(str(item["id"]) for item in items)
             titles = tuple(str(item.get("title", "")) for item in items)
-            vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+            # Not np.load, which opens archives and pickles too.
+            vectors = np.lib.format.open_memmap(folder / "vectors.npy", mode="r")
+            if vectors.ndim != 2 or len(vectors) != len(ids):
+                raise ValueError(
+                    f"vectors.npy has shape {vectors.shape}, items.jsonl {len(ids)} "
+                    "lines; write one vector an item"
+                )
+            if vectors.dtype.kind not in "fiu":
+                raise ValueError(f"vectors.npy holds {vectors.dtype}, not float32")
         except FileNotFoundError as error:
             raise UserError(
                 f"{error.filename}: no such file; {folder} must be a bundle, or hold "
                 "vectors.npy and items.jsonl"
             ) from None
-        except (ValueError, KeyError, AttributeError) as error:
+        except _BROKEN as error:
             raise UserError(
                 f"{folder}: not readable as item vectors: {error}"
             ) from None
-        if vectors.ndim != 2 or len(vectors) != len(ids):
-            raise UserError(
-                f"{folder}: vectors.npy has shape {vectors.shape}, items.jsonl "
-                f"{len(ids)} lines; write one vector an item"
-            )
         if len(set(ids)) < len(ids):
             raise UserError(f"{folder}/items.jsonl: an id stands there twice")
         return cls(ids, titles, vectors, f"{folder}/vectors.npy")

@@ -1,17 +1,15 @@
-"""Opening a session bundle, and what the `recjax session` commands do with it."""
+"""What the `recjax session` commands do with a bundle."""
 
 from __future__ import annotations
 
 import csv
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from recjax.bundle import jax_export, manifest
-from recjax.bundle.session_pairs import read_pairs
+from recjax.bundle.open import open_bundle
 from recjax.data.sessions.pair_features import PairValues
 from recjax.data.sessions.recent_popularity import RecentPopularityValues
 from recjax.errors import UserError
@@ -19,36 +17,29 @@ from recjax.serve.live_clicks import LiveClicks
 from recjax.serve.user_state import Answer, UserStates
 
 
-def open_states(bundle: Path, states: Path | None = None) -> UserStates:
-    """Opens a bundle, and the states that a server saved if there are any.
+def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
+    """Opens a bundle, and the states that a server saved.
 
     Args:
       bundle: folder that `recjax export` wrote of a session model.
-      states: file of states; one that is not there yet is an empty one.
+      states: file of states; None for none.
 
     Raises:
       UserError: it is no such bundle, or a file is missing or damaged.
     """
-    manifest.verify(bundle)
-    try:
-        settings = json.loads((bundle / "session.json").read_text())
-        lines = (bundle / "items.jsonl").read_text().splitlines()
-        vectors = np.load(bundle / "vectors.npy")
-        with np.load(bundle / "empty.npz", allow_pickle=False) as file:
-            empty = {name.replace(".", "/"): file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{bundle} is no bundle of a session model: {error}") from error
-    opened = UserStates(
-        jax_export.load(bundle / "step.jaxexport.npz"),
-        vectors,
-        tuple(json.loads(line)["id"] for line in lines),
-        empty,
-        settings["idle"],
-        tuple(map(_live, read_pairs(bundle))),
+    opened = open_bundle(bundle)
+    kept = opened.session
+    users = UserStates(
+        opened.functions["step"],
+        np.asarray(opened.items.vectors),
+        opened.items.ids,
+        kept.empty,
+        kept.idle,
+        tuple(map(_live, kept.pairs)),
     )
-    if states is not None and states.exists():
-        opened.load(states)
-    return opened
+    if states is not None:
+        users.load(states)
+    return users
 
 
 def feed_file(states: UserStates, path: Path) -> int:

@@ -27,8 +27,8 @@ CLICKS = ".clicks.npz"
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
-"""{"item", "place", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory/...": [LANES,
-...]} -> {"user": the query before the event f32[LANES, D], "memory/...": after it}."""
+"""{"item", "place", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory_...": [LANES,
+...]} -> {"user": the query before the event f32[LANES, D], "memory_...": after it}."""
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,15 @@ def build(
     Raises:
       UserError: a file is wrong; or a user stands in two of them.
     """
+    from recjax.bundle.open import open_items  # It needs JAX, workers need none.
+
     shards = Path(out) / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     names = Counter(Path(file).stem for file in files)
     if not files or names.most_common(1)[0][1] > 1:
         same = names.most_common(1)[0][0] if names else None
         raise UserError(f"events: files of different names, please, not two {same!r}")
-    ItemVectors.open(vectors)
+    open_items(vectors)
     todo = [file for file in files if not _done(file, vectors, shards, job)]
     for done in _bar(_each(todo, vectors, shards, job, workers), len(todo), progress):
         del done

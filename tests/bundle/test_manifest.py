@@ -64,7 +64,7 @@ def test_unlisted_files_are_ignored(bundle):
         ("manifest.json", b"\xff", "manifest.json: not a readable"),
         (
             "manifest.json",
-            b'{"format": "recjax bundle 1", "files": {"a": 3}}',
+            b'{"format": "recjax bundle 2", "files": {"a": 3}}',
             "manifest.json: not a readable",
         ),
     ],

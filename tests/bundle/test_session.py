@@ -62,7 +62,7 @@ def trained(program):
 def bundle(program, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "sessions"
     said = program.experiment.export.write(program, trained, folder)
-    assert "jax_export_score_difference" in said
+    assert "step_score_difference" in said
     return folder
 
 
@@ -71,7 +71,7 @@ def test_a_saved_model_gives_the_scores_of_the_bundle(program, trained, tmp_path
     import tensorflow as tf
 
     said = SessionBundle().write(program, trained, tmp_path / "both")
-    assert "saved_model_score_difference" in said
+    assert "saved_model_step_score_difference" in said
     model = tf.saved_model.load(str(tmp_path / "both" / "saved_model"))
     random = np.random.default_rng(0)
     user = random.normal(size=(3, 13)).astype(np.float32)
@@ -208,6 +208,6 @@ def test_a_damaged_bundle_is_refused(bundle, tmp_path):
 
     copy = tmp_path / "copy"
     shutil.copytree(bundle, copy)
-    (copy / "empty.npz").write_bytes(b"")
-    with pytest.raises(UserError, match="empty.npz"):
+    (copy / "session" / "arrays.npz").write_bytes(b"")
+    with pytest.raises(UserError, match="arrays.npz"):
         open_states(copy)

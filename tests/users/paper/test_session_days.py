@@ -8,13 +8,13 @@ from recjax.users.paper.session_days import DAY, daily_queries
 
 def counting(arrays):
     """Returns how often a user met each of three items, before the event."""
-    before = arrays["memory/count"]
+    before = arrays["memory_count"]
     met = np.eye(4, dtype=np.float32)[arrays["item"][:, 0]][:, 1:]
-    return {"user": before, "memory/count": before + met}
+    return {"user": before, "memory_count": before + met}
 
 
 def states():
-    empty = {"memory/count": np.zeros(3, np.float32)}
+    empty = {"memory_count": np.zeros(3, np.float32)}
     return UserStates(counting, np.eye(3, dtype=np.float32), ("a", "b", "c"), empty)
 
 

@@ -12,10 +12,6 @@ from recjax.models.base import whole_tables
 from recjax.train.state import State
 from recjax.typing import Array
 
-QUERY, ITEM = "query", "item"
-"""What a bundle calls its towers, whatever the sides of the model are called."""
-TOWERS, NEW_ITEMS = "towers.jaxexport.npz", "new_items"
-
 Features = Mapping[str, Any]
 TowerFn = Callable[[Any, Features], Array]
 
@@ -42,33 +38,41 @@ def prune_state(model: Model, state: State, features: Mapping[str, Features]) ->
     tables: dict[str, Any] = {}
     for side, given in features.items():
         one = _held(model, side, state, given)
-        params |= one["params"]
+        read = reads(tower_function(model, side), one, given)[0]["params"]
+        params |= {n: p for n, p in one["params"].items() if _any(read[n])}
         tables |= one["tables"]
     return jax.device_get({"params": params, "tables": tables})
 
 
+def features_read(
+    model: Model, side: str, state: State, features: Features
+) -> list[str]:
+    """Returns the names of the features that a side looks at."""
+    held = _held(model, side, state, features)
+    read = reads(tower_function(model, side), held, dict(features))[1]
+    return [name for name, is_read in read.items() if is_read]
+
+
+def reads(function: Callable, *arguments: Any) -> Any:
+    """Returns which arrays of its arguments a function looks at, in their structure."""
+    leaves, tree = jax.tree.flatten(arguments)
+    leaves = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+
+    def flat(leaves: list[Any]) -> Any:
+        return function(*jax.tree.unflatten(tree, leaves))
+
+    traced = jax.make_jaxpr(flat)(leaves).jaxpr
+    read = {id(one) for step in traced.eqns for one in step.invars}
+    read |= {id(one) for one in traced.outvars}
+    return jax.tree.unflatten(tree, [id(one) in read for one in traced.invars])
+
+
 def _held(model: Model, side: str, state: State, features: Features) -> Any:
     tables = {name: state.tables[name] for name in model.side_rows(side, features)}
-    params = dict(state.params)
-    whole = jax.tree.map(_shape, {"params": params, "tables": tables})
-    leaves, tree = jax.tree.flatten(whole)
-
-    def flat(leaves: list[Any], features: Features) -> Array:
-        return tower_function(model, side)(jax.tree.unflatten(tree, leaves), features)
-
-    traced = jax.make_jaxpr(flat)(leaves, dict(features)).jaxpr
-    reads = {id(one) for step in traced.eqns for one in step.invars}
-    reads |= {id(one) for one in traced.outvars}
-    is_read = [id(one) in reads for one in traced.invars[: len(leaves)]]
-    parts = jax.tree.unflatten(tree, is_read)["params"]
-    unread = [n for n, p in parts.items() if jax.tree.leaves(p) and not _any(p)]
-    wanted = {name: part for name, part in params.items() if name not in unread}
-    return {"params": wanted, "tables": tables}
+    return {"params": dict(state.params), "tables": tables}
 
 
 def _any(part: Any) -> bool:
-    return any(jax.tree.leaves(part))
-
-
-def _shape(array: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(array.shape, array.dtype)
+    """Says whether anything of a part is read; a part without arrays is kept."""
+    leaves = jax.tree.leaves(part)
+    return any(leaves) or not leaves

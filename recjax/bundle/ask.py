@@ -1,15 +1,37 @@
-"""Embeddings of what a bundle has never met: new queries and new items."""
+"""What the commands `query` and `embed` do with a bundle."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from recjax.bundle.retriever import Retriever
+from recjax.bundle.open import Found, open_bundle
+from recjax.bundle.queries import NOTHING
 from recjax.errors import UserError
+
+
+def query(
+    bundle: Path, text: str, history: Sequence[str], k: int, as_json: bool
+) -> str:
+    """Returns the results of one query as text for a person or as JSON.
+
+    Raises:
+      UserError: no bundle, nothing to ask, or what the bundle does not take.
+    """
+    if k < 1:
+        raise UserError(f"-k {k}: ask for at least one result")
+    raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
+    raw |= {"history": [list(history)]} if history else {}
+    if not raw:
+        raise UserError(f"{NOTHING} (--text or --history)")
+    (found,) = open_bundle(bundle).search(raw, k)
+    if as_json:
+        return json.dumps([vars(one) for one in found], indent=2)
+    return "\n".join(["   score            id  title", *map(_line, found)])
 
 
 def embed(
@@ -46,21 +68,19 @@ def embed(
     if to is not None and (to.suffix != ".npy" or to.exists()):
         fault = "exists" if to.exists() else "does not end in .npy"
         raise UserError(f"--to {to} {fault}; choose another file")
-    retriever = Retriever.open(bundle)
+    opened = open_bundle(bundle)
     if items is None:
-        names, vectors = tuple(texts), retriever.embed({"text": list(texts)})
+        names, vectors = tuple(texts), opened.embed({"text": list(texts)})
     else:
-        names, vectors = retriever.embed_items(items, columns, encoding)
+        names, vectors = opened.embed_items(items, columns, encoding)
     said = []
     if to is not None:
         np.save(to, vectors)
         rows, width = vectors.shape
         said.append(f"{rows} vectors of {width} numbers: {to}")
     if k:
-        found = retriever.nearest(vectors, k)
-        for name, results in zip(names, found, strict=True):
-            said.append(f"{name}")
-            said += [f"{one.score:8.4f}  {one.id:>12}  {one.title}" for one in results]
+        for name, found in zip(names, opened.nearest(vectors, k), strict=True):
+            said += [name, *map(_line, found)]
     if not said:
         kind = "text" if items is None else "id"
         said = [
@@ -68,3 +88,7 @@ def embed(
             for name, vector in zip(names, vectors, strict=True)
         ]
     return "\n".join(said)
+
+
+def _line(found: Found) -> str:
+    return f"{found.score:8.4f}  {found.id:>12}  {found.title}"

@@ -1,0 +1,127 @@
+"""Exact top-k: all vectors are scored for each query, in blocks of bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from recjax.errors import UserError
+
+BLOCK, TILE = 256, 65_536
+"""Queries and vectors at a time: 64 MiB of scores."""
+
+Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(queries [Q, D], vectors [N, D]) -> [Q, N]; more is better."""
+
+
+def dot(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Returns dot products, [Q, N]."""
+    return queries @ vectors.T
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Vectors that are searched one and all; NaN is looked for once, here.
+
+    Attributes:
+      vectors: finite, [N, D].
+      score: of queries and vectors.
+      name: of the vectors, for messages.
+
+    Example:
+      items, scores = Exact(vectors).search(queries, 10)
+    """
+
+    vectors: np.ndarray
+    score: Score = dot
+    name: str = "vectors"
+
+    def __post_init__(self) -> None:
+        """Checks the vectors.
+
+        Raises:
+          UserError: they are no finite matrix.
+        """
+        object.__setattr__(self, "vectors", finite_matrix(self.name, self.vectors))
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (items i32[Q, K], scores [Q, K]), best first; K = min(k, N).
+
+        Equal scores are ordered by item.
+
+        Args:
+          queries: [Q, D], in the type of the vectors.
+          k: results a query.
+
+        Raises:
+          UserError: `queries` is no finite [Q, D], or `k` is not positive.
+        """
+        if k < 1:
+            raise UserError(f"k = {k}: ask for at least one result")
+        k, kind = min(k, len(self.vectors)), self.vectors.dtype
+        queries = finite_matrix("queries", queries, self.vectors.shape[1]).astype(kind)
+        found = [self._best(queries[:0], k)] if not len(queries) else []
+        for start in range(0, len(queries), BLOCK):
+            found.append(self._best(queries[start : start + BLOCK], k))
+        items, scores = zip(*found, strict=True)
+        return np.concatenate(items).astype(np.int32), np.concatenate(scores)
+
+    def _best(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        items, best = np.zeros((2, len(queries), 0), np.int64)
+        for start in range(0, len(self.vectors), TILE):
+            scores = self.score(queries, self.vectors[start : start + TILE])
+            more, scores = largest(scores, min(k, scores.shape[1]))
+            items = np.concatenate([items, start + more], 1)
+            # Those of earlier tiles stand first, as ties want it.
+            best = np.concatenate([best.astype(scores.dtype), scores], 1)
+            if start:
+                places, best = largest(best, min(k, best.shape[1]))
+                items = np.take_along_axis(items, places, 1)
+        return items, best
+
+
+def largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the places and values of the `k` largest of each row [Q, K], best first.
+
+    Equal ones are ordered by place.
+
+    Args:
+      scores: [Q, N], without NaN.
+      k: at most `N`; 0 returns none.
+    """
+    if not k or not len(scores):
+        return np.zeros((len(scores), k), np.int64), scores[:, :k]
+    lowest = np.partition(scores, -k, axis=1)[:, -k, None]
+    kept = scores >= lowest
+    if np.count_nonzero(kept) > k * len(scores):  # Of ties at the edge, the first.
+        above = scores > lowest
+        room = k - above.sum(1, keepdims=True)
+        kept = above | (kept & ((kept & ~above).cumsum(1, dtype=np.int32) <= room))
+    items = np.nonzero(kept)[1].reshape(len(scores), k)
+    best = np.take_along_axis(scores, items, 1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    return np.take_along_axis(items, order, 1), np.take_along_axis(best, order, 1)
+
+
+def finite_matrix(name: str, values: np.ndarray, dim: int | None = None) -> np.ndarray:
+    """Returns `values` as a contiguous matrix of floats, [any, dim].
+
+    Raises:
+      UserError: the shape differs or a value is not finite; the message names it.
+    """
+    values = np.asarray(values)
+    kind = values.dtype if values.dtype.kind == "f" else np.float32
+    try:
+        values = np.ascontiguousarray(values, kind)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: no matrix of numbers ({error})") from error
+    if values.ndim != 2 or values.shape[1] != (dim or values.shape[1]):
+        wanted = f"[any, {dim or 'D'}]"
+        raise UserError(f"{name}: shape {list(values.shape)}, but it must be {wanted}")
+    finite = np.isfinite(values).all(1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise UserError(f"{name}: row {row} holds NaN or infinity; fix the model")
+    return values
