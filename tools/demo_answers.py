@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recjax.bundle.retriever import Found, Retriever
+
 from recjax.train.run_folder import request_of
 
 TEXTS = ("star wars space adventure", "animation musical for children", "horror 1990s")

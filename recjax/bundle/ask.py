@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle.open import Found, open_bundle
+from recjax.bundle.open import open_bundle
 from recjax.bundle.queries import NOTHING
 from recjax.errors import UserError
+from recjax.index.item_vectors import Found
 
 
 def query(
@@ -29,6 +30,11 @@ def query(
     if not raw:
         raise UserError(f"{NOTHING} (--text or --history)")
     (found,) = open_bundle(bundle).search(raw, k)
+    return listed(found, as_json)
+
+
+def listed(found: Sequence[Found], as_json: bool) -> str:
+    """Returns results as text for a person or as JSON."""
     if as_json:
         return json.dumps([vars(one) for one in found], indent=2)
     return "\n".join(["   score            id  title", *map(_line, found)])
@@ -45,17 +51,8 @@ def embed(
 ) -> str:
     """Embeds texts or the items of a file; returns what to print.
 
-    Args:
-      bundle: folder of the bundle.
-      texts: query texts.
-      items: file of items.
-      to: .npy file for the vectors, a row a text or item; it must not exist.
-      k: results to search with each vector; 0 searches nothing.
-      columns: recjax's column name of `items` -> the file's, where they differ.
-      encoding: of a CSV file.
-
-    Returns:
-      What was written or found, or, with neither `to` nor `k`, a line of JSON a vector.
+    That is what was written to `to` and what the `k` nearest items are, or, with
+    neither, a line of JSON a vector.
 
     Raises:
       UserError: nothing to embed, or both; no bundle; a file with problems; a place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,25 +31,6 @@ class ImageFiles:
     center_crop: CenterCrop
     run: Callable[..., np.ndarray]
 
-    def save(self, path: Path) -> None:
-        """Writes how a photograph becomes pixels."""
-        about = {"size": self.size, "center_crop": self.center_crop.share}
-        path.write_text(json.dumps(about) + "\n")
-
-    @classmethod
-    def load(cls, path: Path, run: Callable[..., np.ndarray]) -> ImageFiles:
-        """Reads what `save` wrote.
-
-        Raises:
-          UserError: it is missing or damaged.
-        """
-        try:
-            about = json.loads(path.read_text())
-            crop = CenterCrop(float(about["center_crop"]))
-            return cls(int(about["size"]), crop, run)
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise UserError(f"{path}: cannot be read ({error}); export anew") from error
-
     def pixels(self, data: bytes) -> np.ndarray:
         """Decodes an image file as the model sees it, uint8 [size, size, 3].
 
@@ -59,16 +39,10 @@ class ImageFiles:
         """
         return self.center_crop(data, self.size)
 
-    def embed(
-        self,
-        names: Sequence[Any],
-        show: Callable[[Sequence[Any]], Mapping[str, np.ndarray]],
-    ) -> np.ndarray:
+    def embed(self, names: Sequence[Any], show: Callable) -> np.ndarray:
         """Embeds images block by block; returns f32[n, D] of length 1.
 
-        Args:
-          names: what `show` takes, one an image.
-          show: some names -> {"image": uint8 [n, size, size, 3]}.
+        `show` takes some names and returns {"image": uint8 [n, size, size, 3]}.
         """
         return self.run(len(names), BLOCK, lambda at: show(names[at]))
 

@@ -18,18 +18,14 @@ _FORMAT = "recjax bundle 2"
 _PACKAGES = (
     "recjax", "jax", "jaxlib", "flax", "numpy", "scann", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
-
 _BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
-def write(folder: str | Path, info: Mapping[str, Any]) -> dict[str, Any]:
+def write(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
     """Writes manifest.json over all files below `folder` and returns its content.
 
-    Args:
-      folder: the bundle; every file in it is listed.
-      info: whatever JSON a reader should know, such as names and sizes.
+    `info` is whatever JSON a reader should know, such as names and sizes.
     """
-    folder = Path(folder)
     files = {
         path.relative_to(folder).as_posix(): {
             "sha256": _sha256(path),
@@ -38,17 +34,12 @@ def write(folder: str | Path, info: Mapping[str, Any]) -> dict[str, Any]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / NAME
     }
-    content = {
-        "format": _FORMAT,
-        "info": dict(info),
-        "versions": versions(),
-        "files": files,
-    }
+    content = {"format": _FORMAT, "info": info, "versions": versions(), "files": files}
     disk.write_text(folder / NAME, json.dumps(content, indent=1) + "\n")
     return content
 
 
-def verify(folder: str | Path) -> dict[str, Any]:
+def verify(folder: Path) -> dict[str, Any]:
     """Returns the manifest after comparing every file with it.
 
     Files that it does not list are ignored.
@@ -57,8 +48,7 @@ def verify(folder: str | Path) -> dict[str, Any]:
       UserError: the manifest or a listed file is missing, truncated or changed, lies
         outside the folder, or an older recjax wrote it; the message names the file.
     """
-    folder = Path(folder)
-    path = folder / NAME
+    path, inside = folder / NAME, folder.resolve()
     try:
         content = json.loads(path.read_bytes(), parse_constant=_refuse)
         if content["format"] != _FORMAT:
@@ -66,10 +56,16 @@ def verify(folder: str | Path) -> dict[str, Any]:
                 f"{path}: format {content['format']!r}, this recjax reads {_FORMAT!r}: "
                 "export the run anew (one of recjax 0.1 must be trained anew first)"
             )
-        listed = [
-            (_inside(folder, name), _whole(entry["bytes"]), str(entry["sha256"]))
-            for name, entry in content["files"].items()
-        ]
+        for name, entry in content["files"].items():
+            if not (folder / name).resolve().is_relative_to(inside):
+                raise UserError(
+                    f"{path} lists {name!r}, which lies outside the bundle: do not use "
+                    "this bundle"
+                )
+            if not isinstance(entry["bytes"], int) or not isinstance(
+                entry["sha256"], str
+            ):
+                raise TypeError(f"{name}: {entry}")
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such file; {folder} is not a bundle of recjax export"
@@ -78,8 +74,8 @@ def verify(folder: str | Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: not a readable manifest ({error}); export the bundle anew"
         ) from error
-    for file, size, digest in listed:
-        _check(file, size, digest)
+    for name, entry in content["files"].items():
+        _check(folder / name, entry["bytes"], entry["sha256"])
     return content
 
 
@@ -96,21 +92,6 @@ def versions() -> dict[str, str]:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
-
-
-def _inside(folder: Path, name: str) -> Path:
-    if not (folder / name).resolve().is_relative_to(folder.resolve()):
-        raise UserError(
-            f"{folder / NAME} lists {name!r}, which lies outside the bundle: do not "
-            "use it"
-        )
-    return folder / name
-
-
-def _whole(size: Any) -> int:
-    if not isinstance(size, int):
-        raise TypeError(f"a file of {size!r} bytes")
-    return size
 
 
 def _check(path: Path, size: int, digest: str) -> None:

@@ -14,6 +14,7 @@ saved_model/             the same for TensorFlow
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,9 @@ from recjax.data import item_readers
 from recjax.data.dataset import Column, ItemReader, NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
+from recjax.images.augment import CenterCrop
 from recjax.index import scann
-from recjax.index.item_vectors import ItemVectors
+from recjax.index.item_vectors import Found, ItemVectors
 
 log = logging.getLogger(__name__)
 FUNCTIONS, INPUTS, IMAGE = "functions.jaxexport.npz", "inputs", "image.json"
@@ -45,21 +47,6 @@ ANSWERS = {
     "step": "sessions of users (`recjax session`)",
 }
 """Function -> what a bundle that holds it takes."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """One result.
-
-    Attributes:
-      id: the item's own id.
-      title: what to show a person.
-      score: dot product with the query.
-    """
-
-    id: str
-    title: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -101,7 +88,9 @@ class OpenBundle:
     def images(self) -> ImageFiles:
         """Embeds photographs."""
         self.need("image")
-        return ImageFiles.load(self.folder / IMAGE, self._blocks("image"))
+        about = json.loads((self.folder / IMAGE).read_text())
+        crop = CenterCrop(about["center_crop"])
+        return ImageFiles(about["size"], crop, self._blocks("image"))
 
     @cached_property
     def session(self) -> SessionState:
@@ -116,20 +105,12 @@ class OpenBundle:
           UserError: it does not; the message says what the bundle takes.
         """
         if name not in self.functions:
-            takes = [text for known, text in ANSWERS.items() if known in self.functions]
-            raise UserError(
-                f"{self.folder} takes no {ANSWERS[name].split(' (')[0]}; it takes "
-                + ", ".join(takes)
-            )
+            takes = ", ".join(ANSWERS[known] for known in self.functions)
+            lacks = ANSWERS[name].split(" (")[0]
+            raise UserError(f"{self.folder} takes no {lacks}; it takes {takes}")
 
     def embed(self, raw: Mapping[str, Sequence[Any]]) -> np.ndarray:
-        """Embeds raw queries.
-
-        Args:
-          raw: feature -> one raw value a query; a feature left out is empty.
-
-        Returns:
-          f32[B, D].
+        """Embeds raw queries, feature -> one raw value a query, as f32[B, D].
 
         Raises:
           UserError: the bundle takes no queries, or these are none; see `queries`.
@@ -142,15 +123,12 @@ class OpenBundle:
         columns: Mapping[str, str] | None = None,
         encoding: str = "utf-8",
     ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Embeds the items of a file, whether the bundle knows them or not.
+        """Returns ids and vectors f32[n, D] of the items of a file, known or new.
 
         Args:
           path: CSV, TSV or Parquet file with the columns of the bundle's corpus.
           columns: recjax's column name -> the file's, where they differ.
           encoding: of a CSV file.
-
-        Returns:
-          Their ids, and f32[n, D] in the order of the file.
 
         Raises:
           UserError: the bundle takes no new items, or the file has a problem.
@@ -160,12 +138,8 @@ class OpenBundle:
         for part in self.reader.read(Path(path), columns or {}, encoding):
             blank = _blank(part)
             if len(blank):
-                log.warning(
-                    "the bundle knows nothing of %d of %d items: %s ...",
-                    len(blank),
-                    len(part.ids),
-                    part.ids[blank[0]],
-                )
+                counts = len(blank), len(part.ids), part.ids[blank[0]]
+                log.warning("the bundle knows nothing of %d of %d items: %s", *counts)
             vectors.append(self.run("item", part.features))
             ids += part.ids
         return tuple(ids), np.concatenate(vectors)
@@ -194,12 +168,7 @@ class OpenBundle:
     def nearest(
         self, vectors: np.ndarray, k: int, hidden: Sequence[Collection[str]] = ()
     ) -> list[list[Found]]:
-        """Returns the best `k` items of each vector, best first.
-
-        Args:
-          vectors: f32[B, D].
-          k: number of results.
-          hidden: ids that are left out, of each vector; none where it is empty.
+        """Returns the best `k` items of each vector [B, D], without `hidden` ids.
 
         Raises:
           UserError: `k` is not positive, or the vectors are not of the items' width.
@@ -208,17 +177,8 @@ class OpenBundle:
             raise UserError(f"k = {k}: ask for at least one result")
         hidden = hidden or [()] * len(vectors)
         wanted = k + max(map(len, hidden), default=0)
-        ids, titles = self.items.ids, self.items.titles
-        return [
-            [
-                Found(ids[i], titles[i], float(score))
-                for i, score in zip(row, values, strict=True)
-                if i >= 0 and ids[i] not in out
-            ][:k]
-            for row, values, out in zip(
-                *self.index.search(vectors, wanted), hidden, strict=True
-            )
-        ]
+        found = zip(*self.index.search(vectors, wanted), hidden, strict=True)
+        return [self.items.found(*one)[:k] for one in found]
 
     def _blocks(self, name: str) -> Callable[..., np.ndarray]:
         """Returns (size, block, take) -> f32[size, D], as `in_blocks` does."""
@@ -234,10 +194,7 @@ class OpenBundle:
 
 
 def open_bundle(path: str | Path) -> OpenBundle:
-    """Opens a bundle, after comparing every file with its manifest.
-
-    Args:
-      path: folder that `recjax export` wrote.
+    """Opens what `recjax export` wrote, after comparing every file with its manifest.
 
     Raises:
       UserError: it is no bundle, one of recjax 0.1, or a file is missing or damaged.
@@ -248,7 +205,7 @@ def open_bundle(path: str | Path) -> OpenBundle:
     """
     folder = Path(path)
     manifest.verify(folder)
-    return unchecked(folder)
+    return OpenBundle(folder, ItemVectors.open(folder))
 
 
 def open_items(path: str | Path) -> ItemVectors:
@@ -256,11 +213,6 @@ def open_items(path: str | Path) -> ItemVectors:
     folder = Path(path)
     bundle = (folder / manifest.NAME).exists()
     return open_bundle(folder).items if bundle else ItemVectors.open(folder)
-
-
-def unchecked(folder: Path) -> OpenBundle:
-    """Opens a bundle that has no manifest yet."""
-    return OpenBundle(folder, ItemVectors.open(folder))
 
 
 def _blank(items: NewItems) -> np.ndarray:

@@ -47,7 +47,6 @@ class EncoderFolder:
 
         Raises:
           UserError: no encoder started there, or the folder does not hold it.
-          OSError: the folder cannot be written.
         """
         return write_folder(
             program, state, folder, lambda at: self._write(program, state, at)

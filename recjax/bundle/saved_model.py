@@ -8,13 +8,14 @@ import scann before it loads the file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recjax.bundle.jax_export import PLATFORMS, host_array
-from recjax.errors import UserError, nearest
+from recjax.errors import UserError
 from recjax.extras import require_tensorflow
 from recjax.index import scann
 
@@ -32,14 +33,7 @@ def write(
     example: Mapping[str, Any],
     signatures: Mapping[str, Signature],
 ) -> None:
-    """Writes the SavedModel.
-
-    Args:
-      path: a folder; made if absent.
-      function: pure JAX, (held, arrays [B, ...]) -> array or arrays.
-      held: a pytree of arrays.
-      example: arrays that the function takes, for their shapes.
-      signatures: by name.
+    """Writes the SavedModel of a pure JAX function, (held, arrays like `example`).
 
     Raises:
       UserError: TensorFlow or ScaNN is not installed, or a signature cannot be made.
@@ -72,76 +66,49 @@ def write(
     tf.saved_model.save(module, str(path), made, options)
 
 
-def load(path: str | Path) -> dict[str, Call]:
-    """Returns the signatures as callables of raw values.
+def load(path: Path) -> dict[str, Call]:
+    """Returns the signatures as functions of raw values, by name.
 
-    They take {name: B texts, B lists of ids of any lengths, or an array [B, ...]} and
-    return arrays by name, strings as `str` (dtype object). Uses TensorFlow alone, and
-    ScaNN if the file holds it.
+    They take every input by its name: B texts, B lists of ids of any lengths, or an
+    array [B, ...]. Uses TensorFlow alone, and ScaNN if the file holds it.
 
     Raises:
-      UserError: TensorFlow or ScaNN is needed and missing, or the folder is broken;
-        from the callables: names differ from the signature's, or there is no example.
+      UserError: TensorFlow or ScaNN is needed and missing, or the folder is broken.
     """
     tf = require_tensorflow()
-    graph = Path(path) / "saved_model.pb"
-    if not graph.is_file():
-        raise UserError(f"{path}: no saved_model.pb; this is not a SavedModel folder")
-    if b"Scann>" in graph.read_bytes():
-        scann.require_scann_tf()
     try:
+        if b"Scann>" in (path / "saved_model.pb").read_bytes():
+            scann.require_scann_tf()
         model = tf.saved_model.load(str(path))
-        names = list(model.signatures)
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise UserError(
             f"{path}: TensorFlow cannot load this SavedModel ({error}); export it anew"
         ) from error
-    return {name: _callable(tf, model, name) for name in names}
 
-
-def _callable(tf: Any, model: Any, signature: str) -> Call:
-    specs = model.signatures[signature].structured_input_signature[1]
-
-    def call(features: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        for name in features.keys() ^ specs.keys():
-            hint = nearest(name, specs) if name in features else ""
-            raise UserError(
-                f"feature {name!r} is {'unknown' if name in features else 'missing'}; "
-                f"the model takes {sorted(specs)}.{hint}"
-            )
-        sizes = {name: len(features[name]) for name in specs}
-        if len(set(sizes.values())) > 1 or 0 in sizes.values():
-            raise UserError(
-                f"numbers of examples {sizes}; give every feature equally many, "
-                "at least one"
-            )
-        tensors = {n: _tensor(tf, n, features[n], spec) for n, spec in specs.items()}
+    def call(features: Mapping[str, Any], signature: str) -> dict[str, np.ndarray]:
         # Through `model`: a signature alone does not keep its variables alive.
-        found = model.signatures[signature](**tensors)
-        return {name: _host(tf, value) for name, value in found.items()}
+        function = model.signatures[signature]
+        specs = function.structured_input_signature[1]
+        tensors = {n: _tensor(tf, value, specs[n]) for n, value in features.items()}
+        found = {name: value.numpy() for name, value in function(**tensors).items()}
+        return {n: _texts(v) if v.dtype == object else v for n, v in found.items()}
 
-    return call
-
-
-def _tensor(tf: Any, name: str, values: Any, spec: Any) -> Any:
-    if isinstance(values, Sequence) and spec.shape.rank == 2:
-        if any(isinstance(row, str) for row in values):
-            raise UserError(f"feature {name!r} takes a list per example, not a text")
-        width, filler = max(map(len, values)), "" if spec.dtype == tf.string else 0.0
-        flat = [one for row in values for one in (*row, *[filler] * (width - len(row)))]
-        flat = utf8(flat) if spec.dtype == tf.string else flat
-        return tf.constant(flat, spec.dtype, [len(values), width])
-    if spec.dtype == tf.string:
-        return tf.constant(utf8(values), tf.string, [len(values)])
-    return tf.constant(np.asarray(values), spec.dtype)
+    return {name: partial(call, signature=name) for name in model.signatures}
 
 
-def _host(tf: Any, value: Any) -> np.ndarray:
-    array = value.numpy()
-    if value.dtype != tf.string:
-        return array
-    texts = [text.decode() for text in array.reshape(-1)]
-    return np.array(texts, object).reshape(array.shape)
+def _tensor(tf: Any, values: Any, spec: Any) -> Any:
+    is_text = spec.dtype == tf.string
+    if isinstance(values, list) and spec.shape.rank == 2:
+        width, filler = max(map(len, values)), "" if is_text else 0.0
+        values = [[*row, *[filler] * (width - len(row))] for row in values]
+        shape = [len(values), width]
+        flat = [one for row in values for one in row]
+        return tf.constant(utf8(flat) if is_text else flat, spec.dtype, shape)
+    return tf.constant(utf8(values) if is_text else np.asarray(values), spec.dtype)
+
+
+def _texts(array: np.ndarray) -> np.ndarray:
+    return np.vectorize(bytes.decode, [object])(array)
 
 
 def utf8(texts: Sequence[str]) -> list[bytes]:

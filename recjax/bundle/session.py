@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from recjax.bundle import signatures
-from recjax.bundle.check import Limits, Trial
-from recjax.bundle.session_state import SessionState
-from recjax.bundle.session_step import (
-    empty_memory,
-    held_arrays,
-    step_arrays,
-    step_function,
-)
-from recjax.bundle.write import Contents, write_bundle
+from recjax.bundle.check import Call, Function
+from recjax.bundle.session_state import SessionState, step_arrays
+from recjax.bundle.session_step import empty_memory, step_function
+from recjax.bundle.write import BundleSettings, Contents
 from recjax.evals.embed import embed_all
 from recjax.evals.model import session_data
+from recjax.models.session_model import ITEM
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -29,7 +25,7 @@ STEP = "step"
 
 
 @dataclass(frozen=True)
-class SessionBundle:
+class SessionBundle(BundleSettings):
     """What an experiment says of its bundle.
 
     The last number of an item's vector is its bias.
@@ -47,56 +43,34 @@ class SessionBundle:
     check_events: int = 8
     tolerance: float = 1e-4
 
-    def write(self, program: Program, state: State, folder: Path) -> str:
-        """Writes a bundle, loads it back, compares it, and says what was measured.
-
-        Raises:
-          UserError: a package is missing, or the bundle does not do what the live model
-            does.
-          OSError: the folder cannot be written.
-        """
-        return write_bundle(
-            program,
-            state,
-            folder,
-            lambda: self._contents(program, state),
-            self.saved_model,
-            Limits(self.tolerance),
-        )
-
-    def _contents(self, program: Program, state: State) -> Contents:
+    def contents(self, program: Program, state: State) -> Contents:
+        """See `BundleSettings`."""
         model, data = program.experiment.model, session_data(program)
         ids = data.sessions.item_ids
         vectors = embed_all(program, state, "candidate", data.corpora["item"].features)
         empty, step = empty_memory(model), step_function(model)
-        held = held_arrays(state.params, state.tables, data.fixed)
+        every = np.arange(len(ids) + 1)
+        table = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
+        held = jax.device_get({"params": state.params, "items": table})
         arrays = step_arrays(empty, 1)
         items = np.random.default_rng(0).integers(1, len(ids) + 1, self.check_events)
 
-        def ask(call: Callable[[Mapping[str, Any]], Any]) -> np.ndarray:
+        def ask(call: Call) -> np.ndarray:
             return _queries(call, arrays, items)
 
-        return Contents(
-            ids,
-            [""] * len(ids),
-            vectors,
-            {STEP: step},
-            lambda _: held,
-            {STEP: arrays},
-            {STEP: Trial(ask, ask(partial(step, held)), lambda saved: saved[STEP])},
-            SessionState(empty, self.idle, data.pairs.values).save,
-            {
-                STEP: partial(signatures.step, example=arrays),
-                "scores": partial(
-                    signatures.scores, vectors=vectors, pairs=data.pairs.size
-                ),
-            },
-        )
+        live = ask(partial(step, held))
+        function = Function(step, arrays, live, lambda saved: saved[STEP], ask)
+        size = data.pairs.size
+        made = {
+            STEP: partial(signatures.arrays, example=arrays),
+            "scores": partial(signatures.scores, vectors=vectors, pairs=size),
+        }
+        items, functions = (ids, [""] * len(ids), vectors), {STEP: function}
+        save = SessionState(empty, self.idle, data.pairs.values).save
+        return Contents(*items, functions, lambda _: held, save, made)
 
 
-def _queries(
-    call: Callable[[Mapping[str, Any]], Any], arrays: Mapping[str, Any], items: Any
-) -> np.ndarray:
+def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:
     """Returns a user's query before each event on `items`, f32[events, D + F]."""
     queries = []
     for age, item in enumerate(items):

@@ -44,8 +44,8 @@ class SessionState:
     """
 
     empty: Mapping[str, np.ndarray]
-    idle: int | None
-    pairs: tuple[PairValues | RecentPopularityValues, ...]
+    idle: int | None = None
+    pairs: tuple[PairValues | RecentPopularityValues, ...] = ()
 
     def save(self, bundle: Path) -> None:
         """Writes it into a bundle."""
@@ -77,6 +77,18 @@ class SessionState:
             return cls(empty, about["idle"], tuple(pairs))
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise UserError(f"{folder}: damaged ({error}); export it anew") from error
+
+
+def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.ndarray]:
+    """Returns arrays that a step takes, for their shapes."""
+    whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
+    return {
+        "item": np.ones((users, 1), np.int32),
+        "place": np.zeros((users, 1), np.int32),
+        "age": np.zeros((users, 1), np.int32),
+        "gap": np.zeros((users, 1), np.float32),
+        **whole,
+    }
 
 
 def _parts(one: PairValues) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]:

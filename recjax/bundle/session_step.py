@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recjax.data.sessions.fixed import FixedVectors
-from recjax.models.session_model import ITEM, SessionModel
+from recjax.models.session_model import SessionModel
 from recjax.nn.session import lane_row
 from recjax.typing import Array
 
@@ -51,29 +50,3 @@ def step_function(
 
 def _named(memory: Any) -> dict[str, Any]:
     return {f"{MEMORY}{i}": leaf for i, leaf in enumerate(jax.tree.leaves(memory))}
-
-
-def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.ndarray]:
-    """Returns arrays that a step takes, for their shapes."""
-    whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
-    return {
-        "item": np.ones((users, 1), np.int32),
-        "place": np.zeros((users, 1), np.int32),
-        "age": np.zeros((users, 1), np.int32),
-        "gap": np.zeros((users, 1), np.float32),
-        **whole,
-    }
-
-
-def held_arrays(
-    params: Any, tables: Mapping[str, Any], fixed: FixedVectors | None
-) -> Any:
-    """Returns what the step needs of a trained state, in host memory.
-
-    Args:
-      params: dense parameters.
-      tables: by name.
-      fixed: vectors of items that are not learned.
-    """
-    items = tables[ITEM] if fixed is None else fixed.of_ids(np.arange(len(fixed) + 1))
-    return jax.device_get({"params": params, "items": items})

@@ -1,13 +1,4 @@
-"""What a bundle's SavedModel can be asked: its signatures and their graphs.
-
-retrieve  every input by its name (text: string[B], asked for once where several inputs
-          are made of it; id list: string[B, any], "" for padding) -> ids string[B, K],
-          scores f32[B, K] (dot products, best first), embedding f32[B, D]
-embed     image uint8[B, size, size, 3] -> embedding f32[B, D]
-step      what `session_step.step_function` takes -> what it returns
-scores    user f32[B, D + F] and, if the model weighs features of pairs, pair
-          f32[B, N, F] -> scores f32[B, N]
-"""
+"""What a bundle's SavedModel can be asked: its signatures and their graphs."""
 
 from __future__ import annotations
 
@@ -37,14 +28,9 @@ def retrieve(
 ) -> Graph:
     """Returns the graph from raw queries to the best items.
 
-    Args:
-      tf: TensorFlow.
-      module: holds what is saved.
-      function: feature arrays -> f32[B, D].
-      inputs: what the features are made of; the names are the signature's.
-      vectors: f32[N, D], the items.
-      item_ids: N raw ids.
-      plan: how to search, and K.
+    It takes every input by its name, those of one text once (text: string[B]; id list:
+    string[B, any], "" for padding), and gives ids string[B, K], scores f32[B, K] (dot
+    products, best first) and embedding f32[B, D].
 
     Raises:
       UserError: ScaNN is not installed, a name or an id is unusable, or a tokenizer is
@@ -89,27 +75,29 @@ def retrieve(
     return specs, graph
 
 
-def embed(tf: Any, module: Any, function: Callable, size: int) -> Graph:
-    """Returns the graph from images of `size` pixels a side to vectors."""
-    spec = tf.TensorSpec([None, size, size, 3], tf.uint8)
-    return {"image": spec}, lambda given: {"embedding": function(given)}
-
-
-def step(
+def arrays(
     tf: Any, module: Any, function: Callable, example: Mapping[str, np.ndarray]
 ) -> Graph:
-    """Returns the graph of an event of each of some users, of arrays like `example`."""
+    """Returns the graph of the function itself, of arrays like `example`."""
     specs = {
         name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
         for name, value in example.items()
     }
-    return specs, function
+
+    def graph(given: dict[str, Any]) -> dict[str, Any]:
+        made = function(given)
+        return made if isinstance(made, Mapping) else {"embedding": made}
+
+    return specs, graph
 
 
 def scores(
     tf: Any, module: Any, function: Callable, vectors: np.ndarray, pairs: int
 ) -> Graph:
-    """Returns the graph from users' queries, and `pairs` features, to scores."""
+    """Returns the graph from users' queries to scores of all items.
+
+    It takes user f32[B, D + F] and, where there are features, pair f32[B, N, F].
+    """
     module.vectors = tf.Variable(vectors, trainable=False)
     size, width = vectors.shape
     specs = {"user": tf.TensorSpec([None, width + pairs], tf.float32)}

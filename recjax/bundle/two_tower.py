@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recjax.bundle import signatures
-from recjax.bundle.check import Limits, Trial
+from recjax.bundle.check import Function
 from recjax.bundle.functions import features_read, prune_state, tower_function
 from recjax.bundle.open import INPUTS
-from recjax.bundle.write import Contents, write_bundle
+from recjax.bundle.signatures import SERVING
+from recjax.bundle.write import BundleSettings, Contents
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
@@ -28,7 +28,7 @@ QUERY, ITEM = "query", "item"
 
 
 @dataclass(frozen=True)
-class Bundle:
+class Bundle(BundleSettings):
     """What an experiment says of its bundle.
 
     Attributes:
@@ -49,24 +49,6 @@ class Bundle:
     tolerance: float = 1e-4
     min_recall: float = 0.9
 
-    def write(self, program: Program, state: State, folder: Path) -> str:
-        """Writes a bundle, loads it back, compares it, and says what was measured.
-
-        Raises:
-          UserError: the data has no such corpus, a package is missing, or the bundle
-            does not do what the live model does.
-          OSError: the folder cannot be written.
-        """
-        corpus = self._corpus(program)
-        return write_bundle(
-            program,
-            state,
-            folder,
-            lambda: self._contents(program, state, corpus),
-            self.saved_model,
-            Limits(self.tolerance, self.min_recall),
-        )
-
     def _corpus(self, program: Program) -> Corpus:
         known = getattr(program.dataset, "corpora", {})
         if self.corpus not in known:
@@ -76,31 +58,35 @@ class Bundle:
             )
         return known[self.corpus]
 
-    def _contents(self, program: Program, state: State, corpus: Corpus) -> Contents:
+    def contents(self, program: Program, state: State) -> Contents:
+        """See `BundleSettings`."""
         model, data = program.experiment.model, program.dataset
-        raw = data.raw_queries(self.check_split, self.check_queries)
+        corpus, some = self._corpus(program), slice(0, self.check_queries)
         inputs = _read(model, state, data.inputs)
+        raw = data.raw_queries(self.check_split, self.check_queries)
         raw = {n: v for n, v in raw.items() if n in {source(i, inputs) for i in inputs}}
         features = encode_all(inputs, raw, len(next(iter(raw.values()))))
         vectors = embed_all(program, state, corpus.side, corpus.features)
         index = scann.build(vectors, k := min(self.k, len(vectors)))
-        some = {n: a[: self.check_queries] for n, a in corpus.features.items()}
-        sides = {QUERY: "query"} | ({ITEM: corpus.side} if corpus.reader else {})
-        examples = {QUERY: features, ITEM: some}
-        trials = {
-            QUERY: Trial(
-                lambda call: np.asarray(call(features)),
-                embed_all(program, state, "query", features),
-                lambda saved: lambda _: saved[signatures.SERVING](raw)["embedding"],
-                raw,
-            ),
-            ITEM: Trial(
-                lambda call: np.asarray(call(some)), vectors[: self.check_queries], None
-            ),
+        sides = {QUERY: QUERY}
+        functions = {
+            QUERY: Function(
+                tower_function(model, QUERY),
+                features,
+                embed_all(program, state, QUERY, features),
+                lambda saved: lambda _: saved[SERVING](raw)["embedding"],
+                raw=raw,
+            )
         }
+        if corpus.reader is not None:
+            sides[ITEM] = corpus.side
+            example = {name: array[some] for name, array in corpus.features.items()}
+            call = tower_function(model, corpus.side)
+            functions[ITEM] = Function(call, example, vectors[some])
 
-        def held(names: Any) -> Any:
-            return prune_state(model, state, {sides[n]: examples[n] for n in names})
+        def held(names: Sequence[str]) -> Any:
+            wanted = {sides[name]: functions[name].example for name in names}
+            return prune_state(model, state, wanted)
 
         def save(folder: Path) -> None:
             (folder / INPUTS).mkdir()
@@ -113,31 +99,18 @@ class Bundle:
             inputs=inputs,
             vectors=vectors,
             item_ids=corpus.ids,
-            plan=scann.plan_of(index, k),
+            plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
         )
-        return Contents(
-            corpus.ids,
-            corpus.titles,
-            vectors,
-            {name: tower_function(model, side) for name, side in sides.items()},
-            held,
-            {name: examples[name] for name in sides},
-            {name: trials[name] for name in sides},
-            save,
-            {signatures.SERVING: retrieve},
-            index,
-        )
+        items, made = (corpus.ids, corpus.titles, vectors), {SERVING: retrieve}
+        return Contents(*items, functions, held, save, made, index)
 
 
-def _read(model: Any, state: State, inputs: dict[str, Input]) -> dict[str, Input]:
+def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:
     """Returns the inputs that the query tower reads, and those these are made with."""
     blank = encode_all(inputs, {}, 1)
-    read = set(features_read(model, "query", state, blank))
-    read |= {i.of for n, i in inputs.items() if n in read and _ages(i)}
+    read = features_read(model, QUERY, state, blank)
+    ages = [i for n, i in inputs.items() if n in read and isinstance(i, AgeListInput)]
+    read |= {one.of for one in ages}
     # Several inputs are made of one text, which has the name of one of them.
     read |= {source(name, inputs) for name in read}
     return {name: input for name, input in inputs.items() if name in read}
-
-
-def _ages(input: Input) -> bool:
-    return isinstance(input, AgeListInput)

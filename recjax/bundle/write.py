@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle import jax_export, manifest, saved_model
-from recjax.bundle.check import Limits, Trial, check
+from recjax.bundle.check import Function, check
 from recjax.bundle.open import FUNCTIONS
 from recjax.index import scann
 from recjax.index.item_vectors import write_vectors
@@ -27,72 +27,61 @@ class Contents:
       ids: item ids [N].
       titles: what to show a person [N].
       vectors: item vectors f32[N, D].
-      functions: by name, pure: (held, arrays) -> vectors [B, D], or arrays with "user".
+      functions: by name; the SavedModel has the first.
       held: names of functions -> what they need of the state.
-      examples: what each function takes: arrays with a leading axis.
-      trials: how each function is tried.
-      save: writes what else there is.
-      signatures: of the SavedModel of the first function.
-      index: finds items; None where they are few or never asked for.
+      save: writes what else there is into a folder.
+      signatures: of the SavedModel.
+      index: finds items; None searches exactly.
     """
 
     ids: Sequence[str]
     titles: Sequence[str]
     vectors: np.ndarray
-    functions: Mapping[str, Callable[[Any, Any], Any]]
+    functions: Mapping[str, Function]
     held: Callable[[Sequence[str]], Any]
-    examples: Mapping[str, Mapping[str, Any]]
-    trials: Mapping[str, Trial]
-    save: Callable[[Path], None]
+    save: Callable[[Path], Any]
     signatures: Mapping[str, saved_model.Signature]
     index: scann.Index | None = None
 
 
-def write_bundle(
-    program: Program,
-    state: State,
-    folder: Path,
-    contents: Callable[[], Contents],
-    with_saved_model: bool,
-    limits: Limits,
-) -> str:
-    """Writes a bundle and loads it back; says what was measured.
+class BundleSettings:
+    """What an experiment says of a bundle of any kind."""
 
-    Args:
-      program: the opened experiment.
-      state: what was trained.
-      folder: appears only once all is written and checked.
-      contents: makes what it holds.
-      with_saved_model: write a SavedModel (needs TensorFlow).
-      limits: of the checks.
+    saved_model: bool
+    tolerance: float
+    min_recall: float = 0.0
 
-    Raises:
-      UserError: a package is missing, or the bundle does not do what the live model
-        does.
-      OSError: the folder cannot be written.
-    """
+    def contents(self, program: Program, state: State) -> Contents:
+        """Makes what the bundle holds."""
+        raise NotImplementedError
 
-    def fill(at: Path) -> dict[str, Any]:
-        made = contents()
-        write_vectors(at, made.ids, made.titles, made.vectors)
-        made.save(at)
-        names = list(made.functions)
-        jax_export.save(
-            at / FUNCTIONS, made.functions, made.held(names), made.examples
-        )
-        if made.index is not None:
-            scann.save(made.index, at)
-        if with_saved_model:
-            saved_model.write(
-                at / "saved_model",
-                made.functions[names[0]],
-                made.held(names[:1]),
-                made.examples[names[0]],
-                made.signatures,
-            )
-        return check(at, made.trials, with_saved_model, limits)
+    def write(self, program: Program, state: State, folder: Path) -> str:
+        """Writes a bundle, loads it back, compares it, and says what was measured.
 
-    return write_folder(program, state, folder, fill)
+        Raises:
+          UserError: the bundle cannot be made, a package is missing, or it does not do
+            what the live model does.
+          OSError: the folder cannot be written.
+        """
+
+        def fill(at: Path) -> Mapping[str, Any]:
+            made = self.contents(program, state)
+            write_vectors(at, made.ids, made.titles, made.vectors)
+            made.save(at)
+            names = list(made.functions)
+            calls = {name: one.call for name, one in made.functions.items()}
+            examples = {name: one.example for name, one in made.functions.items()}
+            jax_export.save(at / FUNCTIONS, calls, made.held(names), examples)
+            if made.index is not None:
+                scann.save(made.index, at)
+            if self.saved_model:
+                held, first = made.held(names[:1]), made.functions[names[0]]
+                place, signatures = at / "saved_model", made.signatures
+                saved_model.write(place, first.call, held, first.example, signatures)
+            limits = self.tolerance, self.min_recall
+            return check(at, made.functions, self.saved_model, *limits)
+
+        return write_folder(program, state, folder, fill)
 
 
 def write_folder(
@@ -101,17 +90,9 @@ def write_folder(
     folder: Path,
     fill: Callable[[Path], Mapping[str, Any]],
 ) -> str:
-    """Fills a folder beside `folder`, lists its files, renames it.
+    """Has a folder beside `folder` filled and checked, lists its files, renames it.
 
-    Args:
-      program: the opened experiment.
-      state: what was trained.
-      folder: what appears.
-      fill: writes and checks the files in a folder; returns what the checks measured.
-
-    Raises:
-      UserError: a file is not what was written.
-      OSError: the folder cannot be written.
+    `fill` returns what it measured; see `BundleSettings.write`.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

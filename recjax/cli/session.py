@@ -50,10 +50,10 @@ def ask(
       k: number of results.
       json: print JSON instead of a table.
     """
-    from recjax.serve.session import answers, open_states
+    from recjax.bundle.ask import listed
+    from recjax.serve.session import open_states
 
-    found = open_states(bundle, states).best(user, k, time, new_session)
-    print(answers(found, json))
+    print(listed(open_states(bundle, states).best(user, k, time, new_session), json))
 
 
 @app.command

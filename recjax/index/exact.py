@@ -51,45 +51,35 @@ class Exact:
 
         Equal scores are ordered by item.
 
-        Args:
-          queries: [Q, D], in the type of the vectors.
-          k: results a query.
-
         Raises:
           UserError: `queries` is no finite [Q, D], or `k` is not positive.
         """
         if k < 1:
             raise UserError(f"k = {k}: ask for at least one result")
-        k, kind = min(k, len(self.vectors)), self.vectors.dtype
-        queries = finite_matrix("queries", queries, self.vectors.shape[1]).astype(kind)
-        found = [self._best(queries[:0], k)] if not len(queries) else []
-        for start in range(0, len(queries), BLOCK):
-            found.append(self._best(queries[start : start + BLOCK], k))
-        items, scores = zip(*found, strict=True)
-        return np.concatenate(items).astype(np.int32), np.concatenate(scores)
+        k, width = min(k, len(self.vectors)), self.vectors.shape[1]
+        queries = finite_matrix("queries", queries, width).astype(self.vectors.dtype)
+        starts = range(0, max(len(queries), 1), BLOCK)
+        found = [self._best(queries[start : start + BLOCK], k) for start in starts]
+        items, scores = map(np.concatenate, zip(*found, strict=True))
+        return items.astype(np.int32), scores
 
     def _best(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        items, best = np.zeros((2, len(queries), 0), np.int64)
-        for start in range(0, len(self.vectors), TILE):
+        for start in range(0, max(len(self.vectors), 1), TILE):
             scores = self.score(queries, self.vectors[start : start + TILE])
-            more, scores = largest(scores, min(k, scores.shape[1]))
-            items = np.concatenate([items, start + more], 1)
-            # Those of earlier tiles stand first, as ties want it.
-            best = np.concatenate([best.astype(scores.dtype), scores], 1)
-            if start:
-                places, best = largest(best, min(k, best.shape[1]))
-                items = np.take_along_axis(items, places, 1)
+            places, values = largest(scores, min(k, scores.shape[1]))
+            places = places + start
+            if start:  # Those of earlier tiles stand first, as ties want it.
+                places, values = np.hstack([items, places]), np.hstack([best, values])
+                chosen, values = largest(values, min(k, values.shape[1]))
+                places = np.take_along_axis(places, chosen, 1)
+            items, best = places, values
         return items, best
 
 
 def largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the places and values of the `k` largest of each row [Q, K], best first.
+    """Returns places and values of the `k` largest of each row [Q, K], best first.
 
-    Equal ones are ordered by place.
-
-    Args:
-      scores: [Q, N], without NaN.
-      k: at most `N`; 0 returns none.
+    Of scores [Q, N] without NaN; equal ones are ordered by place, `k` is at most `N`.
     """
     if not k or not len(scores):
         return np.zeros((len(scores), k), np.int64), scores[:, :k]

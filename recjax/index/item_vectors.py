@@ -7,7 +7,7 @@ items.jsonl   one JSON object an item, in the order of the vectors: id, title
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,21 @@ _BROKEN = (
     *(OSError, ValueError, LookupError, AttributeError, TypeError),
     *(RecursionError, OverflowError, MemoryError),
 )
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result.
+
+    Attributes:
+      id: the item's own id.
+      title: what to show a person.
+      score: of the item, such as its dot product with the query.
+    """
+
+    id: str
+    title: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,16 @@ class ItemVectors:
     def rows(self) -> dict[str, int]:
         """Id -> row of the vectors."""
         return {id: row for row, id in enumerate(self.ids)}
+
+    def found(
+        self, rows: np.ndarray, scores: np.ndarray, hidden: Collection[str] = ()
+    ) -> list[Found]:
+        """Returns some rows as results, but no row -1 and no hidden id."""
+        return [
+            Found(self.ids[row], self.titles[row], float(score))
+            for row, score in zip(rows, scores, strict=True)
+            if row >= 0 and self.ids[row] not in hidden
+        ]
 
     def unit(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Returns the vectors of some rows with length 1: float32 [len(rows), D].

@@ -68,13 +68,7 @@ def plan(num_items: int, k: int) -> Plan:
 
 @dataclass(frozen=True)
 class Scann:
-    """ScaNN's index.
-
-    Attributes:
-      plan: how it searches.
-      searcher: ScaNN's own object.
-      exact: the same vectors; answers where more than the plan's `k` are asked for.
-    """
+    """ScaNN's index; `exact` answers where more than the plan's `k` are asked for."""
 
     plan: Plan
     searcher: Any
@@ -111,24 +105,10 @@ def build(vectors: np.ndarray, k: int) -> Index:
       UserError: `vectors` is not a finite matrix, or `k` is not in 1..N.
     """
     exact, chosen = Exact(vectors), plan(len(vectors), k)
-    if not chosen.leaves:
+    scann = _scann(len(vectors)) if chosen.leaves else None
+    if scann is None:
         return exact
-    try:
-        from scann import scann_ops_pybind
-    except ImportError:
-        warnings.warn(
-            f"ScaNN is not installed, so all {len(vectors)} items are searched "
-            "exactly. pip install 'recjax[scann]' (there are wheels for Linux on "
-            "x86-64, Python 3.9 to 3.13) makes large corpora faster.",
-            stacklevel=2,
-        )
-        return exact
-    return Scann(chosen, _build(scann_ops_pybind, exact.vectors, chosen), exact)
-
-
-def plan_of(index: Index, k: int) -> Plan:
-    """Returns how an index searches for `k` results."""
-    return Plan(k) if isinstance(index, Exact) else index.plan
+    return Scann(chosen, _build(scann, exact.vectors, chosen), exact)
 
 
 def build_tf(vectors: np.ndarray, chosen: Plan) -> Any:
@@ -136,10 +116,6 @@ def build_tf(vectors: np.ndarray, chosen: Plan) -> Any:
 
     Keep it on the module that is saved, and save with
     `tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])`.
-
-    Args:
-      vectors: f32[N, D].
-      chosen: a plan with leaves.
 
     Raises:
       UserError: ScaNN or TensorFlow is not installed.
@@ -197,37 +173,40 @@ def save(index: Index, folder: Path) -> None:
 
 
 def load(folder: Path, vectors: np.ndarray) -> Index:
-    """Returns the index of the vectors that a folder holds.
-
-    Args:
-      folder: what `save` wrote to.
-      vectors: [N, D], those of its vectors.npy.
+    """Returns the index of the vectors [N, D] that a folder holds as vectors.npy.
 
     Raises:
-      UserError: a file is missing or broken, a vector is not finite, or the index needs
-        ScaNN and it is not installed.
+      UserError: a file is missing or broken, or a vector is not finite.
     """
     place, exact = folder / FOLDER, Exact(vectors, name=f"{folder / 'vectors.npy'}")
-    if not place.is_dir():
+    scann = _scann(len(vectors)) if place.is_dir() else None
+    if scann is None:
         return exact
-    try:
-        from scann import scann_ops_pybind as scann
-    except ImportError as error:
-        raise UserError(
-            f"{place}: this index needs ScaNN: pip install 'recjax[scann]'"
-        ) from error
     try:
         chosen = Plan(**json.loads((place / _PLAN).read_text()))
         assets = (place / _ASSETS).read_text()
         # ScaNN's own `load_searcher` would unpickle a file of the folder.
-        searcher = scann.ScannSearcher(
-            scann.scann_pybind.ScannNumpy(str(place), assets)
-        )
+        found = scann.scann_pybind.ScannNumpy(str(place), assets)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
             f"{place}: no whole index ({error}); export the bundle anew"
         ) from error
-    return Scann(chosen, searcher, exact)
+    return Scann(chosen, scann.ScannSearcher(found), exact)
+
+
+def _scann(size: int) -> Any:
+    """Returns ScaNN's NumPy API; None, and a warning, where it is not installed."""
+    try:
+        from scann import scann_ops_pybind
+    except ImportError:
+        warnings.warn(
+            f"ScaNN is not installed, so all {size} items are searched exactly. "
+            "pip install 'recjax[scann]' (there are wheels for Linux on x86-64, Python "
+            "3.9 to 3.13) makes large corpora faster.",
+            stacklevel=3,
+        )
+        return None
+    return scann_ops_pybind
 
 
 def _build(operations: Any, vectors: np.ndarray, chosen: Plan) -> Any:

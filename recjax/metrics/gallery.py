@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+
 def class_figures(
     found: np.ndarray,
     query_class: np.ndarray,

@@ -20,6 +20,7 @@ from recjax.index.item_vectors import ItemVectors
 from recjax.users.importance import sample
 from recjax.users.profile import Profile
 
+
 @dataclass(frozen=True)
 class Recommended:
     """One item.

@@ -8,8 +8,6 @@ import pytest
 from recjax.bundle import jax_export
 from recjax.errors import UserError
 
-pytest.importorskip("flatbuffers", reason="jax.export files need flatbuffers")
-
 
 def embed(params, features):
     rows = params["table"][features["ids"]].sum(1)

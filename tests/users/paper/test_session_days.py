@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from recjax.bundle.session_state import SessionState
+from recjax.index.item_vectors import ItemVectors
 from recjax.serve.user_state import UserStates
 from recjax.users.paper.session_days import DAY, daily_queries
 
@@ -15,7 +17,9 @@ def counting(arrays):
 
 def states():
     empty = {"memory_count": np.zeros(3, np.float32)}
-    return UserStates(counting, np.eye(3, dtype=np.float32), ("a", "b", "c"), empty)
+    ids = ("a", "b", "c")
+    items = ItemVectors(ids, ids, np.eye(3, dtype=np.float32))
+    return UserStates(counting, items, SessionState(empty))
 
 
 def test_a_day_has_seen_what_was_before_it():
