@@ -61,10 +61,9 @@ class ImageBundle(BundleSettings):
             vectors[: self.check_images],
             lambda saved: lambda given: saved[SERVING](given)["embedding"],
         )
+        items = [table.names[i] for i in gallery], titles, vectors
         return Contents(
-            [table.names[i] for i in gallery],
-            titles,
-            vectors,
+            *items,
             {SIDE: function},
             lambda _: prune_state(model, state, {SIDE: pixels}),
             lambda folder: (folder / IMAGE).write_text(about + "\n"),

@@ -60,7 +60,6 @@ class ImageFiles:
             try:
                 pixels.append(self.pixels(Path(path).read_bytes()))
             except (OSError, BadImageError) as error:
-                raise UserError(f"{path} is no image that can be read: {error}") from (
-                    error
-                )
+                said = f"{path} is no image that can be read: {error}"
+                raise UserError(said) from error
         return {"image": np.stack(pixels)}

@@ -99,13 +99,9 @@ class OpenBundle:
         return SessionState.load(self.folder)
 
     def need(self, name: str) -> None:
-        """Checks that the bundle holds a function.
-
-        Raises:
-          UserError: it does not; the message says what the bundle takes.
-        """
+        """Raises a `UserError` that says what the bundle takes, if not this."""
         if name not in self.functions:
-            takes = ", ".join(ANSWERS[known] for known in self.functions)
+            takes = ", ".join(ANSWERS.get(n, n) for n in self.functions)
             lacks = ANSWERS[name].split(" (")[0]
             raise UserError(f"{self.folder} takes no {lacks}; it takes {takes}")
 

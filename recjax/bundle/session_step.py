@@ -15,6 +15,8 @@ from recjax.typing import Array
 
 MEMORY = "memory_"
 
+StepFn = Callable[[Any, Mapping[str, Array]], dict[str, Array]]
+
 
 def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
     """Returns the memory of a user that nobody met, name -> array without lanes."""
@@ -22,23 +24,19 @@ def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf)[0] for name, leaf in _named(memory).items()}
 
 
-def step_function(
-    model: SessionModel,
-) -> Callable[[Any, Mapping[str, Array]], dict[str, Array]]:
+def step_function(model: SessionModel) -> StepFn:
     """Returns ({"params", "items"}, arrays) -> arrays: one event of each of `B` users.
 
     It takes item (from 1), place and age i32[B, 1], gap f32[B, 1] (seconds before the
     session) and the memory by name; it returns `user`, the query *before* the event
     f32[B, D], and the memory after it.
     """
-    tree = jax.tree.structure(
-        jax.eval_shape(lambda: model.encoder.start(1, model.width))
-    )
+    start = jax.eval_shape(lambda: model.encoder.start(1, model.width))
+    tree = jax.tree.structure(start)
 
     def step(held: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        memory = jax.tree.unflatten(
-            tree, [arrays[f"{MEMORY}{i}"] for i in range(tree.num_leaves)]
-        )
+        leaves = [arrays[f"{MEMORY}{i}"] for i in range(tree.num_leaves)]
+        memory = jax.tree.unflatten(tree, leaves)
         names = ("item", "place", "age", "gap")
         row = lane_row(*(arrays[name] for name in names))
         events = jnp.take(held["items"], arrays["item"], axis=0)

@@ -81,9 +81,8 @@ class ItemVectors:
                 "vectors.npy and items.jsonl"
             ) from None
         except _BROKEN as error:
-            raise UserError(
-                f"{folder}: not readable as item vectors: {error}"
-            ) from None
+            said = f"{folder}: not readable as item vectors: {error}"
+            raise UserError(said) from None
         if len(set(ids)) < len(ids):
             raise UserError(f"{folder}/items.jsonl: an id stands there twice")
         return cls(ids, titles, vectors, f"{folder}/vectors.npy")

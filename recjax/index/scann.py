@@ -78,9 +78,6 @@ class Scann:
         """Returns (items i32[Q, K], scores f32[Q, K]); see `Exact.search`.
 
         Where ScaNN finds fewer than K, the rest is item -1 with score -inf.
-
-        Raises:
-          UserError: `queries` is no finite [Q, D], or `k` is not positive.
         """
         if not 1 <= k <= self.plan.k or not len(queries):
             return self.exact.search(queries, k)
@@ -114,8 +111,7 @@ def build(vectors: np.ndarray, k: int) -> Index:
 def build_tf(vectors: np.ndarray, chosen: Plan) -> Any:
     """Returns a tf.Module that holds a ScaNN searcher for `search_tf`.
 
-    Keep it on the module that is saved, and save with
-    `tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])`.
+    The module that is saved holds it, under the namespace "Scann".
 
     Raises:
       UserError: ScaNN or TensorFlow is not installed.
