@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle.open import open_bundle
-from recjax.bundle.queries import NOTHING
 from recjax.errors import UserError
 from recjax.index.item_vectors import Found
 
@@ -28,7 +27,7 @@ def query(
     raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
     raw |= {"history": [list(history)]} if history else {}
     if not raw:
-        raise UserError(f"{NOTHING} (--text or --history)")
+        raise UserError("there is nothing to ask: give --text or --history")
     (found,) = open_bundle(bundle).search(raw, k)
     return listed(found, as_json)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Function
 from recjax.bundle.functions import prune_state, tower_function
 from recjax.bundle.open import IMAGE
 from recjax.bundle.signatures import SERVING
-from recjax.bundle.write import BundleSettings, Contents
+from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -20,7 +21,7 @@ SIDE = "image"
 
 
 @dataclass(frozen=True)
-class ImageBundle(BundleSettings):
+class ImageBundle:
     """What an experiment says of its bundle.
 
     The items are the images of the gallery; their titles are their classes.
@@ -37,8 +38,13 @@ class ImageBundle(BundleSettings):
     check_images: int = 32
     tolerance: float = 1e-4
 
+    def write(self, program: Program, state: State, folder: Path) -> str:
+        """See `write_bundle`."""
+        made, limits = self.contents, (self.saved_model, self.tolerance)
+        return write_bundle(program, state, folder, made, *limits)
+
     def contents(self, program: Program, state: State) -> Contents:
-        """See `BundleSettings`."""
+        """Returns what the bundle holds."""
         model, data = program.experiment.model, images_of(program)
         table, gallery = data.table, data.table.of_split(self.gallery)
         pixels = {SIDE: data.center_crops(gallery[: self.check_images])}

@@ -100,9 +100,8 @@ def _tensor(tf: Any, values: Any, spec: Any) -> Any:
     is_text = spec.dtype == tf.string
     if isinstance(values, list) and spec.shape.rank == 2:
         width, filler = max(map(len, values)), "" if is_text else 0.0
-        values = [[*row, *[filler] * (width - len(row))] for row in values]
+        flat = [one for row in values for one in (*row, *[filler] * (width - len(row)))]
         shape = [len(values), width]
-        flat = [one for row in values for one in row]
         return tf.constant(utf8(flat) if is_text else flat, spec.dtype, shape)
     return tf.constant(utf8(values) if is_text else np.asarray(values), spec.dtype)
 

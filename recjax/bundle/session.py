@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from recjax.bundle import signatures
 from recjax.bundle.check import Call, Function
 from recjax.bundle.session_state import SessionState, step_arrays
 from recjax.bundle.session_step import empty_memory, step_function
-from recjax.bundle.write import BundleSettings, Contents
+from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_all
 from recjax.evals.model import session_data
 from recjax.models.session_model import ITEM
@@ -25,7 +26,7 @@ STEP = "step"
 
 
 @dataclass(frozen=True)
-class SessionBundle(BundleSettings):
+class SessionBundle:
     """What an experiment says of its bundle.
 
     The last number of an item's vector is its bias.
@@ -43,8 +44,13 @@ class SessionBundle(BundleSettings):
     check_events: int = 8
     tolerance: float = 1e-4
 
+    def write(self, program: Program, state: State, folder: Path) -> str:
+        """See `write_bundle`."""
+        made, limits = self.contents, (self.saved_model, self.tolerance)
+        return write_bundle(program, state, folder, made, *limits)
+
     def contents(self, program: Program, state: State) -> Contents:
-        """See `BundleSettings`."""
+        """Returns what the bundle holds."""
         model, data = program.experiment.model, session_data(program)
         ids = data.sessions.item_ids
         vectors = embed_all(program, state, "candidate", data.corpora["item"].features)

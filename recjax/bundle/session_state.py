@@ -18,12 +18,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from recjax.data.sessions import recent_popularity as recent
 from recjax.data.sessions.pair_features import PairValues
-from recjax.data.sessions.recent_popularity import (
-    RecentPopularity,
-    RecentPopularityValues,
-    Window,
-)
 from recjax.data.sessions.repeats import RepeatValues
 from recjax.data.sessions.transitions import Transitions, TransitionValues
 from recjax.errors import UserError
@@ -45,7 +41,7 @@ class SessionState:
 
     empty: Mapping[str, np.ndarray]
     idle: int | None = None
-    pairs: tuple[PairValues | RecentPopularityValues, ...] = ()
+    pairs: tuple[PairValues | recent.RecentPopularityValues, ...] = ()
 
     def save(self, bundle: Path) -> None:
         """Writes it into a bundle."""
@@ -99,7 +95,7 @@ def _parts(one: PairValues) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]
             parts = {name: getattr(counts, name) for name in _CSR}
             settings = dataclasses.asdict(settings)
             return "followed", settings, {**parts, "total": total}
-        case RecentPopularityValues(settings, _, _, first):
+        case recent.RecentPopularityValues(settings, _, _, first):
             return "clicked", dataclasses.asdict(settings), {"first": first}
     raise TypeError(f"no bundle holds {type(one).__name__}")
 
@@ -113,7 +109,6 @@ def _made(settings: dict[str, Any], held: dict[str, np.ndarray], number: int) ->
         parts = tuple(held[own + name] for name in _CSR)
         counts = sparse.csr_array(parts, shape=(len(total),) * 2)
         return TransitionValues(Transitions(**settings), counts, total)
-    windows = tuple(Window(**one) for one in settings.pop("windows"))
-    return RecentPopularityValues(
-        RecentPopularity(windows, **settings), (), (), held[own + "first"]
-    )
+    windows = tuple(recent.Window(**one) for one in settings.pop("windows"))
+    made = recent.RecentPopularity(windows, **settings)
+    return recent.RecentPopularityValues(made, (), (), held[own + "first"])

@@ -86,7 +86,7 @@ def arrays(
 
     def graph(given: dict[str, Any]) -> dict[str, Any]:
         made = function(given)
-        return made if isinstance(made, Mapping) else {"embedding": made}
+        return made if isinstance(made, dict) else {"embedding": made}
 
     return specs, graph
 

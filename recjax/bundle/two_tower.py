@@ -13,7 +13,7 @@ from recjax.bundle.check import Function
 from recjax.bundle.functions import features_read, prune_state, tower_function
 from recjax.bundle.open import INPUTS
 from recjax.bundle.signatures import SERVING
-from recjax.bundle.write import BundleSettings, Contents
+from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
@@ -28,7 +28,7 @@ QUERY, ITEM = "query", "item"
 
 
 @dataclass(frozen=True)
-class Bundle(BundleSettings):
+class Bundle:
     """What an experiment says of its bundle.
 
     Attributes:
@@ -58,8 +58,16 @@ class Bundle(BundleSettings):
             )
         return known[self.corpus]
 
+    def write(self, program: Program, state: State, folder: Path) -> str:
+        """See `write_bundle`."""
+        made, limits = (
+            self.contents,
+            (self.saved_model, self.tolerance, self.min_recall),
+        )
+        return write_bundle(program, state, folder, made, *limits)
+
     def contents(self, program: Program, state: State) -> Contents:
-        """See `BundleSettings`."""
+        """Returns what the bundle holds."""
         model, data = program.experiment.model, program.dataset
         corpus, some = self._corpus(program), slice(0, self.check_queries)
         inputs = _read(model, state, data.inputs)

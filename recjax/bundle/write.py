@@ -44,55 +44,50 @@ class Contents:
     index: scann.Index | None = None
 
 
-class BundleSettings:
-    """What an experiment says of a bundle of any kind."""
-
-    saved_model: bool
-    tolerance: float
-    min_recall: float = 0.0
-
-    def contents(self, program: Program, state: State) -> Contents:
-        """Makes what the bundle holds."""
-        raise NotImplementedError
-
-    def write(self, program: Program, state: State, folder: Path) -> str:
-        """Writes a bundle, loads it back, compares it, and says what was measured.
-
-        Raises:
-          UserError: the bundle cannot be made, a package is missing, or it does not do
-            what the live model does.
-          OSError: the folder cannot be written.
-        """
-
-        def fill(at: Path) -> Mapping[str, Any]:
-            made = self.contents(program, state)
-            write_vectors(at, made.ids, made.titles, made.vectors)
-            made.save(at)
-            names = list(made.functions)
-            calls = {name: one.call for name, one in made.functions.items()}
-            examples = {name: one.example for name, one in made.functions.items()}
-            jax_export.save(at / FUNCTIONS, calls, made.held(names), examples)
-            if made.index is not None:
-                scann.save(made.index, at)
-            if self.saved_model:
-                held, first = made.held(names[:1]), made.functions[names[0]]
-                place, signatures = at / "saved_model", made.signatures
-                saved_model.write(place, first.call, held, first.example, signatures)
-            limits = self.tolerance, self.min_recall
-            return check(at, made.functions, self.saved_model, *limits)
-
-        return write_folder(program, state, folder, fill)
-
-
-def write_folder(
+def write_bundle(
     program: Program,
     state: State,
     folder: Path,
-    fill: Callable[[Path], Mapping[str, Any]],
+    contents: Callable[[Program, State], Contents],
+    with_saved_model: bool,
+    tolerance: float,
+    min_recall: float = 0.0,
+) -> str:
+    """Writes a bundle, loads it back, compares it, and says what was measured.
+
+    The folder appears only once all is written and checked.
+
+    Raises:
+      UserError: the bundle cannot be made, a package is missing, or it does not do what
+        the live model does.
+      OSError: the folder cannot be written.
+    """
+
+    def fill(at: Path) -> Mapping[str, Any]:
+        made = contents(program, state)
+        write_vectors(at, made.ids, made.titles, made.vectors)
+        made.save(at)
+        names = list(made.functions)
+        calls = {name: one.call for name, one in made.functions.items()}
+        examples = {name: one.example for name, one in made.functions.items()}
+        jax_export.save(at / FUNCTIONS, calls, made.held(names), examples)
+        if made.index is not None:
+            scann.save(made.index, at)
+        if with_saved_model:
+            held, first = made.held(names[:1]), made.functions[names[0]]
+            place, signatures = at / "saved_model", made.signatures
+            saved_model.write(place, first.call, held, first.example, signatures)
+        return check(at, made.functions, with_saved_model, tolerance, min_recall)
+
+    return write_folder(program, state, folder, fill)
+
+
+def write_folder(
+    program: Program, state: State, folder: Path, fill: Callable[[Path], Mapping]
 ) -> str:
     """Has a folder beside `folder` filled and checked, lists its files, renames it.
 
-    `fill` returns what it measured; see `BundleSettings.write`.
+    `fill` returns what it measured; see `write_bundle`.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -14,6 +14,7 @@ BLOCK, TILE = 256, 65_536
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(queries [Q, D], vectors [N, D]) -> [Q, N]; more is better."""
+Best = tuple[np.ndarray, np.ndarray]
 
 
 def dot(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -46,7 +47,7 @@ class Exact:
         """
         object.__setattr__(self, "vectors", finite_matrix(self.name, self.vectors))
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int) -> Best:
         """Returns (items i32[Q, K], scores [Q, K]), best first; K = min(k, N).
 
         Equal scores are ordered by item.
@@ -63,20 +64,23 @@ class Exact:
         items, scores = map(np.concatenate, zip(*found, strict=True))
         return items.astype(np.int32), scores
 
-    def _best(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        for start in range(0, max(len(self.vectors), 1), TILE):
-            scores = self.score(queries, self.vectors[start : start + TILE])
-            places, values = largest(scores, min(k, scores.shape[1]))
-            places = places + start
-            if start:  # Those of earlier tiles stand first, as ties want it.
-                places, values = np.hstack([items, places]), np.hstack([best, values])
-                chosen, values = largest(values, min(k, values.shape[1]))
-                places = np.take_along_axis(places, chosen, 1)
-            items, best = places, values
+    def _best(self, queries: np.ndarray, k: int) -> Best:
+        items, best = self._of_tile(queries, 0, k)
+        for start in range(TILE, len(self.vectors), TILE):
+            more, scores = self._of_tile(queries, start, k)
+            # Those of earlier tiles stand first, as ties want it.
+            items, best = np.hstack([items, more]), np.hstack([best, scores])
+            places, best = largest(best, min(k, best.shape[1]))
+            items = np.take_along_axis(items, places, 1)
         return items, best
 
+    def _of_tile(self, queries: np.ndarray, start: int, k: int) -> Best:
+        scores = self.score(queries, self.vectors[start : start + TILE])
+        items, best = largest(scores, min(k, scores.shape[1]))
+        return start + items, best
 
-def largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+
+def largest(scores: np.ndarray, k: int) -> Best:
     """Returns places and values of the `k` largest of each row [Q, K], best first.
 
     Of scores [Q, N] without NaN; equal ones are ordered by place, `k` is at most `N`.

@@ -16,10 +16,7 @@ import numpy as np
 
 from recjax.errors import UserError
 
-_BROKEN = (
-    *(OSError, ValueError, LookupError, AttributeError, TypeError),
-    *(RecursionError, OverflowError, MemoryError),
-)
+_BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class ItemVectors:
                 f"{error.filename}: no such file; {folder} must be a bundle, or hold "
                 "vectors.npy and items.jsonl"
             ) from None
-        except _BROKEN as error:
+        except (*_BROKEN, OverflowError) as error:
             said = f"{folder}: not readable as item vectors: {error}"
             raise UserError(said) from None
         if len(set(ids)) < len(ids):

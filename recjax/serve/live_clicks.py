@@ -7,12 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
+from recjax.data.sessions import recent_popularity as recent
 from recjax.data.sessions.pair_features import PairContext, PairValues
-from recjax.data.sessions.recent_popularity import (
-    RecentPopularity,
-    RecentPopularityValues,
-    click_features,
-)
 from recjax.errors import UserError
 
 NEVER = np.iinfo(np.int64).max
@@ -25,7 +21,7 @@ class LiveClicks:
     A click costs the same whatever the number of items, an answer what windows hold.
     """
 
-    def __init__(self, settings: RecentPopularity, first: np.ndarray) -> None:
+    def __init__(self, settings: recent.RecentPopularity, first: np.ndarray) -> None:
         """Starts without clicks.
 
         Args:
@@ -70,7 +66,7 @@ class LiveClicks:
                 for first, stop in zip(low, high, strict=True)
             ]
             counts.append(sparse.csr_array(np.array(rows, np.float32)))
-        return click_features(counts, self._first, asked, self.settings.scale)
+        return recent.click_features(counts, self._first, asked, self.settings.scale)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -102,8 +98,8 @@ class LiveClicks:
         self._when, self._item, self._held = when, item, kept
 
 
-def live(values: PairValues | RecentPopularityValues) -> PairValues:
+def live(values: PairValues | recent.RecentPopularityValues) -> PairValues:
     """Returns the values as a server keeps them."""
-    if isinstance(values, RecentPopularityValues):
+    if isinstance(values, recent.RecentPopularityValues):
         return LiveClicks(values.settings, values.first)
     return values

@@ -133,11 +133,7 @@ class UserStates:
         return scores
 
     def best(
-        self,
-        user: str,
-        k: int,
-        timestamp: int | None = None,
-        new_session: bool = False,
+        self, user: str, k: int, timestamp: int | None = None, new_session: bool = False
     ) -> list[Found]:
         """Returns the best `k` items, best first.
 
