@@ -28,6 +28,7 @@ from recjax.train.run_folder import (
     Request,
     begun,
     environment,
+    read_result,
     request_of,
     write_result,
 )
@@ -99,7 +100,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
         },
     )
     print(_table(program, results))
-    _report(workdir, program, found)
+    _report(workdir, program, found, int(trained.state.step))
 
 
 def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
@@ -123,7 +124,7 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         try:
             with disk.writing("the run folder", run, "free space and run it again"):
                 disk.write_text(run / "eval.json", text + "\n")
-            _report(run, program, found)
+            _report(run, program, found, step)
         except UserError as error:
             log.warning("nothing was written: %s", error)
         if not watch:
@@ -209,19 +210,39 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
 
 
 def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
-    models = [name for name, one in program.experiment.evals.items() if one.trained]
-    return run_evaluations.table(results, models)
+    evals = program.experiment.evals
+    models = [name for name, one in evals.items() if one.trained]
+    said = run_evaluations.against_baselines(results, evals)
+    return "\n".join([run_evaluations.table(results, models), *said])
 
 
-def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
+def _report(
+    run: Path, program: Program, found: Mapping[str, Findings], step: int
+) -> None:
     """Writes `report.html` and `plots/`, where plots can be drawn."""
     if importlib.util.find_spec("matplotlib") is None:
         log.warning("no report.html: pip install matplotlib")
         return
     experiment = program.experiment
-    lines = read_metrics(run)
+    done = read_result(run) or {}
+    facts = {
+        **program.dataset.facts(),
+        "seed": experiment.seed,
+        "step": step,
+        **{f"training {k}": v for k, v in done.get("training", {}).items()},
+        **(done.get("environment") or environment()),
+    }
     with disk.writing("the report of", run, disk.GO_ON):
-        page = write_report(run, experiment.name, found, lines, experiment.best)
+        page = write_report(
+            run,
+            experiment.name,
+            found,
+            experiment.evals,
+            read_metrics(run),
+            experiment.best,
+            facts,
+            settings.to_text(experiment),
+        )
     log.info("report: %s", page)
 
 
