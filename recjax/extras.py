@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 from recjax.errors import UserError
@@ -44,3 +45,21 @@ def require(package: str, extra: str, what: str) -> None:
             f"{what} needs {name}, which is not installed: "
             f"pip install 'recjax[{extra}]'"
         )
+
+
+def compiled(**options: Any) -> Callable[[Callable], Any]:
+    """Returns numba's `njit`, which keeps what it compiles where it can.
+
+    Args:
+      options: of `njit`.
+    """
+    from numba import njit
+
+    def wrap(function: Callable) -> Any:
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:
+            # There is no folder that it may write: each process compiles anew.
+            return njit(**options)(function)
+
+    return wrap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from recjax import disk, settings
 from recjax.errors import UserError
 from recjax.evals import run_evaluations
 from recjax.evals.evaluation import Findings, check_evals
-from recjax.evals.reports.run_report import write_report
+from recjax.evals.reports.report_run import report_run
 from recjax.launch import hosts
 from recjax.launch.join import Address, join
 from recjax.train.checkpoint import newest_step
@@ -29,9 +28,13 @@ from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
 from recjax.train.request import Request
-from recjax.train.run_folder import begun, environment, request_of, write_result
+from recjax.train.run_folder import (
+    begun,
+    environment,
+    request_of,
+    write_result,
+)
 from recjax.train.state import State
-from recjax.train.writer import read_metrics
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS, WEEK = 5, 7 * 86_400
@@ -119,7 +122,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
         },
     )
     print(_table(program, results))
-    _report(workdir, program, found)
+    report_run(workdir, program, found, int(trained.state.step))
     return True
 
 
@@ -162,7 +165,7 @@ def _note(
     try:
         with disk.writing("the run folder", run, "free space and run it again"):
             disk.write_text(run / "eval.json", text + "\n")
-        _report(run, program, found)
+        report_run(run, program, found, step)
     except UserError as error:
         log.warning("nothing was written: %s", error)
 
@@ -185,13 +188,13 @@ def eval_triplets(
       k: `K` of it.
       best: take the best checkpoint.
     """
-    from recjax.bundle import manifest
-    from recjax.bundle.open_images import ImageRetriever
+    from recjax.bundle.manifest import NAME
+    from recjax.bundle.open import open_bundle
     from recjax.evals import triplet_file
 
     embedder: triplet_file.ImageEmbedder
-    if (run / manifest.NAME).is_file():
-        embedder = ImageRetriever.open(run)
+    if (run / NAME).is_file():
+        embedder = open_bundle(run).images
     else:
         embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
     print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
@@ -209,7 +212,7 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
     Raises:
       UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
     """
-    from recjax.bundle.two_tower import Bundle, write_bundle
+    from recjax.bundle.two_tower import Bundle
 
     if Address.of(os.environ) is not None:
         raise UserError("export runs in one process: start it without `recjax launch`")
@@ -222,13 +225,11 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
             raise UserError(f"--corpus {corpus}: {run} exports no corpus by its name")
         experiment = replace(program.experiment, export=replace(spec, corpus=corpus))
         program = replace(program, experiment=experiment)
-    # A bundle of another kind than two towers knows how to write itself.
-    write = getattr(spec, "write", write_bundle)
-    with disk.writing(
-        "the bundle", to, "free space, or choose another folder with --to"
-    ):
-        text = write(program, state, to)
-    print(text)
+    if spec is None:
+        raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    fix = "free space, or choose another folder with --to"
+    with disk.writing("the bundle", to, fix):
+        print(program.experiment.export.write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
@@ -250,20 +251,10 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
 
 
 def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
-    models = [name for name, one in program.experiment.evals.items() if one.trained]
-    return run_evaluations.table(results, models)
-
-
-def _report(run: Path, program: Program, found: Mapping[str, Findings]) -> None:
-    """Writes `report.html` and `plots/`, where plots can be drawn."""
-    if importlib.util.find_spec("matplotlib") is None:
-        log.warning("no report.html: pip install matplotlib")
-        return
-    experiment = program.experiment
-    lines = read_metrics(run)
-    with disk.writing("the report of", run, disk.GO_ON):
-        page = write_report(run, experiment.name, found, lines, experiment.best)
-    log.info("report: %s", page)
+    evals = program.experiment.evals
+    models = [name for name, one in evals.items() if one.trained]
+    said = run_evaluations.against_baselines(results, evals)
+    return "\n".join([run_evaluations.table(results, models), *said])
 
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from recjax.errors import UserError
 
@@ -87,7 +88,7 @@ def join(hosts: str, start: int, heartbeat: int, shutdown: int) -> None:
 
     if jax.distributed.is_initialized():
         return
-    told = {}
+    told: Any = {}
     if address is not None:
         _check_port(address)
         told = {

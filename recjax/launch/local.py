@@ -68,13 +68,13 @@ def run(words: Sequence[str], processes: int, devices: int, restarts: int) -> En
     Returns:
       How the last attempt ended.
     """
-    for attempt in range(restarts + 1):
+    for attempt in range(restarts):
         ended = _attempt(words, processes, devices)
         again = ended.status < 0 or ended.status in AGAIN
-        if ended.asked or not again or attempt == restarts:
-            break
+        if ended.asked or not again:
+            return ended
         log.warning("%s; starting again (%d of %d)", ended, attempt + 1, restarts)
-    return ended
+    return _attempt(words, processes, devices)
 
 
 def _attempt(words: Sequence[str], processes: int, devices: int) -> Ended:

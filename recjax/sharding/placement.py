@@ -57,7 +57,7 @@ def host_part(mesh: Mesh) -> tuple[int, int]:
     """
     shards = mesh.shape[DATA]
     own = by_batch(mesh).addressable_devices_indices_map((shards,))
-    mine = sorted({at[0].indices(shards)[0] for at in own.values()})
+    mine = sorted({at[0].indices(shards)[0] for at in own.values() if at})
     parts, left = divmod(shards, len(mine))
     part = mine[0] // len(mine)
     if left or mine != list(range(part * len(mine), (part + 1) * len(mine))):

@@ -48,7 +48,5 @@ def test_a_port_that_is_taken_is_told(monkeypatch):
         port = other.getsockname()[1]
         for name, value in zip(NAMES, (f"127.0.0.1:{port}", "1", "0"), strict=True):
             monkeypatch.setenv(name, value)
-        with pytest.raises(
-            UserError, match=f"port {port} of .* is taken"
-        ):
+        with pytest.raises(UserError, match=f"port {port} of .* is taken"):
             join("", 1, 1, 1)
