@@ -12,8 +12,7 @@ from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all, sou
 from recjax.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
-NOTHING = "there is nothing to ask: give a text or a history"
-SHOWN = 3
+NOTHING, SHOWN = "there is nothing to ask: give a text or a history", 3
 
 Raw = Mapping[str, Sequence[Any]]
 

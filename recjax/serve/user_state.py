@@ -26,8 +26,7 @@ from recjax.serve.state_file import read_arrays, write_arrays
 
 LANES = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
-USERS = "users"
-"""Where the users' ids lie in a file."""
+USERS = "users"  # Where their ids lie in a file.
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
