@@ -30,7 +30,7 @@ def experiment() -> rj.Experiment:
         steps=1_500,
         data=rj.NextInSession(
             "tmall",
-            split=rj.LastSessionOut(),
+            split=rj.LastOut(),
             layout=rj.Packed(lanes=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,

@@ -71,7 +71,7 @@ def experiment() -> rj.Experiment:
             length=80,
             query=rj.Pieces(6_000),
             query_length=QUERY_LENGTH,
-            test_from=WINDOWS["test"][0],
+            split=rj.FromTime(WINDOWS["test"][0]),
         ),
         model=rj.OmniSearch(
             towers={"query": query, "entity": entity},

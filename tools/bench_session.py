@@ -30,7 +30,7 @@ from recjax.data.sessions.packing import (  # noqa: E402
     paper_slots,
 )
 from recjax.data.sessions.read import Sessions  # noqa: E402
-from recjax.data.sessions.split import ColdStart, training_runs  # noqa: E402
+from recjax.data.sessions.runs import training_runs  # noqa: E402
 from recjax.features import IdFeature  # noqa: E402
 from recjax.losses.pairwise import ItemSoftmax  # noqa: E402
 from recjax.models.rivals import equal_sized, makers, parameters  # noqa: E402
@@ -167,7 +167,7 @@ def main() -> None:
     options = parser.parse_args()
     data = NextInSession(
         options.source,
-        ColdStart(),
+        ByUser(),
         Packed(32, options.events, options.slots),
         negatives=options.negatives,
     ).open(0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax.data.events import Events, Histories
 from recjax.data.inputs import Input
-from recjax.data.pipeline import HostBatch
+from recjax.data.pipeline import Host, HostBatch
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
@@ -154,10 +154,12 @@ class Dataset(Protocol):
     def sides(self) -> Sides:
         """The features of each side of the model."""
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step: a function of these alone.
+
+        Raises:
+          UserError: the hosts do not divide it, or nothing trains.
+        """
 
     def facts(self) -> Mapping[str, Any]:
         """Returns what a person wants to know of the data: sizes, source, splits."""

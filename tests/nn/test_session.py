@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recjax.data.sessions.packing import Packed, Queue, make_plan
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.nn.session import Pool, Row, lane_row, pool_sessions
 
 QUICK = support.by_encoder("hiertcn")

@@ -9,7 +9,7 @@ import sessions as support
 
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.data.sessions.packing import Packed, make_plan
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 from recjax.models.session_model import SessionModel
 from recjax.serve.user_state import UserStates

@@ -9,7 +9,7 @@ import pytest
 from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.data.sessions.packing import PAD, Packed
 from recjax.data.sessions.read import Sessions
-from recjax.data.sessions.split import LastSessionOut
+from recjax.data.splits import LastOut
 from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
@@ -71,7 +71,7 @@ def opened(known, layout=None, **settings):
     """Returns an opened data set of sessions in memory."""
     layout = layout or Packed(4, 16, 6)
     settings = {"negatives": 16, **settings}
-    made = NextInSession("memory", LastSessionOut(), layout, **settings)
+    made = NextInSession("memory", LastOut(), layout, **settings)
     return NextInSessionData(made, 0, known)
 
 

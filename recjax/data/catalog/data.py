@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from recjax.data import pairs, pipeline
+from recjax.data import pairs, pipeline, splits
 from recjax.data.catalog import pairs as catalog_pairs
 from recjax.data.catalog.cohorts import cohorts
 from recjax.data.catalog.entities import Catalog, Entities
@@ -20,11 +20,12 @@ from recjax.data.catalog.pairs import Engagement
 from recjax.data.catalog.settings import CatalogSettings
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input
-from recjax.data.pipeline import HostBatch
-from recjax.data.splits import SPLITS, TRAIN
+from recjax.data.negatives import Negatives
+from recjax.data.pairs import Candidates
+from recjax.data.pipeline import Host, HostBatch
+from recjax.data.splits import TRAIN, Examples, FromTime
 from recjax.errors import UserError
 from recjax.features import Sides
-from recjax.metrics.task import RankingTask
 
 QUERY = "query"
 
@@ -44,12 +45,12 @@ class CatalogData:
     catalog: Catalog
 
     @cached_property
-    def split(self) -> np.ndarray:
+    def part(self) -> np.ndarray:
         """The split of each pair."""
-        settings = self.settings
-        return catalog_pairs.split_pairs(
-            self.catalog, settings.test_from, settings.validation
-        )
+        known = self.catalog.pairs
+        query = tuple(self.catalog.queries), known.query
+        examples = Examples("pairs", time=known.timestamp, query=query)
+        return self.settings.split.parts(examples)
 
     @cached_property
     def training_pairs(self) -> Mapping[str, np.ndarray]:
@@ -58,7 +59,7 @@ class CatalogData:
         for name, task in self.settings.tasks.items():
             if not task.share:
                 continue
-            own = catalog_pairs.engaged(self.catalog, task) & (self.split == TRAIN)
+            own = catalog_pairs.engaged(self.catalog, task) & (self.part == TRAIN)
             chosen, most = np.flatnonzero(own), self.settings.caps.get(task.kind)
             if most is not None:
                 pairs = self.catalog.pairs
@@ -120,56 +121,39 @@ class CatalogData:
         asked = self.settings.asked
         return tuple(name for name, task in asked.items() if task.kind in self.kinds)
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
-        width = sum(task.share for task in self.settings.tasks.values())
-        groups, rest = divmod(self.settings.batch_size, width)
-        if rest or groups % host[1] or not groups:
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step, by kind of candidate.
+
+        Raises:
+          UserError: a batch size that the tasks' shares and the hosts do not divide.
+        """
+        size, rows = self.settings.batch_size, self._width * host[1]
+        if size % rows or not size:
             raise UserError(
-                f"data.batch_size = {self.settings.batch_size}: must be a multiple of "
-                f"the tasks' shares, {width}, times {host[1]} hosts"
+                f"data.batch_size = {size}: must be a multiple of the tasks' shares, "
+                f"{self._width}, times {host[1]} hosts"
             )
-        orders = {
-            name: pipeline.order(len(chosen), groups * share, f"{name}/{self.seed}")
-            for kind in self.kinds
-            for name, share in self.kinds[kind]
-            if len(chosen := self.training_pairs[name])
-        }
-        make = partial(self._batch, orders, groups, host)
-        return pipeline.stream(make, start, threads, prefetch)
+        return {kind: self._part(kind, host, step) for kind in self.kinds}
 
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of a split that led to something of a task."""
         known, asked = self.catalog.pairs, self._asked(task)
-        own = catalog_pairs.engaged(self.catalog, asked)
-        chosen = np.flatnonzero(own & (self.split == SPLITS[split]))
-        queries, offsets, items = catalog_pairs.judged_lists(known, chosen)
-        # A query would find itself first.
-        itself = queries if asked.kind == QUERY else queries[:0]
-        out = np.arange(len(queries) + 1) * (asked.kind == QUERY)
+        part = splits.members(self.part, split, self.settings.split, "pairs")
+        own = part[catalog_pairs.engaged(self.catalog, asked)[part]]
+        each = np.unique(np.stack([known.query[own], known.candidate[own]], 1), axis=0)
+        query, item = each.T
+        queries, task = pairs.judged(self.corpora[asked.kind], query, item)
+        if asked.kind == QUERY:  # A query would find itself first.
+            out = np.arange(len(queries) + 1, dtype=np.int64)
+            task = replace(task, exclude_offsets=out, exclude=queries)
+        trained = self._trained_queries, self.training_items(asked.kind)
         texts = tuple(self.catalog.queries.take(queries))
-        groups = cohorts(
-            np.repeat(queries, np.diff(offsets)),
-            items,
-            self._trained_queries,
-            self.training_items(asked.kind),
-            self._tables.get(asked.kind),
-        )
         return Queries(
             {"text": self.inputs["text"].encode(texts)},
-            RankingTask(
-                num_items=len(self.corpora[asked.kind]),
-                offsets=offsets,
-                items=items,
-                gains=np.ones(len(items), np.float32),
-                exclude_offsets=out.astype(np.int64),
-                exclude=itself.astype(np.int32),
-            ),
+            task,
             texts=texts,
             corpus=asked.kind,
-            cohorts=groups,
+            cohorts=cohorts(query, item, *trained, self._tables.get(asked.kind)),
         )
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
@@ -188,8 +172,8 @@ class CatalogData:
             "source": self.settings.source,
             "queries": len(self.catalog.queries),
             **{f"{k}s": len(v) for k, v in self.catalog.entities.items()},
-            "pairs": len(self.split),
-            **{f"{k} pairs": int((self.split == v).sum()) for k, v in SPLITS.items()},
+            "pairs": len(self.part),
+            **splits.counts(self.part, "pairs"),
             **{f"training {k}": len(v) for k, v in self.training_pairs.items()},
             "n-grams": 0 if text is None else text.vocabulary.size,
         }
@@ -222,23 +206,42 @@ class CatalogData:
         return {k: v for k, v in self.catalog.entities.items() if k in self.kinds}
 
     @cached_property
-    def _log_share(self) -> Mapping[str, np.ndarray]:
-        """Kind -> log share of each candidate in the pairs of a batch."""
-        found = {}
-        for kind, tasks in self.kinds.items():
-            total = sum(share for _, share in tasks)
-            size, parts = len(self.corpora[kind]), np.zeros(len(self.corpora[kind]))
-            for name, share in tasks:
-                chosen = self.catalog.pairs.candidate[self.training_pairs[name]]
-                parts += share / total * np.exp(pairs.log_share(chosen, size))
-            found[kind] = np.log(parts).astype(np.float32)
-        return found
+    def _orders(self) -> Mapping[str, pipeline.Order]:
+        return {
+            name: pipeline.order(
+                len(self.training_pairs[name]),
+                self._groups * share,
+                f"{name}/{self.seed}",
+            )
+            for tasks in self.kinds.values()
+            for name, share in tasks
+        }
+
+    @property
+    def _groups(self) -> int:
+        return self.settings.batch_size // self._width
+
+    @property
+    def _width(self) -> int:
+        return sum(task.share for task in self.settings.tasks.values())
 
     @cached_property
-    def _there(self) -> Mapping[str, np.ndarray]:
-        """Kind -> what negatives are drawn from; else new items would be unwanted."""
-        catalog, moment = self.catalog, self.settings.test_from
-        return {k: catalog_pairs.there_before(catalog, k, moment) for k in self.kinds}
+    def _candidates(self) -> Mapping[str, Candidates]:
+        return {kind: self._candidates_of(kind) for kind in self.kinds}
+
+    def _candidates_of(self, kind: str) -> Candidates:
+        corpus, tasks, split = self.corpora[kind], self.kinds[kind], self.settings.split
+        rows = sum(share for _, share in tasks)
+        parts = np.zeros(len(corpus))
+        for name, share in tasks:
+            chosen = self.catalog.pairs.candidate[self.training_pairs[name]]
+            parts += share / rows * np.exp(pairs.log_share(chosen, len(corpus)))
+        # What came later is not drawn: else new items would be unwanted.
+        moment = split.start if isinstance(split, FromTime) else None
+        there = catalog_pairs.there_before(self.catalog, kind, moment)
+        count = self.settings.negatives * rows * self._groups
+        drawn = Negatives(len(there), count, self.seed, name=f"negatives/{kind}")
+        return Candidates(corpus, np.log(parts).astype(np.float32), drawn, there)
 
     @cached_property
     def _known(self) -> Mapping[str, np.ndarray]:
@@ -254,46 +257,18 @@ class CatalogData:
             for kind, tasks in self.kinds.items()
         }
 
-    def _batch(
-        self,
-        orders: Mapping[str, pipeline.Order],
-        groups: int,
-        host: tuple[int, int],
-        step: int,
-    ) -> HostBatch:
-        return {
-            kind: self._part(kind, orders, groups, host, step) for kind in self.kinds
-        }
-
-    def _part(
-        self,
-        kind: str,
-        orders: Mapping[str, pipeline.Order],
-        groups: int,
-        host: tuple[int, int],
-        step: int,
-    ) -> HostBatch:
+    def _part(self, kind: str, host: Host, step: int) -> HostBatch:
         """Returns this host's pairs of a kind, and their negatives."""
-        rows = [self.training_pairs[n][orders[n](step)] for n, _ in self.kinds[kind]]
-        chosen = catalog_pairs.interleaved(rows, groups)
-        share = len(chosen) // host[1]
-        mine = slice(host[0] * share, (host[0] + 1) * share)
-        known, corpus = self.catalog.pairs, self.corpora[kind]
-        query, positive = known.query[chosen][mine], known.candidate[chosen][mine]
-        count, there = self.settings.negatives * len(chosen), self._there[kind]
-        drawn = pairs.draw_negatives(
-            self.seed, step, len(there), count, mine, len(chosen), f"negatives/{kind}"
-        )
-        batch = pairs.pair_batch(
-            {"text": self._all_queries[query]},
-            query,
-            positive,
-            there[drawn],
-            np.ones(len(query), np.float32),
-            corpus.features,
-            self._log_share[kind],
-            pool=len(there),
+        names = [name for name, _ in self.kinds[kind]]
+        rows = [self.training_pairs[n][self._orders[n](step)] for n in names]
+        chosen = catalog_pairs.interleaved(rows, self._groups)
+        chosen = chosen[pipeline.rows_of(host, len(chosen))]
+        known = self.catalog.pairs
+        query, weight = known.query[chosen], np.ones(len(chosen), np.float32)
+        features, positive = {"text": self._all_queries[query]}, known.candidate[chosen]
+        batch = self._candidates[kind].batch(
+            step, host, features, query, positive, weight
         )
         if self.settings.known:
-            batch["known_id"] = self._known[kind][query]
+            batch |= {"known_id": self._known[kind][query]}
         return batch

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recjax.data.catalog.pairs import Engagement
+from recjax.data.splits import ByQuery, Split
 from recjax.tables.entity_schema import TEXT_FIELDS
 from recjax.text.features import NGrams, Pieces
 
@@ -53,8 +54,7 @@ class CatalogSettings:
       query_length: tokens of a query.
       caps: kind -> most training pairs of one candidate.
       known: known positives of a query that a batch names, for masks.
-      test_from: first moment of the test, unix seconds; None parts queries by text.
-      validation: share of earlier pairs, the latest, that validate.
+      split: how pairs are split; `FromTime` tests on the newest, among what is new.
     """
 
     source: str
@@ -73,5 +73,4 @@ class CatalogSettings:
     query_length: int = 64
     caps: Mapping[str, int] = field(default_factory=lambda: {"pin": 50, "product": 200})
     known: int = 0
-    test_from: int | None = None
-    validation: float = 0.05
+    split: Split = ByQuery()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from recjax import rng
-from recjax.data import pipeline
+from recjax.data import pipeline, splits
 from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
 from recjax.data.images.views import Keep, KeptViews, open_views
-from recjax.data.pipeline import HostBatch
+from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.splits import SPLITS
 from recjax.data.triplets.buffered import BufferedTriplets, FromReservoirs
 from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
 from recjax.data.triplets.relevance import Relevance, from_classes
@@ -157,28 +156,13 @@ class ImagesData:
         at = () if self.settings.reservoirs is None else (step,)
         return self.sampler.draw(generator, self.settings.batch_size, *at)
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end.
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step.
 
         A batch: image [B, 3, size, size, 3] uint8, image_id [B, 3], label [B, 3,
         levels], relevance [B, 2] and weight [B]; with `views`, maps [B, 3, h, w, C].
         """
-        if self.settings.views:
-            _ = self._kept  # Made here once, not by each of the threads.
-        return pipeline.batches(
-            len(self.training),
-            self.settings.batch_size,
-            lambda step, _, mine: self._batch(step, mine),
-            self.seed,
-            start,
-            host,
-            threads,
-            prefetch,
-        )
-
-    def _batch(self, step: int, mine: slice) -> HostBatch:
+        mine = pipeline.rows_of(host, self.settings.batch_size)
         drawn = self.triplets(step)
         places = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
         graded = (drawn.positive_relevance, drawn.negative_relevance)
@@ -287,10 +271,9 @@ class ImagesData:
         """Returns sizes of the data, and images that no triplet can start from."""
         table, known = self.table, self.relevance
         lone = int((known.total[known.group] == 0).sum())
-        counts = {name: int((table.split == i).sum()) for name, i in SPLITS.items()}
         return {
             "source": self.settings.source,
-            **{f"{name} images": count for name, count in counts.items()},
+            **splits.counts(table.split, "images"),
             **{
                 f"classes of level {level}": len(classes)
                 for level, classes in zip(table.levels, table.classes, strict=True)

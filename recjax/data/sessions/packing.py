@@ -10,6 +10,7 @@ function of `s` and a resumed run needs nothing but its step.
 from __future__ import annotations
 
 import heapq
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -17,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from recjax import rng
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 
 PAD = -1
@@ -270,18 +271,19 @@ class Epochs:
         self._planned = layout, np.asarray(session_start), runs, seed
         self._ends: list[int] = []
         self._kept: tuple[int, Plan] | None = None
+        self._lock = threading.Lock()  # Several threads make batches ahead.
 
     def at(self, step: int) -> tuple[Plan, int]:
         """Returns the plan that holds a step, and the step's number in it."""
-        while not self._ends or step >= self._ends[-1]:
-            before = self._ends[-1] if self._ends else 0
-            self._ends.append(before + self._plan(len(self._ends)).steps)
-        epoch = int(np.searchsorted(self._ends, step, side="right"))
-        plan = self._plan(epoch)
-        return plan, step - (self._ends[epoch] - plan.steps)
+        with self._lock:
+            while not self._ends or step >= self._ends[-1]:
+                before = self._ends[-1] if self._ends else 0
+                self._ends.append(before + self._plan(len(self._ends)).steps)
+            epoch = int(np.searchsorted(self._ends, step, side="right"))
+            plan = self._plan(epoch)
+            return plan, step - (self._ends[epoch] - plan.steps)
 
     def _plan(self, epoch: int) -> Plan:
-        # Threads that make batches ahead may both plan; either result is the same.
         kept = self._kept
         if kept is None or kept[0] != epoch:
             layout, session_start, runs, seed = self._planned

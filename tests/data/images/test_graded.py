@@ -59,7 +59,7 @@ def test_a_table_says_how_relevant_training_images_are(listed):
     apart = ~np.eye(len(images), dtype=bool)
     got = data.relevance.between(place[:, None], place[None])
     np.testing.assert_allclose(got[apart], dense[np.ix_(images, images)][apart])
-    batch = next(data.batches(0, (0, 1), 0, 0))
+    batch = data.batch(0)
     query, positive, negative = batch["image_id"].T
     np.testing.assert_allclose(batch["relevance"][:, 0], dense[query, positive])
     np.testing.assert_allclose(batch["relevance"][:, 1], dense[query, negative])
@@ -127,6 +127,6 @@ def test_a_run_may_draw_from_reservoirs():
     for step in (7, 2, 8, 0):  # in any order, as after a restart
         for left, right in zip(again.triplets(step), steps[step], strict=True):
             np.testing.assert_array_equal(left, right)
-    batch = next(one.batches(4, (0, 1), 0, 0))
+    batch = one.batch(4)
     np.testing.assert_array_equal(batch["image_id"][:, 0], one.training[steps[4].query])
     assert (batch["relevance"][:, 0] > batch["relevance"][:, 1]).all()

@@ -6,6 +6,7 @@ import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recjax.data import pipeline
 from recjax.data.sessions.packing import (
     PAD,
     Epochs,
@@ -14,7 +15,7 @@ from recjax.data.sessions.packing import (
     make_plan,
     paper_slots,
 )
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 
 LAYOUTS = st.one_of(
@@ -97,10 +98,13 @@ def test_hosts_make_their_own_lanes():
         np.testing.assert_array_equal(joined, array)
 
 
-def test_batches_start_anywhere():
-    data = support.opened(support.sessions(2, users=30))
-    ahead = data.batches(5, (0, 1), threads=2, prefetch=2)
-    for step in range(5, 9):
+@pytest.mark.parametrize("start", [5, 300])  # of the first pass, and far behind it
+def test_batches_start_anywhere(start):
+    known = support.sessions(2, users=30)
+    data = support.opened(known)
+    # Threads that plan the passes before at the same time must agree.
+    ahead = pipeline.stream(support.opened(known).batch, start, threads=4, prefetch=4)
+    for step in range(start, start + 4):
         batch, wanted = next(ahead), data.batch(step)
         for name in wanted:
             np.testing.assert_array_equal(batch[name], wanted[name])

@@ -168,5 +168,5 @@ def test_hosts_hold_parts_of_the_whole_batch():
     for name, array in whole.items():
         joined = np.concatenate([part[name] for part in parts])
         np.testing.assert_array_equal(joined, array, err_msg=name)
-    with pytest.raises(UserError, match="lanes|power of two"):
-        data.batches(0, (0, 3), 0, 0)
+    with pytest.raises(UserError, match="lanes"):
+        data.batch(0, (0, 3))
