@@ -116,7 +116,7 @@ def item_ratio(data, turns, small=3_000, large=3_000_000):
 def fills(data, lanes=32, sessions=10):
     """Returns events over places: the paper's queues, and the packed rows."""
     known: Sessions = data.sessions
-    runs = training_runs(known, data.parts, ("train",))
+    runs = training_runs(known, data.part, ("train",))
     start = np.asarray(known.session_start)
     longest = int(np.diff(start).max())
     plan = make_plan(Queue(lanes, sessions, longest), start, runs, 0)

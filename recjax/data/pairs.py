@@ -26,12 +26,14 @@ class Candidates:
       log_share: log share of each item among the positives of training, f32[N].
       negatives: the random items of each step, as positions in `pool`.
       pool: items that negatives are drawn from, i32[M]; None for all `N`.
+      known: known positives of each query, by its id, i32[Q, P]; -1 fills up.
     """
 
     corpus: Corpus
     log_share: np.ndarray
     negatives: Negatives
     pool: np.ndarray | None = None
+    known: np.ndarray | None = None
 
     def batch(
         self,
@@ -59,7 +61,8 @@ class Candidates:
         there = np.maximum(negative, 0)  # -1 fills up
         uniform = -np.log(self.negatives.size)
         features = self.corpus.features
-        return {
+        known = {} if self.known is None else {"known_id": self.known[query_id]}
+        return known | {
             "query": dict(query),
             "positive": {name: array[positive] for name, array in features.items()},
             "negative": {name: array[there] for name, array in features.items()},

@@ -11,6 +11,7 @@ import tiny_search
 import two_corpora as two
 from scipy.stats import rankdata
 
+from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 from recjax.evals.baselines.bm25 import Bm25
 from recjax.evals.baselines.images import ImageFeature
@@ -46,7 +47,7 @@ WORKS = {
 
 def split_of(name):
     """The small data of search holds queries of training alone, but for one."""
-    part = DATA[name].parts if name in ("sessions", "untimed") else DATA[name].part
+    part = DATA[name].part
     return next(s for s in ("test", "validation", "train") if (part == SPLITS[s]).any())
 
 
@@ -143,7 +144,8 @@ def program(evals, data=ITEMS, best=None):
 )
 def test_what_cannot_work_is_refused_before_training(evaluation, data, said):
     with pytest.raises(UserError, match=rf"^evals\.x: .*{said}"):
-        check_evals(program({"good": Ranking(), "x": evaluation}, DATA[data]))
+        good = Ranking(split_of(data))
+        check_evals(program({"good": good, "x": evaluation}, DATA[data]))
 
 
 def test_an_evaluation_that_names_no_figures():

@@ -107,7 +107,7 @@ class NextInSessionData:
             )
 
     @cached_property
-    def parts(self) -> np.ndarray:
+    def part(self) -> np.ndarray:
         """The split of each session, i8[S]."""
         known = self.sessions
         time = known.timestamp[known.session_start[:-1]] if known.timed else None
@@ -116,7 +116,7 @@ class NextInSessionData:
     @cached_property
     def train(self) -> np.ndarray:
         """Whether each event trains the model, bool[E]."""
-        return splits.in_any(self.parts, self.settings.fit)[self.log.session]
+        return splits.in_any(self.part, self.settings.fit)[self.log.session]
 
     @cached_property
     def sides(self) -> Sides:
@@ -157,7 +157,7 @@ class NextInSessionData:
     @cached_property
     def epochs(self) -> Epochs:
         """The plans of training."""
-        runs = training_runs(self.sessions, self.parts, self.settings.fit)
+        runs = training_runs(self.sessions, self.part, self.settings.fit)
         start = np.asarray(self.sessions.session_start)
         return Epochs(self.settings.layout, start, runs, self.seed)
 
@@ -223,7 +223,7 @@ class NextInSessionData:
         Earlier events of the user are the history, in any split; items that the user
         met before are ranked again.
         """
-        session = splits.members(self.parts, split, self.settings.split, "sessions")
+        session = splits.members(self.part, split, self.settings.split, "sessions")
         event = np.flatnonzero(np.isin(self.log.session, session))
         ranked = RankingTask.of_one_each(self.log.num_items, self.log.item[event])
         history = self.sessions.histories(self.log, event)
@@ -245,9 +245,9 @@ class NextInSessionData:
             "source": self.settings.source,
             "users": known.users,
             "items": len(known.item_ids),
-            "sessions": len(self.parts),
+            "sessions": len(self.part),
             "events": len(known.item),
-            **splits.counts(self.parts, "sessions"),
+            **splits.counts(self.part, "sessions"),
             "batches of an epoch": self.epochs.at(0)[0].steps,
             "filled positions": round(self.epochs.at(0)[0].fill, 4),
         }

@@ -5,19 +5,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small
 
 from recjax.data.catalog.pairs import Engagement
-from recjax.data.catalog.search import ASKED, TASKS, CatalogSearch
 from recjax.data.splits import SPLITS, ByQuery, FromTime
 from recjax.errors import UserError
+from recjax.experiment import load_experiment
 from recjax.prepare.invented import prepare_invented
 from recjax.prepare.synthetic.catalog import WINDOWS
 from recjax.prepare.synthetic.cell import CAP
 from recjax.prepare.synthetic.world import CatalogSettings
 from recjax.text.features import NGrams, Pieces
 
-SETTINGS = CatalogSearch(
-    "invented",
+PUBLISHED = load_experiment(
+    str(small.ROOT / "experiments" / "omnisearchsage_catalog.py")
+).data
+TASKS, ASKED = PUBLISHED.tasks, PUBLISHED.asked
+SETTINGS = replace(
+    PUBLISHED,
+    source="invented",
     batch_size=32,
     ngrams=NGrams(1_000, 1_000, 0),
     length=48,
@@ -155,7 +161,7 @@ def test_known_positives_were_engaged_in_training(opened):
 
 def test_splits_do_not_share_time_and_caps_hold(opened):
     data = opened()
-    time, split = data.catalog.pairs.timestamp, data.split
+    time, split = data.catalog.pairs.timestamp, data.part
     last = {n: time[split == v].max() for n, v in SPLITS.items()}
     first = {n: time[split == v].min() for n, v in SPLITS.items()}
     assert last["train"] < first["validation"] and last["validation"] < first["test"]

@@ -71,7 +71,7 @@ def test_the_baselines_are_those_that_others_measured(monkeypatch, tmp_path):
     path = prepare.prepare("tmall")
     fit = ("train", "validation")
     data = NextInSession(str(path), LastOut(), fit=fit).open(0)
-    assert data.sessions.users == 17_616 and len(data.parts) == 116_869
+    assert data.sessions.users == 17_616 and len(data.part) == 116_869
     wanted = {
         Popularity(): (0.017, 0.009, 0.020, 0.011),
         Markov(): (0.219, 0.130, 0.311, 0.185),
