@@ -14,8 +14,7 @@ from recjax.data import pairs, pipeline, splits
 from recjax.data.column_reader import ColumnReader
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
-from recjax.data.events import Events, Histories
-from recjax.data.histories import hide_seen, history_bounds, newest
+from recjax.data.events import Events, Histories, hide_seen, history_bounds, newest
 from recjax.data.inputs import AgeListInput, IdListInput, Input
 from recjax.data.interactions import Interactions, load_interactions
 from recjax.data.negatives import Negatives

@@ -71,7 +71,27 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class ByTime:
+class _Fractions:
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: the fractions are no shares."""
+        if min(self.fractions, default=0) <= 0 or not math.isclose(
+            sum(self.fractions), 1
+        ):
+            raise ValueError(
+                f"Split fractions {self.fractions} must be above 0 and sum to 1, "
+                "for example 0.8 0.1 0.1."
+            )
+
+    def ends(self, size: int) -> np.ndarray:
+        """Returns how many of `size` are before the end of each part but the last."""
+        # Sums such as .8 + .1 fall just below the integer that they mean.
+        return np.floor(np.cumsum(self.fractions)[:-1] * size + 1e-6).astype(int)
+
+
+@dataclass(frozen=True)
+class ByTime(_Fractions):
     """Parts follow each other in time.
 
     Part `p` ends where the share of examples before it would exceed the sum of
@@ -82,19 +102,14 @@ class ByTime:
       fractions: shares of train, validation and test; above 0, summing to 1.
     """
 
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     fix: ClassVar[str] = "give it a larger share in data.split.fractions"
-
-    def __post_init__(self) -> None:
-        """Raises ValueError: the fractions are no shares."""
-        _check_fractions(self.fractions)
 
     def parts(self, examples: Examples) -> np.ndarray:
         """Returns the part of each example, i8[E]."""
         time = np.asarray(examples.known("time", self))
         if not time.size:
             return np.zeros(0, np.int8)
-        ends = np.minimum(_ends(self.fractions, time.size), time.size - 1)
+        ends = np.minimum(self.ends(time.size), time.size - 1)
         boundaries = np.sort(time)[ends]
         return np.searchsorted(boundaries, time, side="right").astype(np.int8)
 
@@ -153,7 +168,7 @@ class LastOut:
 
 
 @dataclass(frozen=True)
-class ByUser:
+class ByUser(_Fractions):
     """Users are split: those of the test are new.
 
     Attributes:
@@ -161,17 +176,12 @@ class ByUser:
         data, as HierTCN's code does; above 0, summing to 1.
     """
 
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     fix: ClassVar[str] = "bring more users, or give it more in data.split.fractions"
-
-    def __post_init__(self) -> None:
-        """Raises ValueError: the fractions are no shares."""
-        _check_fractions(self.fractions)
 
     def parts(self, examples: Examples) -> np.ndarray:
         """Returns the part of each example, i8[E]."""
         users, of = np.unique(examples.known("user", self), return_inverse=True)
-        ends = _ends(self.fractions, len(users))
+        ends = self.ends(len(users))
         return np.searchsorted(ends, of, side="right").astype(np.int8)
 
 
@@ -264,17 +274,3 @@ def counts(part: np.ndarray, what: str) -> dict[str, int]:
 def _warn(message: str) -> None:
     """Warns, of one thing but once."""
     log.warning(message)
-
-
-def _ends(fractions: Sequence[float], size: int) -> np.ndarray:
-    """Returns how many examples are before the end of each part but the last."""
-    # Sums such as .8 + .1 fall just below the integer that they mean.
-    return np.floor(np.cumsum(fractions)[:-1] * size + 1e-6).astype(int)
-
-
-def _check_fractions(fractions: Sequence[float]) -> None:
-    if min(fractions, default=0) <= 0 or not math.isclose(sum(fractions), 1):
-        raise ValueError(
-            f"Split fractions {tuple(fractions)} must be above 0 and sum to 1, "
-            "for example 0.8 0.1 0.1."
-        )

@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.dataset import HasQueries, HasSessions, Queries
-from recjax.data.histories import hide_seen
+from recjax.data.events import hide_seen
 from recjax.errors import UserError, nearest
 from recjax.evals.evaluation import EXPOSURE_AT, KS, Findings
 from recjax.evals.exact import rank_embeddings

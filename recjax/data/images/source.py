@@ -16,8 +16,8 @@ from recjax.data.images.table import ImageTable, load_images
 from recjax.data.images.views import Keep, KeptViews, open_views
 from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.triplets.buffered import BufferedTriplets, FromReservoirs
 from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
+from recjax.data.triplets.online import FromReservoirs, OnlineTriplets
 from recjax.data.triplets.relevance import Relevance, from_classes
 from recjax.errors import UserError
 from recjax.features import ImageFeature, Sides
@@ -133,11 +133,11 @@ class ImagesData:
         return from_classes(table.labels[images], self.settings.grades)
 
     @cached_property
-    def sampler(self) -> TripletSampler | BufferedTriplets:
+    def sampler(self) -> TripletSampler | OnlineTriplets:
         """Draws triplets of places in `training`."""
         rules, reservoirs = self.settings.rules, self.settings.reservoirs
         if reservoirs is not None:
-            return reservoirs.open(self.relevance, rules, self.seed)
+            return OnlineTriplets(self.relevance, rules, reservoirs, self.seed)
         return TripletSampler(self.relevance, rules)
 
     @property

@@ -13,7 +13,6 @@ import heapq
 import threading
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -22,32 +21,6 @@ from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 
 PAD = -1
-
-
-class Layout(Protocol):
-    """How sessions lie in a row of `events` places.
-
-    Attributes:
-      lanes: `B`.
-      sessions: most sessions of a row.
-      events: places of a row.
-    """
-
-    lanes: int
-    sessions: int
-    events: int
-
-    def load(self, lengths: np.ndarray) -> np.ndarray:
-        """Returns how much of a queue each session takes."""
-        ...
-
-    def column(self, lengths: np.ndarray) -> np.ndarray:
-        """Returns the place of each session's first event in its row [B, S]."""
-        ...
-
-    def cut(self, start: np.ndarray, stop: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Returns where rows end that begin at `start` [B] and may reach `stop` [B]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -112,6 +85,10 @@ class Queue:
         """Returns where rows end."""
         del total
         return np.minimum(start + self.sessions, stop)
+
+
+Layout = Packed | Queue
+"""How sessions lie in a row of `events` positions, at most `sessions` of them."""
 
 
 def paper_slots(lengths: np.ndarray) -> int:

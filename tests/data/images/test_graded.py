@@ -8,8 +8,8 @@ import tiny_images
 
 from recjax.data.images.graded import GoldenRelevance, RelevanceTable
 from recjax.data.images.source import Images, ImagesData
-from recjax.data.triplets.buffered import FromReservoirs
 from recjax.data.triplets.exact import TripletRules
+from recjax.data.triplets.online import FromReservoirs
 from recjax.errors import UserError
 from recjax.images.handcrafted import handcrafted
 

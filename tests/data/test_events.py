@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from recjax.data import pairs
-from recjax.data.events import Histories
-from recjax.data.histories import hide_seen, history_bounds, newest
+from recjax.data.events import Histories, hide_seen, history_bounds, newest
 from recjax.metrics.task import RankingTask
 
 # Two users; user 0 has two events at time 5, which have no order.
