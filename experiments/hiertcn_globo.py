@@ -35,7 +35,7 @@ def experiment() -> rj.Experiment:
         data=rj.NextInSession(
             "globo",
             split=ByUser(),
-            layout=rj.Packed(lanes=32, events=48, sessions=24),
+            layout=rj.Packed(rows=32, events=48, sessions=24),
             negatives=1_024,
             pairs=(RecentPopularity(), rj.Transitions()),
         ),

@@ -31,7 +31,7 @@ def experiment() -> rj.Experiment:
         data=rj.NextInSession(
             "tmall",
             split=rj.LastOut(),
-            layout=rj.Packed(lanes=32, events=48, sessions=24),
+            layout=rj.Packed(rows=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
             pairs=(rj.Repeats(), rj.Transitions()),

@@ -151,7 +151,7 @@ def input_bytes(data, users=32, batches=200, least=50):
         )
         hier += users * (lengths[any_session].max() * WIDTH + state) * 4
     layout = data.settings.layout
-    packed = batches * layout.lanes * (layout.events * WIDTH + state) * 4
+    packed = batches * layout.rows * (layout.events * WIDTH + state) * 4
     return {"session": hier / flat, "packed": packed / flat, "flat_mib": flat / 2**20}
 
 

@@ -106,7 +106,7 @@ class SessionBundle:
                 # Sessions of three events, an hour apart.
                 at = {
                     "item": item,
-                    "place": age % 3,
+                    "position": age % 3,
                     "age": age,
                     "gap": 3_600 * (age > 2),
                 }

@@ -11,14 +11,14 @@ import numpy as np
 
 from recjax.data.sessions.fixed import FixedVectors
 from recjax.models.session_model import ITEM, SessionModel
-from recjax.nn.session import lane_row
+from recjax.nn.session import session_rows
 from recjax.typing import Array
 
 MEMORY = "memory/"
 
 
 def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
-    """Returns the memory of a user that nobody met, name -> array without lanes."""
+    """Returns the memory of a user that nobody met, name -> array without rows."""
     memory = jax.device_get(model.encoder.start(1, model.width))
     return {name: np.asarray(leaf)[0] for name, leaf in _named(memory).items()}
 
@@ -28,8 +28,8 @@ def step_function(
 ) -> Callable[[Any, Mapping[str, Array]], dict[str, Array]]:
     """Returns ({"params", "items"}, arrays) -> arrays: one event of each of `B` users.
 
-    It takes item (from 1), place and age i32[B, 1], gap f32[B, 1] (seconds before the
-    session) and the memory by name; it returns `user`, the query *before* the event
+    It takes item (from 1), position and age i32[B, 1], gap f32[B, 1] (seconds before
+    the session) and the memory by name; it returns `user`, the query *before* the event
     f32[B, D], and the memory after it.
     """
     tree = jax.tree.structure(
@@ -40,8 +40,8 @@ def step_function(
         memory = jax.tree.unflatten(
             tree, [arrays[f"{MEMORY}{i}"] for i in range(tree.num_leaves)]
         )
-        names = ("item", "place", "age", "gap")
-        row = lane_row(*(arrays[name] for name in names))
+        names = ("item", "position", "age", "gap")
+        row = session_rows(*(arrays[name] for name in names))
         events = jnp.take(held["items"], arrays["item"], axis=0)
         user, memory = model.users(held["params"], events, row, memory)
         return {"user": user[:, 0], **_named(memory)}
@@ -58,7 +58,7 @@ def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.nda
     whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
     return {
         "item": np.ones((users, 1), np.int32),
-        "place": np.zeros((users, 1), np.int32),
+        "position": np.zeros((users, 1), np.int32),
         "age": np.zeros((users, 1), np.int32),
         "gap": np.zeros((users, 1), np.float32),
         **whole,

@@ -216,8 +216,8 @@ class HasSessions(Dataset, HasQueries, HasEvents, Protocol):
     def stream(self, event: np.ndarray) -> Plan:
         """Returns the plan in which a model meets events [Q] and all before them."""
 
-    def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
-        """Returns what a model reads of some lanes."""
+    def packed_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some rows."""
 
 
 @runtime_checkable

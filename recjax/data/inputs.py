@@ -46,15 +46,15 @@ class IdListInput:
         """Returns padded ids, i32[B, length]."""
         encoded = np.zeros((len(lists), self.length), np.int32)
         for row, raw in zip(encoded, lists, strict=True):
-            known = [place for id in raw if (place := self.places.get(id))]
+            known = [position for id in raw if (position := self.positions.get(id))]
             known = known[-self.length :]
             row[: len(known)] = known
         return encoded
 
     @cached_property
-    def places(self) -> dict[str, int]:
+    def positions(self) -> dict[str, int]:
         """Item id -> index + 1."""
-        return {item: place for place, item in enumerate(self.item_ids, 1)}
+        return {item: position for position, item in enumerate(self.item_ids, 1)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class AgeListInput:
                     f"{len(raw)} ages of {len(ids)} {self.of} ids: give one each"
                 )
             pairs = zip(raw, ids, strict=True) if len(raw) else ()
-            known = [age for age, id in pairs if id in self.ids.places]
+            known = [age for age, id in pairs if id in self.ids.positions]
             known = known[-self.length :]
             row[: len(known)] = known
         return encoded

@@ -27,8 +27,8 @@ CLICKS = ".clicks.npz"
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
-"""{"item", "place", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory/...": [LANES,
-...]} -> {"user": the query before the event f32[LANES, D], "memory/...": after it}."""
+"""{"item", "position", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory/...":
+[LANES, ...]} -> {"user": the query before the event f32[LANES, D], "memory/...": after it}."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class UserStates:
 
     def __post_init__(self) -> None:
         """Indexes the items."""
-        self._places = {id: place for place, id in enumerate(self.item_ids, 1)}
+        self._places = {id: position for position, id in enumerate(self.item_ids, 1)}
         if not self._held:
             self._held = self._blank(0)
 
@@ -112,7 +112,7 @@ class UserStates:
         out = self.step(self._call(row, self._places[item], at))
         for name in self.empty:
             self._held[name][row] = np.asarray(out[name])[0]
-        self._held["place"][row] = at["place"] + 1
+        self._held["position"][row] = at["position"] + 1
         self._held["age"][row] += 1
         self._held["open"][row] = True
         self._held["gap"][row] = at["gap"]
@@ -218,7 +218,7 @@ class UserStates:
         reach = max((values.reach for values in self.pairs), default=0)
         return {
             **{name: np.repeat(one[None], users, 0) for name, one in memory.items()},
-            "place": np.zeros(users, np.int64),
+            "position": np.zeros(users, np.int64),
             "age": np.zeros(users, np.int64),
             "open": np.zeros(users, bool),
             "last": np.full(users, -1, np.int64),
@@ -247,7 +247,7 @@ class UserStates:
         new_session: bool,
         held: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, Any]:
-        """Returns place, age and gap of an event that comes now."""
+        """Returns position, age and gap of an event that comes now."""
         held = self._held if held is None else held
         age, last = int(held["age"][row]), int(held["last"][row])
         gap = 0 if timestamp is None or not age or last < 0 else timestamp - last
@@ -258,10 +258,10 @@ class UserStates:
             )
         idle = self.idle is not None and gap >= self.idle
         goes_on = bool(held["open"][row]) and not new_session and not idle
-        place = int(held["place"][row]) if goes_on else 0
+        position = int(held["position"][row]) if goes_on else 0
         # The gap is that before the session: what has decayed stays so inside it.
         return {
-            "place": place,
+            "position": position,
             "age": age,
             "gap": float(held["gap"][row]) if goes_on else gap,
         }
@@ -274,7 +274,7 @@ class UserStates:
         held: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, np.ndarray]:
         held = self._held if held is None else held
-        arrays = {name: np.zeros((LANES, 1), np.int32) for name in ("place", "age")}
+        arrays = {name: np.zeros((LANES, 1), np.int32) for name in ("position", "age")}
         arrays["item"] = np.full((LANES, 1), 1, np.int32)
         arrays["gap"] = np.zeros((LANES, 1), np.float32)
         arrays["item"][0] = item

@@ -114,9 +114,9 @@ def known_positives(
     both = np.stack([pairs.query[chosen], pairs.candidate[chosen]], 1)
     each, counts = np.unique(both, axis=0, return_counts=True)
     each = each[np.lexsort((-counts, each[:, 0]))]
-    place = np.arange(len(each)) - np.searchsorted(each[:, 0], each[:, 0])
-    kept = place < most
-    found[each[kept, 0], place[kept]] = each[kept, 1]
+    position = np.arange(len(each)) - np.searchsorted(each[:, 0], each[:, 0])
+    kept = position < most
+    found[each[kept, 0], position[kept]] = each[kept, 1]
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pipeline, splits
-from recjax.data.images.graded import GoldenRelevance, RelevanceTable
+from recjax.data.images.graded import HandcraftedRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
 from recjax.data.images.views import Keep, KeptViews, open_views
 from recjax.data.pipeline import Host, HostBatch
@@ -51,7 +51,7 @@ class Images:
     source: str
     grades: tuple[float, ...] = ()
     rules: TripletRules = TripletRules()
-    relevance: RelevanceTable | GoldenRelevance | None = None
+    relevance: RelevanceTable | HandcraftedRelevance | None = None
     reservoirs: FromReservoirs | None = None
     batch_size: int = 32
     size: int = 224
@@ -134,7 +134,7 @@ class ImagesData:
 
     @cached_property
     def sampler(self) -> TripletSampler | OnlineTriplets:
-        """Draws triplets of places in `training`."""
+        """Draws triplets of positions in `training`."""
         rules, reservoirs = self.settings.rules, self.settings.reservoirs
         if reservoirs is not None:
             return OnlineTriplets(self.relevance, rules, reservoirs, self.seed)
@@ -151,7 +151,7 @@ class ImagesData:
         return {}
 
     def triplets(self, step: int) -> Triplets:
-        """Returns the triplets of a step's global batch, as places in `training`."""
+        """Returns the triplets of a step's global batch, as positions in `training`."""
         generator = rng.host_stream(self.seed, "triplets", step)
         at = () if self.settings.reservoirs is None else (step,)
         return self.sampler.draw(generator, self.settings.batch_size, *at)
@@ -164,9 +164,9 @@ class ImagesData:
         """
         mine = pipeline.rows_of(host, self.settings.batch_size)
         drawn = self.triplets(step)
-        places = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
+        positions = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
         graded = (drawn.positive_relevance, drawn.negative_relevance)
-        images = self.training[places[mine]]
+        images = self.training[positions[mine]]
         # One stream an image, so that hosts need not make each other's.
         first = (step * self.settings.batch_size + mine.start) * 3
         streams = np.arange(first, first + images.size).reshape(images.shape)
@@ -177,7 +177,7 @@ class ImagesData:
             ]
             shown = {"image": np.stack(pixels).reshape(*images.shape, *pixels[0].shape)}
         else:
-            shown = self._views_of(places[mine], streams)
+            shown = self._views_of(positions[mine], streams)
         return {
             **shown,
             "image_id": images.astype(np.int32),
@@ -217,15 +217,15 @@ class ImagesData:
             lambda i: self._decoded_crop(i, size),
         )
 
-    def _views_of(self, places: np.ndarray, streams: np.ndarray) -> HostBatch:
+    def _views_of(self, positions: np.ndarray, streams: np.ndarray) -> HostBatch:
         """Returns pixels and maps of a view of each image."""
         count = self.settings.views
         drawn = [
             rng.host_stream(self.seed, "view_of", stream).integers(count)
             for stream in streams.flat
         ]
-        kept = np.searchsorted(self._split, self.training[places])
-        numbers = kept * count + np.reshape(drawn, places.shape)
+        kept = np.searchsorted(self._split, self.training[positions])
+        numbers = kept * count + np.reshape(drawn, positions.shape)
         return {
             "image": self._kept.pixels[numbers],
             "maps": self._kept.maps[numbers],
@@ -251,8 +251,8 @@ class ImagesData:
         """Returns what evaluation gives the model of images: image, perhaps maps."""
         if not self.settings.views:
             return {"image": self.center_crops(positions)}
-        kept, places = self._center_crops, np.asarray(positions, np.int64)
-        return {"image": kept.pixels[places], "maps": kept.maps[places]}
+        kept, positions = self._center_crops, np.asarray(positions, np.int64)
+        return {"image": kept.pixels[positions], "maps": kept.maps[positions]}
 
     def _decoded_crop(self, position: int, size: int) -> np.ndarray:
         return self._decoded(position, lambda d: self.settings.center_crop(d, size))

@@ -63,7 +63,7 @@ class ImageTable:
         return found
 
     def level(self, level: str) -> int:
-        """Returns the place of a level.
+        """Returns the position of a level.
 
         Raises:
           UserError: there is no such level.

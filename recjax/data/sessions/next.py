@@ -1,4 +1,4 @@
-"""The next event of a session: lanes for training, targets for evaluation."""
+"""The next event of a session: rows for training, targets for evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recjax.data.events import Events
 from recjax.data.negatives import Negatives, by_popularity
 from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.sessions.arrays import lane_arrays, shown_items
+from recjax.data.sessions.arrays import impressions_of, packed_arrays
 from recjax.data.sessions.fixed import FixedVectors, VectorSource
 from recjax.data.sessions.packing import (
     Epochs,
@@ -68,7 +68,7 @@ class NextInSession:
     @property
     def batch_size(self) -> int:
         """Lanes of the global batch."""
-        return self.layout.lanes
+        return self.layout.rows
 
     def open(self, seed: int) -> NextInSessionData:
         """Opens the prepared sessions.
@@ -162,21 +162,21 @@ class NextInSessionData:
         return Epochs(self.settings.layout, start, runs, self.seed)
 
     def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
-        """Returns a host's lanes of the batch of a step, and its negatives.
+        """Returns a host's rows of the batch of a step, and its negatives.
 
-        Keys, all with lanes first: see `lane_arrays`, the negatives, and the features
+        Keys, all with rows first: see `packed_arrays`, the negatives, and the features
         of pairs, as `SessionPairs.of_batch` gives them.
 
         Raises:
-          UserError: lanes or negatives that the hosts do not divide.
+          UserError: rows or negatives that the hosts do not divide.
         """
-        lanes = pipeline.rows_of(host, self.settings.layout.lanes, "lanes:")
+        rows = pipeline.rows_of(host, self.settings.layout.rows, "rows:")
         mine = pipeline.rows_of(host, self.negatives.columns, "negatives:")
         plan, position = self.epochs.at(step)
-        grid, negative = plan.grid(position, lanes), self.negatives.at(step)
-        arrays = self.lane_arrays(grid)
+        grid, negative = plan.grid(position, rows), self.negatives.at(step)
+        arrays = self.packed_arrays(grid)
         if self.settings.pairs:
-            # Every host makes those of all lanes: how many they are decides the shape.
+            # Every host makes those of all rows: how many they are decides the shape.
             whole = self._pairs_of(plan.grid(position), negative, self._room)
             arrays |= {
                 name: array[pipeline.rows_of(host, len(array), "features of pairs:")]
@@ -194,20 +194,20 @@ class NextInSessionData:
             "negative_draw_logq": draw[np.maximum(negative, 0)],
         }
 
-    def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
-        """Returns what a model reads of some lanes.
+    def packed_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some rows.
 
         Returns:
-          What `arrays.lane_arrays` does, and where they are wanted:
+          What `arrays.packed_arrays` does, and where they are wanted:
           shown: ids of items shown at an event, i32[B, T, I].
           item_vector, shown_vector: the fixed vectors of these items, f32[..., D].
         """
         known, settings = self.sessions, self.settings
-        out = lane_arrays(known, grid)
+        out = packed_arrays(known, grid)
         if settings.impressions:
-            out["shown"] = shown_items(known, grid, settings.impressions)
+            out["impressions"] = impressions_of(known, grid, settings.impressions)
         if self.fixed is not None:
-            held = {name: out[name] for name in ("item", "shown") if name in out}
+            held = {name: out[name] for name in ("item", "impressions") if name in out}
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
         return out
 

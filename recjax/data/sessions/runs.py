@@ -14,7 +14,7 @@ from recjax.errors import UserError
 
 @dataclass(frozen=True)
 class Runs:
-    """Stretches of sessions, each of one user and without a hole: what lanes carry.
+    """Stretches of sessions, each of one user and without a hole: what rows carry.
 
     Attributes:
       first: first session of each run, i64[R].

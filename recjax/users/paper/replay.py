@@ -17,7 +17,7 @@ def replay(
     Args:
       step: the step.
       empty: the memory of a user that nobody met.
-      logs: of each user the item (from 1), place, age and gap of every event [E].
+      logs: of each user the item (from 1), position, age and gap of every event [E].
 
     Returns:
       Of each user the query before every event, f32[E, D].
@@ -32,7 +32,7 @@ def replay(
             call = {
                 name: _column(part, name, at, dtype)
                 for name, dtype in (
-                    *((n, np.int32) for n in ("item", "place", "age")),
+                    *((n, np.int32) for n in ("item", "position", "age")),
                     ("gap", np.float32),
                 )
             }

@@ -174,9 +174,9 @@ def test_splits_do_not_share_time_and_caps_hold(opened):
 def test_queries_of_a_task_find_what_was_engaged_in_the_test(opened, name):
     data, asked = opened(), ASKED[name]
     pairs, got = data.catalog.pairs, data.queries("test", name)
-    places = {text: i for i, text in enumerate(data.catalog.queries)}
+    positions = {text: i for i, text in enumerate(data.catalog.queries)}
     found = {
-        (places[got.texts[q]], item)
+        (positions[got.texts[q]], item)
         for q, item in zip(got.task.query, got.task.items, strict=True)
     }
     actions = {data.catalog.actions.index(a) for a in asked.actions}
@@ -190,7 +190,7 @@ def test_queries_of_a_task_find_what_was_engaged_in_the_test(opened, name):
     assert all(len(mask) == len(got.task.items) for mask in got.cohorts.values())
     for i, text in enumerate(got.texts):
         out = got.task.exclude[slice(*got.task.exclude_offsets[i : i + 2])]
-        assert out.tolist() == ([places[text]] if asked.kind == "query" else [])
+        assert out.tolist() == ([positions[text]] if asked.kind == "query" else [])
 
 
 def test_exact_shares_add_up_to_one_over_the_corpus(opened):
