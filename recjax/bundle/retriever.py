@@ -15,7 +15,7 @@ from recjax.bundle import jax_export, manifest
 from recjax.bundle.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
-from recjax.data.dataset import Column, ItemReader, NewItems
+from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError, nearest
 from recjax.index import scann_index
@@ -155,7 +155,7 @@ class Retriever:
         return tuple(ids), np.concatenate(vectors)
 
     def embed_features(
-        self, tower: str, features: Mapping[str, Column], block: int = 1_024
+        self, tower: str, features: Mapping[str, CorpusColumn], block: int = 1_024
     ) -> np.ndarray:
         """Embeds feature arrays, block by block in few compiled shapes, f32[N, D].
 

@@ -183,10 +183,10 @@ def query(
     """
     import numpy as np
 
-    from recjax.users.retrieve import Retriever, scann_search
+    from recjax.users.retrieve import UserRetriever, scann_search
 
     store, items, _ = _open(profiles)
-    retriever = Retriever(items)
+    retriever = UserRetriever(items)
     if index == "scann":
         retriever.search = scann_search(retriever.vectors, max(total // max(e, 1), 1))
     draw = np.random.default_rng(seed)

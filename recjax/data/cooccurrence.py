@@ -60,7 +60,7 @@ class Cooccurrence:
             raise ValueError(f"backward {self.backward}, shrinkage {self.shrinkage}")
 
     def similarity(
-        self, events: Events, counts: PairCounts | None = None
+        self, events: Events, counts: EventPairs | None = None
     ) -> sparse.csr_array:
         """Returns sim(row -> column), sparse float32 [N, N].
 
@@ -94,7 +94,7 @@ class Cooccurrence:
 
 
 @dataclass(frozen=True)
-class PairCounts:
+class EventPairs:
     """Weighted pairs of the training events, sparse float64 [N, N].
 
     Attributes:
@@ -106,7 +106,7 @@ class PairCounts:
     together: sparse.csr_array
 
 
-def count_pairs(events: Events, window: int, gap_power: float) -> PairCounts:
+def count_pairs(events: Events, window: int, gap_power: float) -> EventPairs:
     """Counts pairs of events of one user, at most `window` positions apart.
 
     Cost: E x window pairs, of which `PAIRS_AT_ONCE` are in memory at a time.
@@ -130,7 +130,7 @@ def count_pairs(events: Events, window: int, gap_power: float) -> PairCounts:
                 totals[kind] = totals[kind] + _summed(held[kind], size)
                 held[kind].clear()
             pairs = 0
-    return PairCounts(totals[0], (totals[1] + totals[1].T).tocsr())
+    return EventPairs(totals[0], (totals[1] + totals[1].T).tocsr())
 
 
 def factorize(

@@ -18,12 +18,12 @@ from recjax.metrics.task import RankingTask
 if TYPE_CHECKING:  # Readers need packages that training does not.
     from recjax.data.images.table import ImageTable
     from recjax.data.sessions.fixed import FixedVectors
-    from recjax.data.sessions.packing import Grid, Plan
+    from recjax.data.sessions.packing import EpochPlan, Grid
     from recjax.data.sessions.pair_features import SessionPairs
     from recjax.data.sessions.read import Sessions
 
 
-class Column(Protocol):
+class CorpusColumn(Protocol):
     """A feature of a whole corpus: a NumPy array, or one that is made when asked."""
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class NewItems:
     """
 
     ids: tuple[str, ...]
-    features: Mapping[str, Column]
+    features: Mapping[str, CorpusColumn]
 
 
 class ItemReader(Protocol):
@@ -81,7 +81,7 @@ class Corpus:
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
-    features: Mapping[str, Column]
+    features: Mapping[str, CorpusColumn]
     side: str = "candidate"
     reader: ItemReader | None = None
 
@@ -106,7 +106,7 @@ class Queries:
         [P], for example those without a title or of rare queries.
     """
 
-    features: Mapping[str, Column]
+    features: Mapping[str, CorpusColumn]
     task: RankingTask
     texts: tuple[str, ...] | None = None
     history: Histories | None = None
@@ -213,7 +213,7 @@ class HasSessions(Dataset, HasQueries, HasEvents, Protocol):
     def fixed(self) -> FixedVectors | None:
         """The vectors of items that are not learned."""
 
-    def stream(self, event: np.ndarray) -> Plan:
+    def stream(self, event: np.ndarray) -> EpochPlan:
         """Returns the plan in which a model meets events [Q] and all before them."""
 
     def packed_arrays(self, grid: Grid) -> dict[str, np.ndarray]:

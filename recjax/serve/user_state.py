@@ -28,7 +28,8 @@ CLICKS = ".clicks.npz"
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
 """{"item", "position", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory/...":
-[LANES, ...]} -> {"user": the query before the event f32[LANES, D], "memory/...": after it}."""
+[LANES, ...]} -> {"user": the query before the event f32[LANES, D], "memory/...": after
+it}."""
 
 
 @dataclass(frozen=True)

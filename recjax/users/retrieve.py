@@ -22,7 +22,7 @@ from recjax.users.profile import Profile
 AT_ONCE = 1 << 24
 
 
-class Search(Protocol):
+class VectorSearch(Protocol):
     """Finds neighbours."""
 
     def __call__(self, queries: np.ndarray, k: int) -> np.ndarray:
@@ -52,7 +52,7 @@ class Exact:
         return np.concatenate(parts)
 
 
-def scann_search(vectors: np.ndarray, k: int) -> Search:
+def scann_search(vectors: np.ndarray, k: int) -> VectorSearch:
     """Returns a search through ScaNN's index, exact below 20,000 vectors.
 
     Args:
@@ -82,7 +82,7 @@ class Recommended:
     score: float
 
 
-class Retriever:
+class UserRetriever:
     """Answers from profiles, and keeps what medoids answered.
 
     Attributes:
@@ -90,7 +90,9 @@ class Retriever:
       kept: of these, how many answers were there already.
     """
 
-    def __init__(self, items: ItemVectors, search: Search | None = None, keep=100_000):
+    def __init__(
+        self, items: ItemVectors, search: VectorSearch | None = None, keep=100_000
+    ):
         """Reads all vectors into memory.
 
         Args:

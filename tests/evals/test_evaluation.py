@@ -20,7 +20,7 @@ from recjax.evals.baselines.markov import Markov
 from recjax.evals.baselines.moving_average import MovingAverage
 from recjax.evals.baselines.popularity import Popularity, RecentPop
 from recjax.evals.baselines.session_knn import SessionKnn
-from recjax.evals.evaluation import Findings, check_evals
+from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.gallery import GalleryRanking
 from recjax.evals.ranking import RandomIndex, Ranking
 
@@ -201,4 +201,4 @@ class Own:
         return ["size"]
 
     def run(self, program, state):
-        return Findings({"size": float(len(program.dataset.corpora["item"]))})
+        return Evaluated({"size": float(len(program.dataset.corpora["item"]))})

@@ -8,7 +8,7 @@ from matplotlib.image import imsave
 from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.users.profile import Profile
-from recjax.users.retrieve import Exact, Retriever, scann_search
+from recjax.users.retrieve import Exact, UserRetriever, scann_search
 
 
 def profile(medoids, weights):
@@ -21,7 +21,7 @@ def profile(medoids, weights):
 
 
 def test_each_medoid_gives_its_share(items):
-    retriever = Retriever(items)
+    retriever = UserRetriever(items)
     user = profile(["i3", "i40", "i299"], [1, 1, 1])
     draw = np.random.default_rng(0)
     found = retriever.recommend(user, draw, e=3, total=61, seen=["i3"])
@@ -37,7 +37,7 @@ def test_each_medoid_gives_its_share(items):
 
 
 def test_answers_are_kept(items):
-    retriever = Retriever(items, keep=2)
+    retriever = UserRetriever(items, keep=2)
     draw = np.random.default_rng(0)
     user = profile(["i3", "i40"], [1, 1])
     first = retriever.recommend(user, draw, e=2, total=20)
@@ -49,7 +49,7 @@ def test_answers_are_kept(items):
 
 
 def test_near_duplicates_go(items):
-    retriever = Retriever(items)
+    retriever = UserRetriever(items)
     draw = np.random.default_rng(0)
     user = profile(["i3"], [1])
     plain = retriever.recommend(user, draw, 1, 30)
@@ -82,7 +82,7 @@ def test_scann_finds_nearly_all():
 
 def test_unreasonable_questions(items):
     with pytest.raises(UserError, match="e = 0"):
-        Retriever(items).recommend(profile(["i3"], [1]), None, e=0)
+        UserRetriever(items).recommend(profile(["i3"], [1]), None, e=0)
 
 
 def run(capsys, *arguments):

@@ -10,7 +10,7 @@ import numpy as np
 
 from recjax.data.catalog.entities import Entities
 from recjax.data.catalog.entity_text import FieldText, all_texts
-from recjax.data.ragged import Images
+from recjax.data.ragged import VectorLists
 from recjax.errors import UserError
 from recjax.features import DenseFeature, Feature, IdFeature, present
 from recjax.tables.entity_schema import CODES
@@ -83,8 +83,8 @@ class EntityFeatures:
                     f"{name!r} has {vectors.width} numbers an entity, {column.width} "
                     "are wanted"
                 )
-            features[name] = Images(vectors, column.most)
-            features[present(name)] = Images(vectors, column.most, there=True)
+            features[name] = VectorLists(vectors, column.most)
+            features[present(name)] = VectorLists(vectors, column.most, there=True)
         return features
 
     def side(self) -> dict[str, Feature]:

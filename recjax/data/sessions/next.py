@@ -18,10 +18,10 @@ from recjax.data.prepared import prepared_path
 from recjax.data.sessions.arrays import impressions_of, packed_arrays
 from recjax.data.sessions.fixed import FixedVectors, VectorSource
 from recjax.data.sessions.packing import (
+    EpochPlan,
     Epochs,
     Grid,
     Packed,
-    Plan,
     Queue,
     make_plan,
 )
@@ -211,7 +211,7 @@ class NextInSessionData:
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
         return out
 
-    def stream(self, event: np.ndarray) -> Plan:
+    def stream(self, event: np.ndarray) -> EpochPlan:
         """Returns the plan in which a model meets events [Q] and all before them."""
         runs = scoring_runs(self.sessions, np.unique(self.log.session[event]))
         start = np.asarray(self.sessions.session_start)

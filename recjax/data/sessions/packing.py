@@ -120,7 +120,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochPlan:
     """One pass over all runs.
 
     Attributes:
@@ -186,7 +186,7 @@ def make_plan(
     runs: Runs,
     seed: int | None = None,
     epoch: int = 0,
-) -> Plan:
+) -> EpochPlan:
     """Plans one pass: each run goes to the shortest queue.
 
     Args:
@@ -223,7 +223,7 @@ def make_plan(
     bounds, total = [stop - of_row], np.r_[0, np.cumsum(lengths)]
     while (bounds[-1] < stop).any():
         bounds.append(layout.row_ends(bounds[-1], stop, total))
-    return Plan(layout, session_start, session, run_first, np.array(bounds))
+    return EpochPlan(layout, session_start, session, run_first, np.array(bounds))
 
 
 def _spread(first: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -252,10 +252,10 @@ class Epochs:
         """Plans nothing yet."""
         self._planned = layout, np.asarray(session_start), runs, seed
         self._ends: list[int] = []
-        self._kept: tuple[int, Plan] | None = None
+        self._kept: tuple[int, EpochPlan] | None = None
         self._lock = threading.Lock()  # Several threads make batches ahead.
 
-    def at(self, step: int) -> tuple[Plan, int]:
+    def at(self, step: int) -> tuple[EpochPlan, int]:
         """Returns the plan that holds a step, and the step's number in it."""
         with self._lock:
             while not self._ends or step >= self._ends[-1]:
@@ -265,7 +265,7 @@ class Epochs:
             plan = self._plan(epoch)
             return plan, step - (self._ends[epoch] - plan.steps)
 
-    def _plan(self, epoch: int) -> Plan:
+    def _plan(self, epoch: int) -> EpochPlan:
         kept = self._kept
         if kept is None or kept[0] != epoch:
             layout, session_start, runs, seed = self._planned

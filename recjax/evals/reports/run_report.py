@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recjax import disk
-from recjax.evals.evaluation import EXPOSURE_AT, Findings
+from recjax.evals.evaluation import EXPOSURE_AT, Evaluated
 from recjax.evals.reports import page as report
 from recjax.evals.reports import plots
 from recjax.evals.reports.page import Section
@@ -35,7 +35,7 @@ ABOUT_SCORES = (
 def write_report(
     folder: Path,
     title: str,
-    found: Mapping[str, Findings],
+    found: Mapping[str, Evaluated],
     lines: Sequence[Mapping[str, float]] = (),
     curve: str | None = None,
 ) -> Path:
@@ -60,7 +60,7 @@ def write_report(
 
 
 def sections(
-    found: Mapping[str, Findings],
+    found: Mapping[str, Evaluated],
     lines: Sequence[Mapping[str, float]] = (),
     curve: str | None = None,
 ) -> list[Section]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import two_corpora as two
 
-from recjax.evals.evaluation import Findings
+from recjax.evals.evaluation import Evaluated
 from recjax.evals.ranking import RandomIndex, Ranking
 from recjax.evals.reports import page as report
 from recjax.evals.reports import plots
@@ -34,7 +34,7 @@ def found():
         "index": Ranking(
             "test", task="pin_save", ties="worst", index=RandomIndex(50)
         ).run(program, state),
-        "counted": Findings({"accuracy": 0.5, "seconds": 1.0}),
+        "counted": Evaluated({"accuracy": 0.5, "seconds": 1.0}),
     }
 
 
@@ -60,7 +60,7 @@ def test_the_page_holds_what_was_found(found, tmp_path):
 
 
 def test_what_nobody_found_has_no_place():
-    made = sections({"counted": Findings({"mrr": 0.5})})
+    made = sections({"counted": Evaluated({"mrr": 0.5})})
     assert [section.title for section in made] == ["Results"]
     assert made[0].table == [["", "mrr"], ["counted", "0.5000"]]
 
