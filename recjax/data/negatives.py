@@ -43,7 +43,7 @@ class Negatives:
             every = np.arange(self.columns, dtype=np.int32)
             return np.where(every < self.size, every, np.int32(-1))
         stream = rng.host_stream(self.seed, self.name, step)
-        if self.share is None:
+        if self._upto is None:
             return stream.integers(0, self.size, self.number).astype(np.int32)
         return pick(self._upto, stream.random(self.number)).astype(np.int32)
 
@@ -57,8 +57,8 @@ class Negatives:
         return np.log(share).astype(np.float32)
 
     @cached_property
-    def _upto(self) -> np.ndarray:
-        return np.cumsum(self.share)
+    def _upto(self) -> np.ndarray | None:
+        return None if self.share is None else np.cumsum(self.share)
 
 
 def by_popularity(counts: np.ndarray, power: float) -> np.ndarray:

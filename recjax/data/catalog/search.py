@@ -191,15 +191,15 @@ class CatalogData:
         own = part[catalog_pairs.engaged(self.catalog, asked)[part]]
         each = np.unique(np.stack([known.query[own], known.candidate[own]], 1), axis=0)
         query, item = each.T
-        queries, task = pairs.judged(self.corpora[asked.kind], query, item)
+        queries, ranked = pairs.judged(self.corpora[asked.kind], query, item)
         if asked.kind == QUERY:  # A query would find itself first.
             out = np.arange(len(queries) + 1, dtype=np.int64)
-            task = replace(task, exclude_offsets=out, exclude=queries)
+            ranked = replace(ranked, exclude_offsets=out, exclude=queries)
         trained = self._trained_queries, self.training_items(asked.kind)
         texts = tuple(self.catalog.queries.take(queries))
         return Queries(
             {"text": self.inputs["text"].encode(texts)},
-            task,
+            ranked,
             texts=texts,
             corpus=asked.kind,
             cohorts=cohorts(query, item, *trained, self._tables.get(asked.kind)),
