@@ -46,9 +46,7 @@ class IdListInput:
         """Returns padded ids, i32[B, length]."""
         encoded = np.zeros((len(lists), self.length), np.int32)
         for row, raw in zip(encoded, lists, strict=True):
-            known = [position for id in raw if (position := self.positions.get(id))]
-            known = known[-self.length :]
-            row[: len(known)] = known
+            _fill(row, [at for id in raw if (at := self.positions.get(id))])
         return encoded
 
     @cached_property
@@ -85,10 +83,14 @@ class AgeListInput:
                     f"{len(raw)} ages of {len(ids)} {self.of} ids: give one each"
                 )
             pairs = zip(raw, ids, strict=True) if len(raw) else ()
-            known = [age for age, id in pairs if id in self.ids.positions]
-            known = known[-self.length :]
-            row[: len(known)] = known
+            _fill(row, [age for age, id in pairs if id in self.ids.positions])
         return encoded
+
+
+def _fill(row: np.ndarray, values: list) -> None:
+    """Writes the last values that a row has room for to its start."""
+    values = values[-len(row) :]
+    row[: len(values)] = values
 
 
 Input = TextInput | WordPiece | IdListInput | AgeListInput

@@ -20,6 +20,12 @@ from recjax.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = 0, 1, 2
+WORDS = {
+    "time": "timestamps",
+    "user": "users",
+    "query": "queries",
+    "column": "a column split",
+}
 FEW = 100
 """Examples of a part below which its figures are mostly chance."""
 
@@ -54,24 +60,33 @@ class Examples:
     query: tuple[Sequence[str], np.ndarray] | None = None
     column: np.ndarray | None = None
 
-    def known(self, name: str, split: Split) -> Any:
-        """Returns one of the attributes.
+
+class _Split:
+    needs: ClassVar[str]
+    """The attribute of `Examples` that decides."""
+    fix: ClassVar[str]
+    """How to get examples into an empty part."""
+
+    def parts(self, examples: Examples) -> np.ndarray:
+        """Returns TRAIN, VALIDATION or TEST of each example, i8[E].
 
         Raises:
-          UserError: it is not known.
+          UserError: what the split needs is not known, or does not fit its settings.
         """
-        value, words = getattr(self, name), {"time": "timestamps", "user": "users"}
+        value = getattr(examples, self.needs)
         if value is None:
-            wanted = words.get(name, "queries" if name == "query" else "a column split")
             raise UserError(
-                f"data.split = {type(split).__name__} needs {wanted}, which these "
-                f"{self.what} do not have; choose another split"
+                f"data.split = {type(self).__name__} needs {WORDS[self.needs]}, which "
+                f"these {examples.what} do not have; choose another split"
             )
-        return value
+        return self._parts(value)
+
+    def _parts(self, value: Any) -> np.ndarray:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class _Fractions:
+class _Fractions(_Split):
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
 
     def __post_init__(self) -> None:
@@ -102,11 +117,10 @@ class ByTime(_Fractions):
       fractions: shares of train, validation and test; above 0, summing to 1.
     """
 
-    fix: ClassVar[str] = "give it a larger share in data.split.fractions"
+    needs, fix = "time", "give it a larger share in data.split.fractions"
 
-    def parts(self, examples: Examples) -> np.ndarray:
-        """Returns the part of each example, i8[E]."""
-        time = np.asarray(examples.known("time", self))
+    def _parts(self, value: np.ndarray) -> np.ndarray:
+        time = np.asarray(value)
         if not time.size:
             return np.zeros(0, np.int8)
         ends = np.minimum(self.ends(time.size), time.size - 1)
@@ -115,7 +129,7 @@ class ByTime(_Fractions):
 
 
 @dataclass(frozen=True)
-class FromTime:
+class FromTime(_Split):
     """What happened from a moment on is the test.
 
     Attributes:
@@ -125,21 +139,15 @@ class FromTime:
 
     start: int
     validation: float = 0.05
-    fix: ClassVar[str] = "raise data.split.validation, or move data.split.start"
+    needs, fix = "time", "raise data.split.validation, or move data.split.start"
 
-    def parts(self, examples: Examples) -> np.ndarray:
-        """Returns the part of each example, i8[E].
-
-        Raises:
-          UserError: the moment is before or after all of them.
-        """
-        time = examples.known("time", self)
+    def _parts(self, value: np.ndarray) -> np.ndarray:
+        time = value
         late = time >= self.start
         if late.all() or not late.any():
             raise UserError(
-                f"data.split.start = {self.start}: the {examples.what} have timestamps "
-                f"{time.min()} to {time.max()}; choose a moment between them, or "
-                "another split"
+                f"data.split.start = {self.start}: the timestamps are {time.min()} to "
+                f"{time.max()}; choose a moment between them, or another split"
             )
         start = np.quantile(time[~late], 1 - self.validation, method="higher")
         newest = (time >= start) & ~late
@@ -147,21 +155,19 @@ class FromTime:
 
 
 @dataclass(frozen=True)
-class LastOut:
+class LastOut(_Split):
     """The last example of each user is test, the one before validation.
 
     A user of two has no validation, a user of one only trains.
     """
 
-    fix: ClassVar[str] = "it takes users with two or more, for validation three or more"
+    needs, fix = "user", "it takes users with two or more, for validation three or more"
 
-    def parts(self, examples: Examples) -> np.ndarray:
-        """Returns the part of each example, i8[E]."""
-        user = examples.known("user", self)
-        counts = np.unique(user, return_counts=True)[1]
+    def _parts(self, value: np.ndarray) -> np.ndarray:
+        counts = np.unique(value, return_counts=True)[1]
         own = np.repeat(counts, counts)
-        from_end = np.repeat(np.cumsum(counts), counts) - np.arange(len(user))
-        parts = np.full(len(user), TRAIN, np.int8)
+        from_end = np.repeat(np.cumsum(counts), counts) - np.arange(len(value))
+        parts = np.full(len(value), TRAIN, np.int8)
         parts[(from_end == 1) & (own >= 2)] = TEST
         parts[(from_end == 2) & (own >= 3)] = VALIDATION
         return parts
@@ -176,17 +182,16 @@ class ByUser(_Fractions):
         data, as HierTCN's code does; above 0, summing to 1.
     """
 
-    fix: ClassVar[str] = "bring more users, or give it more in data.split.fractions"
+    needs, fix = "user", "bring more users, or give it more in data.split.fractions"
 
-    def parts(self, examples: Examples) -> np.ndarray:
-        """Returns the part of each example, i8[E]."""
-        users, of = np.unique(examples.known("user", self), return_inverse=True)
+    def _parts(self, value: np.ndarray) -> np.ndarray:
+        users, of = np.unique(value, return_inverse=True)
         ends = self.ends(len(users))
         return np.searchsorted(ends, of, side="right").astype(np.int8)
 
 
 @dataclass(frozen=True)
-class ByQuery:
+class ByQuery(_Split):
     """Queries are split by the MD5 of their text: a part depends on no other query.
 
     Of the number modulo `folds`, `fold` is test, the next one validation, the rest
@@ -199,7 +204,7 @@ class ByQuery:
 
     folds: int = 10
     fold: int = 0
-    fix: ClassVar[str] = "bring more queries, or take another data.split.fold"
+    needs, fix = "query", "bring more queries, or take another data.split.fold"
 
     def __post_init__(self) -> None:
         """Raises ValueError: too few folds, or no such fold."""
@@ -208,9 +213,8 @@ class ByQuery:
                 f"fold {self.fold} of {self.folds}: three folds at least, from 0"
             )
 
-    def parts(self, examples: Examples) -> np.ndarray:
-        """Returns the part of each example, i8[E]."""
-        texts, query = examples.known("query", self)
+    def _parts(self, value: tuple[Sequence[str], np.ndarray]) -> np.ndarray:
+        texts, query = value
         return self.of_texts(texts)[query]
 
     def of_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -222,14 +226,13 @@ class ByQuery:
 
 
 @dataclass(frozen=True)
-class ByColumn:
+class ByColumn(_Split):
     """The data says it, in a column `split` of "train", "validation" and "test"."""
 
-    fix: ClassVar[str] = "name it in the column split, and prepare the data again"
+    needs, fix = "column", "name it in the column split, and prepare the data again"
 
-    def parts(self, examples: Examples) -> np.ndarray:
-        """Returns the part of each example, i8[E]."""
-        return examples.known("column", self)
+    def _parts(self, value: np.ndarray) -> np.ndarray:
+        return value
 
 
 Split = ByTime | FromTime | LastOut | ByUser | ByQuery | ByColumn
