@@ -61,17 +61,26 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
       OSError: it cannot be written.
     """
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives the name of a file to write; once that is done, it becomes `path`.
+
+    Raises:
+      OSError: it cannot be written; `path` is as before.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             # Some file systems tell of a full disk only here.
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_json(path: Path, fix: str, **kinds: type | tuple[type, ...]) -> dict[str, Any]:

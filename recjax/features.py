@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -49,7 +50,23 @@ def field_of(name: str) -> str:
     return f"{name}.field"
 
 
+Kind = TypeVar("Kind", IdFeature, DenseFeature, ImageFeature)
 Feature = IdFeature | DenseFeature | ImageFeature
 Features = Mapping[str, Feature]
 Sides = Mapping[str, Features]
 """The features of each side of a model: {"query": ..., "candidate": ...}."""
+
+
+def of_kind(features: Features, name: str, kind: type[Kind]) -> Kind:
+    """Returns a feature of the kind that a model reads.
+
+    Raises:
+      ValueError: it is missing, or of another kind.
+    """
+    feature = features.get(name)
+    if not isinstance(feature, kind):
+        raise ValueError(
+            f"the model reads {name!r} as {kind.__name__}; the data has "
+            f"{type(feature).__name__ if feature else sorted(features)}"
+        )
+    return feature

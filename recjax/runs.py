@@ -28,6 +28,7 @@ from recjax.train.run_folder import (
     Request,
     begun,
     environment,
+    read_result,
     request_of,
     write_result,
 )
@@ -99,7 +100,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
         },
     )
     print(_table(program, results))
-    _report(workdir, program, found)
+    _report(workdir, program, found, int(trained.state.step))
 
 
 def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
@@ -123,7 +124,7 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         try:
             with disk.writing("the run folder", run, "free space and run it again"):
                 disk.write_text(run / "eval.json", text + "\n")
-            _report(run, program, found)
+            _report(run, program, found, step)
         except UserError as error:
             log.warning("nothing was written: %s", error)
         if not watch:
@@ -148,13 +149,13 @@ def eval_triplets(
       k: `K` of it.
       best: take the best checkpoint.
     """
-    from recjax.bundle import manifest
-    from recjax.bundle.open_images import ImageRetriever
+    from recjax.bundle.manifest import NAME
+    from recjax.bundle.open import open_bundle
     from recjax.evals import triplet_file
 
     embedder: triplet_file.ImageEmbedder
-    if (run / manifest.NAME).is_file():
-        embedder = ImageRetriever.open(run)
+    if (run / NAME).is_file():
+        embedder = open_bundle(run).images
     else:
         embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
     print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
@@ -172,7 +173,7 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
     Raises:
       UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
     """
-    from recjax.bundle.two_tower import Bundle, write_bundle
+    from recjax.bundle.two_tower import Bundle
 
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
@@ -183,13 +184,11 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
             raise UserError(f"--corpus {corpus}: {run} exports no corpus by its name")
         experiment = replace(program.experiment, export=replace(spec, corpus=corpus))
         program = replace(program, experiment=experiment)
-    # A bundle of another kind than two towers knows how to write itself.
-    write = getattr(spec, "write", write_bundle)
-    with disk.writing(
-        "the bundle", to, "free space, or choose another folder with --to"
-    ):
-        text = write(program, state, to)
-    print(text)
+    if spec is None:
+        raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    fix = "free space, or choose another folder with --to"
+    with disk.writing("the bundle", to, fix):
+        print(program.experiment.export.write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
@@ -211,19 +210,39 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
 
 
 def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
-    models = [name for name, one in program.experiment.evals.items() if one.trained]
-    return run_evaluations.table(results, models)
+    evals = program.experiment.evals
+    models = [name for name, one in evals.items() if one.trained]
+    said = run_evaluations.against_baselines(results, evals)
+    return "\n".join([run_evaluations.table(results, models), *said])
 
 
-def _report(run: Path, program: Program, found: Mapping[str, Evaluated]) -> None:
+def _report(
+    run: Path, program: Program, found: Mapping[str, Evaluated], step: int
+) -> None:
     """Writes `report.html` and `plots/`, where plots can be drawn."""
     if importlib.util.find_spec("matplotlib") is None:
         log.warning("no report.html: pip install matplotlib")
         return
     experiment = program.experiment
-    lines = read_metrics(run)
+    done = read_result(run) or {}
+    facts = {
+        **program.dataset.facts(),
+        "seed": experiment.seed,
+        "step": step,
+        **{f"training {k}": v for k, v in done.get("training", {}).items()},
+        **(done.get("environment") or environment()),
+    }
     with disk.writing("the report of", run, disk.GO_ON):
-        page = write_report(run, experiment.name, found, lines, experiment.best)
+        page = write_report(
+            run,
+            experiment.name,
+            found,
+            experiment.evals,
+            read_metrics(run),
+            experiment.best,
+            facts,
+            settings.to_text(experiment),
+        )
     log.info("report: %s", page)
 
 

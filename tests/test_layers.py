@@ -12,7 +12,7 @@ LINES = 300
 ORDER = (
     ("errors", "typing", "paths", "blocks"),
     ("extras", "fetch", "tree", "rng", "features", "outputs", "disk", "settings")
-    + ("python_file",),
+    + ("python_file", "jobs"),
     ("text", "images", "metrics", "sharding"),
     ("tables", "index", "nn", "losses", "optim"),
     ("models", "data"),

@@ -4,7 +4,7 @@
 
 A log has the columns id and board_title, a row a save. Join the result to the table of
 pins on `id`. With --counts FOLDER the counts are kept, and the next run adds new logs
-to them: pass each log once.
+to them: pass each log once. An --out without .parquet is a folder of a file a shard.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import os
 from pathlib import Path
 
+from recjax import jobs
 from recjax.errors import UserError
 from recjax.prepare import feature_jobs, feature_logs
 
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--shards", type=int, default=16)
     made.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     made.add_argument(
-        "--beam", action="store_true", help="an Apache Beam pipeline; no --counts"
+        "--beam", action="store_true", help="Apache Beam pipelines, not processes"
     )
     return made
 
@@ -34,23 +35,20 @@ def parser() -> argparse.ArgumentParser:
 def run(job: feature_jobs.Job, given: argparse.Namespace) -> None:
     """Runs a job as the arguments say."""
     try:
-        if given.beam:
-            feature_jobs.run_beam(job, given.logs, given.out, shards=given.shards)
-        else:
-            before = given.counts and feature_jobs.counted(given.counts)
-            if before and before["shards"] != given.shards:
-                raise UserError(
-                    f"--shards {given.shards}: {given.counts} was made with "
-                    f"{before['shards']}; pass that."
-                )
-            feature_jobs.run(
-                job,
-                given.logs,
-                given.out,
-                counts=given.counts,
-                shards=given.shards,
-                workers=given.workers,
+        before = given.counts and feature_jobs.counted(given.counts)
+        if before and before["shards"] != given.shards:
+            raise UserError(
+                f"--shards {given.shards}: {given.counts} was made with "
+                f"{before['shards']}; pass that."
             )
+        feature_jobs.run(
+            job,
+            given.logs,
+            given.out,
+            counts=given.counts,
+            shards=given.shards,
+            each=jobs.beam() if given.beam else jobs.processes(given.workers),
+        )
     except UserError as error:
         raise SystemExit(f"error: {error}") from None
     print(f"wrote {given.out}")

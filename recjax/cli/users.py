@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,8 +54,8 @@ def build(
       events: Parquet files (user, item, timestamp), parted by user.
       vectors: a bundle, or a folder with vectors.npy and items.jsonl.
       out: folder of the profiles.
-      now: unix seconds; later events are left out. By default that of the earlier run
-        in this folder, else the present.
+      now: unix seconds; later events are left out. By default the present; a run that
+        was stopped goes on with its own.
       alpha: largest height of a merge, in squared distance of unit vectors.
       decay: of importance, per day.
       cap: most clusters of a user.
@@ -62,6 +63,7 @@ def build(
       most: newest actions of a user that count.
       workers: processes.
     """
+    from recjax.jobs import processes
     from recjax.users import build as batch
     from recjax.users.settings import Settings
     from recjax.users.shard import Job
@@ -70,15 +72,42 @@ def build(
         settings = Settings(alpha, decay, cap)
     except ValueError as error:
         raise UserError(str(error)) from None
-    begun = out / "now"
-    if now is None:
-        # A run that goes on must count from the same moment.
-        now = float(begun.read_text()) if begun.is_file() else time.time()
-    out.mkdir(parents=True, exist_ok=True)
-    begun.write_text(repr(now))
-    job = Job(now, settings, window, most)
-    counts = batch.build(events, vectors, out, job, workers, progress=True)["counts"]
+    now = batch.moment(out, now, time.time())
+    date = datetime.fromtimestamp(now, UTC)
+    print(f"counted: {window:g} days up to {date:%Y-%m-%d %H:%M} UTC (--now {now:.0f})")
+    job, each = Job(now, settings, window, most), processes(workers)
+    counts = batch.build(events, vectors, out, job, each, progress=True)["counts"]
+    (out / "now").unlink()
     print("\n".join(f"{name:>12}: {value:,}" for name, value in counts.items()))
+
+
+@app.command
+def alphas(
+    events: Positional[Path],
+    vectors: Path,
+    now: float | None = None,
+    window: float = 90.0,
+    most: int = 1_000,
+    users: int = 1_000,
+) -> None:
+    """Counts the clusters of users at several alphas, to choose one for `build`.
+
+    Args:
+      events: Parquet file (user, item, timestamp), such as one that `partition` wrote.
+      vectors: a bundle, or a folder with vectors.npy and items.jsonl.
+      now: unix seconds; later events are left out. By default that of the last event.
+      window: days that count.
+      most: newest actions of a user that count.
+      users: those to look at, the first.
+    """
+    from recjax.index.item_vectors import ItemVectors
+    from recjax.users.alphas import report
+    from recjax.users.shard import Job, read_events
+
+    found = read_events(events)
+    last = found["timestamp"].to_numpy().max(initial=0)
+    job = Job(float(last) if now is None else now, window=window, most=most)
+    print(report(found, ItemVectors.open(vectors), job, users))
 
 
 @app.command
@@ -163,6 +192,8 @@ def query(
     total: int = 400,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
     seen: Repeated[tuple[str, ...]] = (),
+    events: tuple[Path, ...] = (),
+    known: bool = False,
     alike: float = 0.999,
     seed: int = 0,
     index: Literal["exact", "scann"] = "exact",
@@ -176,25 +207,34 @@ def query(
       total: candidates; each cluster gives floor(total / e).
       k: items to print.
       seen: item id to leave out; may be repeated.
+      events: Parquet files (user, item, timestamp); items in a user's are left out.
+      known: recommend these and the medoids too, which are left out otherwise.
       alike: leave out items whose cosine with a better one is above this.
       seed: of the draw.
       index: exact, or ScaNN's, which is built first: for many users of a large
         catalogue.
     """
     import numpy as np
+    import polars as pl
 
-    from recjax.users.retrieve import UserRetriever, scann_search
+    from recjax.users.retrieve import Retriever
+    from recjax.users.shard import read_events
 
     store, items, _ = _open(profiles)
-    retriever = UserRetriever(items)
-    if index == "scann":
-        retriever.search = scann_search(retriever.vectors, max(total // max(e, 1), 1))
+    most = max(total // max(e, 1), 1) if index == "scann" else 0
+    retriever = Retriever(items, most)
     draw = np.random.default_rng(seed)
+    acted = pl.concat([read_events(file) for file in events]) if events else None
     for user in users:
         profile = _profile(store, user)
+        left_out = set(seen)
+        if not known:
+            left_out.update(profile.medoid)
+        if acted is not None and not known:
+            left_out.update(acted.filter(pl.col("user") == user)["item"])
         if len(users) > 1:
             print(f"user {user}")
-        for item in retriever.recommend(profile, draw, e, total, seen, alike)[:k]:
+        for item in retriever.recommend(profile, draw, e, total, left_out, alike)[:k]:
             print(f"{item.score:6.3f}  {item.id}  {item.title}  (as {item.because})")
     if len(users) > 1:
         print(
@@ -204,12 +244,12 @@ def query(
 
 
 def _open(folder: Path):
-    from recjax.index.item_vectors import ItemVectors
+    from recjax.bundle.open import open_items
     from recjax.users.build import STORE, read_manifest
     from recjax.users.store import SqliteStore
 
     job, vectors = read_manifest(folder)
-    return SqliteStore(folder / STORE), ItemVectors.open(vectors), job
+    return SqliteStore(folder / STORE), open_items(vectors), job
 
 
 def _profile(store, user: str):

@@ -27,11 +27,13 @@ class Evaluated:
       figures: name -> figure; figures of a cohort are named "COHORT:figure".
       exposure: how often each item was retrieved, for a plot.
       scores: how the scores lie, for a plot.
+      answers: what some queries find, as text.
     """
 
     figures: Mapping[str, float]
     exposure: Exposure | None = None
     scores: ScoreDistribution | None = None
+    answers: str = ""
 
 
 class Evaluation(Protocol):

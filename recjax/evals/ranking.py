@@ -13,6 +13,7 @@ from recjax import rng
 from recjax.data.dataset import HasQueries, HasSessions, Queries
 from recjax.data.events import hide_seen
 from recjax.errors import UserError, nearest
+from recjax.evals.answers import sample_answers
 from recjax.evals.evaluation import EXPOSURE_AT, KS, Evaluated
 from recjax.evals.exact import rank_embeddings
 from recjax.evals.model import Embeddings, model_scores
@@ -168,7 +169,8 @@ class Ranking:
             ranks = rank_scores(
                 task, scores, self._top_k, ties=self.ties, ranked=ranked
             )
-            return self._findings(queries, task, ranks, ranked)
+            found = self._findings(queries, task, ranks, ranked)
+            return self._with_answers(found, queries, ranks, program)
         ranks = rank_embeddings(
             scores.queries,
             scores.items,
@@ -180,7 +182,18 @@ class Ranking:
         )
         found = self._findings(queries, task, ranks, ranked)
         shares = score_histograms(scores.queries, scores.items, task, ranked)
-        return replace(found, scores=shares)
+        found = replace(found, scores=shares)
+        return self._with_answers(found, queries, ranks, program)
+
+    def _with_answers(
+        self, found: Evaluated, queries: Queries, ranks: Ranks, program: Program
+    ) -> Evaluated:
+        """Adds some answers of a model to what was found in the whole corpus."""
+        whole = self.index is None and self.coverage and self.trained
+        if not whole or not isinstance(program.dataset, HasQueries):
+            return found
+        corpus = program.dataset.corpora[queries.corpus]
+        return replace(found, answers=sample_answers(queries, ranks.top, corpus))
 
     @property
     def _top_k(self) -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import zip_longest
+from typing import Any
 
 from recjax.evals.evaluation import Evaluated, eval_of
 from recjax.train.loop import Evaluate
@@ -107,6 +108,44 @@ def table(
         pairs = zip(lines, cells[metric], strict=True)
         lines = [line + cell.rjust(wide[metric]) for line, cell in pairs]
     return "\n".join(lines)
+
+
+LARGER = ("recall", "index_recall", "recall_by_query", "hit", "ndcg", "map", "mrr")
+"""Metrics of which more is better."""
+SAME = ("split", "task", "index", "gallery", "of", "hide_seen", "nth")
+"""What evaluations must have in common to be compared."""
+
+
+def against_baselines(
+    results: Mapping[str, Mapping[str, float]], evals: Mapping[str, Any]
+) -> list[str]:
+    """Returns sentences: is the model above the best baseline of its queries?
+
+    Args:
+      results: evaluation -> metric -> figure.
+      evals: the evaluations.
+    """
+    groups: dict[tuple, list[str]] = {}
+    for name in results:
+        same = tuple(getattr(evals[name], part, None) for part in SAME)
+        groups.setdefault(same, []).append(name)
+    said = []
+    for names in groups.values():
+        metrics = main_metrics({name: results[name] for name in names})
+        metrics = [m for m in metrics if m.split("/")[-1].split("@")[0] in LARGER]
+        for metric in metrics:
+            rows = [(results[n][metric], n) for n in names if metric in results[n]]
+            models = [row for row in rows if evals[row[1]].trained]
+            others = [row for row in rows if not evals[row[1]].trained]
+            if not models or not others:
+                continue
+            (own, model), (other, baseline) = max(models), max(others)
+            if own <= other or metric == metrics[0]:
+                beats = "beats the best baseline" if own > other else "does not beat"
+                said.append(
+                    f"{metric}: {model} ({own:.4f}) {beats} {baseline} ({other:.4f})"
+                )
+    return said
 
 
 def main_metrics(results: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -44,7 +44,7 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
         except ValueError as error:
             raise BadImageError(f"damaged JPEG ({error})") from error
         if colours not in ("CMYK", "YCCK"):
-            return _jpeg(data, rows, columns, height, width)
+            return _jpeg(data, int(rows), int(columns), height, width)
     return _any(data)
 
 

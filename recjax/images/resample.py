@@ -8,14 +8,15 @@ block of rows is then turned, so that summing over columns runs side by side as 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from recjax.extras import compiled
 
 BLOCK = 32
 """Rows that are turned at a time: they fit the first cache."""
 HALF, LEAST, MOST = np.float32(0.5), np.float32(0), np.float32(255)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 def grey_mean(pixels, left, top, wide, tall, weights):
     """Returns the mean of the weighted colours of a box.
 
@@ -43,7 +44,7 @@ def grey_mean(pixels, left, top, wide, tall, weights):
     return total / ((last - first) * (high - low))
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 def _taps(low, span, size, limit):
     """Returns the first input [size] and the weights [size, taps] of each output."""
     scale = span / size
@@ -66,7 +67,7 @@ def _taps(low, span, size, limit):
     return first, weights
 
 
-@njit(cache=True, inline="always", nogil=True, fastmath=True, error_model="numpy")
+@compiled(inline="always", nogil=True, fastmath=True, error_model="numpy")
 def _column(turned, begin, weights, sums):
     """Sums over the columns of one output pixel, for all rows of a block."""
     red, green, blue = sums[0], sums[1], sums[2]
@@ -87,7 +88,7 @@ def _column(turned, begin, weights, sums):
                 blue[i] += weight * b[i]
 
 
-@njit(cache=True, inline="always", nogil=True, fastmath=True, error_model="numpy")
+@compiled(inline="always", nogil=True, fastmath=True, error_model="numpy")
 def _recolour(sums, colours, x, out):
     """Writes one output pixel of all rows of a block, colours changed."""
     red, green, blue = sums[0], sums[1], sums[2]
@@ -99,7 +100,7 @@ def _recolour(sums, colours, x, out):
             to[i] = np.uint8(min(max(value, LEAST), MOST))
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def resample(pixels, left, top, wide, tall, size, mirror, colours):
     """Returns a box of an image at another size, mirrored and recoloured on request.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -71,7 +71,9 @@ class SampledSoftmax:
           ValueError: no such outputs, `given_query` or `mask_known` without what they
             need, rows that do not divide, or widths beyond those of the vectors.
         """
-        named = outputs if isinstance(outputs, Mapping) else {None: outputs}
+        named: dict[str | None, Retrieval] = (
+            {**outputs} if isinstance(outputs, Mapping) else {None: outputs}
+        )
         if self.of not in named:
             names = ", ".join(map(str, named))
             raise ValueError(f"of = {self.of!r}: the model has {names}")
@@ -227,7 +229,7 @@ def _leading(outputs: Retrieval, width: int) -> Retrieval:
         name: _unit(getattr(outputs, name)[:, :width])
         for name in ("query", "positive", "negative")
     }
-    return outputs.replace(**vectors)
+    return replace(outputs, **vectors)
 
 
 def _unit(x: Array) -> Array:

@@ -140,10 +140,10 @@ class Multiscale:
         del rows
         images = batch["image"]  # [B, 3, size, size, 3]
         triplets = images.shape[0]
-        flat, maps = (
-            x if x is None else x.reshape(triplets * 3, *x.shape[2:])
-            for x in (images, batch.get(MAPS))
-        )
+        maps = batch.get(MAPS)
+        if maps is not None:
+            maps = maps.reshape(triplets * 3, *maps.shape[2:])
+        flat = images.reshape(triplets * 3, *images.shape[2:])
         vector = self._embed(params, flat, key, maps).reshape(triplets, 3, -1)
         logits = tuple(
             vector @ cnn.unit(params[f"classes_{i}"]["kernel"].T).T

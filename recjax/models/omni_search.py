@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -211,17 +211,19 @@ class OmniSearch:
         key: PRNGKey | None,
     ) -> Float[Array, "B D"]:
         train, tower = key is not None, self.towers[name]
-        rngs = {"dropout": rng.stream(key, name)} if train else {}
+        rngs = {} if key is None else {"dropout": rng.stream(key, name)}
         taken = tables.taken(tower, name, rows, train)
         with _named(name):
-            return tower.apply(
+            vectors: Any = tower.apply(
                 {"params": params[name]}, features, taken, train=train, rngs=rngs
             )
+        return vectors
 
     def _against_legacy(self, kind: str, got: Retrieval, pairs: Batch) -> Retrieval:
         there = present(self.legacy[kind])
         known = partial(jnp.any, axis=1)
-        return got.replace(
+        return replace(
+            got,
             query=self._leading(got.query),
             positive=self._frozen(kind, pairs["positive"]),
             negative=self._frozen(kind, pairs["negative"]),

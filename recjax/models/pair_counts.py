@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 
@@ -40,7 +40,8 @@ class PairCounts:
     def correct(self, counts: Memory, outputs: Retrieval) -> Retrieval:
         """Returns outputs with the log probabilities that were counted."""
         items, log_share = counts["item"], self.sketch.log_share
-        outputs = outputs.replace(
+        outputs = replace(
+            outputs,
             positive_logq=log_share(items, outputs.positive_id),
             negative_logq=log_share(items, jnp.maximum(outputs.negative_id, 0)),
         )
@@ -51,4 +52,5 @@ class PairCounts:
         query = self.sketch.estimate(counts["query"], outputs.query_id)
         # Collisions may count a query less often than a pair: at most certain.
         share = jnp.minimum(both / jnp.maximum(query, 1), 1)
-        return outputs.replace(given_query_logq=jnp.log(jnp.maximum(share, 1e-30)))
+        log_share = jnp.log(jnp.maximum(share, 1e-30))
+        return replace(outputs, given_query_logq=log_share)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from recjax import rng
-from recjax.features import Sides
+from recjax.features import DenseFeature, IdFeature, Sides, of_kind
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn.session import Encoder, Row
 from recjax.outputs import ItemScores
@@ -78,9 +79,10 @@ class SessionModel:
                 f"the encoder gives vectors of {self.encoder.width}, items have "
                 f"{self.width}: set model.width and model.encoder.width alike"
             )
-        rows = sides["candidate"]["item"].rows
+        items = sides["candidate"]
+        rows = of_kind(items, "item", IdFeature).rows
         normal = partial(_normal, scale=self.start)
-        fixed = sides["candidate"].get("vector")
+        fixed = of_kind(items, "vector", DenseFeature) if "vector" in items else None
         if fixed is not None and (fixed.width != self.width or not self.tied):
             raise ValueError(
                 f"items have fixed vectors of {fixed.width}, the model has width "
@@ -127,8 +129,7 @@ class SessionModel:
     ) -> tuple[Params, Memory]:
         """Returns the encoder's parameters, and the memory of rows that met nobody."""
         del rows
-        rows = batch["item"].shape[0]
-        memory = self.encoder.start(rows, self.width)
+        memory = self.encoder.start(batch["item"].shape[0], self.width)
         row = Row.of(batch, jnp.zeros((*batch["item"].shape, self.width)))
         variables = self.encoder.init({"params": key}, row, memory, False)
         params = {"encoder": variables["params"]}
@@ -239,7 +240,7 @@ class SessionModel:
             table = rows[self.scored]
             found = self._item(table.values[table.index[use]])
         drop = nn.Dropout(self.vectors_dropout, deterministic=False)
-        found = drop.apply({}, found, rng=rng.stream(key, use))
+        found: Any = drop.apply({}, found, rng=rng.stream(key, use))
         if not self.bias:
             return found, jnp.zeros(found.shape[:-1])
         return found, rows[BIAS].values[rows[BIAS].index[use]][..., 0]

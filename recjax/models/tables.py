@@ -72,6 +72,7 @@ def specs(
                         f"the {side} tower's input {name!r} names no table {table!r} "
                         f"of model.tables: {sorted(tables)}." + nearest(table, tables)
                     )
+                assert isinstance(feature, IdFeature)  # Only these have heights.
                 known = tallest.setdefault(table, (rows, feature))
                 tallest[table] = max(known, (rows, feature), key=lambda one: one[0])
     for name, table in tables.items():

@@ -175,7 +175,7 @@ class EfficientNetLite0:
         """
         if not self.frozen or self.weights is None:
             raise ValueError("maps are kept of frozen parts that start from weights")
-        return np.asarray(_map_maker(self)(images))
+        return np.asarray(_map_maker(self.weights, self.frozen)(jnp.asarray(images)))
 
     def init(self, key: PRNGKey) -> Params:
         """Returns the given weights, or such for training from scratch."""
@@ -221,13 +221,13 @@ class EfficientNetLite0:
 
 
 @lru_cache(maxsize=2)
-def _map_maker(branch: EfficientNetLite0) -> Callable[[Array], Array]:
+def _map_maker(weights: Weights, frozen: int) -> Callable[[Array], Array]:
     """Returns the compiled frozen parts: uint8 pixels to maps of half precision."""
-    params = jax.tree.map(jnp.asarray, branch.weights.load())
+    params = jax.tree.map(jnp.asarray, weights.load())
 
     def maps(images: Array) -> Array:
         x = _scaled(images.astype(jnp.float32) / 127.5 - 1)
-        return _frozen(params, x, branch.frozen).astype(jnp.float16)
+        return _frozen(params, x, frozen).astype(jnp.float16)
 
     return jax.jit(maps)
 

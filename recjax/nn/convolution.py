@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -33,14 +35,16 @@ def conv(
     """Convolves with SAME padding and adds the bias; the kernel says which shapes."""
     *sides, _, outputs = params["kernel"].shape
     layer = nn.Conv(outputs, sides, stride, feature_group_count=groups)
-    return layer.apply({"params": params}, x)
+    out: Any = layer.apply({"params": params}, x)
+    return out
 
 
 def dropout(
     key: PRNGKey | None, x: Float[Array, ...], rate: float
 ) -> Float[Array, ...]:
     """Drops values at `rate` and scales up the rest; without a key it does nothing."""
-    return nn.Dropout(rate).apply({}, x, deterministic=key is None, rng=key)
+    out: Any = nn.Dropout(rate).apply({}, x, deterministic=key is None, rng=key)
+    return out
 
 
 def response_norm(

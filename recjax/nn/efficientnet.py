@@ -103,7 +103,7 @@ def part_shapes(part: int) -> dict[str, dict[str, tuple[int, ...]]]:
         return {"conv": {"kernel": (1, 1, last, WIDTH), "bias": (WIDTH,)}}
     block = BLOCKS[part - 1]
     side, inner = block.kernel, block.inner
-    shapes = {
+    shapes: dict[str, dict[str, tuple[int, ...]]] = {
         "depthwise": {"kernel": (side, side, inner), "bias": (inner,)},
         "project": {
             "kernel": (1, 1, inner, block.outputs),

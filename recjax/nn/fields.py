@@ -142,8 +142,10 @@ def field_bags(
 
 
 def _sum_of_hashes(values: Array, index: Array, weight: Array) -> Array:
-    hashes = range(index.shape[-1])
-    return sum(values[index[:, h]] * weight[:, h, None] for h in hashes)
+    first, *others = (
+        values[index[:, h]] * weight[:, h, None] for h in range(index.shape[-1])
+    )
+    return sum(others, first)
 
 
 def _by_position(*arrays: Array) -> tuple[Array, ...]:

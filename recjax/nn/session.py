@@ -70,14 +70,23 @@ class Row:
 class Encoder(Protocol):
     """A Linen module over rows."""
 
+    @property
+    def width(self) -> int:
+        """Numbers of the vectors that come out."""
+        ...
+
     def start(self, rows: int, width: int) -> Memory:
         """Returns the memory of rows that met nobody; `width` is of an embedding."""
         ...
 
-    def __call__(
-        self, row: Row, memory: Memory, train: bool
-    ) -> tuple[Float[Array, "B L D"], Memory]:
-        """Returns a vector before each event, and the memory after the row."""
+    def init(self, rngs: Any, row: Row, memory: Memory, train: bool) -> Any:
+        """Returns its variables."""
+        ...
+
+    def apply(
+        self, variables: Any, row: Row, memory: Memory, train: bool, *, rngs: Any = None
+    ) -> Any:
+        """Returns a vector before each event [B, L, D], and the memory after all."""
         ...
 
 

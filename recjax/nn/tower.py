@@ -83,7 +83,8 @@ class Tower(nn.Module):
                     f"inputs of other widths cannot be added up: {widths}; give their "
                     "tables one width, or the tower join='concat'"
                 )
-            joined = (sum(made.values(), 0.0),)
+            first, *others = made.values()
+            joined = (sum(others, first),)
         else:
             joined = tuple(made[name] for name in sorted(made))
         total = jnp.concatenate(joined, -1)

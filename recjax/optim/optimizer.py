@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import jax.numpy as jnp
 import optax
 
 from recjax import tree
@@ -15,6 +16,7 @@ from recjax.optim.schedule import Constant, Schedule
 from recjax.typing import Params
 
 
+@runtime_checkable
 class DenseRule(Protocol):
     """Makes the optax transformation of the dense parameters that a pattern covers."""
 
@@ -130,12 +132,15 @@ class Optimizer:
         transforms = {}
         for pattern in used:
             rule = self.rules[pattern]
-            if not hasattr(rule, "transform"):
+            if not isinstance(rule, DenseRule):
                 raise UserError(
                     f"optimizer.rules: {pattern!r} covers dense parameters, but "
                     f"{type(rule).__name__} is a rule of tables"
                 )
-            transforms[pattern] = rule.transform(lambda s: self.schedule(s, steps))
+            transforms[pattern] = rule.transform(
+                lambda s: self.schedule(jnp.asarray(s), steps)
+            )
+        parts: list[optax.GradientTransformation]
         parts = [optax.partition(transforms, labels)]
         if self.clip is not None:
             parts.insert(0, optax.clip_by_global_norm(self.clip))
@@ -149,7 +154,7 @@ class Optimizer:
         """
         pattern = tree.first_match(self.rules, f"tables/{table}")
         rule = self.rules[pattern] if pattern is not None else None
-        if not hasattr(rule, "update"):
+        if not isinstance(rule, RowRule):
             raise UserError(
                 f"optimizer.rules: no row rule covers 'tables/{table}', only {rule}"
             )

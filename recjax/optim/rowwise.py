@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 
 from recjax.typing import Array, Float
 
 
+@runtime_checkable
 class RowRule(Protocol):
     """Updates the distinct rows that a batch touched, given their summed gradients.
 

@@ -1,19 +1,15 @@
-"""Counting logs of any size: a process a file, then a process a shard of the ids.
+"""Counting logs of any size: file by file, then shard by shard of the ids.
 
 Each file is counted a slice at a time; counts are parted by a hash of the id, so that
-each shard is added up and ranked on its own, in memory of its own size. Apache Beam
-runs the same two functions on many machines.
+each shard is added up and ranked on its own, in memory of its own size.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import multiprocessing
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +18,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recjax import disk
 from recjax.errors import UserError, nearest
+from recjax.jobs import Runner, processes
 from recjax.prepare import feature_logs as logs
 
 SLICE = 1 << 20
@@ -96,28 +94,6 @@ def shard_of(ids: pl.Series, shards: int) -> pl.Series:
     return ids.replace_strict(distinct, found, return_dtype=pl.Int32)
 
 
-def count_file(file: Path, job: Job, shards: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yields (shard, counts) of a Parquet log.
-
-    Raises:
-      UserError: the file is no such log.
-    """
-    parts = [job.count(frame) for frame in _slices(file, job.columns)]
-    if parts:
-        counts = logs.add_counts(parts)
-        counts = counts.with_columns(shard=shard_of(counts["id"], shards))
-        for (shard,), part in counts.group_by("shard", maintain_order=True):
-            yield shard, part.drop("shard")
-
-
-def finish_shard(
-    parts: Iterable[pl.DataFrame], job: Job
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Returns the counts of a shard, of which there are `parts`, and the feature."""
-    counts = job.keep(logs.add_counts(list(parts)))
-    return counts, job.rank(counts)
-
-
 def run(
     job: Job,
     files: Sequence[Path],
@@ -125,38 +101,45 @@ def run(
     *,
     counts: Path | None = None,
     shards: int = 16,
-    workers: int = 1,
+    each: Runner | None = None,
 ) -> None:
     """Counts logs and writes the feature; with `counts`, adds to what was counted.
 
     Args:
       job: what to count.
       files: Parquet logs.
-      out: Parquet file of the feature, sorted by id.
+      out: Parquet file of the feature, sorted by id; without the suffix .parquet, a
+        folder of one for each shard, if there is no memory for all.
       counts: folder of counts that is read if it exists, and left as the sum.
       shards: parts of the ids; memory is that of the largest.
-      workers: processes.
+      each: how files and shards are gone through; one by one by default.
 
     Raises:
-      UserError: a file is no such log.
+      UserError: a file is no such log, there are no shards, or the folder is there.
     """
+    if shards < 1:
+        raise UserError(f"--shards {shards}: give 1 or more")
+    if out.suffix != ".parquet" and out.exists():
+        raise UserError(f"{out} is there; delete it, or choose another folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     work = out.parent / f".{out.name}.work"
     shutil.rmtree(work, ignore_errors=True)
+    each = each or processes()
     try:
-        work.mkdir()
-        numbered = [(file, work / f"{i}-") for i, file in enumerate(files)]
-        _each(partial(_count_to, job=job, shards=shards), numbered, workers)
-        (work / "counts").mkdir()
-        finish = partial(_finish_to, job=job, work=work, before=counts)
-        _each(finish, [(shard,) for shard in range(shards)], workers)
-        made = sorted(work.glob("feature-*.parquet"))
-        if made:
-            feature = pl.concat([pl.read_parquet(file) for file in made]).sort("id")
-            feature.write_parquet(work / "feature.parquet")
-            (work / "feature.parquet").replace(out)
-        elif files:
+        for name in ("counts", "feature"):
+            (work / name).mkdir(parents=True)
+        step = partial(_count, job=job, work=work, shards=shards)
+        list(each(step, list(enumerate(map(str, files)))))
+        step = partial(_finish, job=job, work=work, before=counts)
+        list(each(step, range(shards)))
+        made = sorted((work / "feature").iterdir())
+        if not made and files:
             raise UserError(f"{files[0].name}: nothing to count in the logs.")
+        if made and out.suffix == ".parquet":
+            with disk.whole(out) as file:
+                pl.concat(map(pl.read_parquet, made)).sort("id").write_parquet(file)
+        elif made:
+            (work / "feature").replace(out)
         if counts is not None:
             _replace_counts(counts, work / "counts", {"shards": shards, **vars(job)})
     finally:
@@ -167,35 +150,6 @@ def counted(counts: Path) -> dict | None:
     """Returns what a folder of counts was made with, or None if there is none."""
     file = counts / ABOUT
     return json.loads(file.read_text()) if file.is_file() else None
-
-
-def run_beam(
-    job: Job, files: Sequence[Path], out: Path, *, shards: int = 256, options=None
-) -> None:
-    """Does what `run` does as an Apache Beam pipeline; `out` is a folder of shards.
-
-    Args:
-      job: what to count.
-      files: Parquet logs that every worker can read.
-      out: folder that every worker can write.
-      shards: parts of the ids.
-      options: Beam's PipelineOptions; by default the runner in this process.
-    """
-    import apache_beam as beam
-
-    out.mkdir(parents=True, exist_ok=True)
-    options = options or beam.options.pipeline_options.PipelineOptions(
-        ["--runner=DirectRunner"]
-    )
-    with beam.Pipeline(options=options) as pipeline:
-        (
-            pipeline
-            | "Files" >> beam.Create([str(file) for file in files])
-            | "Spread" >> beam.Reshuffle()
-            | "Count" >> beam.FlatMap(_count_packed, job, shards)
-            | "Group" >> beam.GroupByKey()
-            | "Finish" >> beam.Map(_finish_packed, job, str(out))
-        )
 
 
 def _slices(file: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -211,7 +165,8 @@ def _slices(file: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
                     )
             row = 0
             for batch in log.iter_batches(SLICE, columns=list(columns)):
-                frame = pl.from_arrow(batch).with_columns(pl.col("id").cast(pl.String))
+                frame = pl.DataFrame(pa.Table.from_batches([batch]))
+                frame = frame.with_columns(pl.col("id").cast(pl.String))
                 yield _checked(frame, file, row)
                 row += frame.height
     except FileNotFoundError:
@@ -231,7 +186,7 @@ def _checked(frame: pl.DataFrame, file: Path, start: int) -> pl.DataFrame:
                 f"{file.name}: column {name!r} holds {dtype}; store {needs} in it."
             )
         if name in ("id", "timestamp") and frame[name].null_count():
-            row = start + frame[name].is_null().arg_max() + 1
+            row = start + int(frame[name].is_null().arg_max() or 0) + 1
             raise UserError(
                 f"{file.name}: row {row}, column {name!r}: nothing; fill it in, or "
                 "delete the row."
@@ -239,32 +194,29 @@ def _checked(frame: pl.DataFrame, file: Path, start: int) -> pl.DataFrame:
     return frame
 
 
-def _each(function: Callable, arguments: Sequence[tuple], workers: int) -> None:
-    if workers == 1:
-        for given in arguments:
-            function(*given)
-        return
-    # Forked processes would inherit locks that threads of this one hold.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        for future in [pool.submit(function, *given) for given in arguments]:
-            future.result()
+def _count(numbered: tuple[int, str], *, job: Job, work: Path, shards: int) -> None:
+    """Writes the counts of a log, a file a shard."""
+    number, log = numbered
+    parts = [job.count(frame) for frame in _slices(Path(log), job.columns)]
+    if parts:
+        counts = logs.add_counts(parts)
+        counts = counts.with_columns(shard=shard_of(counts["id"], shards))
+        for (shard,), part in counts.group_by("shard"):
+            with disk.whole(work / f"{number}-{shard}.parquet") as file:
+                part.drop("shard").write_parquet(file)
 
 
-def _count_to(file: Path, start: Path, *, job: Job, shards: int) -> None:
-    for shard, part in count_file(file, job, shards):
-        part.write_parquet(f"{start}{shard}.parquet")
-
-
-def _finish_to(shard: int, *, job: Job, work: Path, before: Path | None) -> None:
+def _finish(shard: int, *, job: Job, work: Path, before: Path | None) -> None:
+    """Writes the counts of a shard, added up, and its feature."""
     found = sorted(work.glob(f"*-{shard}.parquet"))
     if before is not None and (old := before / f"{shard}.parquet").is_file():
         found.append(old)
-    if not found:
-        return
-    counts, feature = finish_shard([pl.read_parquet(file) for file in found], job)
-    counts.write_parquet(work / "counts" / f"{shard}.parquet")
-    feature.write_parquet(work / f"feature-{shard}.parquet")
+    if found:
+        counts = job.keep(logs.add_counts([pl.read_parquet(file) for file in found]))
+        with disk.whole(work / "counts" / f"{shard}.parquet") as file:
+            counts.write_parquet(file)
+        with disk.whole(work / "feature" / f"{shard:05d}.parquet") as file:
+            job.rank(counts).write_parquet(file)
 
 
 def _replace_counts(counts: Path, made: Path, about: dict) -> None:
@@ -273,16 +225,3 @@ def _replace_counts(counts: Path, made: Path, about: dict) -> None:
     if counts.exists():
         counts.rename(made.parent / "replaced")
     made.rename(counts)
-
-
-def _count_packed(file: str, job: Job, shards: int) -> Iterator[tuple[int, bytes]]:
-    for shard, part in count_file(Path(file), job, shards):
-        packed = io.BytesIO()
-        part.write_ipc(packed)
-        yield shard, packed.getvalue()
-
-
-def _finish_packed(group: tuple[int, Iterable[bytes]], job: Job, out: str) -> None:
-    shard, parts = group
-    _, feature = finish_shard((pl.read_ipc(io.BytesIO(part)) for part in parts), job)
-    feature.write_parquet(Path(out) / f"feature-{shard}.parquet")

@@ -83,7 +83,7 @@ def wanted(
         tables["token_type"] = (sizes.token_types, width)
     for table, shape in tables.items():
         yield (table,), f"embeddings.{table}_embeddings.weight", shape
-    norms = {("embedding_norm",): "embeddings.LayerNorm"}
+    norms: dict[tuple[str, ...], str] = {("embedding_norm",): "embeddings.LayerNorm"}
     for i in range(sizes.layers):
         for part, name in layout.parts.items():
             place, name = (f"layer_{i}", part), f"{layout.layers}.{i}.{name}"

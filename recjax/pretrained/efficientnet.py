@@ -51,6 +51,7 @@ def load(path: Path | None = None) -> dict[str, dict]:
     path = file() if path is None else path
     tensors = torch_file.read(path)
     try:
+        params: dict[str, dict]
         params = {n: _part(tensors, part) for part, n in efficientnet.names()}
         params["classes"] = {
             "kernel": tensors["_fc.weight"].T.astype(np.float32),

@@ -14,7 +14,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
@@ -30,6 +30,7 @@ _STORAGES = {
 _OLD_START = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
 """The magic number that files of torch before 1.6 start with."""
 
+Order = Literal["<", ">"]
 Numbers = Callable[[str, np.dtype, int], np.ndarray]
 
 
@@ -83,7 +84,7 @@ class _Reader(pickle._Unpickler):
       numbers: (key, type, count) -> the numbers of a storage; called once a key.
     """
 
-    def __init__(self, file: io.BytesIO, order: str, numbers: Numbers):
+    def __init__(self, file: io.BytesIO, order: Order, numbers: Numbers):
         super().__init__(file)
         self._order, self._numbers = order, numbers
         self.storages: dict[str, np.ndarray] = {}
@@ -157,7 +158,7 @@ def _read_old(path: Path) -> Any:
     file.seek(len(_OLD_START))
     _Reader(file, "<", numbers).load()
     facts = _Reader(file, "<", numbers).load()
-    order = "<" if dict(facts).get("little_endian", True) else ">"
+    order: Order = "<" if dict(facts).get("little_endian", True) else ">"
     reader = _Reader(file, order, numbers)
     state = reader.load()
     for key in _Reader(file, "<", numbers).load():

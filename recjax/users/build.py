@@ -12,24 +12,26 @@ events that are not done; one that was done with other settings is done again.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
+from recjax import disk
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
+from recjax.jobs import Runner, processes
 from recjax.users.rows import read_profiles, write_profiles
 from recjax.users.settings import Settings
-from recjax.users.shard import Job, profiles
+from recjax.users.shard import COLUMNS, Job, profiles
 from recjax.users.store import DuplicateUser, write_sqlite
 
 MANIFEST = "manifest.json"
@@ -41,7 +43,7 @@ def build(
     vectors: Path,
     out: Path,
     job: Job,
-    workers: int = 1,
+    each: Runner | None = None,
     progress: bool = False,
 ) -> dict:
     """Makes the profiles of all users of some files of events; returns the manifest.
@@ -51,40 +53,50 @@ def build(
       vectors: folder of item vectors.
       out: folder, made where it is missing; what is done there already is kept.
       job: window, now, and settings of the clustering.
-      workers: processes. Memory is that of one file, for each.
+      each: how files are gone through, with the memory of one file for each that is
+        done at once; one by one by default.
       progress: show a bar.
 
     Raises:
-      UserError: a file is wrong; or a user stands in two of them.
+      UserError: a file is wrong; no user is left; or a user stands in two files.
     """
+    from recjax.bundle.open import open_items  # It needs JAX, workers need none.
+
     shards = Path(out) / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     names = Counter(Path(file).stem for file in files)
     if not files or names.most_common(1)[0][1] > 1:
         same = names.most_common(1)[0][0] if names else None
         raise UserError(f"events: files of different names, please, not two {same!r}")
-    ItemVectors.open(vectors)
-    todo = [file for file in files if not _done(file, vectors, shards, job)]
-    for done in _bar(_each(todo, vectors, shards, job, workers), len(todo), progress):
+    open_items(vectors)
+    todo = [str(file) for file in files if not _done(file, vectors, shards, job)]
+    step = partial(build_shard, vectors=vectors, shards=shards, job=job)
+    steps = (each or processes())(step, todo)
+    for done in tqdm(steps, total=len(todo), disable=not progress, unit="file"):
         del done
-    return collect(files, vectors, out, job)
+    return _collect(files, vectors, out, job)
 
 
-def collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
+def _collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
     """Writes the store and the manifest once all shards are there."""
     shards = Path(out) / "shards"
     made = [shards / f"{Path(file).stem}.parquet" for file in files]
-    partial = Path(out) / f"{STORE}.partial"
-    for old in Path(out).glob(f"{STORE}.partial*"):
-        old.unlink()
-    try:
-        write_sqlite(partial, chain.from_iterable(map(read_profiles, made)))
-    except DuplicateUser as error:
-        raise UserError(_in_which(error.args[0], files, made)) from None
-    _rename(partial, Path(out) / STORE)
     counts: Counter = Counter()
     for shard in made:
         counts.update(json.loads(shard.with_suffix(".json").read_text())["counts"])
+    if not counts["users"]:
+        why = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+        raise UserError(
+            f"no user is left: {why or 'events 0'}; counted were {job.window:g} days "
+            f"up to --now {job.now:.0f} (unix seconds), see --now and --window"
+        )
+    for old in Path(out).glob(f".{STORE}.*"):
+        old.unlink()
+    try:
+        with disk.whole(Path(out) / STORE) as file:
+            write_sqlite(file, chain.from_iterable(map(read_profiles, made)))
+    except DuplicateUser as error:
+        raise UserError(_in_which(error.args[0], files, made)) from None
     manifest = {
         "format": "recjax profiles 1",
         "job": asdict(job),
@@ -92,7 +104,7 @@ def collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
         "shards": [Path(file).stem for file in files],
         "counts": dict(counts),
     }
-    _write_json(Path(out) / MANIFEST, manifest)
+    disk.write_text(Path(out) / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 
@@ -108,19 +120,25 @@ def _in_which(user: str, files: Sequence[Path], made: Sequence[Path]) -> str:
     )
 
 
-def build_shard(file: Path, vectors: ItemVectors, shards: Path, job: Job) -> str:
-    """Writes the profiles of one file of events; returns the name of the shard.
+def build_shard(file: str, vectors: Path, shards: Path, job: Job) -> None:
+    """Writes the profiles of one file of events.
 
     Doing it again, or twice at once, gives the same files.
     """
-    found, counts = profiles(Path(file), vectors, job)
+    of = _made_of(file, vectors, job)
+    found, counts = profiles(Path(file), _opened(vectors, of["stamp"][-1]), job)
     made = shards / f"{Path(file).stem}.parquet"
-    partial = made.with_suffix(f".partial-{os.getpid()}")
-    write_profiles(partial, found)
-    _rename(partial, made)
-    about = {"of": _made_of(file, vectors.place, job), "counts": counts}
-    _write_json(made.with_suffix(".json"), about)
-    return made.stem
+    with disk.whole(made) as partial:
+        write_profiles(partial, found)
+    about = json.dumps({"of": of, "counts": counts}, indent=1)
+    disk.write_text(made.with_suffix(".json"), about + "\n")
+
+
+@lru_cache(1)
+def _opened(vectors: Path, stamp: int) -> ItemVectors:
+    """Returns item vectors, which a process opens once for many files of events."""
+    del stamp  # Of the file: vectors that are new are opened anew.
+    return ItemVectors.open(vectors)
 
 
 def read_manifest(folder: Path) -> tuple[Job, Path]:
@@ -142,27 +160,58 @@ def read_manifest(folder: Path) -> tuple[Job, Path]:
         raise UserError(f"{folder}/{MANIFEST}: not readable: {error}") from None
 
 
+def moment(out: Path, now: float | None, present: float) -> float:
+    """Returns the moment up to which a run counts, and keeps it until it is done.
+
+    Args:
+      out: folder of the profiles.
+      now: unix seconds, if they were given.
+      present: the moment of a run that is new; one that goes on has its own.
+
+    Raises:
+      UserError: the kept moment is damaged.
+    """
+    kept = Path(out) / "now"
+    if now is None:
+        try:
+            now = float(kept.read_text()) if kept.is_file() else present
+        except ValueError:
+            raise UserError(f"{kept} is damaged; delete it, or give --now") from None
+    Path(out).mkdir(parents=True, exist_ok=True)
+    disk.write_text(kept, repr(now))
+    return now
+
+
 def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
     """Parts events by user: writes `shards` Parquet files, and returns them.
 
     Args:
       files: Parquet files with the columns user, item, timestamp.
-      out: folder.
+      out: folder; the parts of an earlier call go once the new ones are there.
       shards: number of files; one is read into memory at a time by `build`.
+
+    Raises:
+      UserError: a file is wrong, has no events, or is such a part; or no shards.
     """
-    Path(out).mkdir(parents=True, exist_ok=True)
-    paths = [Path(out) / f"events-{shard:05d}.parquet" for shard in range(shards)]
+    if shards < 1:
+        raise UserError(f"--shards {shards}: give 1 or more")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    old = {path.resolve() for path in out.glob("events-[0-9]*.parquet")}
+    if mine := sorted(old & {Path(file).resolve() for file in files}):
+        raise UserError(f"{mine[0]} would be replaced; choose another --out")
+    paths = [out / f"events-{shard:05d}.parquet" for shard in range(shards)]
     writers: dict[int, pq.ParquetWriter] = {}
-    columns = ["user", "item", "timestamp"]
+    file = files[0]
     try:
         for file in files:
-            for batch in pq.ParquetFile(file).iter_batches(1 << 20, columns=columns):
-                frame = pl.from_arrow(batch).with_columns(
+            for batch in pq.ParquetFile(file).iter_batches(1 << 20, columns=COLUMNS):
+                frame = pl.DataFrame(pa.Table.from_batches([batch])).with_columns(
                     pl.col("user", "item").cast(pl.String)
                 )
                 shard = frame["user"].hash(0) % shards
                 for (number,), part in frame.group_by(shard, maintain_order=True):
-                    table = part.select(columns).to_arrow()
+                    table = part.select(COLUMNS).to_arrow()
                     if number not in writers:
                         place = paths[number].with_suffix(".partial")
                         writers[number] = pq.ParquetWriter(place, table.schema)
@@ -173,45 +222,19 @@ def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
         for writer in writers.values():
             writer.close()
     written = [paths[number] for number in sorted(writers)]
+    if not written:
+        raise UserError(f"{', '.join(map(str, files))}: no events")
     for path in written:
         path.with_suffix(".partial").replace(path)
+    for path in old - {path.resolve() for path in written}:
+        path.unlink()
     return written
 
 
-def _each(todo, vectors, shards, job, workers) -> Iterator[str]:
-    if workers <= 1 or len(todo) <= 1:
-        items = ItemVectors.open(vectors)
-        for file in todo:
-            yield build_shard(file, items, shards, job)
-        return
-    # Spawned, not forked: the caller may have threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _open, (vectors,)) as pool:
-        tasks = [pool.submit(_in_worker, file, shards, job) for file in todo]
-        try:
-            for task in as_completed(tasks):
-                yield task.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_items: ItemVectors | None = None
-"""Of a worker process, which opens them once."""
-
-
-def _open(vectors: Path) -> None:
-    global _items
-    _items = ItemVectors.open(vectors)
-
-
-def _in_worker(file: Path, shards: Path, job: Job) -> str:
-    return build_shard(file, _items, shards, job)
-
-
-def _made_of(file: Path, place: str, job: Job) -> dict:
+def _made_of(file: str | Path, vectors: Path, job: Job) -> dict:
     about = Path(file).stat()
-    stamp = [about.st_size, about.st_mtime_ns, os.stat(place).st_mtime_ns]
+    stamp = [about.st_size, about.st_mtime_ns]
+    stamp.append(os.stat(f"{vectors}/vectors.npy").st_mtime_ns)
     return {"file": str(file), "stamp": stamp, "job": asdict(job)}
 
 
@@ -223,23 +246,4 @@ def _done(file: Path, vectors: Path, shards: Path, job: Job) -> bool:
         about = json.loads(made.with_suffix(".json").read_text())
     except (OSError, ValueError):
         return False
-    wanted = _made_of(file, f"{vectors}/vectors.npy", job)
-    return made.is_file() and about["of"] == wanted
-
-
-def _write_json(path: Path, content: dict) -> None:
-    partial = path.with_suffix(f".json.partial-{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    _rename(partial, path)
-
-
-def _rename(partial: Path, path: Path) -> None:
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def _bar(steps, total: int, show: bool):
-    from tqdm import tqdm
-
-    return tqdm(steps, total=total, disable=not show, unit="file")
+    return made.is_file() and about["of"] == _made_of(file, vectors, job)

@@ -38,11 +38,22 @@ def cluster_users(
         where threadpoolctl is installed; else set OMP_NUM_THREADS=1.
 
     Raises:
-      ValueError: a user's points are not finite.
+      ValueError: a user's points are not finite, or the arrays do not fit.
     """
     points = np.ascontiguousarray(points, np.float32)
     offsets = np.ascontiguousarray(offsets, np.int64)
     age = np.ascontiguousarray(age, np.float64)
+    # Compiled code looks at no bounds.
+    if points.ndim != 2 or age.shape != points.shape[:1] or offsets.ndim != 1:
+        raise ValueError(
+            f"points {points.shape}, offsets {offsets.shape}, age {age.shape}: give "
+            "[T, D], [U + 1] and [T]"
+        )
+    bounds = [*offsets[:1], *offsets[-1:]]
+    if bounds != [0, len(points)] or (np.diff(offsets) < 0).any():
+        raise ValueError(
+            f"offsets {offsets}: they must not fall, from 0 to {len(points)} points"
+        )
     if not COMPILED:
         from recjax.users.cluster_reference import cluster_users_reference
 

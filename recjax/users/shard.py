@@ -66,9 +66,10 @@ def read_events(file: Path) -> pl.DataFrame:
         if name == "timestamp":
             wrong |= ~frame[name].is_finite()
         if wrong.any():
+            row = int(wrong.arg_max() or 0)
             raise UserError(
-                f"{file}, row {wrong.arg_max()}, column {name}: "
-                f"{frame[name][wrong.arg_max()]}; give each event a {name}"
+                f"{file}, row {row}, column {name}: {frame[name][row]}; give each "
+                f"event a {name}"
             )
     return frame
 

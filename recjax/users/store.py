@@ -64,18 +64,35 @@ class SqliteStore:
     """Profiles in one SQLite file. Readers go on while a writer writes."""
 
     def __init__(self, path: Path):
-        """Opens a store that `write_sqlite` wrote.
+        """Opens a store that `write_sqlite` wrote; to be read alone in such a folder.
 
         Raises:
           UserError: the file is missing, or no store.
         """
-        if not Path(path).is_file():
+        path = Path(path)
+        if not path.is_file():
             raise UserError(f"{path}: no such file; `recjax users build` writes it")
-        self._base = sqlite3.connect(path)
+        self._path = path
         try:
-            self._base.execute("SELECT user FROM profiles LIMIT 1")
+            self._base = self._open("")
         except sqlite3.DatabaseError as error:
-            raise UserError(f"{path}: not a store of profiles: {error}") from None
+            log = path.with_name(path.name + "-wal")
+            try:
+                # SQLite wants to write beside the file, unless nobody can change it.
+                if log.exists() and log.stat().st_size:
+                    raise error
+                self._base = self._open("?immutable=1")
+            except sqlite3.DatabaseError as error:
+                raise UserError(f"{path}: not a store of profiles: {error}") from None
+
+    def _open(self, how: str) -> sqlite3.Connection:
+        base = sqlite3.connect(self._path.absolute().as_uri() + how, uri=True)
+        try:
+            base.execute("SELECT user FROM profiles LIMIT 1")
+        except sqlite3.DatabaseError:
+            base.close()
+            raise
+        return base
 
     def get(self, user: str) -> Profile | None:
         """Returns a user's profile, if there is one."""
@@ -84,12 +101,19 @@ class SqliteStore:
         return None if found is None else Profile.unpack(found[0])
 
     def put(self, profiles: Iterable[tuple[str, Profile]]) -> None:
-        """Keeps profiles, all or none, in the place of those that were there."""
+        """Keeps profiles, all or none, in the place of those that were there.
+
+        Raises:
+          UserError: they cannot be written.
+        """
         rows = ((user, profile.pack()) for user, profile in profiles)
-        with self._base:
-            self._base.executemany(
-                "INSERT OR REPLACE INTO profiles VALUES (?, ?)", rows
-            )
+        try:
+            with self._base:
+                self._base.executemany(
+                    "INSERT OR REPLACE INTO profiles VALUES (?, ?)", rows
+                )
+        except sqlite3.OperationalError as error:
+            raise UserError(f"{self._path}: cannot write to it: {error}") from None
 
     def users(self) -> Iterator[str]:
         """Yields all users, in order."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 
 import numpy as np
 
-COMPILED = find_spec("numba") is not None
+COMPILED = bool(find_spec("numba")) and os.environ.get("NUMBA_DISABLE_JIT", "0") in "0"
 """Whether the quick way is there; without it, plain NumPy does the same."""
 
 

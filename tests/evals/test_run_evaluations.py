@@ -77,3 +77,21 @@ def test_the_table_fits_the_terminal_and_names_the_model(width, monkeypatch):
     assert {"fine/recall@1", "fine/accuracy"} <= set(head.split())
     assert deep.startswith("deep (model) ") and "0.5000" in logistic
     assert ("fine/recall@6" in head.split()) == (width == 200)
+
+
+def test_the_model_is_compared_with_baselines_of_its_queries():
+    def one(trained, split="test"):
+        return SimpleNamespace(trained=trained, split=split)
+
+    evals = {"model": one(True), "early": one(True, "validation")}
+    evals |= {"low": one(False), "high": one(False)}
+    results = {
+        "model": {"recall@10": 0.25, "mrr": 0.2, "coverage@10": 0.1},
+        "early": {"recall@10": 0.1},
+        "low": {"recall@10": 0.2, "mrr": 0.1, "coverage@10": 0.5},
+        "high": {"recall@10": 0.22, "mrr": 0.2, "coverage@10": 0.6},
+    }
+    assert schedule.against_baselines(results, evals) == [
+        "recall@10: model (0.2500) beats the best baseline high (0.2200)",
+        "mrr: model (0.2000) does not beat high (0.2000)",
+    ]

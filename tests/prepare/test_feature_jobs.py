@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recjax import jobs
 from recjax.errors import UserError
-from recjax.prepare import feature_jobs as jobs
+from recjax.prepare import feature_jobs as features
 from recjax.prepare import feature_logs as logs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +48,8 @@ def files(tmp_path, log, parts=3):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_board_titles(tmp_path, log, workers):
     out = tmp_path / "x" / "titles.parquet"
-    job = jobs.BoardTitles(top=4)
-    jobs.run(job, files(tmp_path, log), out, shards=3, workers=workers)
+    job, each = features.BoardTitles(top=4), jobs.processes(workers)
+    features.run(job, files(tmp_path, log), out, shards=3, each=each)
     expected = logs.rank_board_titles(logs.count_board_titles(log), 4)
     assert pl.read_parquet(out).equals(expected)
     assert [path.name for path in out.parent.iterdir()] == [out.name]
@@ -58,7 +59,7 @@ def test_board_titles_in_two_runs(tmp_path, log):
     first, second = files(tmp_path, log, 2)
     out, counts = tmp_path / "titles.parquet", tmp_path / "counts"
     for file in (first, second):
-        jobs.run(jobs.BoardTitles(), [file], out, counts=counts)
+        features.run(features.BoardTitles(), [file], out, counts=counts)
     expected = logs.rank_board_titles(logs.count_board_titles(log))
     assert pl.read_parquet(out).equals(expected)
 
@@ -81,15 +82,15 @@ def test_engaged_queries_a_week_at_a_time_by_the_tool(tmp_path, log):
 
 
 def test_shards_do_not_depend_on_the_machine():
-    assert jobs.shard_of(pl.Series(["a", "b", "a"]), 10).to_list() == [7, 1, 7]
+    assert features.shard_of(pl.Series(["a", "b", "a"]), 10).to_list() == [7, 1, 7]
 
 
 def test_logs_that_are_none(tmp_path, log):
     def message(frame):
         frame.write_parquet(tmp_path / "log.parquet")
         with pytest.raises(UserError) as caught:
-            job = jobs.EngagedQueries(now=(START + 70) * logs.DAY)
-            jobs.run(job, [tmp_path / "log.parquet"], tmp_path / "out.parquet")
+            job = features.EngagedQueries(now=(START + 70) * logs.DAY)
+            features.run(job, [tmp_path / "log.parquet"], tmp_path / "out.parquet")
         assert not (tmp_path / "out.parquet").exists()
         return str(caught.value)
 
@@ -104,12 +105,15 @@ def test_logs_that_are_none(tmp_path, log):
     assert "nothing to count" in message(log.with_columns(when + 10**9))
     (tmp_path / "log.parquet").write_bytes(b"no")
     with pytest.raises(UserError, match="not a readable Parquet"):
-        jobs.run(jobs.BoardTitles(), [tmp_path / "log.parquet"], tmp_path / "o")
+        features.run(features.BoardTitles(), [tmp_path / "log.parquet"], tmp_path / "o")
 
 
 def test_beam(tmp_path, log):
     pytest.importorskip("apache_beam", reason="the extra `beam` is not installed")
-    job = jobs.BoardTitles(top=4)
-    jobs.run_beam(job, files(tmp_path, log), tmp_path / "titles", shards=3)
-    found = pl.read_parquet(tmp_path / "titles" / "*.parquet").sort("id")
+    job, out = features.BoardTitles(top=4), tmp_path / "titles"
+    features.run(job, files(tmp_path, log), out, shards=3, each=jobs.beam())
+    assert len(list(out.iterdir())) == 3
+    found = pl.read_parquet(out / "*.parquet").sort("id")
     assert found.equals(logs.rank_board_titles(logs.count_board_titles(log), 4))
+    with pytest.raises(UserError, match="titles is there; delete it"):
+        features.run(job, [], out)

@@ -5,16 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import small
 
+from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors, write_vectors
+from recjax.jobs import beam, processes
 from recjax.users import build as batch
 from recjax.users.profile import DAY
 from recjax.users.settings import Settings
@@ -64,7 +68,7 @@ def test_profiles_hold_what_their_users_did(
 
 def test_processes_and_resume_change_nothing(tmp_path, folder, files, job):
     batch.build(files, folder, tmp_path / "one", job)
-    batch.build(files, folder, tmp_path / "two", job, workers=2)
+    batch.build(files, folder, tmp_path / "two", job, processes(2))
     assert rows(tmp_path / "one").equals(rows(tmp_path / "two"))
     made = sorted((tmp_path / "one" / "shards").glob("*.parquet"))
     before = [file.stat().st_mtime_ns for file in made]
@@ -79,10 +83,8 @@ def test_processes_and_resume_change_nothing(tmp_path, folder, files, job):
 
 def test_beam_writes_the_same_rows(tmp_path, folder, files, job):
     pytest.importorskip("apache_beam", reason="the extra `beam` is not installed")
-    from recjax.users.beam import build_beam
-
     one = batch.build(files, folder, tmp_path / "one", job)
-    two = build_beam(files, folder, tmp_path / "two", job)
+    two = batch.build(files, folder, tmp_path / "two", job, beam())
     assert one == two and rows(tmp_path / "one").equals(rows(tmp_path / "two"))
 
 
@@ -92,11 +94,11 @@ from pathlib import Path
 from recjax.users import build as batch
 from recjax.users.shard import Job
 from recjax.users.settings import Settings
-plain = batch._rename
-def slow(partial, path):
+plain = batch.disk.whole
+def slow(path):
     time.sleep(0.15)
-    plain(partial, path)
-batch._rename = slow
+    return plain(path)
+batch.disk.whole = slow
 files = sorted(Path(sys.argv[1]).glob("*.parquet"))
 print("begin", flush=True)
 batch.build(files, Path(sys.argv[2]), Path(sys.argv[3]), Job(float(sys.argv[4])))
@@ -209,3 +211,77 @@ def test_files_that_are_not_what_they_should_be(tmp_path, folder, job, files):
     (tmp_path / "s.sqlite").write_text(json.dumps("no" * 600))
     with pytest.raises(UserError, match="not a store"):
         SqliteStore(tmp_path / "s.sqlite")
+
+
+def test_nothing_is_done_in_silence(tmp_path, capsys, folder, job, files):
+    def command(*arguments):
+        cli.main(["users", *map(str, arguments)])
+        return capsys.readouterr().out
+
+    def refused(*arguments):
+        with pytest.raises(SystemExit):
+            command(*arguments)
+        return capsys.readouterr().err
+
+    build = ["build", *files, "--vectors", folder, "--out", tmp_path / "o"]
+    assert "no user is left: events" in (said := refused(*build))
+    assert "too_old" in said and not (tmp_path / "o" / "profiles.sqlite").exists()
+    # It was not done, so the moment stays; one that was done leaves none.
+    kept = tmp_path / "o" / "now"
+    kept.write_text(repr(job.now))
+    assert "2023-11-14 22:13 UTC" in command(*build)
+    assert not kept.exists()
+    assert "no user is left" in refused(*build)
+    kept.write_text("")
+    assert "now is damaged; delete it, or give --now" in refused(*build)
+    assert "--workers 0" in refused(*build, "--now", 1, "--workers", 0)
+
+
+def test_parts_of_an_earlier_call_go(tmp_path, events, files):
+    everything, out = tmp_path / "all.parquet", tmp_path / "events"
+    assert len(files) == 4
+    two = batch.partition([everything], out, 2)
+    assert sorted(out.iterdir()) == two
+    assert sum(pl.read_parquet(file).height for file in two) == len(events)
+    with pytest.raises(UserError, match="events-00001.* would be replaced"):
+        batch.partition([two[1]], out, 2)
+    with pytest.raises(UserError, match="--shards 0"):
+        batch.partition([everything], out, 0)
+    events.head(0).write_parquet(everything)
+    with pytest.raises(UserError, match="all.parquet: no events"):
+        batch.partition([everything], out, 2)
+    assert sorted(out.iterdir()) == two
+
+
+READ_ONLY = """
+import os, sys
+from recjax.errors import UserError
+from recjax.users.store import SqliteStore
+if os.getuid() == 0:
+    os.setuid(65534)
+store = SqliteStore(sys.argv[1])
+user = next(store.users())
+try:
+    store.put([(user, store.get(user))])
+except UserError as error:
+    print(error)
+"""
+
+
+def test_profiles_in_a_folder_that_nobody_can_write(folder, files, job):
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name, "out")
+        batch.build(files, folder, out, job)
+        for place in (Path(name), out):
+            place.chmod(0o555)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", READ_ONLY, out / batch.STORE],
+                capture_output=True,
+                env=small.environment(),
+                text=True,
+            )
+        finally:
+            for place in (Path(name), out):
+                place.chmod(0o755)
+    assert "cannot write to it: attempt to write a readonly" in done.stdout, done.stderr

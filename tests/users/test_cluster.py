@@ -32,6 +32,16 @@ def brute_medoid(points):
     return np.flatnonzero(cost <= cost.min() * (1 + 1e-9) + 1e-12).max()
 
 
+def test_what_does_not_fit_is_refused():
+    points, offsets, age = population(0, [3, 4], 5)
+    for wrong in ([0, 3, 8], [0, 3, 6], [1, 3, 7], [0, 5, 3, 7], [-1, 7], []):
+        with pytest.raises(ValueError, match="offsets"):
+            cluster_users(points, np.array(wrong), age, Settings())
+    for parts in ((points, age[:6]), (points[0], age), (points, age[:, None])):
+        with pytest.raises(ValueError, match="age"):
+            cluster_users(parts[0], offsets, parts[1], Settings())
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("cap", [None, 3])
 def test_equals_scipy_and_brute_force(threads, cap):

@@ -1,5 +1,7 @@
 """Retrieval from profiles, and the commands, end to end."""
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,8 +9,11 @@ from matplotlib.image import imsave
 
 from recjax.cli import main as cli
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
+from recjax.index.scann import Scann
 from recjax.users.profile import Profile
-from recjax.users.retrieve import Exact, UserRetriever, scann_search
+from recjax.users.retrieve import Retriever
+from recjax.users.store import SqliteStore
 
 
 def profile(medoids, weights):
@@ -21,7 +26,7 @@ def profile(medoids, weights):
 
 
 def test_each_medoid_gives_its_share(items):
-    retriever = UserRetriever(items)
+    retriever = Retriever(items)
     user = profile(["i3", "i40", "i299"], [1, 1, 1])
     draw = np.random.default_rng(0)
     found = retriever.recommend(user, draw, e=3, total=61, seen=["i3"])
@@ -37,7 +42,7 @@ def test_each_medoid_gives_its_share(items):
 
 
 def test_answers_are_kept(items):
-    retriever = UserRetriever(items, keep=2)
+    retriever = Retriever(items, keep=2)
     draw = np.random.default_rng(0)
     user = profile(["i3", "i40"], [1, 1])
     first = retriever.recommend(user, draw, e=2, total=20)
@@ -49,7 +54,7 @@ def test_answers_are_kept(items):
 
 
 def test_near_duplicates_go(items):
-    retriever = UserRetriever(items)
+    retriever = Retriever(items)
     draw = np.random.default_rng(0)
     user = profile(["i3"], [1])
     plain = retriever.recommend(user, draw, 1, 30)
@@ -60,29 +65,26 @@ def test_near_duplicates_go(items):
     assert close[~np.eye(len(rows), dtype=bool)].max() <= limit and 1 < len(rows) < 30
 
 
-def test_searches_agree(items):
-    vectors = items.unit(np.arange(300))
-    exact = Exact(vectors)(vectors[:9], 5)
-    np.testing.assert_array_equal(exact, np.argsort(-(vectors[:9] @ vectors.T))[:, :5])
-    np.testing.assert_array_equal(scann_search(vectors, 5)(vectors[:9], 5), exact)
-
-
 @pytest.mark.slow
 def test_scann_finds_nearly_all():
     pytest.importorskip("scann", reason="the extra `scann` is not installed")
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((200, 16))
     vectors = centers[np.arange(20_000) % 200] + 0.3 * rng.standard_normal((20_000, 16))
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4")
-    search, exact = scann_search(vectors, 20), Exact(vectors)(vectors[:50], 20)
-    found = search(vectors[:50], 20)
-    right = (exact[:, :, None] == found[:, None]).any(2)
-    assert right.mean() > 0.9
+    ids = tuple(map(str, range(20_000)))
+    items = ItemVectors(ids, ids, vectors.astype("f4"))
+    quick, exact = Retriever(items, 20), Retriever(items)
+    assert isinstance(quick.index, Scann)
+    right = [
+        np.isin(exact.neighbours(row, 20), quick.neighbours(row, 20)).mean()
+        for row in range(50)
+    ]
+    assert np.mean(right) > 0.9
 
 
 def test_unreasonable_questions(items):
     with pytest.raises(UserError, match="e = 0"):
-        UserRetriever(items).recommend(profile(["i3"], [1]), None, e=0)
+        Retriever(items).recommend(profile(["i3"], [1]), None, e=0)
 
 
 def run(capsys, *arguments):
@@ -100,6 +102,13 @@ def test_commands(tmp_path, capsys, folder, events, now):
         capsys, "build", *files, "--vectors", folder, "--out", out, "--now", int(now)
     )
     assert f"users: {events['user'].n_unique()}" in said.replace("  ", "")
+    table = run(capsys, "alphas", tmp_path / "events.parquet", "--vectors", folder)
+    counts = [float(line.split()[2]) for line in table.splitlines()[2:11]]
+    assert counts == sorted(counts, reverse=True) and counts[-1] >= 1
+    manifest = json.loads((out / "manifest.json").read_text())["counts"]
+    stored = SqliteStore(out / "profiles.sqlite")
+    mean = sum(len(stored.get(user).medoid) for user in stored.users())
+    assert f"{mean / manifest['users']:.1f}" == f"{counts[3]:.1f}"
     before = run(capsys, "show", out, "u5", "--to", tmp_path / "u5.png")
     assert (tmp_path / "u5.png").read_bytes().startswith(b"\x89PNG")
     assert "Item" in before
@@ -129,6 +138,14 @@ def test_commands(tmp_path, capsys, folder, events, now):
     assert "of 9" in after and after != before
     found = run(capsys, "query", out, "new", "--e", 1, "-k", 3)
     assert len(found.splitlines()) == 3 and "(as i1)" in found
+    assert "  i1  " not in found
+    first = found.split()[1]
+    assert "1.000  i1  " in run(capsys, "query", out, "new", "--e", 1, "--known")
+    (new[-1].with_columns(item=pl.lit(first))).write_parquet(tmp_path / "has.parquet")
+    other = run(
+        capsys, "query", out, "new", "--e", 1, "--events", tmp_path / "has.parquet"
+    )
+    assert first not in other.split()
     two = run(capsys, "query", out, "new", "new", "--index", "scann", "-k", 3)
     assert two.splitlines()[1:4] == two.splitlines()[5:8] == found.splitlines()
     assert "medoids asked: 2, answered from the cache: 1 (50 %)" in two

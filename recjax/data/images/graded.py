@@ -13,6 +13,7 @@ import polars as pl
 from recjax.data.images.table import ImageTable
 from recjax.data.triplets.relevance import Relevance, from_features, from_pairs
 from recjax.errors import UserError
+from recjax.extras import require
 from recjax.images.handcrafted import handcrafted
 from recjax.tables.check import clean
 from recjax.tables.columns import Column
@@ -84,6 +85,7 @@ class HandcraftedRelevance:
 
     def open(self, table: ImageTable, images: np.ndarray, look: Look) -> Relevance:
         """Returns the relevance of some images, each of which is decoded once."""
+        require("skimage", "images", "relevance by handcrafted features")
         log.info("handcrafted features of %d images", len(images))
         features = np.stack([handcrafted(look([image])[0]) for image in images])
         category = np.unique(table.labels[images, 0], return_inverse=True)[1]

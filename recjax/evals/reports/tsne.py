@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recjax.extras import require_sklearn
+from recjax.extras import require
 
 STEPS = 500
 
@@ -30,7 +30,7 @@ def tsne(vectors: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.nda
     size = len(vectors)
     if size < 3 or not np.isfinite(vectors).all():
         raise ValueError(f"{size} vectors, all finite and at least 3 are needed")
-    require_sklearn("a map of embeddings")
+    require("sklearn", "baselines", "a map of embeddings")
     from sklearn.manifold import TSNE
 
     noise = np.random.default_rng(seed).standard_normal(vectors.shape)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import get_cython_function_address
+
+from recjax.extras import compiled
 
 NAME = "recjax_ssyrk"
 # By name, not by address: compiled code that comes from the cache finds it again.
@@ -16,7 +18,7 @@ llvm.add_symbol(NAME, get_cython_function_address("scipy.linalg.cython_blas", "s
 _ssyrk = types.ExternalFunction(NAME, types.void(*[types.voidptr] * 10))
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def lower_products(points, out):
     """Writes -2 <x, y> of all pairs into the lower triangle of `out`, diagonal too.
 

@@ -14,14 +14,16 @@ def forget_stale(function: Any) -> None:
     """Removes kept code that is older than a file beside the function's own.
 
     Args:
-      function: compiled with `cache=True`; to be called after this.
+      function: compiled, and kept if there is a folder for it; not called yet.
 
     Raises:
       OSError: a file cannot be removed.
     """
+    if not (folder := function.stats.cache_path):
+        return
     beside = Path(function.py_func.__code__.co_filename).parent
     newest = max(path.stat().st_mtime for path in beside.glob("*.py"))
-    for kept in Path(function.stats.cache_path).glob("*.nbi"):
+    for kept in Path(folder).glob("*.nbi"):
         try:
             if kept.stat().st_mtime < newest:
                 kept.unlink()

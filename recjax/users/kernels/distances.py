@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from recjax.extras import compiled
 from recjax.users.kernels import layout
 from recjax.users.kernels.blas import lower_products
 from recjax.users.kernels.mirror import BLOCK, lift_and_mirror
 
-FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+FAST: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 """Without Python's check of division by zero, loops become vector code."""
 SUMS: dict[str, Any] = {**FAST, "fastmath": {"reassoc", "contract", "nsz"}}
 """For sums, which are vector code only if their order is free."""
-padded, stride = njit(**FAST)(layout.padded), njit(**FAST)(layout.stride)
+padded, stride = compiled(**FAST)(layout.padded), compiled(**FAST)(layout.stride)
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def squared_length(x):
     """Returns the squared length of x, in float64."""
     total = 0.0
@@ -27,7 +27,7 @@ def squared_length(x):
     return total
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def squared_difference(x, y):
     """Returns the squared distance of x and y, in float64."""
     total = 0.0
@@ -37,7 +37,7 @@ def squared_difference(x, y):
     return total
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def fill_float32(points, lengths, square):
     """Writes squared distances; infinity on the diagonal.
 
@@ -62,7 +62,7 @@ def fill_float32(points, lengths, square):
             square[row, row] = np.inf
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def fill_float64(points, square):
     """Writes squared distances into [m, stride(m)], each by differences."""
     m = len(points)

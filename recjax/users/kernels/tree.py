@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from recjax.extras import compiled
 from recjax.users.kernels.distances import FAST
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def write_linkage(child, parent, height, table):
     """Writes the merges by height into float64 [m - 1, 4], see `tree.linkage`."""
     points = len(child) + 1

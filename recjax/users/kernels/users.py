@@ -7,8 +7,8 @@ change in the other kernels, touch this file too, or the old code stays compiled
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from recjax.extras import compiled
 from recjax.users.kernels.compiled import forget_stale
 from recjax.users.kernels.distances import (
     FAST,
@@ -23,7 +23,7 @@ from recjax.users.kernels.ward import chain
 from recjax.users.ward_reference import SAME, SAME_LENGTH
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def grow(points, memory, near_height, child, parent, height):
     """Writes the tree of one user's points, see `ward_kernels.chain`.
 
@@ -53,7 +53,7 @@ def grow(points, memory, near_height, child, parent, height):
     return True
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def grow_weighted(points, sizes, near_height, child, parent, height):
     """Writes the tree of clusters by centroids [m, D] and sizes [m], in float64.
 
@@ -79,7 +79,7 @@ def grow_weighted(points, sizes, near_height, child, parent, height):
     return True
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _label(child, parent, height, alpha, cap, label):
     """Writes each point's cluster, as `tree.cut` does; returns how many there are."""
     m = len(label)
@@ -107,13 +107,13 @@ def _label(child, parent, height, alpha, cap, label):
     return clusters
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def _add(point, total):
     for j in range(len(total)):
         total[j] += np.float64(point[j])
 
 
-@njit(**SUMS)
+@compiled(**SUMS)
 def _far(point, center):
     total = 0.0
     for j in range(len(center)):
@@ -122,7 +122,7 @@ def _far(point, center):
     return total
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _medoids(points, label, clusters, centers, medoid, size):
     """Writes the medoid of each cluster: the point nearest its mean, the later of two.
 
@@ -149,7 +149,7 @@ def _medoids(points, label, clusters, centers, medoid, size):
             medoid[label[i]] = i
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def cluster_range(
     points, offsets, begin, end, age, alpha, cap, decay, memory, work, outputs
 ):

@@ -16,8 +16,8 @@ back to a cluster only when its nearest was merged.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from recjax.extras import compiled
 from recjax.users.kernels.bits import flip
 from recjax.users.kernels.distances import FAST, padded, squared_difference, stride
 from recjax.users.ward_reference import SAME, SAME_LENGTH
@@ -32,7 +32,7 @@ PATIENCE = 6
 """How many points, as a multiple of m, are summed in float64 before all of it is."""
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _least(bits, dead):
     """Returns the least of a row."""
     low = max(bits[0], dead[0])
@@ -41,7 +41,7 @@ def _least(bits, dead):
     return low
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _span(bits, dead, limit, index):
     """Returns the first and the last slot of a row that are at most `limit`."""
     first, last = index[-1], index[0]
@@ -52,7 +52,7 @@ def _span(bits, dead, limit, index):
     return first, last
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _update(to_low, to_high, size, a, b, apart):
     """Writes the distances of the union over those of its second part."""
     one = to_low.dtype.type
@@ -63,13 +63,13 @@ def _update(to_low, to_high, size, a, b, apart):
         to_high[j] = max(merged / (both + n), one(0))
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _write_column(memory, column, pitch, values):
     for i in range(len(values)):
         memory[i * pitch + column] = values[i]
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _compact(memory, places, pitch, to_pitch):
     """Moves rows and columns `places`, ascending, together: always to lower addresses.
 
@@ -83,7 +83,7 @@ def _compact(memory, places, pitch, to_pitch):
             new[j] = old[places[j]]
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _add_up(points, first, after, total):
     """Writes the sum of a cluster's points, which `after` links."""
     total[:] = 0
@@ -94,7 +94,7 @@ def _add_up(points, first, after, total):
         i = after[i]
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _between(clusters, low, high):
     """Returns the distance of the clusters in two slots from points, in float64."""
     points, names, size, ends, after, sums = clusters
@@ -106,7 +106,7 @@ def _between(clusters, low, high):
     return 2 * a * b / (a + b) * squared_difference(sums[0], sums[1])
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def _decide(clusters, line, dead, limit, end, before, first, scale, apart):
     """Returns which of the slots up to `limit` is nearest to `end`, and the cost."""
     size = clusters[2]
@@ -125,7 +125,7 @@ def _decide(clusters, line, dead, limit, end, before, first, scale, apart):
     return nearest, cost
 
 
-@njit(**FAST)
+@compiled(**FAST)
 def chain(points, sizes, memory, bits, scale, sure, near_height, child, parent, height):
     """Merges all points; the matrix of distances is used up.
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,13 @@ def coloured(data, colour):
     return (np.abs(pixels(data) - wanted).max(-1) < 12).sum()
 
 
+EVALS = {
+    "pins": SimpleNamespace(trained=True),
+    "index": SimpleNamespace(trained=True, index=50),
+    "counted": SimpleNamespace(trained=False),
+}
+
+
 @pytest.fixture(scope="module")
 def found():
     program, state = two.program(), two.state()
@@ -40,14 +48,21 @@ def found():
 
 def test_the_page_holds_what_was_found(found, tmp_path):
     lines = [{"step": step, "loss": 1 / step} for step in range(1, 9)]
-    page = write_report(tmp_path, "two <corpora>", found, lines)
+    facts = {"items": 12_345, "share": 0.25, "date": "a day"}
+    page = write_report(
+        tmp_path, "two <corpora>", found, EVALS, lines, None, facts, "steps = 8"
+    )
     text = page.read_text()
     assert "two &lt;corpora&gt;" in text
     heads = re.findall("<h2>(.*?)</h2>", text)
     assert heads == [
-        *("Results", "recall@K", "index recall@K", "Training", "Cohorts"),
-        *("Cohorts in the index", "Retrieval frequency", "Scores"),
+        *("Results", "Other results", "recall@K", "index recall@K", "Answers"),
+        *("Training", "Cohorts", "Cohorts in the index", "Retrieval frequency"),
+        *("Scores", "The run", "Settings"),
     ]
+    for part in ("pins (model)", "<td>items<td>12,345", "<td>accuracy<td>0.5000"):
+        assert part in text
+    assert "<td>share<td>0.25" in text and "steps = 8" in text
     figures = found["pins"].figures
     pairs = f"{figures['new:pairs']:,.0f}"
     row = f"<td>pins, new<td>{pairs}<td>{figures['new:recall@10']:.4f}"
@@ -60,9 +75,19 @@ def test_the_page_holds_what_was_found(found, tmp_path):
 
 
 def test_what_nobody_found_has_no_place():
-    made = sections({"counted": Evaluated({"mrr": 0.5})})
+    made = sections({"counted": Evaluated({"mrr": 0.5})}, EVALS)
     assert [section.title for section in made] == ["Results"]
     assert made[0].table == [["", "mrr"], ["counted", "0.5000"]]
+
+
+def test_figures_of_images_have_rows_and_curves():
+    figures = {"fine/map@r": 0.2, "fine/recall@1": 0.5, "fine/recall@4": 0.75}
+    found = {"pins": Evaluated(figures), "counted": Evaluated({"fine/recall@1": 0.6})}
+    results, curves = sections(found, EVALS)
+    assert list(results.table[1]) == ["fine/map@r", "0.2000", "-"]
+    assert results.note.startswith("fine/recall@1: pins (0.5000) does not beat counted")
+    assert curves.title == "fine/recall@K"
+    assert coloured(curves.picture, report.COLOURS[0]) > 50
 
 
 def test_a_bar_is_as_high_as_its_cohort():

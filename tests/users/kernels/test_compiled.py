@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import small
 
 INNER = (
@@ -20,6 +21,35 @@ def outer(x):
 forget_stale(outer)
 print(outer(1), sum(outer.stats.cache_hits.values()))
 """
+
+
+NOWHERE = """
+from numba.core import caching
+caching.CacheImpl._locator_classes = []
+from recjax.extras import compiled
+import recjax.images.resample
+from recjax.users.kernels import users
+print(compiled(nogil=True)(lambda x: x + 1)(1), users.grow.stats.cache_path)
+"""
+UNCOMPILED = """
+from recjax.users.tree import COMPILED
+from recjax.users.ward import ward
+print(COMPILED, ward([[0.0], [3.0]]).height)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "setting", "said"),
+    [(NOWHERE, "0", "2 None"), (UNCOMPILED, "1", "False [9.]")],
+)
+def test_without_a_folder_to_keep_code_in_or_a_compiler(code, setting, said):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**small.environment(), "NUMBA_DISABLE_JIT": setting},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == said + "\n", done.stderr
 
 
 def test_a_change_in_another_file_is_seen(tmp_path):

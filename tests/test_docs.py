@@ -1,0 +1,84 @@
+"""What documents name is there: files, names of Python, commands and their options."""
+
+import ast
+import contextlib
+import functools
+import importlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import recjax as rj
+from recjax.cli import main as cli
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "experiments/RESULTS.md"]
+DOCS += sorted((ROOT / "docs").rglob("*.md"))
+DEPTH = {"data": 3, "session": 2, "users": 2}
+"""Words of a command that has others under it."""
+
+
+def resolves(name):
+    """Returns whether a dotted name is a module, or what stands in one."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        with contextlib.suppress(ImportError):
+            found = importlib.import_module(".".join(parts[:end]))
+            try:
+                functools.reduce(getattr, parts[end:], found)
+            except AttributeError:
+                return False
+            return True
+    return False
+
+
+@functools.cache
+def options(command):
+    """Returns the options that the help of a command lists."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit) as stopped:
+        cli.main([*command, "--help"])
+    assert not stopped.value.code, command
+    return {"--help", *re.findall(r"(?<![\w-])-{1,2}[a-z][\w-]*", said.getvalue())}
+
+
+def anchors(text):
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.name)
+def test_names_files_and_commands_are_there(doc):
+    text = doc.read_text()
+    for name in set(re.findall(r"\brecjax(?:\.\w+)+", text)):
+        assert resolves(name), name
+    for name in set(re.findall(r"\brj\.(\w+)", text)):
+        assert hasattr(rj, name), f"rj.{name}"
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if not link.startswith("http"):
+            file, _, anchor = link.partition("#")
+            other = doc.parent / file if file else doc
+            assert other.exists(), link
+            assert not anchor or anchor in anchors(other.read_text()), link
+    folders = r"\b((?:tools|experiments|configs|recjax|tests|docs)/[\w/]+\.\w+)"
+    for path in re.findall(folders, text):
+        assert (ROOT / path).exists(), path
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        with contextlib.suppress(SyntaxError):  # Parts of programs may be left out.
+            for node in ast.walk(ast.parse(code)):
+                if isinstance(node, ast.ImportFrom) and "recjax" in node.module:
+                    for alias in node.names:
+                        assert resolves(f"{node.module}.{alias.name}"), alias.name
+    commands = r"(?:^|`)(recjax +[a-z][^`\n]*)"
+    for line in re.findall(commands, text.replace("\\\n", " "), re.MULTILINE):
+        if " takes " in line:  # A sentence.
+            continue
+        words = shlex.split(line, comments=True)[1:]
+        command = [word for word in words[: DEPTH.get(words[0], 1)] if word[0] != "-"]
+        for word in words:
+            option = word.split("=")[0]
+            if option.startswith("-"):
+                assert option in options(tuple(command)), line
