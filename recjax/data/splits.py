@@ -20,12 +20,7 @@ from recjax.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = 0, 1, 2
-WORDS = {
-    "time": "timestamps",
-    "user": "users",
-    "query": "queries",
-    "column": "a column split",
-}
+WORDS = {"time": "timestamps", "user": "users", "query": "queries", "column": "a split"}
 FEW = 100
 """Examples of a part below which its figures are mostly chance."""
 
@@ -100,7 +95,6 @@ class _Fractions(_Split):
             )
 
     def ends(self, size: int) -> np.ndarray:
-        """Returns how many of `size` are before the end of each part but the last."""
         # Sums such as .8 + .1 fall just below the integer that they mean.
         return np.floor(np.cumsum(self.fractions)[:-1] * size + 1e-6).astype(int)
 

@@ -23,11 +23,8 @@ from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
 ITEM, TARGET, BIAS = "item", "target", "bias"
-FIXED = {
-    "own": "item_vector",
-    "drawn": "negative_vector",
-    "shown": "impressions_vector",
-}
+SHOWN = "impressions_vector"
+FIXED = {"own": "item_vector", "drawn": "negative_vector", "shown": SHOWN}
 """Use of an item's vector -> where a batch carries it, if it is not learned."""
 PAIR = "pair"
 EPS = 1e-12
