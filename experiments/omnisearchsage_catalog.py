@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import recjax as rj
-from recjax.data.catalog.search import ASKED
+from recjax.data.catalog.pairs import Engagement
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
 from recjax.prepare.synthetic.catalog import WINDOWS
@@ -31,6 +31,23 @@ SHARES = {
 }
 LOGGED = ("board_title", "engaged_queries")
 """Text fields that come from what people did."""
+TASKS = {
+    "pin_onsite": Engagement("pin", ("save", "long_click"), 8),
+    "product_onsite": Engagement("product", ("save", "long_click"), 4),
+    "query_click": Engagement("query", ("click",), 2),
+    "product_offsite": Engagement("product", ("add_to_cart", "checkout"), 2),
+}
+"""The published mix. (The public code leads offsite queries to pins, a slip.)"""
+ASKED = {
+    "pin_save": Engagement("pin", ("save",)),
+    "pin_long_click": Engagement("pin", ("long_click",)),
+    "pin_relevance": Engagement("pin", ("relevance",)),
+    "product_save": Engagement("product", ("save",)),
+    "product_long_click": Engagement("product", ("long_click",)),
+    "product_offsite": Engagement("product", ("add_to_cart", "checkout")),
+    "query_click": Engagement("query", ("click",)),
+}
+"""The published evaluation sets."""
 SKETCH = CountMin(1 << 18)
 WIDTHS = ((32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
 
@@ -66,12 +83,17 @@ def experiment() -> rj.Experiment:
         steps=1_500,
         data=rj.CatalogSearch(
             "invented_catalog",
+            TASKS,
+            ASKED,
             batch_size=256,
+            dense=("gs_v5", "item_is_v2", "ue_v4"),
+            legacy=("legacy",),
+            caps={"pin": 50, "product": 200},
             ngrams=rj.NGrams(40_000, 40_000, 0, min_count=2),
             length=80,
             query=rj.Pieces(6_000),
             query_length=QUERY_LENGTH,
-            test_from=WINDOWS["test"][0],
+            split=rj.FromTime(WINDOWS["test"][0]),
         ),
         model=rj.OmniSearch(
             towers={"query": query, "entity": entity},

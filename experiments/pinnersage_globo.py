@@ -42,7 +42,7 @@ from recjax.users.paper.methods import (
     single,
     table,
 )
-from recjax.users.paper.nearest_embedding_accuracy import next_action
+from recjax.users.paper.nearest_embedding_accuracy import nearest_embedding_accuracy
 from recjax.users.paper.rolling_evaluation import (
     METRICS,
     Given,
@@ -228,7 +228,9 @@ def main() -> None:
 
     picked = choose(run)
     own = kept.of(np.isin(kept.user, report_on))
-    near = next_action(single(), vectors, own.user, own.row, own.time, walk)
+    near = nearest_embedding_accuracy(
+        single(), vectors, own.user, own.row, own.time, walk
+    )
     ward = Ward(picked["alpha"])
     methods = table(picked["alpha"], picked["apart"], picked["k"])
     methods[f"decay average, {picked['mean']:g}, chosen"] = (

@@ -16,11 +16,11 @@ import jax
 from recjax import disk, settings
 from recjax.errors import UserError
 from recjax.evals import run_evaluations
-from recjax.evals.evaluation import Findings, check_evals
+from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import write_report
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
-from recjax.train.hooks import Profile
+from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
@@ -75,7 +75,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
                 workdir,
                 # Steps are what --debug nojit is for; evaluations would take minutes.
                 jax.disable_jit(False)(run_evaluations.during_training(program)),
-                Profile(workdir / "profile" if profile else None),
+                Profiler(workdir / "profile" if profile else None),
             )
         except TrainingBroken as error:
             raise UserError(str(error)) from error
@@ -217,7 +217,7 @@ def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _report(
-    run: Path, program: Program, found: Mapping[str, Findings], step: int
+    run: Path, program: Program, found: Mapping[str, Evaluated], step: int
 ) -> None:
     """Writes `report.html` and `plots/`, where plots can be drawn."""
     if importlib.util.find_spec("matplotlib") is None:

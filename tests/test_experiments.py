@@ -15,8 +15,7 @@ import tiny_images
 
 from recjax.bundle.two_tower import Bundle
 from recjax.cli.main import main
-from recjax.data.catalog.data import CatalogData
-from recjax.data.catalog.search import CatalogSearch
+from recjax.data.catalog.search import CatalogData, CatalogSearch
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData

@@ -81,7 +81,7 @@ def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:
     queries = []
     for age, item in enumerate(items):
         # Sessions of three events, an hour apart.
-        at = {"item": item, "place": age % 3, "age": age, "gap": 3_600 * (age > 2)}
+        at = {"item": item, "position": age % 3, "age": age, "gap": 3_600 * (age > 2)}
         asked = {name: np.full_like(arrays[name], value) for name, value in at.items()}
         out = call({**arrays, **asked})
         arrays = {**arrays, **{n: np.asarray(v) for n, v in out.items() if n != "user"}}

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from recjax.data.images.table import ImageTable
-from recjax.data.splits import SPLITS, query_split
+from recjax.data.splits import SPLITS, ByQuery
 from recjax.images.decode import BadImageError, decode
 from recjax.tables.report import Findings, Report
 
@@ -217,7 +217,7 @@ def _table(listed: _Listed, good: Sequence[int]) -> ImageTable:
         number = {name: n for n, name in enumerate(known)}
         labels.append([number[name] for name in full])
         classes.append(tuple(known))
-    split = query_split(names).astype(np.int8)
+    split = ByQuery().of_texts(names)
     for at, i in enumerate(good):
         if listed.splits[i] is not None:
             split[at] = SPLITS[listed.splits[i]]

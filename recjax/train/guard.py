@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
-from recjax.train.step import Report
+from recjax.train.step import StepReport
 
 
 class TrainingBroken(RuntimeError):
     """A step produced something that no later step can mend."""
 
 
-def check(step: int, report: Report) -> None:
+def check(step: int, report: StepReport) -> None:
     """Raises where a step's report shows NaN, infinity or too many table rows.
 
     Args:

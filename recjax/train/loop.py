@@ -15,10 +15,10 @@ from jax.sharding import set_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.guard import StopSignal, check
-from recjax.train.hooks import Best, Meter, Profile, Progress
+from recjax.train.hooks import Best, Meter, Profiler, Progress
 from recjax.train.program import Program
 from recjax.train.state import State
-from recjax.train.step import Report
+from recjax.train.step import StepReport
 from recjax.train.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Trained:
 
 
 def train(
-    program: Program, workdir: Path, evaluate: Evaluate, profile: Profile | None = None
+    program: Program, workdir: Path, evaluate: Evaluate, profile: Profiler | None = None
 ) -> Trained:
     """Trains from the newest checkpoint of a run folder, or from nothing, to the end.
 
@@ -77,7 +77,7 @@ def train(
             closing(Writer(workdir, start)) as writer,
             closing(Progress(start, steps)) as progress,
             closing(best),
-            closing(profile or Profile(None)) as profile,
+            closing(profile or Profiler(None)) as profile,
         ):
             step_fn, batches = program.step(), program.batches(start)
             meter, pending = Meter(), []
@@ -118,7 +118,7 @@ def train(
     return Trained(state, start, int(state.step) >= steps, figures)
 
 
-def _read(pending: list[tuple[int, Report]], meter: Meter) -> dict[str, float]:
+def _read(pending: list[tuple[int, StepReport]], meter: Meter) -> dict[str, float]:
     """Waits for the steps since the last read and returns their means."""
     if not pending:
         return {}

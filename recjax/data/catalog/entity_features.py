@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from recjax.data.catalog.entities import Entities
-from recjax.data.catalog.entity_text import FieldText
-from recjax.data.ragged import Images
+from recjax.data.catalog.entity_text import FieldText, all_texts
+from recjax.data.ragged import VectorLists
 from recjax.errors import UserError
 from recjax.features import DenseFeature, Feature, IdFeature, present
 from recjax.tables.entity_schema import CODES
+from recjax.text.features import NGrams
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,32 @@ class EntityFeatures:
     vectors: Mapping[str, VectorColumn]
     start: np.ndarray | None = field(default=None, repr=False)
 
+    @classmethod
+    def of(
+        cls,
+        tables: Mapping[str, Entities],
+        vectors: Mapping[str, VectorColumn],
+        ngrams: NGrams,
+        fields: tuple[str, ...],
+        lengths: tuple[int, int],
+    ) -> EntityFeatures:
+        """Returns how some tables are read, with a vocabulary of all their texts.
+
+        Args:
+          tables: kind -> entities.
+          vectors: name -> dense feature that is read.
+          ngrams: the vocabulary.
+          fields: text fields that are read; () for none.
+          lengths: n-grams of a field, and of an entity.
+        """
+        if not fields:
+            return cls(None, vectors)
+        columns = [entities.texts for entities in tables.values()]
+        texts = (text for one in columns for text in all_texts(one, fields))
+        vocabulary = ngrams.build(texts)
+        text = FieldText(vocabulary, fields, *lengths)
+        return cls(text, vectors, ngrams.importance(vocabulary))
+
     def read(self, entities: Entities) -> dict[str, Any]:
         """Returns name -> array-like [N, ...] of all entities, read where asked."""
         features: dict[str, Any] = {}
@@ -56,8 +83,8 @@ class EntityFeatures:
                     f"{name!r} has {vectors.width} numbers an entity, {column.width} "
                     "are wanted"
                 )
-            features[name] = Images(vectors, column.most)
-            features[present(name)] = Images(vectors, column.most, there=True)
+            features[name] = VectorLists(vectors, column.most)
+            features[present(name)] = VectorLists(vectors, column.most, there=True)
         return features
 
     def side(self) -> dict[str, Feature]:

@@ -74,7 +74,7 @@ class RelevanceTable:
 
 
 @dataclass(frozen=True)
-class GoldenRelevance:
+class HandcraftedRelevance:
     """Relevance by visual features that need no training: colour, shape, texture.
 
     Attributes:
@@ -96,7 +96,7 @@ def _placed(
     frame: pl.DataFrame, table: ImageTable, file: str, findings: Findings
 ) -> pl.DataFrame:
     """Returns the pairs with positions in place of names; what is wrong is found."""
-    place = {str(name): i for i, name in enumerate(table.names)}
+    position = {str(name): i for i, name in enumerate(table.names)}
     right = np.ones(frame.height, bool)
 
     def problem(column: str, kind: str, where: np.ndarray, fix: str) -> None:
@@ -105,7 +105,7 @@ def _placed(
         findings.of_rows(file, column, kind, rows["row"], rows[column], fix)
         right &= ~where
 
-    at = [np.array([place.get(n, -1) for n in frame[c]], np.int64) for c in NAMES]
+    at = [np.array([position.get(n, -1) for n in frame[c]], np.int64) for c in NAMES]
     for column, found in zip(NAMES, at, strict=True):
         fix = "name it as it was prepared, or remove the row"
         problem(column, "no prepared image has this name", found < 0, fix)

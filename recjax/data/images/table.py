@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data import records
-from recjax.data.splits import SPLITS
+from recjax.data.splits import ByColumn, members
 from recjax.errors import UserError, nearest
 
 
@@ -44,10 +44,7 @@ class ImageTable:
         Raises:
           UserError: there is no such split, or it is empty.
         """
-        found = np.flatnonzero(self.split == SPLITS[split])
-        if not len(found):
-            raise UserError(f"no image is in the split {split!r}")
-        return found
+        return members(self.split, split, ByColumn(), "images")
 
     def in_classes(self, names: Sequence[str]) -> np.ndarray:
         """Tells which images are in any of these classes, of whatever level [N].
@@ -66,7 +63,7 @@ class ImageTable:
         return found
 
     def level(self, level: str) -> int:
-        """Returns the place of a level.
+        """Returns the position of a level.
 
         Raises:
           UserError: there is no such level.

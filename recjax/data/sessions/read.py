@@ -95,8 +95,8 @@ class Sessions:
         )
 
     @property
-    def place(self) -> np.ndarray:
-        """Place of each event in its session, from 0, i32[E]."""
+    def position(self) -> np.ndarray:
+        """Position of each event in its session, from 0, i32[E]."""
         lengths = np.diff(self.session_start)
         start = np.repeat(self.session_start[:-1], lengths)
         return (np.arange(len(self.item)) - start).astype(np.int32)

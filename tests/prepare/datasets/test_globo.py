@@ -7,7 +7,7 @@ import pytest
 
 from recjax import paths
 from recjax.data.sessions.next import NextInSession
-from recjax.data.sessions.split import ColdStart
+from recjax.data.splits import ByUser
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import Markov
 from recjax.evals.baselines.popularity import RecentPop
@@ -52,10 +52,10 @@ def test_damage_is_named(tmp_path):
 )
 def test_the_baselines_are_those_that_others_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
-    data = NextInSession(str(prepare.prepare("globo")), ColdStart()).open(0)
+    data = NextInSession(str(prepare.prepare("globo")), ByUser()).open(0)
     known = data.sessions
     assert (known.users, len(known.item_ids)) == (80_237, 3_225)
-    assert (len(known.item), len(data.parts)) == (1_851_106, 682_343)
+    assert (len(known.item), len(data.part)) == (1_851_106, 682_343)
     wanted = {
         RecentPop(): (0.119, 0.550, 0.249, 0.077, 0.471, 0.196),
         Markov("session"): (0.092, 0.370, 0.182, 0.143, 0.544, 0.269),

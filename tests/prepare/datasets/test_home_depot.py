@@ -7,7 +7,7 @@ import pytest
 
 from recjax import paths
 from recjax.data.search_pairs import load_search_pairs
-from recjax.data.splits import TEST, query_split
+from recjax.data.splits import TEST, ByQuery
 from recjax.errors import UserError
 from recjax.prepare import prepare
 from recjax.prepare.datasets import home_depot
@@ -68,5 +68,7 @@ def test_the_real_file():
     assert len(data.query) == 74_067
     assert (len(data.queries), len(data.product_ids)) == (11_795, 54_667)
     # The published protocol's test set.
-    test = (query_split(data.queries)[data.query] == TEST) & (data.relevance == 3)
+    test = (ByQuery().of_texts(data.queries)[data.query] == TEST) & (
+        data.relevance == 3
+    )
     assert (len(set(data.query[test])), test.sum()) == (715, 1_976)

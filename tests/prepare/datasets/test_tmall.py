@@ -8,7 +8,7 @@ import pytest
 from recjax import paths
 from recjax.data.sessions.next import NextInSession
 from recjax.data.sessions.read import load_sessions
-from recjax.data.sessions.split import LastSessionOut
+from recjax.data.splits import LastOut
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import SKIP, Markov
 from recjax.evals.baselines.popularity import Popularity
@@ -70,8 +70,8 @@ def test_the_baselines_are_those_that_others_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
     path = prepare.prepare("tmall")
     fit = ("train", "validation")
-    data = NextInSession(str(path), LastSessionOut(), fit=fit).open(0)
-    assert data.sessions.users == 17_616 and len(data.parts) == 116_869
+    data = NextInSession(str(path), LastOut(), fit=fit).open(0)
+    assert data.sessions.users == 17_616 and len(data.part) == 116_869
     wanted = {
         Popularity(): (0.017, 0.009, 0.020, 0.011),
         Markov(): (0.219, 0.130, 0.311, 0.185),

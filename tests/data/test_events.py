@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from recjax.data import pairs
-from recjax.data.events import Histories
-from recjax.data.histories import hide_seen, history_bounds, newest
+from recjax.data.events import Histories, hide_seen, history_bounds, newest
 from recjax.metrics.task import RankingTask
 
 # Two users; user 0 has two events at time 5, which have no order.
@@ -24,9 +23,15 @@ def test_newest_are_slices():
     start, stop = history_bounds(USER, WHEN)
     padded = newest(ITEM, start, stop, 2)
     assert padded.tolist() == [[0, 0], [7, 0], [7, 0], [3, 7], [0, 0], [3, 0]]
-    query, place, back = Histories(ITEM, start, stop).newest(2)
+    query, position, back = Histories(ITEM, start, stop).newest(2)
     assert query.tolist() == [1, 2, 3, 3, 5]
-    assert ITEM[place].tolist() == [7, 7, 7, 3, 3] and back.tolist() == [0, 0, 0, 1, 0]
+    assert ITEM[position].tolist() == [7, 7, 7, 3, 3] and back.tolist() == [
+        0,
+        0,
+        0,
+        1,
+        0,
+    ]
     assert len(Histories(ITEM, start, stop).newest()[0]) == 6
 
 
@@ -43,8 +48,8 @@ def test_the_session_that_goes_on():
     log = np.arange(6)
     start, stop, session = np.array([0, 0, 4]), np.array([3, 4, 6]), [1, 4, 5]
     known = Histories(log, start, stop, session=np.array(session))
-    query, place, back = known.newest(of_session=True)
-    assert query.tolist() == [0, 0, 2] and place.tolist() == [2, 1, 5]
+    query, position, back = known.newest(of_session=True)
+    assert query.tolist() == [0, 0, 2] and position.tolist() == [2, 1, 5]
     assert back.tolist() == [0, 1, 0]
     some = known.take(np.array([2, 0]))
     assert some.newest(1)[1].tolist() == [5, 2]
