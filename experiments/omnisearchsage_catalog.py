@@ -15,7 +15,7 @@ from recjax.data.catalog.search import ASKED
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
 from recjax.prepare.synthetic.catalog import WINDOWS
-from recjax.tables.entity_schema import TEXT_FIELDS
+from recjax.tables.old.entity_schema import TEXT_FIELDS
 
 WIDTH, BUCKETS = 256, 20_000
 QUERY_LENGTH = 9

@@ -13,9 +13,9 @@ from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
-from recjax.tables.check import clean, known_columns
-from recjax.tables.columns import Column
-from recjax.tables.read import read_table
+from recjax.tables.old.check import clean, known_columns
+from recjax.tables.old.columns import Column
+from recjax.tables.old.read import read_table
 from recjax.tables.report import Findings
 
 KIND = "columns"

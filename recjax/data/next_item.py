@@ -24,7 +24,7 @@ from recjax.data.pseudo_queries import some_words
 from recjax.data.splits import SPLITS, time_split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-from recjax.tables.schemas import ITEMS
+from recjax.tables.old.schemas import ITEMS
 from recjax.text.features import NGrams, TextInput
 from recjax.text.ngrams import words
 

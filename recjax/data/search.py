@@ -21,7 +21,7 @@ from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import SPLITS, query_split
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
-from recjax.tables.schemas import PRODUCTS
+from recjax.tables.old.schemas import PRODUCTS
 from recjax.text.features import NGrams, Pieces, TextInput
 from recjax.text.ngrams import words
 

@@ -28,7 +28,7 @@ from recjax.prepare.datasets.own import OwnInteractions, OwnSearch
 from recjax.prepare.datasets.tmall import Tmall
 from recjax.prepare.validate_catalog import validate_catalog
 from recjax.prepare.write import is_prepared, write
-from recjax.tables.convert import Unit
+from recjax.tables.old.convert import Unit
 from recjax.tables.report import accept
 
 log = logging.getLogger(__name__)

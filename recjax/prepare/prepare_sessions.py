@@ -9,7 +9,7 @@ from pathlib import Path
 from recjax.prepare import validate_sessions as sessions_check
 from recjax.prepare.datasets.sessions import OwnSessions
 from recjax.prepare.prepare import OnBadRow, prepare_own
-from recjax.tables.convert import Unit
+from recjax.tables.old.convert import Unit
 
 
 def prepare_sessions(

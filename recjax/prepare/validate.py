@@ -15,12 +15,18 @@ from pathlib import Path
 
 import polars as pl
 
-from recjax.tables.check import check_options, clean, distinct, known_columns, known_ids
-from recjax.tables.columns import Table
-from recjax.tables.convert import Unit
-from recjax.tables.read import read_table
+from recjax.tables.old.check import (
+    check_options,
+    clean,
+    distinct,
+    known_columns,
+    known_ids,
+)
+from recjax.tables.old.columns import Table
+from recjax.tables.old.convert import Unit
+from recjax.tables.old.read import read_table
 from recjax.tables.report import Findings, Report
-from recjax.tables.schemas import EVENTS, ITEMS, PAIRS, PRODUCTS, TITLED_PAIRS
+from recjax.tables.old.schemas import EVENTS, ITEMS, PAIRS, PRODUCTS, TITLED_PAIRS
 
 
 @dataclass(frozen=True)

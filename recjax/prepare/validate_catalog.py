@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from recjax.errors import nearest
-from recjax.tables.check import check_options, clean, known_columns
-from recjax.tables.columns import Table
-from recjax.tables.convert import Unit
-from recjax.tables.entity_file import EntityFile, check_entities
-from recjax.tables.entity_schema import (
+from recjax.tables.old.check import check_options, clean, known_columns
+from recjax.tables.old.columns import Table
+from recjax.tables.old.convert import Unit
+from recjax.tables.old.entity_file import EntityFile, check_entities
+from recjax.tables.old.entity_schema import (
     CREATED,
     DENSE,
     ENTITIES,
@@ -24,7 +24,7 @@ from recjax.tables.entity_schema import (
     TEXT_FIELDS,
     TYPES,
 )
-from recjax.tables.read import read_table
+from recjax.tables.old.read import read_table
 from recjax.tables.report import Findings, Report
 
 MAX_ACTIONS = 255

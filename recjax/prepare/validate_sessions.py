@@ -22,10 +22,10 @@ from recjax.errors import UserError
 from recjax.prepare import sessionize as sessions_cut
 from recjax.prepare.sessionize import Filter
 from recjax.prepare.validate import Checked
-from recjax.tables.check import check_options, clean, distinct, known_columns
-from recjax.tables.columns import Column
-from recjax.tables.convert import Unit
-from recjax.tables.read import read_table
+from recjax.tables.old.check import check_options, clean, distinct, known_columns
+from recjax.tables.old.columns import Column
+from recjax.tables.old.convert import Unit
+from recjax.tables.old.read import read_table
 from recjax.tables.report import Findings
 
 EVENTS = (

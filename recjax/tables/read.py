@@ -1,107 +1,122 @@
-"""Reading a user's CSV or Parquet file into columns with the row of each record."""
+"""Reading a user's table into typed columns: the one way into recjax."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import polars as pl
+import numpy as np
 
-from recjax.errors import nearest
-from recjax.tables.columns import Column, Table, resolve
-from recjax.tables.csv_file import SEPARATORS, read_csv
+from recjax.tables.columns import Column
 from recjax.tables.report import Findings
+from recjax.tables.source import Source
+from recjax.tables.typed import Table
 
-PARQUET = (".parquet", ".pq")
+Unit = Literal["s", "ms", "us", "ns"]
 
 
-def read_table(
-    path: Path,
+@dataclass(frozen=True)
+class Options:
+    """How files are read.
+
+    Attributes:
+      unit: of timestamps that are numbers; None decides from all values.
+      encoding: Python's name of the encoding of CSV and JSON lines.
+      now: unix seconds; a day later is the future.
+    """
+
+    unit: Unit | None = None
+    encoding: str = "utf-8"
+    now: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A table as read.
+
+    Attributes:
+      source: where it is from.
+      table: its good rows: those without a problem.
+      names: recjax's column name -> the file's.
+      unused: the file's columns that the schema does not name.
+      units: timestamp column -> the unit that its numbers were read in; without those
+        that hold no numbers.
+      places: where rows are in the files, see `rows`.
+    """
+
+    source: Source
+    table: Table
+    names: Mapping[str, str]
+    unused: tuple[str, ...]
+    units: Mapping[str, Unit]
+    places: tuple[Any, ...]
+
+    def rows(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns part and row number of rows of `table`.
+
+        Args:
+          positions: i64[n] positions in the table.
+
+        Returns:
+          i64[n] indices into `source.parts`, and i64[n] rows in them: lines of a CSV
+          file with the header as row 1, else records from 1.
+        """
+
+    def tell(
+        self,
+        findings: Findings,
+        column: str,
+        kind: str,
+        positions: np.ndarray,
+        values: Iterable[Any],
+        fix: str,
+        *,
+        quote: bool = True,
+    ) -> None:
+        """Adds one problem for each of the rows at `positions`, as `of_rows` does.
+
+        Args:
+          findings: where problems go.
+          column: recjax's name of the column, or several with commas.
+          kind: the problem in a few words.
+          positions: i64[n] positions in the table.
+          values: what stands there.
+          fix: what to do.
+          quote: whether the values are the file's own.
+        """
+
+
+def read(
+    source: Any,
     schema: Sequence[Column],
-    columns: Mapping[str, str],
-    encoding: str,
+    options: Options,
     findings: Findings,
-) -> Table | None:
-    """Reads the schema's columns; problems go to `findings`.
+    rename: Mapping[str, str] | None = None,
+    name: str = "table",
+) -> Read | None:
+    """Reads the columns of a schema; problems go to `findings`.
 
-    CSV values stay text; records that cannot be taken apart are left out.
-    Row numbers are lines as an editor shows them (header: 1); in Parquet, records
-    from 1.
+    Rows with a problem are left out of the table, so that a caller who accepts the
+    report (see `accept`) can go on with the rest.
 
     Args:
-      path: a .csv, .tsv (UTF-8 unless `encoding` says otherwise) or .parquet file.
+      source: what `Source.of` takes.
       schema: the columns wanted.
-      columns: recjax's name -> the file's, where they differ.
-      encoding: Python's name of a CSV file's encoding.
+      options: how.
       findings: where problems go.
+      rename: the file's name -> recjax's, where they differ.
+      name: what a frame is called in reports.
 
     Returns:
-      The table, or None if the file as a whole cannot be used.
+      The table, or None if the source as a whole cannot be used.
+
+    Raises:
+      UserError: an unknown encoding.
+
+    Example:
+      >>> findings = Findings()
+      >>> events = read("events.csv", EVENTS, Options(), findings, {"uid": "user"})
+      >>> accept(findings.report(), on_bad_row="error", max_bad_share=0.0)
     """
-    if not usable(path, (*SEPARATORS, *PARQUET), findings):
-        return None
-    try:
-        if path.suffix.lower() in PARQUET:
-            return _read_parquet(path, schema, columns, findings)
-        return read_csv(path, schema, columns, encoding, findings)
-    except OSError as error:
-        unreadable(path, error, findings)
-    return None
-
-
-def usable(path: Path, suffixes: Sequence[str], findings: Findings) -> bool:
-    """Returns whether `path` is a file with one of the suffixes; else says why not."""
-    file = path.name
-    if path.is_dir():
-        findings.of_file(file, "a folder, not a file", "name the file in it", str(path))
-    elif not path.exists():
-        fix = f"check the path{_near(path)}"
-        findings.of_file(file, "no such file", fix, str(path))
-    elif path.suffix.lower() not in suffixes:
-        fix = f"save it as one of {', '.join(suffixes)}"
-        findings.of_file(file, "unknown extension", fix, repr(path.suffix))
-    else:
-        return True
-    return False
-
-
-def unreadable(path: Path, error: OSError, findings: Findings) -> None:
-    """Notes that a file cannot be read."""
-    fix = "make the file readable for you"
-    findings.of_file(path.name, "cannot be read", fix, error.strerror or str(error))
-
-
-def _read_parquet(
-    path: Path,
-    schema: Sequence[Column],
-    columns: Mapping[str, str],
-    findings: Findings,
-) -> Table | None:
-    file = path.name
-    if not path.stat().st_size:
-        findings.of_file(file, "empty file", "write it again")
-        return None
-    try:
-        header = list(pl.read_parquet_schema(path))
-        names = resolve(header, "", file, schema, columns, findings)
-        if names is None:
-            return None
-        frame = pl.read_parquet(path, columns=list(names.values()))
-    except pl.exceptions.PolarsError as error:
-        fix = "write it again; it is damaged or no Parquet"
-        findings.of_file(file, "unreadable Parquet", fix, str(error).splitlines()[0])
-        return None
-    findings.read(file, frame.height)
-    if not frame.height:
-        findings.of_file(file, "no rows", "give it rows")
-        return None
-    frame = frame.select(pl.col(there).alias(name) for name, there in names.items())
-    rows = pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True).alias("row")
-    return Table(file, names, frame.insert_column(0, rows))
-
-
-def _near(path: Path) -> str:
-    try:
-        return "." + nearest(path.name, (p.name for p in path.parent.iterdir()))
-    except OSError:
-        return f": there is no folder {path.parent}"

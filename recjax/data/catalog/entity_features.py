@@ -13,7 +13,7 @@ from recjax.data.catalog.entity_text import FieldText
 from recjax.data.ragged import Images
 from recjax.errors import UserError
 from recjax.features import DenseFeature, Feature, IdFeature, present
-from recjax.tables.entity_schema import CODES
+from recjax.tables.old.entity_schema import CODES
 
 
 @dataclass(frozen=True)

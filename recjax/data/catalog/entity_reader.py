@@ -14,9 +14,9 @@ from recjax.data.catalog.entity_text import FieldText
 from recjax.data.column_reader import INDEX
 from recjax.data.dataset import NewItems
 from recjax.errors import UserError
-from recjax.tables.check import known_columns
-from recjax.tables.entity_file import Block, check_entities
-from recjax.tables.entity_schema import ENTITY
+from recjax.tables.old.check import known_columns
+from recjax.tables.old.entity_file import Block, check_entities
+from recjax.tables.old.entity_schema import ENTITY
 from recjax.tables.report import Findings
 from recjax.text.column import Texts, offsets_of, pack
 from recjax.text.vocabulary import Vocabulary

@@ -11,7 +11,7 @@ from recjax import rng
 from recjax.data.catalog.entities import Catalog, Pairs
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError, nearest
-from recjax.tables.entity_schema import TYPES
+from recjax.tables.old.entity_schema import TYPES
 from recjax.text.column import offsets_of
 
 

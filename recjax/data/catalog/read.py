@@ -16,7 +16,7 @@ import numpy as np
 from recjax.data import records
 from recjax.data.catalog.entities import Catalog, Entities, Pairs, Vectors
 from recjax.errors import UserError
-from recjax.tables.entity_schema import CREATED, ENTITIES, TABLES
+from recjax.tables.old.entity_schema import CREATED, ENTITIES, TABLES
 from recjax.text.column import Texts, offsets_of
 
 MAPPED = "columns"

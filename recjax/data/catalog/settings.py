@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recjax.data.catalog.pairs import Engagement
-from recjax.tables.entity_schema import TEXT_FIELDS
+from recjax.tables.old.entity_schema import TEXT_FIELDS
 from recjax.text.features import NGrams, Pieces
 
 TASKS = {

@@ -14,9 +14,9 @@ from recjax.data.images.table import ImageTable
 from recjax.data.triplets.relevance import Relevance, from_features, from_pairs
 from recjax.errors import UserError
 from recjax.images.handcrafted import handcrafted
-from recjax.tables.check import clean
-from recjax.tables.columns import Column
-from recjax.tables.read import read_table
+from recjax.tables.old.check import clean
+from recjax.tables.old.columns import Column
+from recjax.tables.old.read import read_table
 from recjax.tables.report import Findings
 
 log = logging.getLogger(__name__)

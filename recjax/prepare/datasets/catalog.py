@@ -19,8 +19,8 @@ from recjax.data.catalog.entities import Pairs
 from recjax.data.interactions import index_of
 from recjax.prepare.datasets.base import Builder
 from recjax.prepare.validate_catalog import CheckedCatalog
-from recjax.tables.entity_file import EntityFile
-from recjax.tables.entity_schema import (
+from recjax.tables.old.entity_file import EntityFile
+from recjax.tables.old.entity_schema import (
     CODES,
     CREATED,
     ENTITIES,

@@ -10,7 +10,7 @@ from recjax.data.catalog.entities import Catalog, Entities, Pairs
 from recjax.data.catalog.pairs import Engagement
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError
-from recjax.tables.entity_schema import TYPES
+from recjax.tables.old.entity_schema import TYPES
 from recjax.text.column import pack
 
 

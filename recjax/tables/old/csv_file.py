@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recjax.tables.columns import Column, Table, resolve
+from recjax.tables.old.columns import Column, Table, resolve
 from recjax.tables.report import Findings
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}

@@ -1,6 +1,6 @@
 """Columns of the tables that users bring."""
 
-from recjax.tables.columns import Column
+from recjax.tables.old.columns import Column
 
 EVENTS = (
     Column("user", "id"),

@@ -15,10 +15,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recjax.tables import entity_values
-from recjax.tables.columns import resolve
-from recjax.tables.convert import Unit, convert
-from recjax.tables.entity_schema import (
+from recjax.tables.old import entity_values
+from recjax.tables.old.columns import resolve
+from recjax.tables.old.convert import Unit, convert
+from recjax.tables.old.entity_schema import (
     CODES,
     CREATED,
     DENSE,
@@ -26,7 +26,7 @@ from recjax.tables.entity_schema import (
     TEXT_FIELDS,
     with_published,
 )
-from recjax.tables.read import PARQUET, unreadable, usable
+from recjax.tables.old.read import PARQUET, unreadable, usable
 from recjax.tables.report import Findings
 from recjax.text.column import encode_texts
 

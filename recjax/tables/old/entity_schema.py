@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recjax.tables.columns import Column
+from recjax.tables.old.columns import Column
 
 TYPES = ("pin", "product", "query")
 """Candidate types; a pair stores the position in here."""

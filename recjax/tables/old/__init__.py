@@ -1,0 +1,1 @@
+"""The former readers, until nothing uses them."""
