@@ -18,7 +18,7 @@ def embed(
     items: Path | None = None,
     to: Path | None = None,
     k: int = 0,
-    columns: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
 ) -> str:
     """Embeds texts or the items of a file; returns what to print.
@@ -29,7 +29,7 @@ def embed(
       items: file of items.
       to: .npy file for the vectors, a row a text or item; it must not exist.
       k: results to search with each vector; 0 searches nothing.
-      columns: recjax's column name of `items` -> the file's, where they differ.
+      rename: column of `items` -> recjax's name, where they differ.
       encoding: of a CSV file.
 
     Returns:
@@ -50,7 +50,7 @@ def embed(
     if items is None:
         names, vectors = tuple(texts), retriever.embed({"text": list(texts)})
     else:
-        names, vectors = retriever.embed_items(items, columns, encoding)
+        names, vectors = retriever.embed_items(items, rename, encoding)
     said = []
     if to is not None:
         np.save(to, vectors)

@@ -121,14 +121,14 @@ class Retriever:
     def embed_items(
         self,
         path: Path,
-        columns: Mapping[str, str] | None = None,
+        rename: Mapping[str, str] | None = None,
         encoding: str = "utf-8",
     ) -> tuple[tuple[str, ...], np.ndarray]:
         """Embeds the items of a file, whether the bundle knows them or not.
 
         Args:
           path: CSV, TSV or Parquet file with the columns of the bundle's corpus.
-          columns: recjax's column name -> the file's, where they differ.
+          rename: the file's column name -> recjax's, where they differ.
           encoding: of a CSV file.
 
         Returns:
@@ -141,7 +141,7 @@ class Retriever:
             raise UserError("this bundle embeds no new items: its data reads none")
         ids: list[str] = []
         vectors = []
-        for part in self.reader.read(path, columns or {}, encoding):
+        for part in self.reader.read(path, rename or {}, encoding):
             blank = _blank(part)
             if len(blank):
                 log.warning(

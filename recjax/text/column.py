@@ -27,7 +27,11 @@ class Texts:
 
     def __getitem__(self, index: int) -> str:
         """Returns one text; "" where there is none."""
-        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode()
+        return self.encoded(index).decode()
+
+    def encoded(self, index: int) -> bytes:
+        """Returns the bytes of one text."""
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]])
 
     def __iter__(self) -> Iterator[str]:
         """Yields the texts in order."""

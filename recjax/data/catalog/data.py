@@ -205,7 +205,7 @@ class CatalogData:
             return Corpus(texts, texts, {"text": self._all_queries}, QUERY)
         entities = self.catalog.entities[kind]
         titles = entities.texts.get("title", entities.ids)
-        features, reader = self.reader.read(entities), EntityReader(self.reader)
+        features, reader = self.reader.read(entities), EntityReader(kind, self.reader)
         return Corpus(tuple(entities.ids), titles, features, kind, reader)
 
     @cached_property

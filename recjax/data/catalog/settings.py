@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from recjax.data.catalog.pairs import Engagement
-from recjax.tables.old.entity_schema import TEXT_FIELDS
 from recjax.text.features import NGrams, Pieces
 
 TASKS = {
@@ -62,9 +61,9 @@ class CatalogSettings:
     negatives: int = 4
     tasks: Mapping[str, Engagement] = field(default_factory=lambda: TASKS)
     asked: Mapping[str, Engagement] = field(default_factory=lambda: ASKED)
-    fields: tuple[str, ...] = TEXT_FIELDS
-    dense: tuple[str, ...] = ("gs_v5", "item_is_v2", "ue_v4")
-    legacy: tuple[str, ...] = ("legacy",)
+    fields: tuple[str, ...] = ()
+    dense: tuple[str, ...] = ()
+    legacy: tuple[str, ...] = ()
     images: int = 4
     ngrams: NGrams = NGrams()
     field_length: int = 32
