@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from recjax.tables.columns import Type
 from recjax.tables.typed import Ragged, Table, TypedColumn
@@ -80,7 +81,9 @@ def index_of(values: pl.Series, ids: pl.Series) -> np.ndarray:
 
 def series(texts: Texts) -> pl.Series:
     """Returns texts as a polars series."""
-    return pl.Series(list(texts), dtype=pl.String)
+    starts = np.ascontiguousarray(texts.offsets, np.int64)
+    buffers = (pa.py_buffer(starts), pa.py_buffer(np.ascontiguousarray(texts.data)))
+    return pl.Series(pa.LargeStringArray.from_buffers(len(texts), *buffers))
 
 
 def met(size: int, *codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,3 +105,8 @@ def files(name: str, contents: Iterable[bytes]) -> TypedColumn:
         size = sum(lengths)
         data = np.memmap(kept, np.uint8, "r", shape=size) if size else np.zeros(0, "u1")
     return TypedColumn(name, "image", Texts(data, offsets_of(np.array(lengths))))
+
+
+def select(texts: Texts, positions: np.ndarray) -> Texts:
+    """Returns the texts at `positions` as a column."""
+    return TypedColumn("", "text", texts).take(positions).values

@@ -105,19 +105,13 @@ def event_tables(
     """
     if isinstance(users, Texts):
         kept, new = make.met(len(users), user)
-        users, user = make.entity(_some(users, kept)), new[user]
+        users, user = make.entity(make.select(users, kept)), new[user]
     if isinstance(items, Texts):
         codes = (item,) if shown is None else (item, shown.values)
         kept, new = make.met(len(items), *codes)
-        items, item = make.entity(_some(items, kept)), new[item]
+        items, item = make.entity(make.select(items, kept)), new[item]
         shown = None if shown is None else Ragged(shown.start, new[shown.values])
     ids = [make.refers("user", user, users), make.refers("item", item, items)]
     if shown is not None:
         ids.append(make.refers("impressions", shown, items, "ids"))
     return {"user": users, "item": items, "events": make.table(*ids, *columns)}
-
-
-def _some(texts: Texts, kept: np.ndarray) -> Texts:
-    if len(kept) == len(texts):
-        return texts
-    return TypedColumn("", "text", texts).take(kept).values
