@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 
-from recjax.tables.read import Read
-from recjax.tables.report import Findings
+from recjax.tables.report import LISTED, Findings
+from recjax.tables.result import Read
+from recjax.tables.typed import Ragged, TypedColumn
 from recjax.text.column import Texts
 
 
@@ -24,6 +26,24 @@ def given_twice(
       kind: the problem in a few words, such as "id given twice".
       findings: where problems go.
     """
+    keys = pl.DataFrame({name: read.table[name].values for name in names})
+    again = ~keys.select(pl.struct(names).is_first_distinct()).to_series().to_numpy()
+    at = np.flatnonzero(again)
+    if at.size:
+        keys = keys.with_row_index("at")
+        lost = keys[at[: LISTED * len(read.source.parts)]]
+        firsts = keys.unique(names, keep="first")
+        first = lost.join(firsts, on=names, how="left", maintain_order="left")
+        parts, rows = read.rows(first["at_right"].to_numpy())
+        shown = [
+            ", ".join(_shown(read.table[name], i) for name in names)
+            + _place(read, p, r)
+            for i, p, r in zip(at, parts, rows, strict=False)
+        ]
+        shown += [""] * (len(at) - len(shown))
+        fix = "keep one of the rows"
+        read.tell(findings, ", ".join(names), kind, at, shown, fix, quote=False)
+    return again
 
 
 def unknown_ids(
@@ -40,3 +60,36 @@ def unknown_ids(
       what: they are ids of, such as "item".
       findings: where problems go.
     """
+    column = read.table[name]
+    labels = pl.Series(list(column.labels), dtype=pl.String)
+    lost = ~labels.is_in(pl.Series(list(known), dtype=pl.String).implode()).to_numpy()
+    lost = np.append(lost, False)  # a missing id is not unknown
+    if isinstance(column.values, Ragged):
+        codes, start = column.values.values, column.values.start
+        rows = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        at, first = np.unique(rows[lost[codes]], return_index=True)
+        codes = codes[lost[codes]][first]
+    else:
+        at = np.flatnonzero(lost[column.values])
+        codes = column.values[at]
+    bad = np.zeros(read.table.rows, bool)
+    bad[at] = True
+    listed = codes[: LISTED * len(read.source.parts)]
+    shown = [*column.labels.take(listed), *[""] * (len(at) - len(listed))]
+    fix = f"give the {what} a (valid) row in the table of {what}s, or delete this row"
+    read.tell(findings, name, f"unknown {what}", at, shown, fix)
+    return bad
+
+
+def _shown(column: TypedColumn, row: int) -> str:
+    value = column.values[row]
+    if column.labels is not None:
+        return column.labels[value] if value >= 0 else ""
+    if column.type == "timestamp":
+        return str(np.datetime64(int(value), "ns")).rstrip("0").rstrip(".")
+    return f"{value:g}"
+
+
+def _place(read: Read, part: int, row: int) -> str:
+    file = f" of {read.source.parts[part].name}" * (len(read.source.parts) > 1)
+    return f" (first in row {row}{file})"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from recjax.tables.columns import Type
-from recjax.tables.read import Options, Unit
 from recjax.tables.report import Findings
+from recjax.tables.result import Options
+from recjax.tables.times import Unit
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,9 @@ class TypedColumn:
 
     Attributes:
       name: its name.
-      type: decides what `values` is: i32[n] codes into `labels` for "id" and "category"
-        (a category's code 0, whose label is "", stands for missing or unknown; ids have
-        codes from 0 in order of appearance); `Ragged` i32 codes for "ids" and
+      type: decides what `values` is: i32[n] codes into `labels`, by appearance, for
+        "id" and "category" (a category's code 0, whose label is "", stands for missing
+        or unknown; a missing id is -1); `Ragged` i32 codes for "ids" and
         "categories" (without a code for missing); f32[n] for "number" (NaN is missing);
         i64[n] nanoseconds since 1970 UTC for "timestamp" (`MISSING_TIME` is missing);
         `Ragged` f32 [M, width] or u8 [M, width] for "vector" and "bits"; `Texts` for
@@ -104,3 +104,27 @@ def _take(start: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndar
     lengths = start[1:][positions] - first
     new = offsets_of(lengths)
     return new, np.arange(new[-1]) + np.repeat(first - new[:-1], lengths)
+
+
+def compact(column: TypedColumn) -> TypedColumn:
+    """Returns a column of codes with the labels that are used, by appearance."""
+    ragged = isinstance(column.values, Ragged)
+    codes = column.values.values if ragged else column.values
+    # A category's first label, like the code -1 of ids, stands for missing.
+    fixed = int(column.type == "category")
+    count = len(column.labels)
+    first = np.full(count + 1, len(codes), np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    used = np.flatnonzero(first[fixed:-1] < len(codes)) + fixed
+    order = used[np.argsort(first[used], kind="stable")]
+    if len(order) == count - fixed and (np.diff(order) == 1).all():
+        return column
+    new = np.full(count + 1, fixed - 1, np.int32)
+    new[order] = np.arange(fixed, fixed + len(order))
+    start, index = _take(column.labels.offsets, np.append(np.arange(fixed), order))
+    codes = new[codes]
+    return replace(
+        column,
+        values=Ragged(column.values.start, codes) if ragged else codes,
+        labels=Texts(column.labels.data[index], start),
+    )

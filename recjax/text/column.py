@@ -54,12 +54,17 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
 
 def encode_texts(texts: Sequence[str] | pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Returns the UTF-8 bytes u8 of texts end to end, and i32[N] bytes of each."""
-    series = pl.Series(texts, dtype=pl.String).fill_null("")
-    lengths = series.str.len_bytes().cast(pl.Int32).to_numpy()
-    return np.frombuffer("".join(series).encode(), np.uint8), lengths
+    packed = pack(texts)
+    return packed.data, np.diff(packed.offsets).astype(np.int32)
 
 
 def pack(texts: Sequence[str] | pl.Series) -> Texts:
     """Returns texts as a column; None counts as ""."""
-    data, lengths = encode_texts(texts)
-    return Texts(data, offsets_of(lengths))
+    series = pl.Series(texts, dtype=pl.String).fill_null("").rechunk()
+    if not len(series):
+        return Texts(np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    arrow = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = arrow.buffers()
+    offsets = np.frombuffer(offsets, np.int64)[arrow.offset :][: len(arrow) + 1]
+    data = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
+    return Texts(data, offsets - offsets[0])

@@ -1,0 +1,104 @@
+"""Opening one part of a table, whatever kind of file it is."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recjax.tables.blocks import Block, Opened, Unusable
+from recjax.tables.csv_file import open_csv
+from recjax.tables.json_file import open_json
+from recjax.tables.lines import Lines
+from recjax.tables.report import Findings
+from recjax.tables.source import Part
+
+ROWS = 131_072
+"""Rows of a block of Parquet, or of a frame."""
+
+
+def open_part(part: Part, encoding: str, findings: Findings) -> Opened:
+    """Opens a part; problems of rows that cannot be taken apart go to `findings`.
+
+    Args:
+      part: the part.
+      encoding: of text files.
+      findings: where problems go.
+
+    Raises:
+      Unusable: the part cannot be read; reading its blocks raises it too.
+      UserError: an unknown encoding.
+    """
+    if isinstance(part.at, pl.DataFrame):
+        frame = part.at
+        return Opened(frame.columns, "", lambda names: _of_frame(frame, names))
+    try:
+        if not part.at.stat().st_size:
+            raise Unusable("empty file", "give it a header and rows")
+        if part.suffix in (".parquet", ".pq"):
+            header = pq.read_schema(part.at).names
+            path = part.at
+            return _guarded(Opened(header, "", lambda names: _of_parquet(path, names)))
+        raw = gzip.open(part.at) if part.suffix.endswith(".gz") else open(part.at, "rb")
+    except _BROKEN as error:
+        raise _unusable(error) from None
+    try:
+        lines = Lines(raw, encoding)
+        if ".jsonl" in part.suffix:
+            return _guarded(open_json(lines, part.name, findings), raw)
+        separator = "\t" if ".tsv" in part.suffix else ","
+        return _guarded(open_csv(lines, separator, part.name, findings), raw)
+    except BaseException as error:
+        raw.close()
+        if isinstance(error, _BROKEN):
+            raise _unusable(error) from None
+        raise
+
+
+_BROKEN = (OSError, EOFError, zlib.error, pa.ArrowException, pl.exceptions.PolarsError)
+
+
+def _guarded(opened: Opened, raw: IO[bytes] | None = None) -> Opened:
+    """Returns the same, whose blocks raise nothing but `Unusable` and close `raw`."""
+
+    def blocks(names: Sequence[str]) -> Iterator[Block]:
+        try:
+            yield from opened.blocks(names)
+        except _BROKEN as error:
+            raise _unusable(error) from None
+        finally:
+            if raw is not None:
+                raw.close()
+
+    return Opened(opened.header, opened.separator, blocks)
+
+
+def _unusable(error: Exception) -> Unusable:
+    if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
+        return Unusable("damaged gzip", "pack the file again", str(error))
+    why = str(error).splitlines()[0] if str(error) else ""
+    if isinstance(error, OSError) and error.strerror:
+        return Unusable("cannot be read", "make it readable for you", error.strerror)
+    fix = "write it again; it is damaged or no Parquet"
+    return Unusable("unreadable Parquet", fix, why)
+
+
+def _of_frame(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[Block]:
+    for start in range(0, frame.height, ROWS):
+        rows = frame.select(names).slice(start, ROWS)
+        yield Block(rows, range(start + 1, start + 1 + rows.height))
+
+
+def _of_parquet(path: Path, names: Sequence[str]) -> Iterator[Block]:
+    start = 1
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS, columns=list(names)):
+            frame = pl.from_arrow(batch)
+            yield Block(frame.select(names), range(start, start + frame.height))
+            start += frame.height

@@ -1,0 +1,283 @@
+"""Timestamps: their unit decided from all values, kept as nanoseconds since 1970.
+
+Seconds, milli-, micro- and nanoseconds from 1990 to tomorrow are ranges of numbers that
+do not meet, so that one value says its unit, and what is in no range is no such time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from recjax.tables.convert import FILL, Problem, WrongType, plain, problems
+
+Unit = Literal["s", "ms", "us", "ns"]
+NANOSECONDS: dict[Unit, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+WORDS: dict[Unit, str] = {
+    **{"s": "seconds", "ms": "milliseconds"},
+    **{"us": "microseconds", "ns": "nanoseconds"},
+}
+FIRST = 631_152_000
+"""Unix seconds of 1990-01-01."""
+DAY = 86_400
+MISSING = np.iinfo(np.int64).min
+ZONED = "%Y-%m-%dT%H:%M:%S%.f%#z"
+FORMS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a block; a row without a number and without a date has none.
+
+    Attributes:
+      numbers: i64[n] whole numbers in a unit to be found; `MISSING` where none is.
+      billionths: i64[n] of that unit, or None where all are 0.
+      dates: i64[n] nanoseconds of dates, or `MISSING`; None without dates.
+    """
+
+    numbers: np.ndarray
+    billionths: np.ndarray | None = None
+    dates: np.ndarray | None = None
+
+
+def to_times(
+    values: pl.Series, now: float, *, filled: bool
+) -> tuple[Times, list[Problem]]:
+    """Returns numbers and dates apart; dates outside of 1990 to tomorrow are problems.
+
+    Raises:
+      WrongType: neither numbers, texts nor dates.
+    """
+    values = plain(values)
+    missing = values.is_null()
+    needs = "dates, or seconds since 1970 as integers (float32 rounds them)"
+    if isinstance(values.dtype, pl.Date | pl.Datetime):
+        dates, found = _dates(values, now)
+        times = Times(np.full(len(values), MISSING), None, dates)
+        found += problems(("missing value", FILL, missing)) if filled else []
+        return times, found
+    if values.dtype == pl.String:
+        values = values.str.strip_chars()
+        missing |= (values == "").fill_null(False)
+    elif values.dtype.is_float() and values.dtype != pl.Float32:
+        missing |= values.is_nan().fill_null(False)
+    elif not values.dtype.is_integer():
+        raise WrongType(values.dtype, needs)
+    numbers, rest = _whole(values, missing)
+    billionths = dates = None
+    found = problems(("missing value", FILL, missing)) if filled else []
+    if rest.any():
+        odd = values.filter(rest)
+        mask, wrong = rest.to_numpy(), np.zeros(len(values), bool)
+        billionths, dates = np.zeros(len(values), np.int64), None
+        numbers[mask], billionths[mask] = _decimals(odd)
+        lost = numbers[mask] == MISSING
+        if values.dtype == pl.String and lost.any():
+            dates = np.full(len(values), MISSING)
+            at = np.flatnonzero(mask)[lost]
+            dates[at], bad = _dates(_iso(odd.filter(pl.Series(lost))), now)
+            for problem in bad:
+                where = np.zeros(len(values), bool)
+                where[at] = problem.bad
+                found.append(Problem(problem.kind, problem.fix, where))
+                wrong |= where
+        wrong = mask & (numbers == MISSING) & ~wrong
+        if dates is not None:
+            wrong &= dates == MISSING
+        fix = "write unix seconds (or with --unit ms, us or ns those) or an ISO date"
+        found += problems(("not a timestamp", fix, wrong))
+    return Times(numbers, billionths, dates), found
+
+
+def _whole(values: pl.Series, missing: pl.Series) -> tuple[np.ndarray, pl.Series]:
+    """Returns integers, `MISSING` for others, and which of them are there."""
+    whole = values.cast(pl.Int64, strict=False)
+    if values.dtype.is_float():
+        whole = pl.select(
+            pl.when(whole.cast(pl.Float64) == values).then(whole)
+        ).to_series()
+    rest = whole.is_null() & ~missing
+    return whole.fill_null(MISSING).to_numpy().copy(), rest
+
+
+def _decimals(values: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Returns whole units and billionths of numbers with a fraction, or `MISSING`."""
+    if values.dtype == pl.String:
+        apart = values.str.extract_groups(r"^\+?(\d+)\.(\d+)$").struct.unnest()
+        whole = apart["1"].cast(pl.Int64, strict=False)
+        digits = apart["2"].str.slice(0, 9).str.pad_end(9, "0")
+        exact = digits.cast(pl.Int64, strict=False).fill_null(0)
+    else:
+        whole = pl.Series([None] * len(values), dtype=pl.Int64)
+        exact = pl.Series([0] * len(values), dtype=pl.Int64)
+    real = values.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
+    near = np.where(np.abs(real) < 9e18, real, np.nan)
+    floor = np.floor(near)
+    parts = np.rint((near - floor) * 1e9)
+    floor, parts = floor + (parts == 1e9), np.where(parts == 1e9, 0, parts)
+    known = np.isfinite(near)
+    about = np.where(known, floor, 0).astype(np.int64)
+    about[~known] = MISSING
+    is_exact = whole.is_not_null().to_numpy()
+    numbers = np.where(is_exact, whole.fill_null(0).to_numpy(), about)
+    parts = np.where(known, parts, 0).astype(np.int64)
+    return numbers, np.where(is_exact, exact.to_numpy(), parts)
+
+
+def _iso(values: pl.Series) -> pl.Series:
+    """Returns ISO dates and times as datetimes, UTC unless they say otherwise."""
+    values = values.str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
+    # Microseconds reach all years that can be written; nanoseconds only to 2262.
+    near = values.str.extract(r"(\.\d{7,9})(?:\D|$)").is_not_null().any()
+    unit = "ns" if near else "us"
+    found = values.str.to_datetime(ZONED, strict=False, time_unit=unit)
+    found = found.dt.replace_time_zone(None)
+    for form in FORMS:
+        parsed = values.str.to_datetime(form, strict=False, time_unit=unit)
+        found = found.fill_null(parsed)
+    return found
+
+
+def _dates(values: pl.Series, now: float) -> tuple[np.ndarray, list[Problem]]:
+    """Returns i64 nanoseconds, `MISSING` for none, and what is out of range."""
+    seconds = values.dt.epoch("s")
+    late, early = seconds > now + DAY, seconds < FIRST
+    found = problems(
+        ("timestamp before 1990", "give it a time from 1990 to tomorrow", early),
+        ("timestamp in the future", "give it a time that has been", late),
+    )
+    right = pl.select(pl.when(~(late | early)).then(values)).to_series()
+    nanoseconds = (
+        right.dt.cast_time_unit("ns")
+        if right.dtype != pl.Date
+        else (right.cast(pl.Datetime("ns")))
+    )
+    return nanoseconds.to_physical().fill_null(MISSING).to_numpy(), found
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What all times of a column are.
+
+    Attributes:
+      values: i64[n] nanoseconds; meaningless where there is a problem.
+      unit: of the numbers among them; None without any.
+      problems: numbers that are out of range in that unit.
+      trouble: kind, fix and value where the column as a whole cannot be understood.
+    """
+
+    values: np.ndarray
+    unit: Unit | None = None
+    problems: Sequence[Problem] = ()
+    trouble: tuple[str, str, str] | None = None
+
+
+def decide(times: Sequence[Times], unit: Unit | None, now: float) -> Decided:
+    """Decides the unit of the numbers from all of them, unless it is given."""
+    numbers = np.concatenate([block.numbers for block in times])
+    there = numbers != MISSING
+    dates = _joined([block.dates for block in times], times, MISSING)
+    if not there.any():
+        return Decided(numbers if dates is None else dates)
+    if unit is None:
+        counts = {u: _count(numbers, *bounds(u, now)) for u in NANOSECONDS}
+        trouble = _trouble(numbers[there], counts, dates)
+        if trouble:
+            return Decided(numbers, trouble=trouble)
+        unit = max(counts, key=counts.__getitem__)
+    low, high = bounds(unit, now)
+    late = there & (numbers > high)
+    early = there & (numbers < low)
+    values = np.where(there & ~late & ~early, numbers, 0) * NANOSECONDS[unit]
+    billionths = _joined([block.billionths for block in times], times, 0)
+    if billionths is not None:
+        values += billionths * NANOSECONDS[unit] // 10**9
+    values[~there] = MISSING if dates is None else dates[~there]
+    found = [
+        ("timestamp in the future", late),
+        ("negative timestamp", early & (numbers < 0)),
+        ("timestamp before 1990", early & (numbers >= 0)),
+    ]
+    return Decided(
+        values,
+        unit,
+        [
+            Problem(kind, _fix(int(numbers[bad][0]), unit, now), bad, numbers[bad])
+            for kind, bad in found
+            if bad.any()
+        ],
+    )
+
+
+def _fix(number: int, unit: Unit, now: float) -> str:
+    what = f"give it a time from 1990 to tomorrow in {WORDS[unit]} as the others"
+    return what + reading(number, now)
+
+
+def bounds(unit: Unit, now: float) -> tuple[int, int]:
+    """Returns the numbers of 1990 and of tomorrow in a unit."""
+    per_second = 10**9 // NANOSECONDS[unit]
+    return FIRST * per_second, int((now + DAY) * per_second)
+
+
+def reading(number: int, now: float) -> str:
+    """Returns what a number that is no time in the decided unit may be, or ""."""
+    for unit in NANOSECONDS:
+        low, high = bounds(unit, now)
+        if low <= number <= high:
+            seconds = number * NANOSECONDS[unit] // 10**9
+            return f" ({number} is {iso(seconds)} in {WORDS[unit]}?)"
+    day = number // 10**6 if number > 10**13 else number
+    try:
+        date = dt.datetime.strptime(str(day), "%Y%m%d").date()
+        return f" ({number} is the date {date} as YYYYMMDD?)"
+    except ValueError:
+        return ""
+
+
+def iso(seconds: int) -> str:
+    """Returns the date of unix seconds."""
+    return str(dt.datetime.fromtimestamp(seconds, dt.UTC).date())
+
+
+def _count(numbers: np.ndarray, low: int, high: int) -> int:
+    return int(np.count_nonzero((numbers >= low) & (numbers <= high)))
+
+
+def _joined(
+    found: list[np.ndarray | None], times: Sequence[Times], empty: int
+) -> np.ndarray | None:
+    if all(part is None for part in found):
+        return None
+    pairs = zip(found, times, strict=True)
+    return np.concatenate(
+        [np.full(len(t.numbers), empty) if part is None else part for part, t in pairs]
+    )
+
+
+def _trouble(
+    numbers: np.ndarray, counts: dict[Unit, int], dates: np.ndarray | None
+) -> tuple[str, str, str] | None:
+    """Returns why the unit cannot be told."""
+    right = {unit: n for unit, n in counts.items() if n}
+    low, high = int(numbers.min()), int(numbers.max())
+    if max(counts.values()) < 0.9 * sum(counts.values()):
+        fix = "write them all in one unit"
+        value = ", ".join(f"{n:,} in {WORDS[unit]}" for unit, n in right.items())
+        return "times of several units", fix, value
+    if right or (dates is not None and (dates != MISSING).any()):
+        return None
+    value = f"numbers from {low} to {high}"
+    if all("YYYYMMDD" in reading(n, 0) for n in (low, int(np.median(numbers)), high)):
+        fix = "write them as dates: 2023-11-05, not 20231105"
+        return "days written as numbers", fix, value
+    fix = (
+        "give times from 1990 to tomorrow in seconds, milliseconds, microseconds or "
+        "nanoseconds since 1970, or as ISO dates"
+    )
+    return "no unit of time fits", fix, value + reading(high, 4e9)
