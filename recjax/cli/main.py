@@ -200,7 +200,7 @@ def embed(
     """
     from recjax.bundle.embed import embed
 
-    print(embed(bundle, text, items, to, k, form.columns, form.encoding))
+    print(embed(bundle, text, items, to, k, form.names, form.encoding))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

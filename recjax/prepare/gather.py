@@ -44,7 +44,7 @@ class Reading:
 
     def header(self, table: str) -> tuple[str, ...]:
         """Returns the columns of a table by recjax's names; () if it is unreadable."""
-        rename = self.how.rename(table, self.files)
+        rename = self.how.names(table, self.files)
         options, source = self.how.options, self.files.given[table]
         return header(source, options, Findings(), rename, named(table)) or ()
 
@@ -67,7 +67,7 @@ class Reading:
           The table; None if it cannot be used, and then `findings` says why.
         """
         options, source = self.how.options, self.files.given[table]
-        rename = self.how.rename(table, self.files) if rename is None else rename
+        rename = self.how.names(table, self.files) if rename is None else rename
         said = self.how.types(table, self.files)
         told = {column.name: column for column in schema}
         for name, type in said.items():
@@ -107,7 +107,7 @@ def named(table: str) -> str:
 
 def read_entity(reading: Reading, name: str) -> Table | None:
     """Returns a table of entities, of each id the first; None if it cannot be used."""
-    rename = reading.how.rename(name, reading.files)
+    rename = reading.how.names(name, reading.files)
     rename = with_id(reading.header(name), name, rename)
     schema = (Column("id", "id"), *OF_ENTITIES)
     found = reading.read(name, schema, rename)

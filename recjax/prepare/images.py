@@ -23,7 +23,7 @@ from recjax.data.new_items import with_id
 from recjax.data.splits import SPLITS, query_split
 from recjax.images.decode import BadImageError, decode
 from recjax.prepare import make
-from recjax.prepare.gather import Reading, by_id, labels_of
+from recjax.prepare.gather import Reading, labels_of
 from recjax.tables.columns import Column
 from recjax.tables.read import Read
 from recjax.tables.report import Findings
@@ -58,7 +58,8 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
         reading = replace(reading, files=files)
     else:
         folder = None
-    rename = with_id(reading.header(IMAGE), IMAGE, reading.how.rename(IMAGE, reading.files))
+    names = reading.how.names(IMAGE, reading.files)
+    rename = with_id(reading.header(IMAGE), IMAGE, names)
     schema = (Column("id", "id"), Column("split", "category", False))
     found = reading.read(IMAGE, schema, rename, "category")
     if found is None:
@@ -68,19 +69,22 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
         for name, column in found.table.columns.items()
         if column.type == "category" and name != "split"
     ]
-    good = _normal(found, levels, findings)
+    ids = [posixpath.normpath(id.strip()) for id in labels_of(found.table["id"])]
+    good = _normal(found, ids, levels, findings)
     name = IMAGE if IMAGE in found.table else "id"
     images, read = load(found, name, findings, folder)
     kept = np.flatnonzero(good & read)
-    table = by_id(found.table.take(kept))
-    columns = dict(table.columns) | {IMAGE: images.take(kept)}
-    if "split" not in columns:
-        parts = [*SPLITS]
-        split = query_split(tuple(table["id"].labels))
-        columns["split"] = make.category("split", [parts[i] for i in split], parts)
+    ids, parts = [ids[row] for row in kept], [*SPLITS]
+    columns = dict(found.table.take(kept).columns) | {IMAGE: images.take(kept)}
+    if "split" in columns:
+        split = [_split(name) for name in labels_of(columns["split"])]
+    else:
+        split = [parts[i] for i in query_split(ids)]
+    columns["split"] = make.category("split", split, parts)
     for place, level in enumerate(levels):
         columns[level] = _whole_paths([columns[name] for name in levels[: place + 1]])
-    return Table(len(kept), columns), {"levels": levels}
+    del columns["id"]
+    return make.entity(ids, *columns.values()), {"levels": levels}
 
 
 def load(
@@ -176,7 +180,9 @@ def _split(name: str) -> str:
     return OTHER_NAMES.get(lower, lower)
 
 
-def _normal(found: Read, levels: Sequence[str], findings: Findings) -> np.ndarray:
+def _normal(
+    found: Read, ids: Sequence[str], levels: Sequence[str], findings: Findings
+) -> np.ndarray:
     """Returns rows of distinct images that have all classes and a split, bool[N]."""
     good = np.ones(found.table.rows, bool)
 
@@ -186,8 +192,7 @@ def _normal(found: Read, levels: Sequence[str], findings: Findings) -> np.ndarra
         found.tell(findings, name, kind, at, values, fix)
         good[at] = False
 
-    same = [posixpath.normpath(name.strip()) for name in labels_of(found.table["id"])]
-    twice = ~pl.Series(same, dtype=pl.String).is_first_distinct().to_numpy()
+    twice = ~pl.Series(ids, dtype=pl.String).is_first_distinct().to_numpy()
     problem("id", "stands in an earlier row too", twice, "remove a row")
     for level in levels:
         problem(level, "is empty", found.table[level].values == 0, "fill it in")

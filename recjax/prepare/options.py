@@ -5,13 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from recjax.errors import UserError, nearest
-from recjax.tables.columns import Type
-from recjax.tables.read import Options, Unit
+
+if TYPE_CHECKING:  # The command line shows these options without polars.
+    from recjax.tables.result import Options
 
 ENTITIES = {"items": "item", "users": "user", "queries": "query", "images": "image"}
 """Argument -> the entity that it is the table of."""
@@ -77,9 +76,9 @@ class How:
     """How tables become a data set.
 
     Attributes:
-      columns: "[FILE:]NAME=TYPE": what a column is read as, where FILE is an argument
+      column: "[FILE:]NAME=TYPE": what a column is read as, where FILE is an argument
         of `Files` or an entity; "skip" for TYPE leaves the column out.
-      renames: "[FILE:]theirs=ours": a column of the file under recjax's name. With
+      rename: "[FILE:]theirs=ours": a column of the file under recjax's name. With
         several files FILE must be said.
       unit: of timestamps that are numbers: s, ms, us or ns; None decides by the values.
       encoding: of CSV and JSON lines.
@@ -95,9 +94,9 @@ class How:
       now: unix seconds; times a day later are problems. None: the clock.
     """
 
-    columns: tuple[str, ...] = ()
-    renames: tuple[str, ...] = ()
-    unit: Unit | None = None
+    column: tuple[str, ...] = ()
+    rename: tuple[str, ...] = ()
+    unit: Literal["s", "ms", "us", "ns"] | None = None
     encoding: str = "utf-8"
     gap: int | None = None
     longest: int | None = None
@@ -127,13 +126,15 @@ class How:
             raise UserError(
                 f"--max-bad-share {self.max_bad_share}: must be between 0 and 1."
             )
-        for option, given in (("column", self.columns), ("rename", self.renames)):
+        for option, given in (("column", self.column), ("rename", self.rename)):
             for one in given:
                 _split(option, one)
 
     @property
     def options(self) -> Options:
         """How files are read."""
+        from recjax.tables.result import Options
+
         now = {} if self.now is None else {"now": self.now}
         return Options(unit=self.unit, encoding=self.encoding, **now)
 
@@ -143,7 +144,9 @@ class How:
         Raises:
           UserError: there is no such file or type, or a column is given twice.
         """
-        found = _of_table("column", self.columns, table, files)
+        from recjax.tables.columns import Type
+
+        found = _of_table("column", self.column, table, files)
         for name, type in found.items():
             known = (*get_args(Type), SKIP)
             if type not in known:
@@ -153,13 +156,13 @@ class How:
                 )
         return found
 
-    def rename(self, table: str, files: Files) -> dict[str, str]:
+    def names(self, table: str, files: Files) -> dict[str, str]:
         """Returns the file's name -> recjax's, as said for a table.
 
         Raises:
           UserError: there is no such file, or a column is given twice.
         """
-        found = _of_table("rename", self.renames, table, files)
+        found = _of_table("rename", self.rename, table, files)
         ours = list(found.values())
         for theirs, name in found.items():
             if ours.count(name) > 1:
@@ -180,16 +183,17 @@ def command(files: Files, how: How, out: str) -> str:
         value = getattr(how, one.name)
         if value == one.default:
             continue
-        flag = f"--{_flag(one.name.removesuffix('s') if isinstance(value, tuple) else one.name)}"
+        flag = f"--{_flag(one.name)}"
         for each in value if isinstance(value, tuple) else (value,):
             words += [flag] if each is True else [flag, str(each)]
     return shlex.join([*words, "--out", out])
 
 
 def _shown(source: Any) -> str:
-    if isinstance(source, pl.DataFrame) or hasattr(source, "dtypes"):
+    if hasattr(source, "columns"):
         return "FRAME"
-    return ",".join(map(str, source)) if isinstance(source, list | tuple) else str(source)
+    some = source if isinstance(source, list | tuple) else (source,)
+    return ",".join(map(str, some))
 
 
 def _of_table(
