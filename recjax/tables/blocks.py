@@ -40,9 +40,11 @@ class Opened:
     Attributes:
       header: the file's columns.
       separator: of CSV, else "".
-      blocks: gives the rows with these columns; raises `Unusable` or `OSError`.
+      blocks: gives the rows with these columns, or raises `Unusable`.
+      close: closes the file, if no rows are wanted.
     """
 
     header: Sequence[str]
     separator: str
     blocks: Callable[[Sequence[str]], Iterator[Block]]
+    close: Callable[[], None] = lambda: None

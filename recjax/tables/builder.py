@@ -64,9 +64,9 @@ class Builder:
         self._blocks.append(block)
         return found
 
-    def undo(self) -> None:
-        """Takes the last block back."""
-        self._blocks.pop()
+    def undo(self) -> Any:
+        """Takes the last block back, and returns it."""
+        return self._blocks.pop()
 
     def _labels(self, values: pl.Series) -> tuple[np.ndarray, list[Problem]]:
         column = self.column

@@ -6,7 +6,6 @@ not UTF-8, blank lines ...) is read record by record, so that every oddity has i
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -72,21 +71,25 @@ def _quick(
     chunk = chunk[:length]
     if chunk.startswith(BOM) or not _is_utf8(chunk):
         return None
-    frame = pl.read_csv(
-        io.BytesIO(chunk),
-        has_header=False,
-        separator=separator,
-        quote_char='"' if b'"' in chunk else None,
-        schema={str(i): pl.String for i in range(width)},
-        columns=[str(i) for i in sorted(set(at))],
-        empty_string_is_null=False,
-    )
+    columns = [f"column_{i + 1}" for i in range(width)]
+    try:
+        frame = pl.read_csv(
+            chunk,
+            has_header=False,
+            separator=separator,
+            quote_char='"' if b'"' in chunk else None,
+            schema=dict.fromkeys(columns, pl.String),
+            columns=[columns[i] for i in sorted(set(at))],
+            empty_string_is_null=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
     if frame.height != len(rows):
         return None
     first = lines.line + 1
     lines.skip(length, chunk.count(b"\n"))
     frame = frame.select(
-        pl.col(str(i)).alias(n) for i, n in zip(at, names, strict=True)
+        pl.col(columns[i]).alias(n) for i, n in zip(at, names, strict=True)
     )
     if isinstance(rows, np.ndarray):
         return Block(frame, rows + first)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +17,7 @@ from recjax.tables.csv_file import open_csv
 from recjax.tables.json_file import open_json
 from recjax.tables.lines import Lines
 from recjax.tables.report import Findings
-from recjax.tables.source import Part
+from recjax.tables.source import Part, Source
 
 ROWS = 131_072
 """Rows of a block of Parquet, or of a frame."""
@@ -61,6 +61,43 @@ def open_part(part: Part, encoding: str, findings: Findings) -> Opened:
         raise
 
 
+def each_block(
+    source: Source,
+    encoding: str,
+    findings: Findings,
+    choose: Callable[[Part, Opened], Sequence[str] | None],
+) -> Iterator[tuple[int, Part, Block]]:
+    """Yields the rows of all parts, with the index and the part of each block.
+
+    Args:
+      source: the table.
+      encoding: of text files.
+      findings: where problems go.
+      choose: returns which columns of a part to read; None skips the part.
+    """
+    total, fatal, header = 0, findings.fatal, None
+    for index, part in enumerate(source.parts):
+        try:
+            opened = open_part(part, encoding, findings)
+            names, rows = choose(part, opened), 0
+            if names is None:
+                continue
+            header = opened.header if header is None else header
+            if odd := set(header) ^ set(opened.header):
+                fix = "give all parts of a table the same columns"
+                value = ", ".join(sorted(map(repr, odd)))
+                raise Unusable("columns that not all parts have", fix, value)
+            for block in opened.blocks(list(dict.fromkeys(names))):
+                rows += block.frame.height + block.lost
+                yield index, part, block
+            findings.read(part.name, rows)
+            total += rows
+        except Unusable as error:
+            findings.of_file(part.name, *error.problem)
+    if not total and findings.fatal == fatal:
+        findings.of_file(source.label, "no rows", "give it rows below the header")
+
+
 _BROKEN = (OSError, EOFError, zlib.error, pa.ArrowException, pl.exceptions.PolarsError)
 
 
@@ -73,10 +110,10 @@ def _guarded(opened: Opened, raw: IO[bytes] | None = None) -> Opened:
         except _BROKEN as error:
             raise _unusable(error) from None
         finally:
-            if raw is not None:
-                raw.close()
+            close()
 
-    return Opened(opened.header, opened.separator, blocks)
+    close = opened.close if raw is None else raw.close
+    return Opened(opened.header, opened.separator, blocks, close)
 
 
 def _unusable(error: Exception) -> Unusable:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from recjax.tables.blocks import Block, Unusable
+from recjax.tables.blocks import Block, Opened, Unusable
 from recjax.tables.builder import Builder
 from recjax.tables.columns import Column, resolve
 from recjax.tables.convert import WrongType
-from recjax.tables.opening import open_part
+from recjax.tables.opening import each_block, open_part
 from recjax.tables.places import Places
 from recjax.tables.report import Findings
 from recjax.tables.result import Options, Read
@@ -56,46 +56,54 @@ def read(
     before, found = findings.fatal, Source.of(source, findings, name)
     if found is None:
         return None
-    reading = _Reading(schema, options, findings, rename or {})
-    for index, part in enumerate(found.parts):
-        try:
-            reading.part(index, part)
-        except Unusable as error:
-            findings.of_file(part.name, *error.problem)
-    file = found.parts[0].name if len(found.parts) == 1 else found.name
-    if findings.fatal == before and not reading.rows:
-        findings.of_file(file, "no rows", "give it rows")
-    if findings.fatal > before or not reading.builders:
+    reading = _Reading(found, schema, options, findings, rename or {})
+    for block in each_block(found, options.encoding, findings, reading.choose):
+        reading.add(*block)
+    return reading.finish() if findings.fatal == before else None
+
+
+def header(
+    source: Any,
+    options: Options,
+    findings: Findings,
+    rename: Mapping[str, str] | None = None,
+    name: str = "table",
+) -> tuple[str, ...] | None:
+    """Returns the columns of a table, renamed, without reading it; see `read`."""
+    found = Source.of(source, findings, name)
+    if found is None:
         return None
-    return reading.finish(found, file)
+    try:
+        opened = open_part(found.parts[0], options.encoding, findings)
+    except Unusable as error:
+        findings.of_file(found.parts[0].name, *error.problem)
+        return None
+    opened.close()
+    return tuple((rename or {}).get(theirs, theirs) for theirs in opened.header)
 
 
 class _Reading:
-    """A table while it is read."""
+    """A table while its blocks are read: a builder a column, and where rows are."""
 
     def __init__(
         self,
+        source: Source,
         schema: Sequence[Column],
         options: Options,
         findings: Findings,
         rename: Mapping[str, str],
     ) -> None:
-        self.schema, self.options, self.rename = schema, options, rename
-        self.findings, self.places, self.rows = findings, Places(), 0
-        self.header, self.names = (), {}
+        self.source, self.schema, self.options = source, schema, options
+        self.findings, self.rename, self.places = findings, rename, Places()
+        self.header, self.names, self.wrong = (), {}, set()
         self.builders: dict[str, Builder] = {}
 
-    def part(self, index: int, part: Part) -> None:
-        """Reads one part.
-
-        Raises:
-          Unusable: it cannot be read.
-        """
-        opened = open_part(part, self.options.encoding, self.findings)
+    def choose(self, part: Part, opened: Opened) -> list[str] | None:
+        """Returns the wanted columns of a part."""
         args = self.schema, self.rename, self.findings, opened.separator
         names = resolve(opened.header, part.name, *args)
         if names is None:
-            return
+            return None
         if not names:
             fix = f"name one of them: --rename {part.name}:NAME={self.schema[0].name}"
             raise Unusable("no column that is known", fix, ", ".join(opened.header))
@@ -106,20 +114,9 @@ class _Reading:
                 for column in self.schema
                 if column.name in names
             }
-        if odd := set(self.header) ^ set(opened.header):
-            fix = "give all parts of a table the same columns"
-            value = ", ".join(sorted(map(repr, odd)))
-            raise Unusable("columns that not all parts have", fix, value)
-        rows, fatal = 0, self.findings.fatal
-        for block in opened.blocks(list(names.values())):
-            rows += block.frame.height + block.lost
-            self.block(index, part.name, block)
-            if self.findings.fatal > fatal:
-                break
-        self.findings.read(part.name, rows)
-        self.rows += rows
+        return list(names.values())
 
-    def block(self, index: int, file: str, block: Block) -> None:
+    def add(self, index: int, part: Part, block: Block) -> None:
         """Adds a block's rows that are good."""
         frame, rows, good = block.frame, block.rows, None
         for name, builder in self.builders.items():
@@ -127,18 +124,20 @@ class _Reading:
             try:
                 found = builder.add(frame[there])
             except WrongType as error:
-                kind, fix = f"column of type {error}", f"store {error.needs} in it"
-                self.findings.of_file(file, kind, fix, repr(there))
+                if (part, there) not in self.wrong:
+                    kind, fix = f"column of type {error}", f"store {error.needs} in it"
+                    self.findings.of_file(part.name, kind, fix, repr(there))
+                self.wrong.add((part, there))
                 continue
             for problem in found:
-                shown = problem.shown
-                quote = shown is None
+                quote, shown = problem.shown is None, problem.shown
                 shown = frame[there].filter(problem.bad) if quote else shown
                 at = np.asarray(rows)[problem.bad]
-                self.findings.of_rows(
-                    file, there, problem.kind, at, shown, problem.fix, quote=quote
-                )
+                args = problem.kind, at, shown, problem.fix
+                self.findings.of_rows(part.name, there, *args, quote=quote)
                 good = ~problem.bad if good is None else good & ~problem.bad
+        if self.wrong:
+            return
         if good is not None:
             for name, builder in self.builders.items():
                 builder.undo()
@@ -146,11 +145,12 @@ class _Reading:
             rows = np.asarray(rows)[good]
         self.places.add(index, rows)
 
-    def finish(self, source: Source, file: str) -> Read | None:
-        """Decides the times, and returns the table; `file` is its name in reports."""
-        fatal, unused = self.findings.fatal, set(self.header) - {*self.names.values()}
+    def finish(self) -> Read | None:
+        """Decides the times, and returns the table."""
+        fatal, file = self.findings.fatal, self.source.label
+        unused = set(self.header) - {*self.names.values()}
         told = Read(
-            source=source,
+            source=self.source,
             table=Table(0, {}),
             names=self.names,
             unused=tuple(name for name in self.header if name in unused),

@@ -51,6 +51,11 @@ class Source:
     name: str
     parts: tuple[Part, ...]
 
+    @property
+    def label(self) -> str:
+        """What to call all of it in a report: the only file, or the folder."""
+        return self.parts[0].name if len(self.parts) == 1 else self.name
+
     @classmethod
     def of(cls, given: Any, findings: Findings, name: str = "table") -> Source | None:
         """Finds the parts of a table; problems go to `findings`.
