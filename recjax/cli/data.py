@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import tyro
 
 from recjax.cli.files import Flat, Given
@@ -17,19 +19,21 @@ app = tyro.extras.SubcommandApp()
 @app.command
 def describe(
     files: Positional[tuple[str, ...]],
-    unit: str = "",
+    unit: Literal["s", "ms", "us", "ns"] | None = None,
     encoding: str = "utf-8",
 ) -> None:
     """Says what each column of files is taken for, what is in it, and what looks odd.
 
     Args:
       files: CSV, TSV, JSON lines (maybe .gz) or Parquet, or folders of parts.
-      unit: of timestamps that are numbers: s, ms, us or ns; "" decides by the values.
+      unit: of timestamps that are numbers; None decides by the values.
       encoding: of CSV and JSON lines.
     """
     from recjax.prepare.describe import described
 
-    print(described(files, unit or None, encoding))
+    if not files:
+        raise UserError("name one or more files to describe")
+    print(described(files, How(unit=unit, encoding=encoding).options))
 
 
 @app.command

@@ -8,8 +8,9 @@ from pathlib import Path
 from recjax.errors import UserError
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
-from recjax.tables.read import Options, header, read
+from recjax.tables.read import header, read
 from recjax.tables.report import Findings
+from recjax.tables.result import Options
 from recjax.tables.typed import Table
 
 

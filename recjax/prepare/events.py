@@ -23,7 +23,7 @@ from recjax.prepare.sessionize import (
 )
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
-from recjax.tables.read import Read
+from recjax.tables.result import Read
 from recjax.tables.report import Findings
 from recjax.tables.typed import Ragged, Table, TypedColumn
 from recjax.text.column import Texts, pack
@@ -151,7 +151,7 @@ def _shown(
     shown, theirs = column.values, make.series(column.labels)
     own = isinstance(items, Texts)
     ids = make.series(items if own else items["id"].labels)
-    at = make.index_of(theirs, ids)
+    at = np.array(make.index_of(theirs, ids))
     good = np.ones(len(shown), bool)
     if own and (at < 0).any():
         items = pack(pl.concat([ids, theirs.filter(at < 0)]))

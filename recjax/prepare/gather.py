@@ -14,7 +14,8 @@ from recjax.prepare.options import ENTITIES, SKIP, Files, How
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.infer import infer
-from recjax.tables.read import Read, header, read
+from recjax.tables.read import header, read
+from recjax.tables.result import Read
 from recjax.tables.report import Findings
 from recjax.tables.typed import Table, TypedColumn
 from recjax.text.column import Texts

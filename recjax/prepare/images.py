@@ -25,7 +25,7 @@ from recjax.images.decode import BadImageError, decode
 from recjax.prepare import make
 from recjax.prepare.gather import Reading, labels_of
 from recjax.tables.columns import Column
-from recjax.tables.read import Read
+from recjax.tables.result import Read
 from recjax.tables.report import Findings
 from recjax.tables.typed import Table, TypedColumn
 from recjax.text.column import Texts
@@ -81,8 +81,9 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
     else:
         split = [parts[i] for i in query_split(ids)]
     columns["split"] = make.category("split", split, parts)
-    for place, level in enumerate(levels):
-        columns[level] = _whole_paths([columns[name] for name in levels[: place + 1]])
+    own = [columns[level] for level in levels]
+    for place, level in enumerate(levels, 1):
+        columns[level] = _whole_paths(own[:place])
     del columns["id"]
     return make.entity(ids, *columns.values()), {"levels": levels}
 

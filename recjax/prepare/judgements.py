@@ -13,7 +13,7 @@ from recjax.prepare import make
 from recjax.prepare.gather import Reading, places
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
-from recjax.tables.read import Read
+from recjax.tables.result import Read
 from recjax.tables.report import Findings
 from recjax.tables.typed import Table, TypedColumn
 

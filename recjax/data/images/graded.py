@@ -14,7 +14,8 @@ from recjax.data.triplets.relevance import Relevance, from_features, from_pairs
 from recjax.errors import UserError
 from recjax.images.handcrafted import handcrafted
 from recjax.tables.columns import Column
-from recjax.tables.read import Options, Read, read
+from recjax.tables.read import read
+from recjax.tables.result import Options, Read
 from recjax.tables.report import Findings
 
 log = logging.getLogger(__name__)
