@@ -27,13 +27,18 @@ SEPARATORS = {"ids": None, "categories": "|"}
 
 
 class Builder:
-    """Collects the values of one column."""
+    """Collects the values of one column.
+
+    Attributes:
+      column: the column.
+      width: of its vectors, None until there is one.
+    """
 
     def __init__(self, column: Column, now: float) -> None:
         """Starts without values; `now` in unix seconds."""
         self.column, self._now = column, now
         self._blocks: list[Any] = []
-        self._codes, self._width = Codes(), None
+        self._codes, self.width = Codes(), None
 
     def add(self, values: pl.Series) -> list[Problem]:
         """Adds a block, and returns what is wrong with it.
@@ -49,9 +54,9 @@ class Builder:
         elif column.type in ("vector", "bits"):
             bits = column.type == "bits"
             block, width, found = to_vectors(
-                values, self._width, filled=column.filled, bits=bits
+                values, self.width, filled=column.filled, bits=bits
             )
-            self._width = width if self._width is None and not found else self._width
+            self.width = width if self.width is None and not found else self.width
         elif column.type in SEPARATORS:
             separator = SEPARATORS[column.type]
             *block, found = to_lists(values, separator, self._codes)
@@ -63,6 +68,11 @@ class Builder:
             block, found = _texts(values, filled=column.filled)
         self._blocks.append(block)
         return found
+
+    @property
+    def last(self) -> Any:
+        """The last block: arrays, `Times`, `Ragged` or a series of texts."""
+        return self._blocks[-1]
 
     def undo(self) -> Any:
         """Takes the last block back, and returns it."""
@@ -92,7 +102,7 @@ class Builder:
         """
         column, blocks, self._blocks = self.column, self._blocks, []
         coded = column.type in ("id", "ids", "category", "categories")
-        values = _joined(column.type, blocks, self._width) if times is None else times
+        values = _joined(column.type, blocks, self.width) if times is None else times
         labels = self._codes.labels() if coded else None
         if coded and column.type != "category":  # without a code for missing
             labels = Texts(labels.data, labels.offsets[1:])
@@ -100,7 +110,7 @@ class Builder:
                 values = Ragged(values.start, values.values - 1)
             else:
                 values = values - 1
-        width = self._width or 0 if column.type in ("vector", "bits") else None
+        width = self.width or 0 if column.type in ("vector", "bits") else None
         made = TypedColumn(column.name, column.type, values, labels, width)
         made = made if good is None else made.take(np.flatnonzero(good))
         return compact(made) if coded else made

@@ -62,8 +62,6 @@ def plain(values: pl.Series) -> pl.Series:
     dtype = values.dtype
     if isinstance(dtype, pl.Categorical | pl.Enum) or dtype == pl.Null:
         return values.cast(pl.String)
-    if dtype == pl.Binary:
-        return values.cast(pl.String, strict=False)
     if isinstance(dtype, pl.Decimal):
         texts = values.cast(pl.String)
         return texts.str.replace(r"(\.\d*?)0+$", "${1}").str.strip_suffix(".")
@@ -80,6 +78,8 @@ def to_text(values: pl.Series, needs: str) -> tuple[pl.Series, list[Problem]]:
       WrongType: neither texts nor numbers.
     """
     given, values = values, plain(values)
+    if values.dtype == pl.Binary:
+        values = _decoded(values)
     if values.dtype.is_float():
         # Integer ids next to a missing one become floats in pandas.
         values = values.fill_nan(None)
@@ -98,6 +98,21 @@ def to_text(values: pl.Series, needs: str) -> tuple[pl.Series, list[Problem]]:
         raise WrongType(values.dtype, needs)
     lost = values.is_null() & given.is_not_null()
     return values, problems(("bytes that are not UTF-8", "store text in it", lost))
+
+
+def _decoded(values: pl.Series) -> pl.Series:
+    """Returns bytes as texts, null where they are none."""
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return pl.Series([_utf8(value) for value in values], dtype=pl.String)
+
+
+def _utf8(value: bytes | None) -> str | None:
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def to_numbers(

@@ -124,10 +124,10 @@ class _Reading:
             try:
                 found = builder.add(frame[there])
             except WrongType as error:
-                if (part, there) not in self.wrong:
+                if (index, there) not in self.wrong:
                     kind, fix = f"column of type {error}", f"store {error.needs} in it"
                     self.findings.of_file(part.name, kind, fix, repr(there))
-                self.wrong.add((part, there))
+                self.wrong.add((index, there))
                 continue
             for problem in found:
                 quote, shown = problem.shown is None, problem.shown
