@@ -51,7 +51,7 @@ def _cells(one: Inferred) -> tuple[str, ...]:
     shown = [e if len(e) <= WIDTH else e[:WIDTH] + "..." for e in one.examples[:3]]
     return (
         one.name,
-        one.type if one.unit is None else f"{one.type} ({one.unit})",
+        (one.type or "left out") + (f" ({one.unit})" if one.unit else ""),
         f"{one.missing / max(one.rows, 1):.1%}",
         "" if one.distinct is None else f"{one.distinct:,}",
         "" if one.low is None else f"{one.low} to {one.high}",

@@ -81,24 +81,33 @@ class Reading:
         names = header(source, options, findings, rename, file)
         if names is None:
             return None
-        guessed = {n: None for n in names if n not in told and said.get(n) != SKIP}
+        guessed: dict[str, Type | None] = {
+            n: None for n in names if n not in told and said.get(n) != SKIP
+        }
         if guessed:
             found = infer(source, options, findings, rename, file, only=tuple(guessed))
             for column in found or ():
-                text = others is not None and column.type in TEXT_LIKE
-                type = others if text else column.type
-                told[column.name] = Column(column.name, type, False, False)
+                type = column.type
+                if others is not None and type in TEXT_LIKE:
+                    type = others
+                if type is not None:
+                    told[column.name] = Column(column.name, type, False, False)
                 guessed[column.name] = type
         got = read(source, tuple(told.values()), options, findings, rename, file)
-        taken = [f"{name} as {type}" for name, type in guessed.items() if type]
-        if got is not None and taken:
-            example = next(iter(guessed))
-            findings.note(
-                file,
-                f"takes {', '.join(taken)}; for another type pass --column "
-                f"{file}:{example}=TYPE, to leave it out TYPE = {SKIP}",
-            )
+        if got is not None and guessed:
+            self._tell(file, guessed)
         return got
+
+    def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
+        """Notes what columns are taken for that nobody named."""
+        taken = [f"{name} as {type}" for name, type in guessed.items() if type]
+        if taken:
+            say = f"--column {file}:{taken[0].split(' as ')[0]}=TYPE"
+            end = f"for another type pass {say}, to leave it out TYPE = {SKIP}"
+            self.findings.note(file, f"takes {', '.join(taken)}; {end}")
+        unread = [name for name, type in guessed.items() if type is None]
+        if unread:
+            self.findings.note(file, f"leaves out {', '.join(unread)}: nothing that recjax reads")
 
 
 def named(table: str) -> str:

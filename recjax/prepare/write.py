@@ -109,7 +109,8 @@ def is_prepared(path: Path, source: Mapping[str, Any]) -> bool:
         about = json.loads((path / ABOUT).read_text())
     except (OSError, ValueError):
         return False
-    return about.get("format") == FORMAT and about.get("source") == source
+    same = about.get("source") == json.loads(json.dumps(source))
+    return about.get("format") == FORMAT and same
 
 
 def _write_tables(tables: Mapping[str, Table], folder: Path) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _write_tables(tables: Mapping[str, Table], folder: Path) -> dict[str, Any]:
         place.mkdir(parents=True)
         for key, stored in columns.items():
             for suffix, values in stored.arrays().items():
-                np.save(place / f"{key}{suffix}.npy", values)
+                _save(place / f"{key}{suffix}.npy", values)
         write_records(folder / name, name, table.rows, columns)
         told[name] = {"rows": table.rows, "columns": kinds}
     return told
@@ -139,6 +140,15 @@ def _stored(column: TypedColumn, of: str | None) -> Stored:
     if column.name == "id" and column.labels is not None:
         return Stored(column.labels)  # Its codes are the rows themselves.
     return Stored(column.values, column.labels if of is None else None)
+
+
+def _save(path: Path, values: np.ndarray) -> None:
+    # np.save tells of a full disk without the error's number.
+    values = np.ascontiguousarray(values)
+    with open(path, "wb") as file:
+        header = np.lib.format.header_data_from_array_1_0(values)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(values.data)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

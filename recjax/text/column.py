@@ -52,12 +52,6 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
-def encode_texts(texts: Sequence[str] | pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the UTF-8 bytes u8 of texts end to end, and i32[N] bytes of each."""
-    packed = pack(texts)
-    return packed.data, np.diff(packed.offsets).astype(np.int32)
-
-
 def pack(texts: Sequence[str] | pl.Series) -> Texts:
     """Returns texts as a column; None counts as ""."""
     series = pl.Series(texts, dtype=pl.String).fill_null("").rechunk()

@@ -10,8 +10,9 @@ from recjax.data.catalog.entities import Catalog, Entities, Pairs
 from recjax.data.catalog.pairs import Engagement
 from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError
-from recjax.tables.old.entity_schema import TYPES
 from recjax.text.column import pack
+
+TYPES = ("pin", "product", "query")
 
 
 def pairs(rows):
@@ -22,7 +23,7 @@ def pairs(rows):
 
 
 def catalog(rows, queries=("a", "b", "c")):
-    return Catalog(pack(list(queries)), ("save", "click"), pairs(rows), {})
+    return Catalog(pack(list(queries)), ("save", "click"), TYPES, pairs(rows), {})
 
 
 def timed(times):
