@@ -1,1 +1,0 @@
-"""The former readers, until nothing uses them."""
