@@ -23,8 +23,8 @@ from recjax.prepare.sessionize import (
 )
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
-from recjax.tables.result import Read
 from recjax.tables.report import Findings
+from recjax.tables.result import Read
 from recjax.tables.typed import Ragged, Table, TypedColumn
 from recjax.text.column import Texts, pack
 

@@ -91,7 +91,9 @@ def _rows(
             values = column.values
             if of in codes:
                 values = _recoded(values, codes[of])
-            columns[name] = replace(column, values=values, labels=grown[of]["id"].labels)
+            columns[name] = replace(
+                column, values=values, labels=grown[of]["id"].labels
+            )
         elif column.labels is not None and before is not None:
             labels = _union(before[name].labels, column.labels)
             at = make.index_of(make.series(column.labels), make.series(labels))

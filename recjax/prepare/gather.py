@@ -10,14 +10,15 @@ import numpy as np
 
 from recjax.data.new_items import with_id
 from recjax.prepare import make
-from recjax.prepare.options import ENTITIES, SKIP, Files, How
+from recjax.prepare.image_files import load
+from recjax.prepare.options import SKIP, Files, How, option_of
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.infer import infer
 from recjax.tables.read import header, read
-from recjax.tables.result import Read
 from recjax.tables.report import Findings
-from recjax.tables.typed import Table, TypedColumn
+from recjax.tables.result import Read
+from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
 OF_ENTITIES = (
@@ -47,7 +48,7 @@ class Reading:
         """Returns the columns of a table by recjax's names; () if it is unreadable."""
         rename = self.how.names(table, self.files)
         options, source = self.how.options, self.files.given[table]
-        return header(source, options, Findings(), rename, named(table)) or ()
+        return header(source, options, Findings(), rename, option_of(table)) or ()
 
     def read(
         self,
@@ -77,7 +78,7 @@ class Reading:
             else:
                 one = told.get(name, Column(name, "text", True, False))
                 told[name] = replace(one, type=type)
-        file, findings = named(table), self.findings
+        file, findings = option_of(table), self.findings
         names = header(source, options, findings, rename, file)
         if names is None:
             return None
@@ -107,12 +108,9 @@ class Reading:
             self.findings.note(file, f"takes {', '.join(taken)}; {end}")
         unread = [name for name, type in guessed.items() if type is None]
         if unread:
-            self.findings.note(file, f"leaves out {', '.join(unread)}: nothing that recjax reads")
-
-
-def named(table: str) -> str:
-    """Returns the option that gives a table, or an entity's own name."""
-    return next((option for option, name in ENTITIES.items() if name == table), table)
+            self.findings.note(
+                file, f"leaves out {', '.join(unread)}: nothing that recjax reads"
+            )
 
 
 def read_entity(reading: Reading, name: str) -> Table | None:
@@ -123,22 +121,19 @@ def read_entity(reading: Reading, name: str) -> Table | None:
     found = reading.read(name, schema, rename)
     if found is None:
         return None
-    twice = given_twice(found, ["id"], f"{name} given twice", reading.findings)
-    return by_id(found.table.take(~twice) if twice.any() else found.table)
+    findings, table = reading.findings, found.table
+    good = ~given_twice(found, ["id"], f"{name} given twice", findings)
+    for column in [c for c in table.columns.values() if c.type == "image"]:
+        images, read = load(found, column.name, findings)
+        table = replace(table, columns={**table.columns, column.name: images})
+        good &= read
+    return by_id(table if good.all() else table.take(good))
 
 
 def by_id(table: Table) -> Table:
     """Returns a table whose `id` has the labels of its rows alone, in their order."""
     rest = [column for name, column in table.columns.items() if name != "id"]
-    return make.entity(labels_of(table["id"]), *rest)
-
-
-def labels_of(column: TypedColumn) -> Texts:
-    """Returns the label of each row."""
-    assert isinstance(column.labels, Texts)
-    if np.array_equal(column.values, np.arange(len(column.labels))):
-        return column.labels
-    return make.select(column.labels, column.values)
+    return make.entity(make.labels_of(table["id"]), *rest)
 
 
 def places(
@@ -161,7 +156,7 @@ def places(
     lost = np.flatnonzero(at < 0 if own is None else (at < 0) & own)
     if len(lost):
         shown = column.labels.take(column.values[lost])
-        fix = f"give the {what} a (valid) row in the table of {named(what)}, or delete "
+        fix = f"give the {what} a (valid) row in the table of {option_of(what)}, or delete "
         fix += "this row"
         found.tell(findings, name, f"unknown {what}", lost, shown, fix)
     return at

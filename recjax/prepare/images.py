@@ -21,14 +21,13 @@ import polars as pl
 
 from recjax.data.new_items import with_id
 from recjax.data.splits import SPLITS, query_split
-from recjax.images.decode import BadImageError, decode
 from recjax.prepare import make
-from recjax.prepare.gather import Reading, labels_of
+from recjax.prepare.gather import Reading
+from recjax.prepare.image_files import load
 from recjax.tables.columns import Column
-from recjax.tables.result import Read
 from recjax.tables.report import Findings
+from recjax.tables.result import Read
 from recjax.tables.typed import Table, TypedColumn
-from recjax.text.column import Texts
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
@@ -38,7 +37,6 @@ OTHER_NAMES = {
     **{name: "validation" for name in ("val", "valid", "dev", "validate")},
     **{"training": "train", "testing": "test"},
 }
-THUMBNAIL = 64
 IMAGE = "image"
 
 
@@ -69,7 +67,7 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
         for name, column in found.table.columns.items()
         if column.type == "category" and name != "split"
     ]
-    ids = [posixpath.normpath(id.strip()) for id in labels_of(found.table["id"])]
+    ids = [posixpath.normpath(id.strip()) for id in make.labels_of(found.table["id"])]
     good = _normal(found, ids, levels, findings)
     name = IMAGE if IMAGE in found.table else "id"
     images, read = load(found, name, findings, folder)
@@ -77,7 +75,7 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
     ids, parts = [ids[row] for row in kept], [*SPLITS]
     columns = dict(found.table.take(kept).columns) | {IMAGE: images.take(kept)}
     if "split" in columns:
-        split = [_split(name) for name in labels_of(columns["split"])]
+        split = [_split(name) for name in make.labels_of(columns["split"])]
     else:
         split = [parts[i] for i in query_split(ids)]
     columns["split"] = make.category("split", split, parts)
@@ -86,50 +84,6 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
         columns[level] = _whole_paths(own[:place])
     del columns["id"]
     return make.entity(ids, *columns.values()), {"levels": levels}
-
-
-def load(
-    found: Read, name: str, findings: Findings, folder: Path | None = None
-) -> tuple[TypedColumn, np.ndarray]:
-    """Reads the files that a column names, and decodes each.
-
-    Args:
-      found: the table.
-      name: the column of paths.
-      findings: where problems go.
-      folder: that paths are relative to; None: that of the part they stand in.
-
-    Returns:
-      The bytes, none where a file is bad or none is named, and bool[n]: which are good.
-    """
-    column, bad, why = found.table[name], [], []
-    paths = column.values if isinstance(column.values, Texts) else labels_of(column)
-    part, _ = found.rows(np.arange(found.table.rows))
-    places = [
-        folder or (at.parent if isinstance(at := one.at, Path) else Path())
-        for one in found.source.parts
-    ]
-
-    def contents():
-        for row, path in enumerate(paths):
-            try:
-                content = (places[part[row]] / path.strip()).read_bytes() if path else b""
-                if content:
-                    decode(content, THUMBNAIL, THUMBNAIL)
-                yield content
-            except (BadImageError, OSError) as error:
-                bad.append(row)
-                missing = isinstance(error, FileNotFoundError)
-                why.append(f"{path}: {'there is no such file' if missing else error}")
-                yield b""
-
-    column = make.files(IMAGE if name == "id" else name, contents())
-    kind, fix = "cannot be read as an image", "repair or remove it; paths are relative "
-    fix += "to the folder of the table"
-    found.tell(findings, name, kind, np.array(bad, int), why, fix, quote=False)
-    good = np.ones(found.table.rows, bool)
-    good[bad] = False
-    return column, good
 
 
 def _folder(source: Path, findings: Findings) -> pl.DataFrame | None:
@@ -210,6 +164,6 @@ def _whole_paths(levels: Sequence[TypedColumn]) -> TypedColumn:
 
     A class is its whole path: "fresh" of apples is not "fresh" of pears.
     """
-    parts = [labels_of(level) for level in levels]
+    parts = [make.labels_of(level) for level in levels]
     names = ["/".join(row) for row in zip(*parts, strict=True)]
     return make.category(levels[-1].name, names, sorted(set(names)))

@@ -46,7 +46,9 @@ def prepare_invented(settings: CatalogSettings, out: str | Path) -> Path:
     log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
     with tempfile.TemporaryDirectory() as folder:
         synthetic.write_catalog(settings, Path(folder))
-        pins, products = (Path(folder, f"{name}.parquet") for name in ("pins", "products"))
+        pins, products = (
+            Path(folder, f"{name}.parquet") for name in ("pins", "products")
+        )
         types = [f"pin:{t}" for t in _types(pins)]
         types += [f"product:{t}" for t in _types(products)]
         files = Files(

@@ -13,8 +13,8 @@ from recjax.prepare import make
 from recjax.prepare.gather import Reading, places
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
-from recjax.tables.result import Read
 from recjax.tables.report import Findings
+from recjax.tables.result import Read
 from recjax.tables.typed import Table, TypedColumn
 
 QUERY = "query"
@@ -151,7 +151,9 @@ def _two_titles(found: Read, findings: Findings) -> np.ndarray:
     names = column.labels.take(column.values[lost])
     shown = [
         f'{name}: "{own}", but "{before}" before'
-        for name, own, before in zip(names, titles.filter(bad), first.filter(bad), strict=True)
+        for name, own, before in zip(
+            names, titles.filter(bad), first.filter(bad), strict=True
+        )
     ]
     kind, fix = "a candidate with two titles", "give it one title, or another id"
     found.tell(findings, "title", kind, lost, shown, fix, quote=False)

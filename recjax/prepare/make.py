@@ -110,3 +110,11 @@ def files(name: str, contents: Iterable[bytes]) -> TypedColumn:
 def select(texts: Texts, positions: np.ndarray) -> Texts:
     """Returns the texts at `positions` as a column."""
     return TypedColumn("", "text", texts).take(positions).values
+
+
+def labels_of(column: TypedColumn) -> Texts:
+    """Returns the label of each row."""
+    assert isinstance(column.labels, Texts)
+    if np.array_equal(column.values, np.arange(len(column.labels))):
+        return column.labels
+    return select(column.labels, column.values)

@@ -114,7 +114,13 @@ class How:
         Raises:
           UserError: a number is out of range, or an option not of its form.
         """
-        for name in ("gap", "longest", "item_events", "user_events", "most_user_events"):
+        for name in (
+            "gap",
+            "longest",
+            "item_events",
+            "user_events",
+            "most_user_events",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"--{_flag(name)} {value}: must be at least 1")
@@ -170,6 +176,9 @@ class How:
         return found
 
 
+DEFAULTS = How()
+
+
 def command(files: Files, how: How, out: str) -> str:
     """Returns the command that prepares a data set; frames are shown as FRAME."""
     words = ["recjax", "data", "prepare"]
@@ -189,6 +198,11 @@ def command(files: Files, how: How, out: str) -> str:
     return shlex.join([*words, "--out", out])
 
 
+def option_of(table: str) -> str:
+    """Returns the argument of `Files` that gives a table, or an entity's own name."""
+    return next((option for option, name in ENTITIES.items() if name == table), table)
+
+
 def _shown(source: Any) -> str:
     if hasattr(source, "columns"):
         return "FRAME"
@@ -203,8 +217,8 @@ def _of_table(
     for one in given:
         file, name, value = _split(option, one)
         known = files.given
+        said = [option_of(name) for name in known]
         if file and ENTITIES.get(file, file) not in known:
-            said = [next((o for o, e in ENTITIES.items() if e == k), k) for k in known]
             raise UserError(
                 f"--{option} {one}: there is no file {file!r} here; there are "
                 f"{', '.join(said)}.{nearest(file, said)}"
@@ -212,7 +226,7 @@ def _of_table(
         if not file and len(known) > 1:
             raise UserError(
                 f"--{option} {one}: say of which file, for example "
-                f"--{option} {next(iter(known))}:{one}"
+                f"--{option} {said[0]}:{one}"
             )
         if file and ENTITIES.get(file, file) != table:
             continue

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-
 from recjax.data.prepared import BUILT_IN, Prepared, place
 from recjax.errors import UserError
 from recjax.paths import prepared_root
@@ -18,7 +17,7 @@ from recjax.prepare.extend import extended
 from recjax.prepare.gather import Reading, read_entity
 from recjax.prepare.images import read_images
 from recjax.prepare.judgements import read_judgements
-from recjax.prepare.options import Files, How, command
+from recjax.prepare.options import DEFAULTS, Files, How, command
 from recjax.prepare.write import Data, is_prepared, write
 from recjax.tables.report import Findings, Report, accept
 from recjax.tables.source import Source
@@ -41,7 +40,7 @@ class Checked:
     data: Data | None
 
 
-def check(files: Files, how: How = How()) -> Checked:
+def check(files: Files, how: How = DEFAULTS) -> Checked:
     """Reads tables and looks for every problem of each, in one pass.
 
     Args:
@@ -74,7 +73,7 @@ def check(files: Files, how: How = How()) -> Checked:
     return Checked(report, Data(found, settings) if whole else None)
 
 
-def prepare(files: Files, out: str | Path, how: How = How()) -> Path:
+def prepare(files: Files, out: str | Path, how: How = DEFAULTS) -> Path:
     """Checks and prepares tables of your own.
 
     Returns at once if `out` holds the same files prepared with the same options; other

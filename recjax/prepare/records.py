@@ -112,7 +112,9 @@ def write_records(
 
 
 def _blocks(rows: int, columns: Mapping[str, Stored]) -> Iterator[tuple[int, int]]:
-    size = sum(values.nbytes for c in columns.values() for values in c.arrays().values())
+    size = sum(
+        values.nbytes for c in columns.values() for values in c.arrays().values()
+    )
     step = max(1, min(ROWS, BYTES * rows // max(size, 1)))
     # A config without any record cannot be opened.
     for start in range(0, max(rows, 1), step):

@@ -76,7 +76,7 @@ class Entities:
         """Returns the number of entities."""
         return len(self.ids)
 
-    def vectors(self, name: str, width: int, dtype: np.dtype | type = np.float32) -> Vectors:
+    def vectors(self, name: str, width: int, dtype: np.dtype) -> Vectors:
         """Returns a dense feature; without any vector where the file lacks it."""
         none = Vectors(np.zeros((0, width), dtype), np.zeros(len(self) + 1, np.int64))
         return self.dense.get(name, none)

@@ -15,12 +15,13 @@ from recjax.errors import UserError
 from recjax.images.handcrafted import handcrafted
 from recjax.tables.columns import Column
 from recjax.tables.read import read
-from recjax.tables.result import Options, Read
 from recjax.tables.report import Findings
+from recjax.tables.result import Options, Read
 
 log = logging.getLogger(__name__)
 NAMES = ("image", "other_image")
-SCHEMA = (*(Column(name, "id") for name in NAMES), Column("relevance", "number", least=0))
+RELEVANCE = Column("relevance", "number", least=0)
+SCHEMA = (*(Column(name, "id") for name in NAMES), RELEVANCE)
 Look = Callable[[Sequence[int]], np.ndarray]
 """Positions -> pixels, uint8 [n, size, size, 3]."""
 

@@ -62,7 +62,9 @@ def read(folder: Path) -> Data:
     kinds = sorted({kind for kind, _, _ in labels})
     columns = [
         make.category(level, [label[i] for label in labels], known)
-        for i, (level, known) in enumerate(zip(LEVELS, (kinds, coarse, fine), strict=True))
+        for i, (level, known) in enumerate(
+            zip(LEVELS, (kinds, coarse, fine), strict=True)
+        )
     ]
     splits = make.category("split", split, tuple(SPLITS))
     table = make.entity(names, images, *columns, splits)

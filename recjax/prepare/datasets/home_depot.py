@@ -70,8 +70,9 @@ def read(path: Path) -> Data:
         ) from error
     products = frame.unique("product", keep="first", maintain_order=True)
     queries = frame["query"].unique(maintain_order=True)
-    query, item = make.entity(queries), make.entity(
-        products["product"], make.text("title", products["title"])
+    query, item = (
+        make.entity(queries),
+        make.entity(products["product"], make.text("title", products["title"])),
     )
     judgements = make.table(
         make.refers("query", make.index_of(frame["query"], queries), query),

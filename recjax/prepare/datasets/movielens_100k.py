@@ -119,7 +119,9 @@ def _read_wheel(file: zipfile.ZipFile) -> Data:
 
 
 def _data(events: str, users: str, movies: list[tuple[str, str, list[str]]]) -> Data:
-    titles, years = zip(*(_title_and_year(title) for _, title, _ in movies), strict=True)
+    titles, years = zip(
+        *(_title_and_year(title) for _, title, _ in movies), strict=True
+    )
     genres = [own for *_, own in movies]
     tags = [" ".join(filter(None, [*g, y])) for g, y in zip(genres, years, strict=True)]
     item = make.entity(

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import sessions as support
+from recjax.prepare.datasets.sessions import OwnSessions
 
 from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.errors import UserError
 from recjax.prepare import sessionize as sessions_cut
-from recjax.prepare.datasets.sessions import OwnSessions
 from recjax.prepare.sessionize import Filter
 from recjax.prepare.write import write
 
