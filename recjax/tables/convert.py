@@ -46,15 +46,13 @@ class Problem:
 
 def problems(*found: tuple[str, str, pl.Series | np.ndarray]) -> list[Problem]:
     """Returns a problem for each kind, fix and mask (null is false) with any row."""
-    masks = [
-        bad.fill_null(False).to_numpy() if isinstance(bad, pl.Series) else bad
-        for _, _, bad in found
-    ]
     return [
-        Problem(kind, fix, bad)
-        for (kind, fix, _), bad in zip(found, masks, strict=True)
-        if bad.any()
+        Problem(kind, fix, _mask(bad)) for kind, fix, bad in found if bad.any()
     ]
+
+
+def _mask(bad: pl.Series | np.ndarray) -> np.ndarray:
+    return bad if isinstance(bad, np.ndarray) else bad.fill_null(False).to_numpy()
 
 
 def plain(values: pl.Series) -> pl.Series:

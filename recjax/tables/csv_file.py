@@ -64,7 +64,7 @@ def _quick(
     last = len(chunk.rstrip(b"\r\n"))  # blank lines at the end are for later
     chunk = chunk[: chunk.find(b"\n", last) + 1 or chunk.rfind(b"\n") + 1]
     plain = _plain_records if b'"' in chunk else _plain_lines
-    found = plain(chunk, ord(separator), width)
+    found = plain(chunk, ord(separator), width) if chunk else None
     if found is None:
         return None
     length, rows = found

@@ -173,10 +173,12 @@ class _Column:
             # A number is a time only in a column that is called so.
             block = builder.last
             return bool(TIME.search(self.name) or (block.numbers == MISSING).all())
-        block = builder.undo()
+        builder.undo()
         if type == "number" and len(there):
-            self.low = min(self.low, float(block.min()))
-            self.high = max(self.high, float(block.max()))
+            numbers = there.str.strip_chars() if dtype == pl.String else there
+            numbers = numbers.cast(pl.Float64)
+            self.low = min(self.low, numbers.min())
+            self.high = max(self.high, numbers.max())
         return True
 
     def _count(self, there: pl.Series) -> None:
