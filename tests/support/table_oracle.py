@@ -9,7 +9,9 @@ from decimal import Decimal
 
 import numpy as np
 
-SPACES = "".join(chr(c) for c in range(0x3001) if chr(c).isspace() and not 28 <= c <= 31)
+SPACES = "".join(
+    chr(c) for c in range(0x3001) if chr(c).isspace() and not 28 <= c <= 31
+)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 ISO = re.compile(
@@ -62,7 +64,9 @@ def csv_rows(content, separator, names):
 def json_rows(content, names):
     """Returns {row: values by name, or BAD}; numbers as they are written."""
     rows, seen = {}, set()
-    lines = re.findall(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", content.removeprefix(b"\xef\xbb\xbf"))
+    lines = re.findall(
+        rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", content.removeprefix(b"\xef\xbb\xbf")
+    )
     for row, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -70,7 +74,9 @@ def json_rows(content, names):
             pairs = json.loads(
                 line.decode(),
                 object_pairs_hook=list,
-                parse_int=Written, parse_float=Written, parse_constant=Written,
+                parse_int=Written,
+                parse_float=Written,
+                parse_constant=Written,
             )
             if not line.strip().startswith(b"{"):
                 raise ValueError
@@ -164,7 +170,11 @@ def times(values):
     Raises:
       Fatal: no unit fits all.
     """
-    numbers = {row: v[1] for row, v in values.items() if isinstance(v, tuple) and v[0] == "number"}
+    numbers = {
+        row: v[1]
+        for row, v in values.items()
+        if isinstance(v, tuple) and v[0] == "number"
+    }
     wholes = {row: int(n // 1) for row, n in numbers.items()}
     units = Counter(
         unit

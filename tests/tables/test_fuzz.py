@@ -30,10 +30,30 @@ SCHEMA = (
     Column("time", "timestamp"),
 )
 NAMES = tuple(column.name for column in SCHEMA)
-ODD = ["", " ", '"', "'", ",", "\t", "\n", "\r", "\r\n", ";", "|", "é", "日本", "\u2028"]
+ODD = [
+    "",
+    " ",
+    '"',
+    "'",
+    ",",
+    "\t",
+    "\n",
+    "\r",
+    "\r\n",
+    ";",
+    "|",
+    "é",
+    "日本",
+    "\u2028",
+]
 ODD += ["\ufeff", "\xa0", "0", "-1", "1e5", "NaN", "inf", "null", "3,5", "\x00", "[1]"]
 IDS = ["u1", " u1", "u1 ", "007", "7", "7.0", "é", "e\u0301", 'say "hi"', "a,b", "a\nb"]
-CLOCKS = ["1700000000", "1700000000.25", " 1600000000 ", "2023-11-05T01:02:03.123456789Z"]
+CLOCKS = [
+    "1700000000",
+    "1700000000.25",
+    " 1600000000 ",
+    "2023-11-05T01:02:03.123456789Z",
+]
 CLOCKS += ["2020-02-30", "1999-12-31 23:59", "2001-02-03", "2001-02-03T04:05:06+02:00"]
 CLOCKS += ["1.7e9", "20231105", "-5", "", "yesterday", "1700000000000", "9" * 20]
 PRICES = ["1", "2.5", "-0.1", ".5", "5.", "+3", "1e-3", "1e39", "", "NaN", "x", "1_000"]
@@ -48,7 +68,9 @@ def cell(rng, common):
 
 def table(rng):
     """Returns rows of texts, most of them good."""
-    ids = [f"u{rng.randrange(50)}" for _ in range(20)] + (IDS if rng.random() < 0.3 else [])
+    ids = [f"u{rng.randrange(50)}" for _ in range(20)] + (
+        IDS if rng.random() < 0.3 else []
+    )
     unit = rng.choice([1, 1, 10**3, 10**6, 10**9])
     clocks = [str(rng.randrange(650_000_000, 1_790_000_000) * unit) for _ in range(60)]
     if rng.random() < 0.4:
@@ -57,7 +79,13 @@ def table(rng):
     if rng.random() < 0.4:
         prices += PRICES
     words = ["red", "blue", "dark red", "", " green "]
-    common = {"user": ids, "brand": words, "title": words, "price": prices, "time": clocks}
+    common = {
+        "user": ids,
+        "brand": words,
+        "title": words,
+        "price": prices,
+        "time": clocks,
+    }
     rows = rng.choice([0, 1, 2, 5, 20, 60])
     clean = rng.random() < 0.4
     draw = (lambda rng, of: rng.choice(of)) if clean else cell
@@ -106,7 +134,9 @@ def damaged(rng, content):
         if what == 0:
             content[at : at + rng.randrange(1, 9)] = b""
         elif what == 1:
-            content[at:at] = rng.choice([b'"', b'"', b",", b"\n", b"\r", b"\t", b"\\", b"{"])
+            content[at:at] = rng.choice(
+                [b'"', b'"', b",", b"\n", b"\r", b"\t", b"\\", b"{"]
+            )
         elif what == 2:
             content[at : at + 1] = bytes([rng.randrange(1, 256)])
         elif what == 3:
@@ -137,7 +167,11 @@ def check(path, rows, monkey_chunk):
     assert found is not None, report
     kept = found.rows(np.arange(found.table.rows))[1].tolist()
     assert sum(report.rows.values()) == len(rows) == len(kept) + report.bad_rows
-    must = [row for row, values in wanted.items() if values not in (oracle.BAD, oracle.UNCLEAR)]
+    must = [
+        row
+        for row, values in wanted.items()
+        if values not in (oracle.BAD, oracle.UNCLEAR)
+    ]
     may = {row for row, values in wanted.items() if values == oracle.UNCLEAR}
     assert [row for row in kept if row not in may] == must
     for row, values in zip(kept, texts(found.table), strict=True):
@@ -212,7 +246,10 @@ def one(seed, folder):
 def parquet(rng, path, rows):
     """Writes rows with a column in another type each time; returns what is right."""
     columns = {name: [row[i] for row in rows] for i, name in enumerate(NAMES)}
-    frame = {name: pl.Series(name, values, dtype=pl.String) for name, values in columns.items()}
+    frame = {
+        name: pl.Series(name, values, dtype=pl.String)
+        for name, values in columns.items()
+    }
     whole = [str(rng.randrange(2**40)) for _ in rows]
     if rng.random() < 0.5:
         dtype = rng.choice([pl.Int64, pl.UInt64, pl.Float64])
@@ -226,11 +263,16 @@ def parquet(rng, path, rows):
     seconds = [rng.randrange(650_000_000, 1_790_000_000) for _ in rows]
     kind = rng.randrange(4)
     if kind == 1:
-        frame["time"], columns["time"] = pl.Series(seconds, dtype=pl.Int64), map(str, seconds)
+        frame["time"], columns["time"] = (
+            pl.Series(seconds, dtype=pl.Int64),
+            map(str, seconds),
+        )
     elif kind == 2:
         unit = rng.choice(["ms", "us", "ns"])
         moments = pl.Series([s * 1000 + 7 for s in seconds], dtype=pl.Int64)
-        frame["time"] = moments.cast(pl.Datetime("ms", rng.choice([None, "Asia/Tokyo"])))
+        frame["time"] = moments.cast(
+            pl.Datetime("ms", rng.choice([None, "Asia/Tokyo"]))
+        )
         frame["time"] = frame["time"].dt.cast_time_unit(unit)
         columns["time"] = [
             dt.datetime.fromtimestamp(s, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.007")
