@@ -42,8 +42,7 @@ def open_part(part: Part, encoding: str, findings: Findings) -> Opened:
         if not part.at.stat().st_size:
             raise Unusable("empty file", "give it a header and rows")
         if part.suffix in (".parquet", ".pq"):
-            header = pq.read_schema(part.at).names
-            path = part.at
+            header, path = pq.read_schema(part.at).names, part.at
             return _guarded(Opened(header, "", lambda names: _of_parquet(path, names)))
         raw = gzip.open(part.at) if part.suffix.endswith(".gz") else open(part.at, "rb")
     except _BROKEN as error:
@@ -98,7 +97,10 @@ def each_block(
         findings.of_file(source.label, "no rows", "give it rows below the header")
 
 
-_BROKEN = (OSError, EOFError, zlib.error, pa.ArrowException, pl.exceptions.PolarsError)
+_BROKEN = (
+    *(OSError, EOFError, zlib.error, UnicodeError),
+    *(pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException),
+)
 
 
 def _guarded(opened: Opened, raw: IO[bytes] | None = None) -> Opened:
@@ -134,8 +136,10 @@ def _of_frame(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[Block]:
 
 def _of_parquet(path: Path, names: Sequence[str]) -> Iterator[Block]:
     start = 1
+    # Of a damaged file Polars's own reader ends the process, or never returns.
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=list(names)):
-            frame = pl.from_arrow(batch)
+            batch.validate(full=True)
+            frame = pl.from_arrow(batch.replace_schema_metadata(None))
             yield Block(frame.select(names), range(start, start + frame.height))
             start += frame.height

@@ -62,7 +62,7 @@ class Source:
 
         Args:
           given: a path, a pattern (`events/*.parquet`), a folder of parts, a list of
-            paths, a polars or pandas frame, or a source already.
+            paths, a Polars frame, or a source already.
           findings: where problems go.
           name: what a frame is called in reports.
 
@@ -73,8 +73,6 @@ class Source:
             return given
         if isinstance(given, pl.DataFrame):
             return cls(name, (Part(name, given),))
-        if type(given).__module__.startswith("pandas"):
-            return cls(name, (Part(name, pl.from_pandas(given)),))
         if not isinstance(given, str | os.PathLike):
             found = _of_paths([Path(path) for path in given])
         elif Path(given).is_dir():

@@ -273,7 +273,7 @@ def _trouble(
     if right or (dates is not None and (dates != MISSING).any()):
         return None
     value = f"numbers from {low} to {high}"
-    if all("YYYYMMDD" in reading(n, 0) for n in (low, int(np.median(numbers)), high)):
+    if all("YYYYMMDD" in reading(n, 0) for n in (low, int(numbers[0]), high)):
         fix = "write them as dates: 2023-11-05, not 20231105"
         return "days written as numbers", fix, value
     fix = (

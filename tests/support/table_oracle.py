@@ -138,9 +138,10 @@ def time(value):
         if INTEGER.fullmatch(text):
             return ("number", exact) if -(2**63) <= exact < 2**63 else BAD
         if not re.fullmatch(r"\d+\.\d+", text):
-            exact = Decimal(float(text))
+            near = float(text)
+            exact = Decimal(near if abs(near) < 9e18 else 0)
             exact = round(exact, 9) if abs(exact) < 10**15 else exact
-        return ("number", exact) if abs(exact) < 9 * 10**18 else BAD
+        return ("number", exact) if abs(float(text)) < 9e18 else BAD
     found = ISO.fullmatch(text)
     if not found:
         return UNCLEAR if re.search(r"\d-\d", text) else BAD
