@@ -61,7 +61,8 @@ class Builder:
             separator = SEPARATORS[column.type]
             *block, found = to_lists(values, separator, self._codes)
             if column.filled:
-                found += problems(("missing value", FILL, block[0] == 0))
+                empty = _unless(found, block[0] == 0)
+                found += problems(("missing value", FILL, empty))
         elif column.type in ("id", "category"):
             block, found = self._labels(values)
         else:
@@ -154,7 +155,10 @@ def _texts(values: pl.Series, *, filled: bool) -> tuple[pl.Series, list[Problem]
 
 def _missing(texts: pl.Series, bad: np.ndarray, known: list[Problem]) -> list[Problem]:
     """Returns which texts are not there or blank, unless that is a problem already."""
-    for problem in known:
-        bad = bad & ~problem.bad
+    bad = _unless(known, bad)
     blank = bad & texts.is_not_null().to_numpy()
     return problems(("missing value", FILL, bad & ~blank), ("empty text", FILL, blank))
+
+
+def _unless(known: list[Problem], bad: np.ndarray) -> np.ndarray:
+    return np.logical_and.reduce([bad, *(~problem.bad for problem in known)])

@@ -103,12 +103,11 @@ def _split(values: pl.Series, separator: str | None) -> tuple[pl.Series, list[Pr
     else:
         lists = values.str.split(separator)
     if as_json.any():
-        at = np.flatnonzero(as_json.to_numpy())
-        read = [_json_list(text) for text in values.filter(as_json)]
-        lists = lists.scatter(at, pl.Series(read, dtype=pl.List(pl.String)))
-        wrong = np.zeros(len(values), bool)
-        wrong[at] = [labels is None for labels in read]
-        bad |= pl.Series(wrong)
+        pairs = zip(values, as_json, strict=True)
+        read = [_json_list(text) if right else None for text, right in pairs]
+        read = pl.Series(read, dtype=pl.List(pl.String))
+        bad |= as_json & read.is_null()
+        lists = read.zip_with(as_json, lists)
     between = "spaces" if separator is None else repr(separator)
     fix = f'write {between} between them, or a JSON list such as ["a", "b"]'
     return lists, problems(("not a list", fix, bad))

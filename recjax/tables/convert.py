@@ -46,9 +46,7 @@ class Problem:
 
 def problems(*found: tuple[str, str, pl.Series | np.ndarray]) -> list[Problem]:
     """Returns a problem for each kind, fix and mask (null is false) with any row."""
-    return [
-        Problem(kind, fix, _mask(bad)) for kind, fix, bad in found if bad.any()
-    ]
+    return [Problem(kind, fix, _mask(bad)) for kind, fix, bad in found if bad.any()]
 
 
 def _mask(bad: pl.Series | np.ndarray) -> np.ndarray:

@@ -99,16 +99,12 @@ def _needs(bits: bool) -> str:
 
 def _of_texts(values: pl.Series) -> pl.Series:
     """Returns lists of lists of texts of what stands between brackets, or alone."""
-    # "0,5 1,5" could be four numbers or two: as one text it is no number.
-    unclear = values.str.contains(r"\d,\d.*\d\s+[-+.\d]|\d\s+[-+.\d].*\d,\d")
-    parts = values.str.split("]").list.eval(pl.element().str.strip_chars("[], \t\r\n"))
-    parts = parts.list.eval(pl.element().filter(pl.element() != ""))
+    # "0,5 1,5" could be four numbers or two: it becomes no number.
+    unclear = r"^.*(\d,\d.*\d\s+[-+.\d]|\d\s+[-+.\d].*\d,\d).*$"
+    parts = values.str.replace(unclear, "?").str.split("]")
+    each = pl.element().str.strip_chars("[], \t\r\n")
     split = pl.element().str.replace_all(r"\s*,\s*|\s+", " ").str.split(" ")
-    whole = pl.concat_list(pl.concat_list(pl.col("whole")))
-    frame = pl.DataFrame({"whole": values, "parts": parts, "unclear": unclear})
-    return frame.select(
-        pl.when("unclear").then(whole).otherwise(pl.col("parts").list.eval(split))
-    ).to_series()
+    return parts.list.eval(each.filter(each != "")).list.eval(split)
 
 
 def _as_lists(values: pl.Series) -> pl.Series:

@@ -169,4 +169,3 @@ def test_rows_over_many_blocks(tmp_path, monkeypatch):
         assert only(report)[:2] == ("missing value", 31)
         assert rows(found) == [*range(1, 31), *range(32, 51)]
         assert values(found, "user") == ids[:30] + ids[31:]
-

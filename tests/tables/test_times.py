@@ -78,7 +78,9 @@ def test_halves_of_floats():
     assert values(found, "timestamp") == [981173106500000000, 981173106 * SECOND]
 
 
-@pytest.mark.parametrize("given", [[20011105, 20010203], ["20011105"], [20010203040506]])
+@pytest.mark.parametrize(
+    "given", [[20011105, 20010203], ["20011105"], [20010203040506]]
+)
 def test_days_written_as_numbers_are_refused(given):
     found, report = times(given)
     assert found is None
