@@ -238,7 +238,13 @@ def _mapped(
     name: str, told: Mapping[str, Any], files: Path, labels: Texts | None
 ) -> TypedColumn:
     def part(suffix: str = "") -> np.ndarray:
-        return np.load(f"{files}{suffix}.npy", mmap_mode="r")
+        try:
+            return np.load(f"{files}{suffix}.npy", mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"Cannot read the prepared data set: {files}{suffix}.npy: {error}. "
+                f"{AGAIN.capitalize()}."
+            ) from error
 
     kind, width = told["type"], told.get("width")
     if name == "id":

@@ -156,7 +156,7 @@ def places(
     lost = np.flatnonzero(at < 0 if own is None else (at < 0) & own)
     if len(lost):
         shown = column.labels.take(column.values[lost])
-        fix = f"give the {what} a (valid) row in the table of {option_of(what)}, or delete "
-        fix += "this row"
+        fix = f"give the {what} a (valid) row in the table of {option_of(what)}, or "
+        fix += "delete this row"
         found.tell(findings, name, f"unknown {what}", lost, shown, fix)
     return at

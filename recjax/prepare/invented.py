@@ -46,23 +46,21 @@ def prepare_invented(settings: CatalogSettings, out: str | Path) -> Path:
     log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
     with tempfile.TemporaryDirectory() as folder:
         synthetic.write_catalog(settings, Path(folder))
-        pins, products = (
-            Path(folder, f"{name}.parquet") for name in ("pins", "products")
-        )
-        types = [f"pin:{t}" for t in _types(pins)]
-        types += [f"product:{t}" for t in _types(products)]
-        files = Files(
-            judgements=Path(folder, "pairs.parquet"),
-            entities={"pin": pins, "product": products},
-        )
-        checked = check(files, How(tuple(types), unit="s"))
+        checked = check(*invented_files(Path(folder)))
         if checked.data is None or not checked.report.ok:
             raise ValueError(f"what was invented has problems:\n{checked.report}")
         command = f"recjax data prepare {path.name}"
         return write(checked.data, path, source=source, command=command)
 
 
-def _types(path: Path) -> list[str]:
-    """Returns "NAME=TYPE" of the columns of a table, all of which are text but some."""
-    names = [name for name in pl.read_parquet_schema(path) if name not in KNOWN]
-    return [f"{name}={VECTORS.get(name, 'text')}" for name in names]
+def invented_files(folder: Path) -> tuple[Files, How]:
+    """Returns the tables that `write_catalog` wrote, and the types of their columns."""
+    entities = {kind: folder / f"{kind}s.parquet" for kind in ("pin", "product")}
+    types = [
+        f"{kind}:{name}={VECTORS.get(name, 'text')}"
+        for kind, path in entities.items()
+        for name in pl.read_parquet_schema(path)
+        if name not in KNOWN
+    ]
+    files = Files(judgements=folder / "pairs.parquet", entities=entities)
+    return files, How(column=tuple(types), unit="s")

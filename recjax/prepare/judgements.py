@@ -144,17 +144,14 @@ def _two_titles(found: Read, findings: Findings) -> np.ndarray:
     """Returns which rows have another title than their candidate's first, bool[P]."""
     column = found.table["candidate"]
     titles = make.series(found.table["title"].values)
-    frame = pl.DataFrame({"id": column.values, "title": titles})
-    first = frame.select(pl.col("title").first().over("id")).to_series()
-    bad = (first != titles).to_numpy()
+    frame = pl.DataFrame({"id": column.values}).with_row_index("at")
+    first = frame.select(pl.col("at").first().over("id")).to_series().to_numpy()
+    bad = (titles[first] != titles).to_numpy()
     lost = np.flatnonzero(bad)
+    _, rows = found.rows(first[lost])
     names = column.labels.take(column.values[lost])
-    shown = [
-        f'{name}: "{own}", but "{before}" before'
-        for name, own, before in zip(
-            names, titles.filter(bad), first.filter(bad), strict=True
-        )
-    ]
+    told = zip(names, titles[lost], titles[first[lost]], rows, strict=True)
+    shown = [f'{id}: "{own}", but "{one}" in row {row}' for id, own, one, row in told]
     kind, fix = "a candidate with two titles", "give it one title, or another id"
     found.tell(findings, "title", kind, lost, shown, fix, quote=False)
     return bad

@@ -245,7 +245,7 @@ def test_titles_beside_the_judgements():
     checked = check(Files(judgements=other))
     (told,) = found(checked)
     assert told[1:4] == ("a candidate with two titles", 4, "title")
-    assert told[4] == 'p7: "Bolt", but "Nut" before'
+    assert told[4] == 'p7: "Bolt", but "Nut" in row 1'
 
 
 def test_queries_of_their_own_table():

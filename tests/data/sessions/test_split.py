@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sessions as support
 
+from recjax.data.sessions.read import Sessions
 from recjax.data.sessions.split import (
     ColdStart,
     LastSessionOut,
@@ -13,15 +14,15 @@ from recjax.data.sessions.split import (
 )
 from recjax.data.splits import TEST, TRAIN, VALIDATION
 from recjax.errors import UserError
-from recjax.prepare import sessionize as sessions_cut
 
 
 def made(counts, timestamp=None):
     """Returns users of so many sessions, of one event each."""
-    user = np.repeat(np.arange(len(counts)), counts)
-    when = np.zeros(len(user)) if timestamp is None else np.array(timestamp)
-    ids = [str(u) for u in range(len(counts))]
-    return sessions_cut.build(user, user * 0, when, user >= 0, ids, ["i"])
+    size = sum(counts)
+    when = np.zeros(size, int) if timestamp is None else np.array(timestamp, int)
+    ids = tuple(str(u) for u in range(len(counts)))
+    starts = np.r_[0, np.cumsum(counts)]
+    return Sessions(when * 0, when, np.arange(size + 1), starts, ids, ("i",))
 
 
 def test_last_session_out():
