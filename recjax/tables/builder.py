@@ -38,7 +38,8 @@ class Builder:
         """Starts without values; `now` in unix seconds."""
         self.column, self._now = column, now
         self._blocks: list[Any] = []
-        self._codes, self.width = Codes(), None
+        self._codes = Codes()
+        self.width: int | None = None
 
     def add(self, values: pl.Series) -> list[Problem]:
         """Adds a block, and returns what is wrong with it.
@@ -53,10 +54,9 @@ class Builder:
             block, found = to_times(values, self._now, filled=column.filled)
         elif column.type in ("vector", "bits"):
             bits = column.type == "bits"
-            block, width, found = to_vectors(
+            block, self.width, found = to_vectors(
                 values, self.width, filled=column.filled, bits=bits
             )
-            self.width = width if self.width is None and not found else self.width
         elif column.type in SEPARATORS:
             separator = SEPARATORS[column.type]
             *block, found = to_lists(values, separator, self._codes)
@@ -105,11 +105,11 @@ class Builder:
         coded = column.type in ("id", "ids", "category", "categories")
         values = _joined(column.type, blocks, self.width) if times is None else times
         labels = self._codes.labels() if coded else None
-        if coded and column.type != "category":  # without a code for missing
+        if labels and column.type != "category":  # without a code for missing
             labels = Texts(labels.data, labels.offsets[1:])
             if isinstance(values, Ragged):
                 values = Ragged(values.start, values.values - 1)
-            else:
+            elif isinstance(values, np.ndarray):
                 values = values - 1
         width = self.width or 0 if column.type in ("vector", "bits") else None
         made = TypedColumn(column.name, column.type, values, labels, width)

@@ -26,7 +26,7 @@ def given_twice(
       kind: the problem in a few words, such as "id given twice".
       findings: where problems go.
     """
-    keys = pl.DataFrame({name: read.table[name].values for name in names})
+    keys = pl.DataFrame({name: read.table[name].array for name in names})
     again = ~keys.select(pl.struct(names).is_first_distinct()).to_series().to_numpy()
     at = np.flatnonzero(again)
     if at.size:
@@ -61,28 +61,28 @@ def unknown_ids(
       findings: where problems go.
     """
     column = read.table[name]
-    labels = pl.Series(list(column.labels), dtype=pl.String)
+    labels = pl.Series(list(column.vocabulary), dtype=pl.String)
     lost = ~labels.is_in(pl.Series(list(known), dtype=pl.String).implode()).to_numpy()
     lost = np.append(lost, False)  # a missing id is not unknown
     if isinstance(column.values, Ragged):
-        codes, start = column.values.values, column.values.start
+        codes, start = column.ragged.values, column.ragged.start
         rows = np.repeat(np.arange(len(start) - 1), np.diff(start))
         at, first = np.unique(rows[lost[codes]], return_index=True)
         codes = codes[lost[codes]][first]
     else:
-        at = np.flatnonzero(lost[column.values])
-        codes = column.values[at]
+        at = np.flatnonzero(lost[column.array])
+        codes = column.array[at]
     bad = np.zeros(read.table.rows, bool)
     bad[at] = True
     listed = codes[: LISTED * len(read.source.parts)]
-    shown = [*column.labels.take(listed), *[""] * (len(at) - len(listed))]
+    shown = [*column.vocabulary.take(listed), *[""] * (len(at) - len(listed))]
     fix = f"give the {what} a (valid) row in the table of {what}s, or delete this row"
     read.tell(findings, name, f"unknown {what}", at, shown, fix)
     return bad
 
 
 def _shown(column: TypedColumn, row: int) -> str:
-    value = column.values[row]
+    value = column.array[row]
     if column.labels is not None:
         return column.labels[value] if value >= 0 else ""
     if column.type == "timestamp":

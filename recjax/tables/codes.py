@@ -30,9 +30,9 @@ class Codes:
 
     def add(self, labels: pl.Series) -> np.ndarray:
         """Returns i32[n] codes of texts; 0 for null and for blank ones."""
-        codes = labels.cast(self._dtype).to_physical().fill_null(0)
-        self._learn((codes.max() or 0) + 1)
-        codes = codes.to_numpy().view(np.int32)
+        given = labels.cast(self._dtype).to_physical().fill_null(0)
+        codes = given.to_numpy().view(np.int32)
+        self._learn(int(codes.max(initial=0)) + 1)
         return codes if self._plain else self._stripped[codes]
 
     def _learn(self, count: int) -> None:
@@ -49,8 +49,8 @@ class Codes:
         self._learn(int(own.max()) + 1)
 
     def _labels(self, codes: np.ndarray) -> pl.Series:
-        codes = pl.Series("codes", codes, dtype=pl.UInt32)
-        return codes.cat.to(self._dtype).cast(pl.String)
+        physical = pl.Series("codes", codes, dtype=pl.UInt32)
+        return physical.cat.to(self._dtype).cast(pl.String)
 
     def labels(self) -> Texts:
         """Returns the label of each code."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Problem:
     kind: str
     fix: str
     bad: np.ndarray
-    shown: Iterable[str] | None = None
+    shown: Sequence[Any] | np.ndarray | None = None
 
 
 def problems(*found: tuple[str, str, pl.Series | np.ndarray]) -> list[Problem]:

@@ -163,6 +163,8 @@ class _Column:
             found = builder.add(there)
         except WrongType:
             return False
+        if found and type == "vector" and "Float" in str(dtype):
+            found = []  # rows of another length, or with NaN, do not make it no vector
         if found:
             bad = np.logical_or.reduce([problem.bad for problem in found])
             if type == "number" and bad.mean() < 0.1 and dtype == pl.String:
@@ -176,9 +178,9 @@ class _Column:
         builder.undo()
         if type == "number" and len(there):
             numbers = there.str.strip_chars() if dtype == pl.String else there
-            numbers = numbers.cast(pl.Float64)
-            self.low = min(self.low, numbers.min())
-            self.high = max(self.high, numbers.max())
+            reals = numbers.cast(pl.Float64).to_numpy()
+            self.low = min(self.low, float(reals.min()))
+            self.high = max(self.high, float(reals.max()))
         return True
 
     def _count(self, there: pl.Series) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from gzip import GzipFile
+from io import BufferedReader
 
 from recjax.errors import UserError
 from recjax.tables.blocks import Unusable
 
+Raw = BufferedReader | GzipFile
 CHUNK = 1 << 22
 """Bytes read and checked at a time."""
 LONGEST = 1 << 24
@@ -25,7 +27,7 @@ class Lines:
       place: bytes read so far.
     """
 
-    def __init__(self, raw: BinaryIO, encoding: str) -> None:
+    def __init__(self, raw: Raw, encoding: str) -> None:
         """Starts at the first byte after a byte order mark.
 
         Raises:

@@ -6,7 +6,6 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 from recjax.tables.blocks import Block, Opened, Unusable
 from recjax.tables.csv_file import open_csv
 from recjax.tables.json_file import open_json
-from recjax.tables.lines import Lines
+from recjax.tables.lines import Lines, Raw
 from recjax.tables.report import Findings
 from recjax.tables.source import Part, Source
 
@@ -103,7 +102,7 @@ _BROKEN = (
 )
 
 
-def _guarded(opened: Opened, raw: IO[bytes] | None = None) -> Opened:
+def _guarded(opened: Opened, raw: Raw | None = None) -> Opened:
     """Returns the same, whose blocks raise nothing but `Unusable` and close `raw`."""
 
     def blocks(names: Sequence[str]) -> Iterator[Block]:

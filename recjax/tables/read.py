@@ -95,7 +95,9 @@ class _Reading:
     ) -> None:
         self.source, self.schema, self.options = source, schema, options
         self.findings, self.rename, self.places = findings, rename, Places()
-        self.header, self.names, self.wrong = (), {}, set()
+        self.header: tuple[str, ...] = ()
+        self.names: dict[str, str] = {}
+        self.wrong: set[tuple[int, str]] = set()
         self.builders: dict[str, Builder] = {}
 
     def choose(self, part: Part, opened: Opened) -> list[str] | None:
@@ -131,7 +133,8 @@ class _Reading:
                 continue
             for problem in found:
                 quote, shown = problem.shown is None, problem.shown
-                shown = frame[there].filter(problem.bad) if quote else shown
+                if shown is None:
+                    shown = frame[there].filter(problem.bad)
                 at = np.asarray(rows)[problem.bad]
                 args = problem.kind, at, shown, problem.fix
                 self.findings.of_rows(part.name, there, *args, quote=quote)
@@ -169,7 +172,7 @@ class _Reading:
                 self.findings.of_file(file, kind, fix, value)
             for problem in decided.problems:
                 at = np.flatnonzero(problem.bad)
-                args = problem.kind, at, problem.shown, problem.fix
+                args = problem.kind, at, np.asarray(problem.shown), problem.fix
                 told.tell(self.findings, name, *args)
                 good = ~problem.bad if good is None else good & ~problem.bad
             if decided.unit:

@@ -70,7 +70,7 @@ class Read:
         column: str,
         kind: str,
         positions: np.ndarray,
-        values: Sequence[Any],
+        values: Sequence[Any] | np.ndarray,
         fix: str,
         *,
         quote: bool = True,

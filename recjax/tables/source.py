@@ -102,16 +102,18 @@ def _below(folder: Path) -> Iterable[Path]:
 
 def _of_paths(paths: list[Path], folder: Path | None = None) -> list[Part]:
     """Returns a part for each path, under the shortest names that tell them apart."""
-    if folder is None:
-        folder = Path(os.path.commonpath([p.parent for p in paths])) if paths else None
-    return [Part(str(path.relative_to(folder)), path) for path in paths]
+    if folder is None and paths:
+        folder = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+    return [Part(os.path.relpath(path, folder), path) for path in paths]
 
 
 def _usable(part: Part, findings: Findings) -> bool:
     """Returns whether the file is there and of a known kind; else says why not."""
     path = part.at
+    if isinstance(path, pl.DataFrame):
+        return True
     if path.is_dir():
-        fix = "name the file in it"
+        fix = "name the files in it"
         findings.of_file(part.name, "a folder, not a file", fix, str(path))
     elif not path.exists():
         fix = f"check the path{_near(path)}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from recjax.tables.columns import Type
 from recjax.text.column import Texts, offsets_of
 
+Held = TypeVar("Held")
 MISSING_TIME = np.iinfo(np.int64).min
 """Stands for a timestamp that is missing."""
 
@@ -64,6 +66,31 @@ class TypedColumn:
     labels: Texts | None = None
     width: int | None = None
 
+    @property
+    def array(self) -> np.ndarray:
+        """The values of an id, a category, a number or a timestamp."""
+        return self._held(np.ndarray, self.values)
+
+    @property
+    def ragged(self) -> Ragged:
+        """The values of ids, categories, vectors or bits."""
+        return self._held(Ragged, self.values)
+
+    @property
+    def texts(self) -> Texts:
+        """The values of a text or an image."""
+        return self._held(Texts, self.values)
+
+    @property
+    def vocabulary(self) -> Texts:
+        """The labels of a column that has codes."""
+        return self._held(Texts, self.labels)
+
+    def _held(self, kind: type[Held], held: object) -> Held:
+        if not isinstance(held, kind):
+            raise TypeError(f"column {self.name!r} of type {self.type}")
+        return held
+
     def take(self, positions: np.ndarray) -> TypedColumn:
         """Returns the values at `positions`; labels stay."""
         if isinstance(self.values, Texts):
@@ -109,10 +136,10 @@ def _take(start: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndar
 def compact(column: TypedColumn) -> TypedColumn:
     """Returns a column of codes with the labels that are used, by appearance."""
     ragged = isinstance(column.values, Ragged)
-    codes = column.values.values if ragged else column.values
+    codes, labels = column.ragged.values if ragged else column.array, column.vocabulary
     # A category's first label, like the code -1 of ids, stands for missing.
     fixed = int(column.type == "category")
-    count = len(column.labels)
+    count = len(labels)
     first = np.full(count + 1, len(codes), np.int64)
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     used = np.flatnonzero(first[fixed:-1] < len(codes)) + fixed
@@ -121,10 +148,10 @@ def compact(column: TypedColumn) -> TypedColumn:
         return column
     new = np.full(count + 1, fixed - 1, np.int32)
     new[order] = np.arange(fixed, fixed + len(order))
-    start, index = _take(column.labels.offsets, np.append(np.arange(fixed), order))
+    start, index = _take(labels.offsets, np.append(np.arange(fixed), order))
     codes = new[codes]
     return replace(
         column,
-        values=Ragged(column.values.start, codes) if ragged else codes,
-        labels=Texts(column.labels.data[index], start),
+        values=Ragged(column.ragged.start, codes) if ragged else codes,
+        labels=Texts(labels.data[index], start),
     )

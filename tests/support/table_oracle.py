@@ -5,7 +5,7 @@ import datetime as dt
 import json
 import re
 from collections import Counter
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
@@ -115,6 +115,14 @@ def label(value):
     return value.strip(SPACES)
 
 
+def decimal(text):
+    """Returns a number exactly, if its exponent is not beyond all bounds."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(float(text))
+
+
 def number(value):
     """Returns float32 (NaN for missing) or BAD."""
     text = label(value)
@@ -124,7 +132,7 @@ def number(value):
         return np.float32("nan")
     if not NUMBER.fullmatch(text):
         return BAD
-    exact = Decimal(text)
+    exact = decimal(text)
     return BAD if abs(exact) > Decimal("3.4e38") else np.float32(float(exact))
 
 
@@ -134,7 +142,7 @@ def time(value):
     if not text:
         return None
     if NUMBER.fullmatch(text):
-        exact = Decimal(text)
+        exact = decimal(text)
         if INTEGER.fullmatch(text):
             return ("number", exact) if -(2**63) <= exact < 2**63 else BAD
         if not re.fullmatch(r"\d+\.\d+", text):
