@@ -17,8 +17,9 @@ from recjax.tables.convert import (
     to_numbers,
     to_text,
 )
-from recjax.tables.times import Decided, Unit, decide, to_times
+from recjax.tables.times import to_times
 from recjax.tables.typed import Ragged, TypedColumn, compact
+from recjax.tables.units import Decided, Unit, decide
 from recjax.tables.vectors import to_vectors
 from recjax.text.column import Texts, offsets_of, pack
 

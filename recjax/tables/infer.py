@@ -19,7 +19,8 @@ from recjax.tables.opening import each_block
 from recjax.tables.report import Findings
 from recjax.tables.result import Options
 from recjax.tables.source import Part, Source
-from recjax.tables.times import MISSING, Unit
+from recjax.tables.times import MISSING
+from recjax.tables.units import Unit
 
 TYPES: tuple[Type, ...] = (
     *("number", "timestamp", "vector", "bits", "ids", "categories"),

@@ -17,8 +17,8 @@ from recjax.tables.places import Places
 from recjax.tables.report import Findings
 from recjax.tables.result import Options, Read
 from recjax.tables.source import Part, Source
-from recjax.tables.times import WORDS
 from recjax.tables.typed import Table
+from recjax.tables.units import WORDS
 
 
 def read(

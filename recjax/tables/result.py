@@ -12,8 +12,8 @@ import numpy as np
 from recjax.tables.places import Places
 from recjax.tables.report import LISTED, Findings
 from recjax.tables.source import Source
-from recjax.tables.times import Unit
 from recjax.tables.typed import Table
+from recjax.tables.units import Unit
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import json
 import polars as pl
 import table_oracle as oracle
 
-NAMES = tuple(column.name for column in SCHEMA)
+NAMES = ("user", "brand", "title", "price", "time")
 ODD = [
     "",
     " ",
