@@ -164,14 +164,16 @@ class _Column:
             found = builder.add(there)
         except WrongType:
             return False
-        if found and type == "vector" and "Float" in str(dtype):
-            found = []  # rows of another length, or with NaN, do not make it no vector
         if found:
             bad = np.logical_or.reduce([problem.bad for problem in found])
-            if type == "number" and bad.mean() < 0.1 and dtype == pl.String:
+            few = bad.mean() < 0.1
+            if type == "number" and few and dtype == pl.String:
                 value = there.filter(pl.Series(bad))[0]
                 self.odd.append(f"{value!r} among numbers")
-            return False
+            # Some rows of another length, or with NaN, do not make it no vector.
+            vectors = type == "bits" or type == "vector" and dtype.is_nested()
+            if not (vectors and (few or "Float" in str(dtype))):
+                return False
         if type == "timestamp":
             # A number is a time only in a column that is called so.
             block = builder.last

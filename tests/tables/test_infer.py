@@ -119,6 +119,15 @@ def test_one_value_decides_wherever_it_stands(tmp_path, monkeypatch):
     assert [c.type for c in columns(path).values()] == ["number", "timestamp"]
 
 
+@pytest.mark.parametrize("odd", [[1.0], [1.0, float("nan")]])
+def test_some_odd_rows_do_not_make_it_no_vector(odd):
+    for given, type in (([[1.0, 2.0], odd], "vector"), ([b"ab"] * 20 + [b"a"], "bits")):
+        (found,) = infer(pl.DataFrame({"x": given}), Options(), Findings())
+        assert found.type == type
+        _, report = load(pl.DataFrame({"x": given}), [Column("x", type, filled=False)])
+        assert report.bad_rows == 1
+
+
 def test_renamed_and_chosen_columns(tmp_path):
     path = write(tmp_path / "items.csv", "uid,price,x\na,1,2\n")
     found = columns(path, rename={"uid": "user"}, only=["user", "x"])
