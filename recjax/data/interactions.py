@@ -63,14 +63,14 @@ def interactions_of(events: Table, users: Table, items: Table) -> Interactions:
     """Returns the columns of tables that belong together."""
     rating = np.ones(events.rows, np.float32)
     if "rating" in events:
-        rating = events["rating"].values
+        rating = events["rating"].array
     return Interactions(
-        user=events["user"].values,
-        item=events["item"].values,
+        user=events["user"].array,
+        item=events["item"].array,
         timestamp=seconds(events["timestamp"]),
         rating=rating,
-        user_ids=users["id"].labels,
-        item_ids=tuple(items["id"].labels),
+        user_ids=users["id"].vocabulary,
+        item_ids=tuple(items["id"].vocabulary),
         titles=texts_of(items, "title"),
         tags=texts_of(items, "tags"),
     )

@@ -229,9 +229,9 @@ def as_texts(column: TypedColumn) -> Texts:
     if column.labels is None:
         raise ValueError(f"column {column.name!r} of type {column.type} is no text")
     if isinstance(column.values, Ragged):
-        rows = (column.labels.take(row) for row in column.values)
+        rows = (column.labels.take(row) for row in column.ragged)
         return pack([" ".join(row) for row in rows])
-    return TypedColumn("", "text", column.labels).take(column.values).values
+    return TypedColumn("", "text", column.labels).take(column.array).texts
 
 
 def _mapped(

@@ -45,8 +45,8 @@ def load_search_pairs(name: str | Path) -> SearchPairs:
     """
     known = Prepared.open(name)
     judgements = known.table("judgements", "query", "candidate", "grade")
-    kinds = np.unique(judgements["candidate_type"].values)
-    names = judgements["candidate_type"].labels.take(kinds)
+    kinds = np.unique(judgements["candidate_type"].array)
+    names = judgements["candidate_type"].vocabulary.take(kinds)
     if len(names) != 1:
         raise UserError(
             f"{known.path} judges {', '.join(names)}: search takes one kind of "
@@ -61,11 +61,11 @@ def search_pairs_of(
 ) -> SearchPairs:
     """Returns the columns of tables that belong together."""
     return SearchPairs(
-        query=judgements["query"].values,
-        product=judgements["candidate"].values,
-        relevance=judgements["grade"].values,
+        query=judgements["query"].array,
+        product=judgements["candidate"].array,
+        relevance=judgements["grade"].array,
         queries=tuple(query_texts(queries)),
-        product_ids=tuple(products["id"].labels),
+        product_ids=tuple(products["id"].vocabulary),
         titles=texts_of(products, "title"),
         kind=kind,
     )
@@ -73,4 +73,4 @@ def search_pairs_of(
 
 def query_texts(queries: Table) -> Texts:
     """Returns the text of each query: its column `text`, or else its id."""
-    return as_texts(queries["text"]) if "text" in queries else queries["id"].labels
+    return as_texts(queries["text"]) if "text" in queries else queries["id"].vocabulary

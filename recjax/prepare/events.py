@@ -99,7 +99,7 @@ def read_events(
         good &= ~given_twice(found, key, "the same event twice", findings)
     order = order[good[order]]
     if log.session is not None:
-        order = _whole_sessions(found, log, order, findings)
+        order = _whole_sessions(found, log.user, log.session, order, findings)
     kept = order[_filter(how).keep(log.user[order], log.item[order])]
     if not len(kept) and len(order):
         raise UserError(
@@ -124,8 +124,8 @@ def _log(
     def of(name: str, entity: str) -> tuple[np.ndarray, Table | Texts]:
         nonlocal good
         if entity not in entities:
-            return table[name].values, table[name].labels
-        labels = entities[entity]["id"].labels
+            return table[name].array, table[name].vocabulary
+        labels = entities[entity]["id"].vocabulary
         at = places(found, name, labels, entity, findings)
         good &= at >= 0
         return np.maximum(at, 0), entities[entity]
@@ -138,8 +138,8 @@ def _log(
         good &= known
     skipped = {who, "item", "timestamp", "session", "impressions"}
     more = tuple(c for name, c in table.columns.items() if name not in skipped)
-    session = table["session"].values if "session" in table else None
-    time = table["timestamp"].values
+    session = table["session"].array if "session" in table else None
+    time = table["timestamp"].array
     return Log(user, item, users, items, shown, time, session, more), good
 
 
@@ -148,9 +148,9 @@ def _shown(
 ) -> tuple[Ragged, Table | Texts, np.ndarray]:
     """Returns impressions by code of items, the items, and rows with known ones."""
     column = found.table["impressions"]
-    shown, theirs = column.values, make.series(column.labels)
+    shown, theirs = column.ragged, make.series(column.vocabulary)
     own = isinstance(items, Texts)
-    ids = make.series(items if own else items["id"].labels)
+    ids = make.series(items if own else items["id"].vocabulary)
     at = np.array(make.index_of(theirs, ids))
     good = np.ones(len(shown), bool)
     if own and (at < 0).any():
@@ -160,7 +160,7 @@ def _shown(
         codes = at[shown.values]
         row = np.repeat(np.arange(len(shown)), np.diff(shown.start))
         lost, first = np.unique(row[codes < 0], return_index=True)
-        values = column.labels.take(shown.values[codes < 0][first])
+        values = column.vocabulary.take(shown.values[codes < 0][first])
         fix = "give it a (valid) row in the table of items, or leave it out"
         found.tell(findings, "impressions", "unknown item", lost, values, fix)
         good[lost] = False
@@ -179,17 +179,21 @@ def _same_moment(log: Log, order: np.ndarray) -> bool:
 
 
 def _whole_sessions(
-    found: Read, log: Log, order: np.ndarray, findings: Findings
+    found: Read,
+    user: np.ndarray,
+    session: np.ndarray,
+    order: np.ndarray,
+    findings: Findings,
 ) -> np.ndarray:
     """Returns the events in order without what comes back to an earlier session."""
-    user, session = log.user[order], log.session[order]
-    first = _first(user, session)
-    runs = pl.DataFrame({"user": user[first], "session": session[first]})
+    first = _first(user[order], session[order])
+    starts = order[first]
+    runs = pl.DataFrame({"user": user[starts], "session": session[starts]})
     again = ~runs.select(pl.struct("user", "session").is_first_distinct()).to_series()
     bad = again.to_numpy()[np.cumsum(first) - 1] if len(first) else first
     lost = np.sort(order[bad])
     if len(lost):
-        names = found.table["session"].labels.take(log.session[lost])
+        names = found.table["session"].vocabulary.take(session[lost])
         fix = "give sessions that overlap users of their own, or leave out the column "
         fix += "(--column events:session=skip) and pass --gap"
         kind = "goes on with a session after another began"

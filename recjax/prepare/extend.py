@@ -11,6 +11,7 @@ import polars as pl
 from recjax.data.prepared import Prepared, owner
 from recjax.errors import UserError
 from recjax.prepare import make
+from recjax.prepare.sessionize import session_column
 from recjax.prepare.write import Data
 from recjax.tables.typed import Ragged, Table, TypedColumn
 from recjax.text.column import Texts, offsets_of, pack
@@ -49,22 +50,22 @@ def extended(old: Prepared, new: Data) -> Data:
 
 def _same_schema(old: Prepared, name: str, before: Table, now: Table) -> None:
     kinds = [
-        {column.name: (column.type, column.width) for column in table.columns.values()}
+        {c.name: f"{c.type} {c.width or ''}".strip() for c in table.columns.values()}
         for table in (before, now)
     ]
     for column in {**kinds[0], **kinds[1]}:
-        was, is_ = (kind.get(column, ("nothing",))[0] for kind in kinds)
-        if kinds[0].get(column) != kinds[1].get(column):
+        was, is_ = (kind.get(column, "nothing") for kind in kinds)
+        if was != is_:
             raise UserError(
-                f"--extend: column {column!r} of {name} is {is_}, in {old.path} it is "
+                f"--extend: column {column!r} of {name} is {is_}, in {old.path} it was "
                 f"{was}; give the tables the same columns, or prepare without --extend"
             )
 
 
 def _entities(before: Table, now: Table) -> tuple[Table, np.ndarray]:
     """Returns one table of both, and the row in it of each row of `now`."""
-    ids = _union(before["id"].labels, now["id"].labels)
-    row = make.index_of(make.series(now["id"].labels), make.series(ids))
+    ids = _union(before["id"].vocabulary, now["id"].vocabulary)
+    row = make.index_of(make.series(now["id"].vocabulary), make.series(ids))
     # A row's values are those of now, or else those of before.
     where = np.arange(len(ids))
     where[row] = before.rows + np.arange(now.rows)
@@ -87,50 +88,56 @@ def _rows(
     columns = {}
     for name, column in now.columns.items():
         of = owner(column, entities)
-        if of is not None:
-            values = column.values
-            if of in codes:
-                values = _recoded(values, codes[of])
-            columns[name] = replace(
-                column, values=values, labels=grown[of]["id"].labels
-            )
-        elif column.labels is not None and before is not None:
-            labels = _union(before[name].labels, column.labels)
-            at = make.index_of(make.series(column.labels), make.series(labels))
-            columns[name] = replace(
-                column, values=_recoded(column.values, at), labels=labels
-            )
-        else:
-            columns[name] = column
+        if of in codes:
+            column = _recoded(column, codes[of], grown[of]["id"].vocabulary)
+        elif of is None and column.labels is not None and before is not None:
+            column = _relabelled(before[name], column)
+        columns[name] = column
     if "candidate_type" in columns:
         kind = now["candidate_type"]
-        candidate = np.array(columns["candidate"].values)
-        for number, entity in enumerate(kind.labels):
+        candidate = np.array(columns["candidate"].array)
+        for number, entity in enumerate(kind.vocabulary):
             if entity in codes:
-                own = kind.values == number
+                own = kind.array == number
                 candidate[own] = codes[entity][candidate[own]]
         columns["candidate"] = replace(columns["candidate"], values=candidate)
-    return Table(now.rows, columns)
+    table = Table(now.rows, columns)
+    if "user" not in columns:
+        return table
+    table = table.take(np.argsort(columns["user"].array, kind="stable"))
+    if "session" in columns:
+        session = table["session"].array
+        first = np.r_[True, session[1:] != session[:-1]][: len(session)]
+        table = replace(
+            table, columns={**table.columns, "session": session_column(first)}
+        )
+    return table
 
 
 def _joined(before: TypedColumn, now: TypedColumn, where: np.ndarray) -> TypedColumn:
     """Returns the rows `where` of both columns end to end."""
-    labels = None
     if before.labels is not None:
-        labels = _union(before.labels, now.labels)
-        at = make.index_of(make.series(now.labels), make.series(labels))
-        now = replace(now, values=_recoded(now.values, at))
-    one, two = before.values, now.values
+        now = _relabelled(before, now)
+    one = before.values
+    values: np.ndarray | Ragged | Texts
     if isinstance(one, Texts):
-        data = np.concatenate([one.data, two.data])
-        lengths = np.r_[np.diff(one.offsets), np.diff(two.offsets)]
+        lengths = np.r_[np.diff(one.offsets), np.diff(now.texts.offsets)]
+        data = np.concatenate([one.data, now.texts.data])
         values = Texts(data, offsets_of(lengths))
     elif isinstance(one, Ragged):
-        lengths = np.r_[np.diff(one.start), np.diff(two.start)]
-        values = Ragged(offsets_of(lengths), np.concatenate([one.values, two.values]))
+        lengths = np.r_[np.diff(one.start), np.diff(now.ragged.start)]
+        data = np.concatenate([one.values, now.ragged.values])
+        values = Ragged(offsets_of(lengths), data)
     else:
-        values = np.concatenate([one, two])
-    return replace(now, values=values, labels=labels).take(where)
+        values = np.concatenate([one, now.array])
+    return replace(now, values=values).take(where)
+
+
+def _relabelled(before: TypedColumn, now: TypedColumn) -> TypedColumn:
+    """Returns a column of now with the labels of before first."""
+    labels = _union(before.vocabulary, now.vocabulary)
+    at = make.index_of(make.series(now.vocabulary), make.series(labels))
+    return _recoded(now, at, labels)
 
 
 def _union(before: Texts, now: Texts) -> Texts:
@@ -138,7 +145,11 @@ def _union(before: Texts, now: Texts) -> Texts:
     return pack(both.unique(maintain_order=True))
 
 
-def _recoded(values: np.ndarray | Ragged, at: np.ndarray) -> np.ndarray | Ragged:
-    if isinstance(values, Ragged):
-        return Ragged(values.start, at[values.values])
-    return at[values]
+def _recoded(column: TypedColumn, at: np.ndarray, labels: Texts) -> TypedColumn:
+    """Returns a column whose code `c` becomes `at[c]`; -1 stays."""
+    at = np.append(at, np.int32(-1))
+    if isinstance(column.values, Ragged):
+        values = Ragged(column.values.start, at[column.values.values])
+    else:
+        values = at[column.array]
+    return replace(column, values=values, labels=labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class Reading:
                 told.pop(name, None)
             else:
                 one = told.get(name, Column(name, "text", True, False))
-                told[name] = replace(one, type=type)
+                told[name] = replace(one, type=cast(Type, type))
         file, findings = option_of(table), self.findings
         names = header(source, options, findings, rename, file)
         if names is None:
@@ -152,10 +152,10 @@ def places(
       own: bool[n], the rows that are asked for; None for all.
     """
     column = found.table[name]
-    at = make.index_of(make.series(column.labels), make.series(known))[column.values]
+    at = make.index_of(make.series(column.vocabulary), make.series(known))[column.array]
     lost = np.flatnonzero(at < 0 if own is None else (at < 0) & own)
     if len(lost):
-        shown = column.labels.take(column.values[lost])
+        shown = column.vocabulary.take(column.array[lost])
         fix = f"give the {what} a (valid) row in the table of {option_of(what)}, or "
         fix += "delete this row"
         found.tell(findings, name, f"unknown {what}", lost, shown, fix)

@@ -12,7 +12,6 @@ from recjax.prepare import make
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
 from recjax.tables.typed import TypedColumn
-from recjax.text.column import Texts
 
 THUMBNAIL = 64
 """Pixels a side at which an image is decoded to see that it can be."""
@@ -33,9 +32,7 @@ def load(
       The bytes, none where a file is bad or none is named, and bool[n]: which are good.
     """
     column, bad, why = found.table[name], [], []
-    paths = (
-        column.values if isinstance(column.values, Texts) else make.labels_of(column)
-    )
+    paths = column.texts if column.type in ("image", "text") else make.labels_of(column)
     part, _ = found.rows(np.arange(found.table.rows))
     places = [
         folder or (at.parent if isinstance(at := one.at, Path) else Path())

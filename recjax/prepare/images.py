@@ -143,18 +143,19 @@ def _normal(
 
     def problem(name: str, kind: str, where: np.ndarray, fix: str) -> None:
         at = np.flatnonzero(where)
-        values = make.select(found.table[name].labels, found.table[name].values[at])
+        column = found.table[name]
+        values = column.vocabulary.take(column.array[at])
         found.tell(findings, name, kind, at, values, fix)
         good[at] = False
 
     twice = ~pl.Series(ids, dtype=pl.String).is_first_distinct().to_numpy()
     problem("id", "stands in an earlier row too", twice, "remove a row")
     for level in levels:
-        problem(level, "is empty", found.table[level].values == 0, "fill it in")
+        problem(level, "is empty", found.table[level].array == 0, "fill it in")
     if "split" in found.table:
         column = found.table["split"]
-        names = [_split(name) for name in column.labels]
-        wrong = np.array([name not in SPLITS for name in names], bool)[column.values]
+        names = [_split(name) for name in column.vocabulary]
+        wrong = np.array([name not in SPLITS for name in names], bool)[column.array]
         problem("split", "is no split", wrong, f"use {', '.join(SPLITS)}")
     return good
 

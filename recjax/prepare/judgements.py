@@ -71,7 +71,9 @@ def read_judgements(
         own = good & (kind == number)
         if name != QUERY:
             tables[name] = entities.get(name) or _of_ids(found, own)
-        at = places(found, "candidate", tables[name]["id"].labels, name, findings, own)
+        at = places(
+            found, "candidate", tables[name]["id"].vocabulary, name, findings, own
+        )
         candidate[own] = at[own]
     good &= candidate >= 0
     if "title" in table and not set(kinds) & set(entities):
@@ -94,12 +96,12 @@ def _kinds(
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Returns the kind of each candidate, all kinds but query, and the good rows."""
     column = found.table["candidate_type"]
-    names = [*column.labels]
+    names = [*column.vocabulary]
     known = list(kinds) or sorted({*names} - {"", QUERY})
     number = np.array([[*known, QUERY, name].index(name) for name in names])
-    kind = number[column.values].astype(np.int32)
+    kind = number[column.array].astype(np.int32)
     lost = np.flatnonzero(kind > len(known))
-    shown = [names[code] for code in column.values[lost]]
+    shown = [names[code] for code in column.array[lost]]
     told = [f'"{name}".{nearest(name, [*known, QUERY])}' for name in shown]
     fix = f"write one of {', '.join([*known, QUERY])}, or pass --entity NAME=FILE"
     what = "unknown type"
@@ -121,9 +123,9 @@ def _queries(
     query, other = found.table[QUERY], found.table["candidate"]
     if QUERY in entities:
         known = entities[QUERY]
-        return known, places(found, QUERY, known["id"].labels, QUERY, findings)
-    texts = make.series(make.select(query.labels, query.values))
-    wanted = make.series(make.select(other.labels, other.values[asked]))
+        return known, places(found, QUERY, known["id"].vocabulary, QUERY, findings)
+    texts = make.series(make.select(query.vocabulary, query.array))
+    wanted = make.series(make.select(other.vocabulary, other.array[asked]))
     ids = pl.concat([texts, wanted]).unique(maintain_order=True)
     return make.entity(ids), make.index_of(texts, ids)
 
@@ -131,9 +133,9 @@ def _queries(
 def _of_ids(found: Read, own: np.ndarray) -> Table:
     """Returns a table of candidates without one: their ids, maybe with titles."""
     column = found.table["candidate"]
-    codes, first = np.unique(column.values[own], return_index=True)
+    codes, first = np.unique(column.array[own], return_index=True)
     order = np.argsort(first)
-    ids = make.select(column.labels, codes[order])
+    ids = make.select(column.vocabulary, codes[order])
     if "title" not in found.table:
         return make.entity(ids)
     rows = np.flatnonzero(own)[first[order]]
@@ -143,13 +145,13 @@ def _of_ids(found: Read, own: np.ndarray) -> Table:
 def _two_titles(found: Read, findings: Findings) -> np.ndarray:
     """Returns which rows have another title than their candidate's first, bool[P]."""
     column = found.table["candidate"]
-    titles = make.series(found.table["title"].values)
-    frame = pl.DataFrame({"id": column.values}).with_row_index("at")
+    titles = make.series(found.table["title"].texts)
+    frame = pl.DataFrame({"id": column.array}).with_row_index("at")
     first = frame.select(pl.col("at").first().over("id")).to_series().to_numpy()
     bad = (titles[first] != titles).to_numpy()
     lost = np.flatnonzero(bad)
     _, rows = found.rows(first[lost])
-    names = column.labels.take(column.values[lost])
+    names = column.vocabulary.take(column.array[lost])
     told = zip(names, titles[lost], titles[first[lost]], rows, strict=True)
     shown = [f'{id}: "{own}", but "{one}" in row {row}' for id, own, one, row in told]
     kind, fix = "a candidate with two titles", "give it one title, or another id"

@@ -13,7 +13,7 @@ from recjax.tables.columns import Type
 from recjax.tables.typed import Ragged, Table, TypedColumn
 from recjax.text.column import Texts, offsets_of, pack
 
-Values = Sequence | pl.Series
+Values = Sequence | pl.Series | np.ndarray
 
 
 def entity(ids: Texts | Values, *columns: TypedColumn) -> Table:
@@ -31,14 +31,16 @@ def table(*columns: TypedColumn) -> Table:
     return Table(rows.pop() if rows else 0, {c.name: c for c in columns})
 
 
-def refers(name: str, codes: np.ndarray, to: Table, type: Type = "id") -> TypedColumn:
+def refers(
+    name: str, codes: np.ndarray | Ragged, to: Table, type: Type = "id"
+) -> TypedColumn:
     """Returns a column whose codes are rows of a table of entities."""
-    return TypedColumn(name, type, codes, to["id"].labels)
+    return TypedColumn(name, type, codes, to["id"].vocabulary)
 
 
 def text(name: str, values: Values) -> TypedColumn:
     """Returns a column of texts; None counts as ""."""
-    return TypedColumn(name, "text", pack(values))
+    return TypedColumn(name, "text", pack(pl.Series(values, dtype=pl.String)))
 
 
 def number(name: str, values: Values) -> TypedColumn:
@@ -109,12 +111,11 @@ def files(name: str, contents: Iterable[bytes]) -> TypedColumn:
 
 def select(texts: Texts, positions: np.ndarray) -> Texts:
     """Returns the texts at `positions` as a column."""
-    return TypedColumn("", "text", texts).take(positions).values
+    return TypedColumn("", "text", texts).take(positions).texts
 
 
 def labels_of(column: TypedColumn) -> Texts:
     """Returns the label of each row."""
-    assert isinstance(column.labels, Texts)
-    if np.array_equal(column.values, np.arange(len(column.labels))):
-        return column.labels
-    return select(column.labels, column.values)
+    if np.array_equal(column.array, np.arange(len(column.vocabulary))):
+        return column.vocabulary
+    return select(column.vocabulary, column.array)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recjax.data.prepared import BUILT_IN, Prepared, place
+from recjax.data.prepared import ABOUT, BUILT_IN, Prepared, place
 from recjax.errors import UserError
 from recjax.paths import prepared_root
 from recjax.prepare.events import read_events
@@ -107,7 +107,7 @@ def prepare(files: Files, out: str | Path, how: How = DEFAULTS) -> Path:
     if data is None or not all(table.rows for table in data.tables.values()):
         raise UserError(f"{report}\n\nNothing was prepared: no good rows are left.")
     log.info("%s", report)
-    if how.extend:
+    if how.extend and (path / ABOUT).is_file():
         data = extended(Prepared.open(path), data)
     extra = {} if report.ok else {SKIPPED: report.write_csv}
     if extra:

@@ -49,7 +49,7 @@ class Stored:
     def features(self) -> dict[str, Any]:
         """Returns the TFDS features of a block of rows."""
         flat = self.arrays()
-        found = {"values": _array(flat[""])}
+        found: dict[str, Any] = {"values": _array(flat[""])}
         if ".start" in flat:
             found["lengths"] = _array(np.zeros(0, np.int64))
         if self.labels is not None:

@@ -25,19 +25,19 @@ def load_catalog(name: str | Path) -> Catalog:
     known = Prepared.open(name)
     needs = ("query", "candidate", "candidate_type", "action")
     judged = known.table("judgements", *needs)
-    kinds = tuple(judged["candidate_type"].labels)[1:]
+    kinds = tuple(judged["candidate_type"].vocabulary)[1:]
     when = np.zeros(judged.rows, np.int64)
     if "timestamp" in judged:
         when = seconds(judged["timestamp"])
     return Catalog(
         queries=query_texts(known.table("query")),
-        actions=tuple(judged["action"].labels)[1:],
+        actions=tuple(judged["action"].vocabulary)[1:],
         kinds=kinds,
         pairs=Pairs(
-            query=judged["query"].values,
-            candidate=judged["candidate"].values,
-            candidate_type=judged["candidate_type"].values - 1,
-            action=judged["action"].values - 1,
+            query=judged["query"].array,
+            candidate=judged["candidate"].array,
+            candidate_type=judged["candidate_type"].array - 1,
+            action=judged["action"].array - 1,
             timestamp=when,
         ),
         entities={k: entities_of(known.table(k)) for k in kinds if k != "query"},
@@ -49,7 +49,7 @@ def entities_of(table: Table) -> Entities:
     columns = [c for name, c in table.columns.items() if name != "id"]
     created = table.columns.get(CREATED)
     return Entities(
-        ids=table["id"].labels,
+        ids=table["id"].vocabulary,
         texts={c.name: as_texts(c) for c in columns if c.type in TEXTS},
         dense={
             c.name: Vectors(c.values.values, c.values.start)

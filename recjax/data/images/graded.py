@@ -95,8 +95,8 @@ def _placed(
     """Returns positions of both images of each good pair, and its relevance."""
     place = {str(name): i for i, name in enumerate(table.names)}
     good = np.ones(read.table.rows, bool)
-    labels = {name: read.table[name].labels for name in NAMES}
-    codes = {name: read.table[name].values for name in NAMES}
+    labels = {name: read.table[name].vocabulary for name in NAMES}
+    codes = {name: read.table[name].array for name in NAMES}
 
     def problem(name: str, kind: str, where: np.ndarray, fix: str) -> None:
         at = np.flatnonzero(where & good)
@@ -115,4 +115,4 @@ def _placed(
     pair = np.minimum(one, two) * len(table) + np.maximum(one, two)
     twice = ~pl.Series(pair).is_first_distinct().to_numpy()
     problem("other_image", "the pair stands in an earlier row", twice, "remove one")
-    return one[good], two[good], read.table["relevance"].values[good]
+    return one[good], two[good], read.table["relevance"].array[good]

