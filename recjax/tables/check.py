@@ -38,7 +38,7 @@ def given_twice(
         shown = [
             ", ".join(_shown(read.table[name], i) for name in names)
             + _place(read, p, r)
-            for i, p, r in zip(at, parts, rows, strict=False)
+            for i, p, r in zip(at.tolist(), parts, rows, strict=False)
         ]
         shown += [""] * (len(at) - len(shown))
         fix = "keep one of the rows"

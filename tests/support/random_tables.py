@@ -79,7 +79,8 @@ def as_csv(rng, rows, separator):
         lineterminator=rng.choice(["\n", "\n", "\r\n"]),
         quoting=rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     )
-    writer.writerows([NAMES, *rows])
+    order = rng.sample(range(len(NAMES)), len(NAMES))
+    writer.writerows([row[i] for i in order] for row in (NAMES, *rows))
     content = text.getvalue()
     if rng.random() < 0.2:
         content = content.rstrip("\r\n") + rng.choice(["", "\n\n\n"])

@@ -55,6 +55,7 @@ BAD_ROWS = {
     "too few fields": ("u2,i2,20", "wrong number of fields", "", "3 fields"),
     "too many fields": ("u2,i2,20,4,5", "wrong number of fields", "", "5 fields"),
     "stray quote": ('u2,"8" pipe",20,4', "stray quote", "", None),
+    "twice two": ('u2,""i"",700000020,4', "stray quote", "", None),
 }
 
 

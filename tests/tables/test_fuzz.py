@@ -5,6 +5,7 @@ the csv and json modules, Decimal and datetime find in the file.
 """
 
 import gzip
+import itertools
 import random
 
 import numpy as np
@@ -139,6 +140,36 @@ def chunk():
 def test_some_files(tmp_path):
     for seed in range(300):
         one(seed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", range(1, 7))
+def test_every_short_file_is_read_as_the_csv_module_reads_it(tmp_path, length):
+    schema = [Column(name, "category", filled=False) for name in "xy"]
+    for letters in itertools.product('a",\n', repeat=length):
+        content = f"x,y\n{''.join(letters)}\n".encode()
+        path, findings = tmp_path / "t.csv", Findings()
+        path.write_bytes(content)
+        found = read(path, schema, Options(), findings)
+        try:
+            wanted = oracle.csv_rows(content, ",", "xy")
+        except oracle.Fatal:
+            wanted = {}
+        good = {row: v for row, v in wanted.items() if v != oracle.BAD}
+        if found is None:
+            assert not wanted and findings.report().fatal, content
+            continue
+        x, y = found.table["x"], found.table["y"]
+        rows = found.rows(np.arange(found.table.rows))[1].tolist()
+        labels = zip(
+            x.vocabulary.take(x.array), y.vocabulary.take(y.array), strict=True
+        )
+        read_as = {
+            r: dict(zip("xy", v, strict=True))
+            for r, v in zip(rows, labels, strict=True)
+        }
+        assert read_as == good, content
+        assert findings.report().bad_rows == len(wanted) - len(good), content
 
 
 @pytest.mark.slow
