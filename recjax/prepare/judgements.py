@@ -76,8 +76,11 @@ def read_judgements(
         )
         candidate[own] = at[own]
     good &= candidate >= 0
-    if "title" in table and not set(kinds) & set(entities):
-        good &= ~_two_titles(found, findings)
+    if "title" in table:
+        if set(kinds) & set(entities):
+            findings.note("judgements", "leaves out title: candidates have a table")
+        else:
+            good &= ~_two_titles(found, findings)
     if "action" not in table:
         key = [name for name in OWN[:3] if name in table]
         good &= ~given_twice(found, key, "the same judgement twice", findings)
