@@ -15,7 +15,6 @@ from recjax.data.catalog.pairs import Engagement
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
 from recjax.prepare.synthetic.catalog import WINDOWS
-from recjax.tables.entity_schema import TEXT_FIELDS
 
 WIDTH, BUCKETS = 256, 20_000
 QUERY_LENGTH = 9
@@ -29,6 +28,15 @@ SHARES = {
     "product/legacy": FROZEN,
     "query": 1.0,
 }
+TEXT_FIELDS = (
+    *("title", "description", "domains", "brand", "colors", "size_type", "links"),
+    *("size", "patterns", "materials", "product_types", "gpt", "canonical_desc"),
+    *("board_title", "engaged_queries", "domain", "image_caption"),
+    *("rich_pin_title", "rich_pin_description"),
+)
+"""Columns of text of the published system, which the towers number in this order."""
+VECTORS = ("gs_v5", "item_is_v2", "ue_v4")
+"""PinSage, ItemSage, and an image embedding whose bits are the features."""
 LOGGED = ("board_title", "engaged_queries")
 """Text fields that come from what people did."""
 TASKS = {
@@ -86,7 +94,8 @@ def experiment() -> rj.Experiment:
             TASKS,
             ASKED,
             batch_size=256,
-            dense=("gs_v5", "item_is_v2", "ue_v4"),
+            fields=TEXT_FIELDS,
+            dense=VECTORS,
             legacy=("legacy",),
             caps={"pin": 50, "product": 200},
             ngrams=rj.NGrams(40_000, 40_000, 0, min_count=2),

@@ -11,8 +11,8 @@ HierTCN's embedding of a user, and of each cluster, are rows of their own, from 
 of a model that was trained on the clicks of the same first days:
 
     python experiments/pinnersage_globo.py --early early.parquet
-    recjax data prepare sessions early.parquet --out globo_early --item-events 20 \
-        --user-events 2 --longest 48
+    recjax data prepare --events early.parquet --out globo_early --gap 1800 \
+        --item-events 20 --user-events 2 --longest 48
     recjax train experiments/hiertcn_globo.py \
         --set data.source=globo_early --set steps=1000 --variant plain --workdir r
     recjax export r --to b

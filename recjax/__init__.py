@@ -58,6 +58,8 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.optim.optimizer import Adam, Frozen, Lamb, Optimizer
     from recjax.optim.rowwise import RowwiseAdagrad
     from recjax.optim.schedule import WarmupCosine
+    from recjax.prepare.built_in import prepare_built_in
+    from recjax.prepare.options import Files, How
     from recjax.prepare.prepare import prepare as prepare_data
     from recjax.pretrained.efficientnet import ImageNet
     from recjax.pretrained.warm_start import Bert

@@ -50,13 +50,13 @@ class ItemReader(Protocol):
     """How a file of items becomes the features of a corpus's side."""
 
     def read(
-        self, path: Path, columns: Mapping[str, str], encoding: str
+        self, path: Path, rename: Mapping[str, str], encoding: str
     ) -> Iterator[NewItems]:
         """Yields the items of a file in its order, part by part.
 
         Args:
           path: the file.
-          columns: recjax's name -> the file's, where they differ.
+          rename: the file's name -> recjax's, where they differ.
           encoding: of a CSV file.
 
         Raises:

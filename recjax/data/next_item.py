@@ -25,9 +25,12 @@ from recjax.data.pseudo_queries import some_words
 from recjax.data.splits import ByTime, Examples, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-from recjax.tables.schemas import ITEMS
+from recjax.tables.columns import Column
 from recjax.text.features import NGrams, TextInput
 from recjax.text.ngrams import words
+
+TEXTS = (Column("title", "text"), Column("tags", "text", required=False, filled=False))
+"""Columns of text of an item."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,9 @@ class NextItemData:
         known, length = self.interactions, self.settings.title_length
         text = TextInput(self.inputs["text"].vocabulary, length)
         inputs = {"item": IdListInput(known.item_ids, 1), "text": text}
-        columns = {"item": ("item",), "text": ("title", "tags")}
-        reader = ColumnReader(ITEMS, columns, inputs)
-        raw = {"item": known.item_ids, "title": known.titles, "tags": known.tags}
+        columns = {"item": ("id",), "text": ("title", "tags")}
+        reader = ColumnReader("item", TEXTS, columns, inputs)
+        raw = {"id": known.item_ids, "title": known.titles, "tags": known.tags}
         features = reader.encode(raw, self._size)
         return {"item": Corpus(known.item_ids, known.titles, features, reader=reader)}
 

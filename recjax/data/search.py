@@ -22,7 +22,7 @@ from recjax.data.pseudo_queries import span
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import ByQuery, Examples, Split
 from recjax.features import Sides
-from recjax.tables.schemas import PRODUCTS
+from recjax.tables.columns import Column
 from recjax.text.features import NGrams, Pieces, TextInput
 from recjax.text.ngrams import words
 
@@ -132,7 +132,9 @@ class SearchData:
         """All products."""
         ids, titles = self.pairs.product_ids, self.pairs.titles
         made = self.title_inputs
-        reader = ColumnReader(PRODUCTS, {name: ("title",) for name in made}, made)
+        sources = {name: ("title",) for name in made}
+        title = (Column("title", "text"),)
+        reader = ColumnReader(self.pairs.kind, title, sources, made)
         features = reader.encode({"title": titles}, len(ids))
         return Corpus(ids, titles, features, reader=reader)
 

@@ -10,7 +10,6 @@ import numpy as np
 from recjax import rng
 from recjax.data.catalog.entities import Catalog, Pairs
 from recjax.errors import UserError, nearest
-from recjax.tables.entity_schema import TYPES
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Engagement:
     """A kind of engagement.
 
     Attributes:
-      kind: of the candidate: "pin", "product" or "query".
+      kind: of the candidate: an entity such as "product", or "query".
       actions: what counts.
       share: of a batch, relative to the other tasks; 0 for what is only asked.
     """
@@ -36,7 +35,7 @@ def there_before(catalog: Catalog, kind: str, moment: int | None) -> np.ndarray:
 
     Args:
       catalog: the catalogue.
-      kind: "pin", "product" or "query".
+      kind: of candidate.
       moment: unix seconds; None for the end of time.
 
     Raises:
@@ -49,7 +48,7 @@ def there_before(catalog: Catalog, kind: str, moment: int | None) -> np.ndarray:
     else:
         pairs, since = catalog.pairs, np.full(len(catalog.queries), np.inf)
         np.minimum.at(since, pairs.query, pairs.timestamp)
-        own = pairs.candidate_type == TYPES.index(kind)
+        own = pairs.candidate_type == catalog.kinds.index(kind)
         np.minimum.at(since, pairs.candidate[own], pairs.timestamp[own])
     there = np.flatnonzero(since < (np.inf if moment is None else moment))
     if not len(there):
@@ -66,8 +65,11 @@ def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
     Raises:
       UserError: the catalogue knows no such kind or action.
     """
-    if task.kind not in TYPES:
-        raise UserError(f"kind {task.kind!r}: not one of {', '.join(TYPES)}")
+    if task.kind not in catalog.kinds:
+        raise UserError(
+            f"kind {task.kind!r}: not one of {', '.join(catalog.kinds)}."
+            f"{nearest(task.kind, catalog.kinds)}"
+        )
     for action in task.actions:
         if action not in catalog.actions:
             raise UserError(
@@ -76,7 +78,7 @@ def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
             )
     wanted = [catalog.actions.index(action) for action in task.actions]
     pairs = catalog.pairs
-    own = pairs.candidate_type == TYPES.index(task.kind)
+    own = pairs.candidate_type == catalog.kinds.index(task.kind)
     return own & np.isin(pairs.action, wanted)
 
 

@@ -26,7 +26,6 @@ from recjax.data.prepared import prepared_path
 from recjax.data.splits import TRAIN, ByQuery, Examples, FromTime, Split
 from recjax.errors import UserError
 from recjax.features import Sides
-from recjax.tables.entity_schema import TEXT_FIELDS
 from recjax.text.features import NGrams, Pieces
 
 QUERY = "query"
@@ -65,7 +64,7 @@ class CatalogSearch:
     asked: Mapping[str, Engagement]
     batch_size: int = 1_024
     negatives: int = 4
-    fields: tuple[str, ...] = TEXT_FIELDS
+    fields: tuple[str, ...] = ()
     dense: tuple[str, ...] = ()
     legacy: tuple[str, ...] = ()
     images: int = 4
@@ -232,7 +231,7 @@ class CatalogData:
             return Corpus(texts, texts, {"text": self._all_queries}, QUERY)
         entities = self.catalog.entities[kind]
         titles = entities.texts.get("title", entities.ids)
-        features, reader = self.reader.read(entities), EntityReader(self.reader)
+        features, reader = self.reader.read(entities), EntityReader(kind, self.reader)
         return Corpus(tuple(entities.ids), titles, features, kind, reader)
 
     def _trained(self, kind: str) -> np.ndarray:

@@ -9,8 +9,9 @@ from recjax.data.catalog import pairs as catalog_pairs
 from recjax.data.catalog.entities import Catalog, Entities, Pairs
 from recjax.data.catalog.pairs import Engagement
 from recjax.errors import UserError
-from recjax.tables.entity_schema import TYPES
 from recjax.text.column import pack
+
+TYPES = ("pin", "product", "query")
 
 
 def pairs(rows):
@@ -21,7 +22,7 @@ def pairs(rows):
 
 
 def catalog(rows, queries=("a", "b", "c")):
-    return Catalog(pack(list(queries)), ("save", "click"), pairs(rows), {})
+    return Catalog(pack(list(queries)), ("save", "click"), TYPES, pairs(rows), {})
 
 
 def test_what_there_was_before_a_moment():
