@@ -23,6 +23,7 @@ from recjax.bundle.session_step import (  # noqa: E402
     step_arrays,
     step_function,
 )
+from recjax.errors import told  # noqa: E402
 from recjax.models.rivals import makers  # noqa: E402
 from recjax.models.session_model import SessionModel  # noqa: E402
 from recjax.nn.session import Row, lane_row  # noqa: E402
@@ -92,4 +93,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()
