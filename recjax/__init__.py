@@ -17,7 +17,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.bundle.image import ImageBundle
-    from recjax.bundle.retriever import open_bundle as load
+    from recjax.bundle.open import open_bundle as load
     from recjax.bundle.session import SessionBundle
     from recjax.bundle.two_tower import Bundle
     from recjax.data.catalog.search import CatalogSearch

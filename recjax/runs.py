@@ -149,13 +149,13 @@ def eval_triplets(
       k: `K` of it.
       best: take the best checkpoint.
     """
-    from recjax.bundle import manifest
-    from recjax.bundle.open_images import ImageRetriever
+    from recjax.bundle.manifest import NAME
+    from recjax.bundle.open import open_bundle
     from recjax.evals import triplet_file
 
     embedder: triplet_file.ImageEmbedder
-    if (run / manifest.NAME).is_file():
-        embedder = ImageRetriever.open(run)
+    if (run / NAME).is_file():
+        embedder = open_bundle(run).images
     else:
         embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
     print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
@@ -173,7 +173,7 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
     Raises:
       UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
     """
-    from recjax.bundle.two_tower import Bundle, write_bundle
+    from recjax.bundle.two_tower import Bundle
 
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
@@ -184,13 +184,11 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
             raise UserError(f"--corpus {corpus}: {run} exports no corpus by its name")
         experiment = replace(program.experiment, export=replace(spec, corpus=corpus))
         program = replace(program, experiment=experiment)
-    # A bundle of another kind than two towers knows how to write itself.
-    write = getattr(spec, "write", write_bundle)
-    with disk.writing(
-        "the bundle", to, "free space, or choose another folder with --to"
-    ):
-        text = write(program, state, to)
-    print(text)
+    if spec is None:
+        raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    fix = "free space, or choose another folder with --to"
+    with disk.writing("the bundle", to, fix):
+        print(program.experiment.export.write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:

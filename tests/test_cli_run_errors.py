@@ -166,7 +166,7 @@ def test_a_bundle_that_cannot_be_written(capfd, run, tmp_path):
         (["--text", "red", "-k", "0"], "ask for at least one result"),
         (["--text", "red", "-k", "-4"], "ask for at least one result"),
         (["--history", "i7", "--history", "i4x"], "Did you mean 'i4'"),
-        (["--history", ""], "the bundle knows no such item"),
+        (["--history", ""], "the bundle knows no item ''"),
     ],
 )
 def test_questions(capfd, whole_bundle, arguments, words):
@@ -205,11 +205,12 @@ def test_bundles(capfd, tmp_path, bundle):
 
 
 def test_a_text_for_a_bundle_that_takes_none(capfd, bundle):
-    index = json.loads((bundle / "inputs.json").read_text())
+    path = bundle / "inputs" / "inputs.json"
+    index = json.loads(path.read_text())
     del index["text"]
-    (bundle / "inputs.json").write_text(json.dumps(index))
+    path.write_text(json.dumps(index))
     manifest = json.loads((bundle / "manifest.json").read_text())
-    del manifest["files"]["inputs.json"]
+    del manifest["files"]["inputs/inputs.json"]
     (bundle / "manifest.json").write_text(json.dumps(manifest))
     message = command.fails(capfd, "query", bundle, "--text", "red")
     assert "the bundle takes" in message and "not 'text'" in message

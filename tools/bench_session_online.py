@@ -18,12 +18,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
-from recjax.bundle.session_step import (  # noqa: E402
-    empty_memory,
-    step_arrays,
-    step_function,
-)
+from recjax.bundle.session_state import SessionState, step_arrays  # noqa: E402
+from recjax.bundle.session_step import empty_memory, step_function  # noqa: E402
 from recjax.errors import told  # noqa: E402
+from recjax.index.item_vectors import ItemVectors  # noqa: E402
 from recjax.models.rivals import makers  # noqa: E402
 from recjax.models.session_model import SessionModel  # noqa: E402
 from recjax.nn.session import Row, lane_row  # noqa: E402
@@ -49,7 +47,8 @@ def opened(items: int) -> UserStates:
     held, step = jax.device_put(held), step_function(model)
     compiled = jax.jit(step)
     ids = tuple(map(str, range(items)))
-    return UserStates(lambda arrays: compiled(held, arrays), table[1:], ids, empty)
+    known = ItemVectors(ids, ids, table[1:])
+    return UserStates(lambda arrays: compiled(held, arrays), known, SessionState(empty))
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from recjax.bundle.retriever import Found, Retriever
+from recjax.bundle.open import open_bundle
+from recjax.index.item_vectors import Found
 from recjax.train.run_folder import request_of
 
 TEXTS = ("star wars space adventure", "animation musical for children", "horror 1990s")
@@ -28,20 +29,20 @@ def main() -> None:
     args = parser.parse_args()
     run, bundle = args.run, args.bundle
     began = time.perf_counter()
-    retriever = Retriever.open(bundle)
+    films = open_bundle(bundle)
     print(f"{bundle} opened in {time.perf_counter() - began:.1f} s")
     for user, raw, next_item in some_users(run):
-        titles = dict(zip(retriever.ids, retriever.titles, strict=True))
+        titles = dict(zip(films.items.ids, films.items.titles, strict=True))
         recent = [titles[id] for id in raw["history"][0][-HISTORY:]]
         print(f"\nUser {user}, {len(raw['history'][0])} films so far, the newest last:")
         print(f"    {' | '.join(recent)}")
-        (found,) = retriever.search(raw, TOP)
+        (found,) = films.search(raw, TOP)
         print_found(found, next_item)
         if next_item not in {one.id for one in found}:
             print(f"    (next was {titles[next_item]})")
     for text in TEXTS:
         print(f'\n"{text}":')
-        (found,) = retriever.search({"text": [text]}, TOP)
+        (found,) = films.search({"text": [text]}, TOP)
         print_found(found)
 
 

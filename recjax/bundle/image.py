@@ -1,43 +1,36 @@
-"""A bundle of an image model: pixels -> embeddings, and the gallery's own.
-
-vectors.npy          embeddings of the gallery f32[N, D]
-images.jsonl         name and class of each level, in the order of the vectors
-image.jaxexport.npz  image uint8[B, size, size, 3] -> f32[B, D]; cpu, cuda, tpu
-image.json           how a photograph becomes these pixels
-saved_model/         the same function, for TensorFlow
-manifest.json        hashes, versions, sizes, and what the checks measured
-"""
+"""A bundle of an image model: pixels -> vectors, and those of a gallery."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from recjax.bundle import image_saved_model, jax_export
-from recjax.bundle.atomic import write_atomic
-from recjax.bundle.towers import prune_state, tower_function
-from recjax.errors import UserError
+from recjax.bundle import signatures
+from recjax.bundle.check import Function
+from recjax.bundle.functions import prune_state, tower_function
+from recjax.bundle.open import IMAGE
+from recjax.bundle.signatures import SERVING
+from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
 from recjax.train.program import Program
 from recjax.train.state import State
 
 SIDE = "image"
-FUNCTION, PIXELS, IMAGES = "image.jaxexport.npz", "image.json", "images.jsonl"
 
 
 @dataclass(frozen=True)
 class ImageBundle:
     """What an experiment says of its bundle.
 
+    The items are the images of the gallery; their titles are their classes.
+
     Attributes:
       gallery: split whose images are in it.
       saved_model: write a SavedModel (needs TensorFlow).
       check_images: images that are embedded live and from the bundle.
-      tolerance: largest difference of a number of an embedding.
+      tolerance: largest difference of a score.
     """
 
     gallery: str = "train"
@@ -46,68 +39,39 @@ class ImageBundle:
     tolerance: float = 1e-4
 
     def write(self, program: Program, state: State, folder: Path) -> str:
-        """Writes a bundle, loads it back, compares it, and says what was measured.
+        """See `write_bundle`."""
+        made, limits = self.contents, (self.saved_model, self.tolerance)
+        return write_bundle(program, state, folder, made, *limits)
 
-        Raises:
-          UserError: the data holds no images, a package is missing, or the bundle does
-            not do what the live model does.
-          OSError: the folder cannot be written.
-        """
-        return write_atomic(
-            program, state, folder, lambda at: (self._write(program, state, at), {})
-        )
-
-    def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
+    def contents(self, program: Program, state: State) -> Contents:
+        """Returns what the bundle holds."""
         model, data = program.experiment.model, images_of(program)
         table, gallery = data.table, data.table.of_split(self.gallery)
-        vectors = _embedded(program, state, gallery)
-        np.save(folder / "vectors.npy", vectors)
-        with (folder / IMAGES).open("w") as file:
-            for i in gallery:
-                classes = {
-                    level: names[number]
-                    for level, names, number in zip(
-                        table.levels, table.classes, table.labels[i], strict=True
-                    )
-                }
-                line = {"name": table.names[i], "classes": classes}
-                file.write(json.dumps(line) + "\n")
-        size = data.settings.size
-        pixels = {"size": size, "center_crop": data.settings.center_crop.share}
-        (folder / PIXELS).write_text(json.dumps(pixels) + "\n")
-        blank = {SIDE: np.zeros((1, size, size, 3), np.uint8)}
-        kept = prune_state(model, state, {SIDE: blank})
-        function = tower_function(model, SIDE)
-        jax_export.save(folder / FUNCTION, function, kept, blank)
-        if self.saved_model:
-            image_saved_model.write(folder / "saved_model", function, kept, size)
-        return self._check(program, state, gallery, folder)
-
-    def _check(
-        self, program: Program, state: State, gallery: np.ndarray, folder: Path
-    ) -> dict[str, Any]:
-        """Embeds some images live and by what was written."""
-        data, some = images_of(program), gallery[: self.check_images]
-        pixels = {SIDE: data.center_crops(some)}
-        live = _embedded(program, state, some)
-        saved = {"jax_export": jax_export.load(folder / FUNCTION)}
-        if self.saved_model:
-            saved["saved_model"] = image_saved_model.load(folder / "saved_model")
-        facts: dict[str, Any] = {"images": len(gallery), "width": live.shape[1]}
-        for name, function in saved.items():
-            apart = float(np.abs(np.asarray(function(pixels)) - live).max())
-            facts[f"{name}_difference"] = apart
-            if not apart <= self.tolerance:
-                raise UserError(
-                    f"bundle check: embeddings by {name} differ by {apart}, over "
-                    f"{self.tolerance}"
-                )
-        return facts
-
-
-def _embedded(program: Program, state: State, images: np.ndarray) -> np.ndarray:
-    """Embeds images from their pixels: kept maps are of half precision."""
-    data = images_of(program)
-    return embed_images(
-        program, state, images, lambda at: {SIDE: data.center_crops(at)}
-    )
+        pixels = {SIDE: data.center_crops(gallery[: self.check_images])}
+        # From their pixels: kept maps are of half precision.
+        vectors = embed_images(
+            program, state, gallery, lambda at: {SIDE: data.center_crops(at)}
+        )
+        titles = [
+            " / ".join(
+                names[n]
+                for names, n in zip(table.classes, table.labels[i], strict=True)
+            )
+            for i in gallery
+        ]
+        size, share = data.settings.size, data.settings.center_crop.share
+        about = json.dumps({"size": size, "center_crop": share})
+        function = Function(
+            tower_function(model, SIDE),
+            pixels,
+            vectors[: self.check_images],
+            lambda saved: lambda given: saved[SERVING](given)["embedding"],
+        )
+        items = [table.names[i] for i in gallery], titles, vectors
+        return Contents(
+            *items,
+            {SIDE: function},
+            lambda _: prune_state(model, state, {SIDE: pixels}),
+            lambda folder: (folder / IMAGE).write_text(about + "\n"),
+            {SERVING: partial(signatures.arrays, example=pixels)},
+        )

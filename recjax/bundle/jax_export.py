@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,34 +15,13 @@ from recjax.errors import UserError
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 _FUNCTION = "function_"
-_BROKEN = (
-    *(OSError, ValueError, KeyError, EOFError, StopIteration),
-    zipfile.BadZipFile,
-)
+_BROKEN = (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile)
 
 Features = Mapping[str, Any]
 
 
 def save(
-    path: str | Path,
-    function: Callable[[Any, Features], Any],
-    params: Any,
-    features: Features,
-) -> None:
-    """Writes one function and its parameters to one file; see `save_all`."""
-    save_all(path, {"": function}, params, {"": features})
-
-
-def load(path: str | Path) -> Callable[[Features], Any]:
-    """Returns the function that `save` wrote; see `load_all`."""
-    found = load_all(path)
-    if "" not in found:
-        raise UserError(f"{path}: holds the functions {sorted(found)}, not one")
-    return found[""]
-
-
-def save_all(
-    path: str | Path,
+    path: Path,
     functions: Mapping[str, Callable[[Any, Features], Any]],
     params: Any,
     features: Mapping[str, Features],
@@ -56,16 +34,11 @@ def save_all(
       path: the file (a NumPy .npz archive without pickles).
       functions: name -> pure, (params, {name: [B, ...]}) -> array or pytree of arrays.
       params: a pytree of arrays.
-      features: of each function: arrays, or ShapeDtypeStructs, with a leading batch
-        dimension. That one may differ at each call; the others are fixed.
-
-    Raises:
-      UserError: the package flatbuffers is not installed.
+      features: what each function takes; `B` may differ at each call.
     """
-    _require_flatbuffers()
     leaves, tree = jax.tree.flatten(params)
     leaves = [host_array(leaf) for leaf in leaves]
-    arrays = {_leaf(i): leaf for i, leaf in enumerate(leaves)}
+    arrays = {f"param_{i}": leaf for i, leaf in enumerate(leaves)}
     for name, function in functions.items():
         (batch,) = export.symbolic_shape("b")
         specs = {
@@ -88,28 +61,24 @@ def host_array(leaf: Any) -> np.ndarray:
     return leaf.astype(jax.dtypes.canonicalize_dtype(leaf.dtype), copy=False)
 
 
-def load_all(path: str | Path) -> dict[str, Callable[[Features], Any]]:
+def load(path: Path) -> dict[str, Callable[[Features], Any]]:
     """Returns the functions of the features alone, each jit-compiled on first use.
 
     Raises:
-      UserError: the file is missing, truncated or not such a file, or the package
-        flatbuffers is not installed.
+      UserError: the file is missing, truncated or not such a file.
     """
-    _require_flatbuffers()
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            found = {n: archive[n] for n in archive.files if n.startswith(_FUNCTION)}
             programs = {
-                name.removeprefix(_FUNCTION): export.deserialize(
-                    bytearray(archive[name].tobytes())
-                )
-                for name in archive.files
-                if name.startswith(_FUNCTION)
+                name.removeprefix(_FUNCTION): export.deserialize(bytearray(program))
+                for name, program in found.items()
             }
             held = len(archive.files) - len(programs)
-            wanted = next(iter(programs.values())).in_avals[:held]
+            wanted = [*programs.values()][0].in_avals[:held]
             # NumPy stores bfloat16 and other extension types as raw bytes.
             leaves = [
-                archive[_leaf(i)].view(aval.dtype) for i, aval in enumerate(wanted)
+                archive[f"param_{i}"].view(aval.dtype) for i, aval in enumerate(wanted)
             ]
     except _BROKEN as error:
         raise UserError(
@@ -123,12 +92,3 @@ def load_all(path: str | Path) -> dict[str, Callable[[Features], Any]]:
 def _bound(program: export.Exported, leaves: list[Any]) -> Callable[[Features], Any]:
     call = jax.jit(program.call)
     return lambda features: call(leaves, dict(features))
-
-
-def _require_flatbuffers() -> None:
-    if importlib.util.find_spec("flatbuffers") is None:
-        raise UserError("a jax.export artefact needs: pip install flatbuffers")
-
-
-def _leaf(number: int) -> str:
-    return f"param_{number}"

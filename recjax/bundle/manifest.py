@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from recjax import disk
 from recjax.errors import UserError
 
 NAME = "manifest.json"
-_FORMAT = "recjax bundle 1"
+_FORMAT = "recjax bundle 2"
 _PACKAGES = (
     "recjax", "jax", "jaxlib", "flax", "numpy", "scann", "tensorflow", "tensorflow-cpu",
 )  # fmt: skip
+_BROKEN = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 
 
-def write(folder: str | Path, info: Mapping[str, Any]) -> dict[str, Any]:
+def write(folder: Path, info: Mapping[str, Any]) -> dict[str, Any]:
     """Writes manifest.json over all files below `folder` and returns its content.
 
-    Args:
-      folder: the bundle; every file in it is listed.
-      info: whatever JSON a reader should know, such as names and sizes.
+    `info` is whatever JSON a reader should know, such as names and sizes.
     """
-    folder = Path(folder)
     files = {
         path.relative_to(folder).as_posix(): {
             "sha256": _sha256(path),
@@ -36,48 +34,48 @@ def write(folder: str | Path, info: Mapping[str, Any]) -> dict[str, Any]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / NAME
     }
-    content = {
-        "format": _FORMAT,
-        "info": dict(info),
-        "versions": versions(),
-        "files": files,
-    }
-    # Renamed into place, so that a manifest is whole or absent.
-    partial = folder / f"{NAME}.partial"
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, folder / NAME)
+    content = {"format": _FORMAT, "info": info, "versions": versions(), "files": files}
+    disk.write_text(folder / NAME, json.dumps(content, indent=1) + "\n")
     return content
 
 
-def verify(folder: str | Path) -> dict[str, Any]:
+def verify(folder: Path) -> dict[str, Any]:
     """Returns the manifest after comparing every file with it.
 
     Files that it does not list are ignored.
 
     Raises:
-      UserError: the manifest or a listed file is missing, truncated or changed; the
-        message names the file.
+      UserError: the manifest or a listed file is missing, truncated or changed, lies
+        outside the folder, or an older recjax wrote it; the message names the file.
     """
-    folder = Path(folder)
-    path = folder / NAME
+    path, inside = folder / NAME, folder.resolve()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes(), parse_constant=_refuse)
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']!r}, expected {_FORMAT!r}")
-        listed = [
-            (name, int(entry["bytes"]), str(entry["sha256"]))
-            for name, entry in content["files"].items()
-        ]
+            raise UserError(
+                f"{path}: format {content['format']!r}, this recjax reads {_FORMAT!r}: "
+                "export the run anew (one of recjax 0.1 must be trained anew first)"
+            )
+        for name, entry in content["files"].items():
+            if not (folder / name).resolve().is_relative_to(inside):
+                raise UserError(
+                    f"{path} lists {name!r}, which lies outside the bundle: do not use "
+                    "this bundle"
+                )
+            if not isinstance(entry["bytes"], int) or not isinstance(
+                entry["sha256"], str
+            ):
+                raise TypeError(f"{name}: {entry}")
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such file; {folder} is not a bundle of recjax export"
         ) from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise UserError(
             f"{path}: not a readable manifest ({error}); export the bundle anew"
         ) from error
-    for name, size, digest in listed:
-        _check(folder / name, size, digest)
+    for name, entry in content["files"].items():
+        _check(folder / name, entry["bytes"], entry["sha256"])
     return content
 
 
@@ -90,6 +88,10 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _check(path: Path, size: int, digest: str) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from recjax.bundle.atomic import write_atomic
+from recjax.bundle.write import write_folder
 from recjax.errors import UserError
 from recjax.pretrained import bert
 from recjax.text import minilm
@@ -24,10 +25,7 @@ from recjax.train.program import Program
 from recjax.train.state import State
 from recjax.tree import count
 
-BESIDE = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    "vocab.txt",
-)
+BESIDE = "tokenizer.json tokenizer_config.json special_tokens_map.json vocab.txt"
 """Files of a tokenizer, of which a folder may hold some."""
 
 
@@ -47,11 +45,9 @@ class EncoderFolder:
 
         Raises:
           UserError: no encoder started there, or the folder does not hold it.
-          OSError: the folder cannot be written.
         """
-        return write_atomic(
-            program, state, folder, lambda at: (self._write(program, state, at), {})
-        )
+        fill = partial(self._write, program, state)
+        return write_folder(program, state, folder, fill)
 
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
         starts = program.experiment.warm_start
@@ -65,7 +61,7 @@ class EncoderFolder:
             params = params[part]
         like = minilm.find(starts[self.encoder].folder)
         bert.write_folder(params, like, folder)
-        for name in BESIDE:
+        for name in BESIDE.split():
             if (like / name).is_file():
                 shutil.copyfile(like / name, folder / name)
         apart = _farthest(bert.read_params(folder), params)

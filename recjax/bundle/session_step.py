@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recjax.data.sessions.fixed import FixedVectors
-from recjax.models.session_model import ITEM, SessionModel
+from recjax.models.session_model import SessionModel
 from recjax.nn.session import lane_row
 from recjax.typing import Array
 
-MEMORY = "memory/"
+MEMORY = "memory_"
+
+StepFn = Callable[[Any, Mapping[str, Array]], dict[str, Array]]
 
 
 def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
@@ -23,23 +24,19 @@ def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf)[0] for name, leaf in _named(memory).items()}
 
 
-def step_function(
-    model: SessionModel,
-) -> Callable[[Any, Mapping[str, Array]], dict[str, Array]]:
+def step_function(model: SessionModel) -> StepFn:
     """Returns ({"params", "items"}, arrays) -> arrays: one event of each of `B` users.
 
     It takes item (from 1), place and age i32[B, 1], gap f32[B, 1] (seconds before the
     session) and the memory by name; it returns `user`, the query *before* the event
     f32[B, D], and the memory after it.
     """
-    tree = jax.tree.structure(
-        jax.eval_shape(lambda: model.encoder.start(1, model.width))
-    )
+    start = jax.eval_shape(lambda: model.encoder.start(1, model.width))
+    tree = jax.tree.structure(start)
 
     def step(held: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        memory = jax.tree.unflatten(
-            tree, [arrays[f"{MEMORY}{i}"] for i in range(tree.num_leaves)]
-        )
+        leaves = [arrays[f"{MEMORY}{i}"] for i in range(tree.num_leaves)]
+        memory = jax.tree.unflatten(tree, leaves)
         names = ("item", "place", "age", "gap")
         row = lane_row(*(arrays[name] for name in names))
         events = jnp.take(held["items"], arrays["item"], axis=0)
@@ -51,29 +48,3 @@ def step_function(
 
 def _named(memory: Any) -> dict[str, Any]:
     return {f"{MEMORY}{i}": leaf for i, leaf in enumerate(jax.tree.leaves(memory))}
-
-
-def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.ndarray]:
-    """Returns arrays that a step takes, for their shapes."""
-    whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
-    return {
-        "item": np.ones((users, 1), np.int32),
-        "place": np.zeros((users, 1), np.int32),
-        "age": np.zeros((users, 1), np.int32),
-        "gap": np.zeros((users, 1), np.float32),
-        **whole,
-    }
-
-
-def held_arrays(
-    params: Any, tables: Mapping[str, Any], fixed: FixedVectors | None
-) -> Any:
-    """Returns what the step needs of a trained state, in host memory.
-
-    Args:
-      params: dense parameters.
-      tables: by name.
-      fixed: vectors of items that are not learned.
-    """
-    items = tables[ITEM] if fixed is None else fixed.of_ids(np.arange(len(fixed) + 1))
-    return jax.device_get({"params": params, "items": items})

@@ -16,10 +16,7 @@ def code_point_folder(tf: Any, changes: Mapping[int, str]) -> Any:
     """Returns a module: string[B] -> code points [M], and the row of each [M].
 
     A space stands before and behind each text, so that no word goes on in the next.
-
-    Args:
-      tf: TensorFlow.
-      changes: code point -> what replaces it: another, several or none.
+    `changes` has what replaces a code point: another, several or none.
     """
 
     class Folder(tf.Module):
@@ -54,15 +51,16 @@ def code_point_folder(tf: Any, changes: Mapping[int, str]) -> Any:
     return Folder()
 
 
-def hash_table(tf: Any, keys: list, first: int, dtype: Any = None) -> Any:
-    """Returns a table from keys to first, first + 1, ...; anything else to 0."""
+def hash_table(tf: Any, keys: list, values: int | list[int], dtype: Any = None) -> Any:
+    """Returns a table from keys to values, or `values`, `values` + 1, ...; else 0."""
     dtype = dtype or tf.string
-    values = tf.range(first, first + len(keys), dtype=tf.int32)
+    if isinstance(values, int):
+        values = list(range(values, values + len(keys)))
     if not keys:
         # TensorFlow refuses an empty table; an entry of value 0 changes nothing.
-        keys, values = ["" if dtype == tf.string else 0], tf.constant([0])
-    entries = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, dtype), values)
-    return tf.lookup.StaticHashTable(entries, 0)
+        keys, values = ["" if dtype == tf.string else 0], [0]
+    entries = tf.constant(keys, dtype), tf.constant(values, tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(*entries), 0)
 
 
 def left_packed(tf: Any, ids: Any, row: Any, rows: Any) -> Any:

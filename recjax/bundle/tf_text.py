@@ -7,38 +7,21 @@ arrays over the whole batch; `row` says which text an entry belongs to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from recjax.bundle.tf_ops import (
-    code_point_folder,
-    hash_table,
-    left_packed,
-    lookup,
-    pages,
-    shifted,
-)
+from recjax.bundle import tf_ops as ops
 from recjax.extras import require_tensorflow
-from recjax.text.ngrams import (
-    IDEOGRAPH,
-    JOINER,
-    LETTER,
-    PLURAL,
-    SPACE,
-    TextRules,
-    classes,
-)
+from recjax.text import ngrams
+from recjax.text.ngrams import JOINER, LETTER, SPACE
 from recjax.text.normalize import folding
 from recjax.text.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 _WIDE = 2**21  # Above every code point, so three of them make one 63-bit key.
 
 
-def text_encoder(vocabulary: Vocabulary, length: int) -> tf.Module:
+def text_encoder(vocabulary: Vocabulary, length: int) -> Any:
     """Returns a callable module: string[B] (UTF-8) -> int32[B, length].
 
     The result equals `vocabulary.encode_padded(texts, length)`. Bytes that are not
@@ -53,32 +36,28 @@ def text_encoder(vocabulary: Vocabulary, length: int) -> tf.Module:
     class TextEncoder(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.folded = code_point_folder(tf, folding())
-            self.classes = pages(tf, classes().astype(np.int32))
+            self.folded = ops.code_point_folder(tf, folding())
+            self.classes = ops.pages(tf, ngrams.classes().astype(np.int32))
             starts = vocabulary.offsets
             unigrams, bigrams, trigrams = vocabulary.tokens
-            self.unigrams = hash_table(tf, list(unigrams), starts[0])
-            self.bigrams = hash_table(tf, list(bigrams), starts[1])
+            self.unigrams = ops.hash_table(tf, list(unigrams), starts[0])
+            self.bigrams = ops.hash_table(tf, list(bigrams), starts[1])
             keys = [_key(*map(ord, token)) for token in trigrams]
-            self.trigrams = hash_table(tf, keys, starts[2], tf.int64)
+            self.trigrams = ops.hash_table(tf, keys, starts[2], tf.int64)
 
-        @tf.function(
-            input_signature=[tf.TensorSpec([None], tf.string, "texts")],
-            autograph=False,
-        )
         def __call__(self, texts: Any) -> Any:
             rows = tf.size(texts, tf.int64)
             codes, row = self.folded(texts)
-            kinds = lookup(tf, self.classes, codes)
+            kinds = ops.lookup(tf, self.classes, codes)
             words, word_row = _words(tf, codes, kinds, row, vocabulary.rules)
             pair_row, inside = _windows(tf, word_row, 2)
             pairs = tf.strings.join([words[:-1], words[1:]], JOINER)
             pairs = tf.boolean_mask(pairs, inside)
             keys, key_row = _trigram_keys(tf, codes, kinds, row)
             ids = [
-                left_packed(tf, self.unigrams.lookup(words), word_row, rows),
-                left_packed(tf, self.bigrams.lookup(pairs), pair_row, rows),
-                left_packed(tf, self.trigrams.lookup(keys), key_row, rows),
+                ops.left_packed(tf, self.unigrams.lookup(words), word_row, rows),
+                ops.left_packed(tf, self.bigrams.lookup(pairs), pair_row, rows),
+                ops.left_packed(tf, self.trigrams.lookup(keys), key_row, rows),
             ]
             ids = tf.concat(ids, 1)
             if vocabulary.rules.once:
@@ -93,14 +72,14 @@ def _key(first: Any, second: Any, third: Any) -> Any:
 
 
 def _words(
-    tf: Any, codes: Any, kinds: Any, row: Any, rules: TextRules
+    tf: Any, codes: Any, kinds: Any, row: Any, rules: ngrams.TextRules
 ) -> tuple[Any, Any]:
     """Returns the words and their rows; every row starts and ends with whitespace."""
-    inside = (kinds == LETTER) | (kinds == IDEOGRAPH)
-    joined = (kinds == LETTER) & (shifted(tf, kinds) == LETTER)
+    inside = (kinds == LETTER) | (kinds == ngrams.IDEOGRAPH)
+    joined = (kinds == LETTER) & (ops.shifted(tf, kinds) == LETTER)
     if rules.split_digits:
         digit = tf.cast((codes >= ord("0")) & (codes <= ord("9")), tf.int32)
-        joined &= digit == shifted(tf, digit)
+        joined &= digit == ops.shifted(tf, digit)
     starts = inside & ~joined
     word = tf.cumsum(tf.cast(starts, tf.int64)) - 1
     word_row = tf.boolean_mask(row, starts)
@@ -112,14 +91,14 @@ def _words(
     )
     words = tf.strings.unicode_encode(chars, "UTF-8")
     if rules.strip_plurals:
-        words = tf.strings.regex_replace(words, PLURAL, r"\1")
+        words = tf.strings.regex_replace(words, ngrams.PLURAL, r"\1")
     return words, word_row
 
 
 def _trigram_keys(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
     """Returns the keys of all trigrams and their rows; rows as for `_words`."""
     space = kinds == SPACE
-    repeated = space & (shifted(tf, kinds) == SPACE) & (shifted(tf, row) == row)
+    repeated = space & (ops.shifted(tf, kinds) == SPACE) & (ops.shifted(tf, row) == row)
     chars = tf.boolean_mask(tf.where(space, ord(JOINER), codes), ~repeated)
     chars = tf.cast(chars, tf.int64)
     key_row, inside = _windows(tf, tf.boolean_mask(row, ~repeated), 3)

@@ -8,18 +8,15 @@ word on by one character.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from recjax.bundle.tf_ops import code_point_folder, left_packed, lookup, pages, shifted
+from recjax.bundle import tf_ops as ops
 from recjax.extras import require_tensorflow
 from recjax.text.ngrams import LETTER, PUNCTUATION
 from recjax.text.wordpiece import WordPiece
 from recjax.text.wordpiece_tables import WordPieceTables
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 _WIDE = 2**21
 """Above every code point: node * _WIDE + code point is the key of a child."""
@@ -27,7 +24,7 @@ _FIRST, _LATER = 1, 2
 """Roots of the pieces that start a word, and of those that do not; 0 is no node."""
 
 
-def word_piece_encoder(tokenizer: WordPiece) -> tf.Module:
+def word_piece_encoder(tokenizer: WordPiece) -> Any:
     """Returns a callable module: string[B] (UTF-8) -> int32[B, tokenizer.length].
 
     Raises:
@@ -40,29 +37,22 @@ def word_piece_encoder(tokenizer: WordPiece) -> tf.Module:
     class WordPieceEncoder(tf.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.folded = code_point_folder(tf, tables.folding)
-            self.kinds = pages(tf, tables.kinds.astype(np.int32))
-            entries = tf.lookup.KeyValueTensorInitializer(
-                tf.constant(list(children), tf.int64),
-                tf.constant(list(children.values()), tf.int32),
-            )
-            self.children = tf.lookup.StaticHashTable(entries, 0)
+            self.folded = ops.code_point_folder(tf, tables.folding)
+            self.kinds = ops.pages(tf, tables.kinds.astype(np.int32))
+            keys, nodes = list(children), list(children.values())
+            self.children = ops.hash_table(tf, keys, nodes, tf.int64)
             self.pieces = tf.Variable(pieces, trainable=False)
 
-        @tf.function(
-            input_signature=[tf.TensorSpec([None], tf.string, "texts")],
-            autograph=False,
-        )
         def __call__(self, texts: Any) -> Any:
             rows = tf.size(texts, tf.int64)
             codes, row = self.folded(texts)
-            kinds = lookup(tf, self.kinds, codes)
+            kinds = ops.lookup(tf, self.kinds, codes)
             inside = (kinds == LETTER) | (kinds == PUNCTUATION)
-            joined = (kinds == LETTER) & (shifted(tf, kinds) == LETTER)
+            joined = (kinds == LETTER) & (ops.shifted(tf, kinds) == LETTER)
             first = tf.boolean_mask(inside & ~joined, inside)
             codes, row = tf.boolean_mask(codes, inside), tf.boolean_mask(row, inside)
             found = self._pieces(codes, first)
-            ids = left_packed(tf, found, row, rows)[:, : tokenizer.length - 2]
+            ids = ops.left_packed(tf, found, row, rows)[:, : tokenizer.length - 2]
             one = tf.fill([tf.size(texts), 1], 1)
             ids = tf.concat([one * tables.start, ids, one * tables.end], 1)
             return ids.to_tensor(shape=[None, tokenizer.length])

@@ -1,37 +1,30 @@
-"""A bundle: everything that answers queries, in one folder, loaded back and compared.
-
-vectors.npy           item embeddings f32[N, D]
-items.jsonl           id and title of each item, in the order of the vectors
-index/                ScaNN index, or nothing but its plan where exact is fast
-towers.jaxexport.npz  the towers: feature arrays -> embeddings, cpu, cuda, tpu
-inputs.json, *.jsonl  how feature arrays of queries are made from raw values
-new_items/            the same of new items: from the columns of a file
-saved_model/          raw features -> ids and scores, for TensorFlow
-manifest.json         hashes, versions, sizes, and what the checks measured
-"""
+"""A bundle of a model with towers: queries, items, and new items of both kinds."""
 
 from __future__ import annotations
 
-import json
-import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from recjax.bundle import jax_export, saved_model, towers
-from recjax.bundle.atomic import write_atomic
-from recjax.bundle.towers import ITEM, NEW_ITEMS, QUERY, TOWERS
+from recjax.bundle import signatures
+from recjax.bundle.check import Function
+from recjax.bundle.functions import features_read, prune_state, tower_function
+from recjax.bundle.open import INPUTS
+from recjax.bundle.signatures import SERVING
+from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus
+from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
-from recjax.index import scann_index
+from recjax.index import scann
 from recjax.train.program import Program
 from recjax.train.state import State
 
-log = logging.getLogger(__name__)
+QUERY, ITEM = "query", "item"
+"""What a bundle calls its functions, whatever the sides of the model are called."""
 
 
 @dataclass(frozen=True)
@@ -56,141 +49,76 @@ class Bundle:
     tolerance: float = 1e-4
     min_recall: float = 0.9
 
+    def _corpus(self, program: Program) -> Corpus:
+        known = getattr(program.dataset, "corpora", {})
+        if self.corpus not in known:
+            raise UserError(
+                f"export.corpus = {self.corpus!r}: the data has {sorted(known)}."
+                + nearest(self.corpus, known)
+            )
+        return known[self.corpus]
 
-def write_bundle(program: Program, state: State, folder: Path) -> str:
-    """Writes a bundle, loads it back, compares it, and returns what was measured.
+    def write(self, program: Program, state: State, folder: Path) -> str:
+        """See `write_bundle`."""
+        made, limits = (
+            self.contents,
+            (self.saved_model, self.tolerance, self.min_recall),
+        )
+        return write_bundle(program, state, folder, made, *limits)
 
-    Args:
-      program: the opened experiment; its `export` holds the settings.
-      state: the trained state.
-      folder: where to; it appears only when everything is written and checked.
-
-    Raises:
-      UserError: the experiment exports nothing, a package is missing, or the bundle
-        does not do what the live model does.
-      OSError: the folder cannot be written.
-    """
-    spec = program.experiment.export
-    if spec is None:
-        raise UserError(f"experiment {program.experiment.name!r} has export=None")
-    corpus = _corpus(program)
-
-    def fill(partial: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    def contents(self, program: Program, state: State) -> Contents:
+        """Returns what the bundle holds."""
+        model, data = program.experiment.model, program.dataset
+        corpus, some = self._corpus(program), slice(0, self.check_queries)
+        inputs = _read(model, state, data.inputs)
+        raw = data.raw_queries(self.check_split, self.check_queries)
+        raw = {n: v for n, v in raw.items() if n in {source(i, inputs) for i in inputs}}
+        features = encode_all(inputs, raw, len(next(iter(raw.values()))))
         vectors = embed_all(program, state, corpus.side, corpus.features)
-        _write(program, state, spec, vectors, partial)
-        facts = _check(program, state, spec, vectors, partial)
-        items, width = vectors.shape
-        return facts, {"corpus": spec.corpus, "items": items, "width": width}
+        index = scann.build(vectors, k := min(self.k, len(vectors)))
+        sides = {QUERY: QUERY}
+        functions = {
+            QUERY: Function(
+                tower_function(model, QUERY),
+                features,
+                embed_all(program, state, QUERY, features),
+                lambda saved: lambda _: saved[SERVING](raw)["embedding"],
+                raw=raw,
+            )
+        }
+        if corpus.reader is not None:
+            sides[ITEM] = corpus.side
+            example = {name: array[some] for name, array in corpus.features.items()}
+            call = tower_function(model, corpus.side)
+            functions[ITEM] = Function(call, example, vectors[some])
 
-    return write_atomic(program, state, folder, fill)
+        def held(names: Sequence[str]) -> Any:
+            wanted = {sides[name]: functions[name].example for name in names}
+            return prune_state(model, state, wanted)
 
+        def save(folder: Path) -> None:
+            (folder / INPUTS).mkdir()
+            raw_inputs.save(folder / INPUTS, inputs)
+            if corpus.reader is not None:
+                corpus.reader.save(folder / INPUTS)
 
-def _write(
-    program: Program, state: State, spec: Bundle, vectors: np.ndarray, folder: Path
-) -> None:
-    dataset, corpus = program.dataset, _corpus(program)
-    np.save(folder / "vectors.npy", vectors)
-    with (folder / "items.jsonl").open("w") as file:
-        for id, title in zip(corpus.ids, corpus.titles, strict=True):
-            file.write(json.dumps({"id": id, "title": title}) + "\n")
-    raw_inputs.save(folder, dataset.inputs)
-    k = min(spec.k, len(vectors))
-    index = scann_index.build(vectors, k)
-    scann_index.save(index, folder / "index")
-    model = program.experiment.model
-    features = {QUERY: raw_inputs.encode_all(dataset.inputs, {}, 1)}
-    names = {QUERY: QUERY}
-    if corpus.reader is not None:
-        names[corpus.side] = ITEM
-        (folder / NEW_ITEMS).mkdir()
-        corpus.reader.save(folder / NEW_ITEMS)
-        features[corpus.side] = {n: a[0:1] for n, a in corpus.features.items()}
-    functions = {side: towers.tower_function(model, side) for side in features}
-    jax_export.save_all(
-        folder / TOWERS,
-        {names[side]: function for side, function in functions.items()},
-        towers.prune_state(model, state, features),
-        {names[side]: arrays for side, arrays in features.items()},
-    )
-    if spec.saved_model:
-        saved_model.write(
-            folder / "saved_model",
-            query_fn=functions[QUERY],
-            params=towers.prune_state(model, state, {QUERY: features[QUERY]}),
-            inputs=dataset.inputs,
+        retrieve = partial(
+            signatures.retrieve,
+            inputs=inputs,
             vectors=vectors,
             item_ids=corpus.ids,
-            plan=index.plan,
+            plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
         )
+        items, made = (corpus.ids, corpus.titles, vectors), {SERVING: retrieve}
+        return Contents(*items, functions, held, save, made, index)
 
 
-def _check(
-    program: Program, state: State, spec: Bundle, vectors: np.ndarray, folder: Path
-) -> dict[str, Any]:
-    """Asks the live model and the bundle the same, and compares.
-
-    Raises:
-      UserError: they differ by more than the tolerance.
-    """
-    from recjax.bundle.retriever import Retriever
-
-    raw = program.dataset.raw_queries(spec.check_split, spec.check_queries)
-    count = len(next(iter(raw.values())))
-    features = raw_inputs.encode_all(program.dataset.inputs, raw, count)
-    live = embed_all(program, state, "query", features)
-    scores = live @ vectors.T
-    retriever = Retriever.open(folder, verify=False)
-    got = retriever.embed(raw)
-    facts: dict[str, Any] = {
-        "queries": len(live),
-        "jax_export_score_difference": _difference(got @ retriever.vectors.T, scores),
-    }
-    if retriever.reader is not None:
-        some = slice(0, min(spec.check_queries, len(vectors)))
-        part = {n: a[some] for n, a in _corpus(program).features.items()}
-        facts["new_item_difference"] = _difference(
-            retriever.embed_features(ITEM, part), vectors[some]
-        )
-    k = min(10, len(vectors))
-    best = -np.sort(-scores, axis=1)[:, :k]
-    items, found = retriever.index.search(got)
-    facts["index_recall_at_10"] = _recall(scores, items[:, :k], best[:, -1:])
-    facts["index_score_difference"] = _difference(
-        np.take_along_axis(scores, np.maximum(items, 0), 1)[items >= 0],
-        found[items >= 0],
-    )
-    if spec.saved_model:
-        served = saved_model.load(folder / "saved_model")(raw)
-        places = {id: i for i, id in enumerate(_corpus(program).ids)}
-        rows = np.vectorize(lambda id: places.get(id, -1))(served["ids"])
-        facts["saved_model_recall_at_10"] = _recall(scores, rows[:, :k], best[:, -1:])
-        facts["saved_model_score_difference"] = _difference(
-            np.take_along_axis(scores, np.maximum(rows, 0), 1)[rows >= 0],
-            served["scores"][rows >= 0],
-        )
-    for name, value in facts.items():
-        if name.endswith("difference") and not value <= spec.tolerance:
-            raise UserError(f"bundle check: {name} is {value}, over {spec.tolerance}")
-        if "recall" in name and not value >= spec.min_recall:
-            raise UserError(f"bundle check: {name} is {value}, under {spec.min_recall}")
-    return facts
-
-
-def _corpus(program: Program) -> Corpus:
-    wanted, known = program.experiment.export.corpus, program.dataset.corpora
-    if wanted not in known:
-        raise UserError(
-            f"export.corpus = {wanted!r}: the data has {sorted(known)}."
-            + nearest(wanted, known)
-        )
-    return known[wanted]
-
-
-def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.max(np.abs(one - other), initial=0.0))
-
-
-def _recall(scores: np.ndarray, items: np.ndarray, worst: np.ndarray) -> float:
-    """Returns the share of found items that score like the exact top (ties count)."""
-    found = np.take_along_axis(scores, np.maximum(items, 0), 1)
-    return float(np.mean((found >= worst - 1e-5) & (items >= 0)))
+def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:
+    """Returns the inputs that the query tower reads, and those these are made with."""
+    blank = encode_all(inputs, {}, 1)
+    read = features_read(model, QUERY, state, blank)
+    ages = [i for n, i in inputs.items() if n in read and isinstance(i, AgeListInput)]
+    read |= {one.of for one in ages}
+    # Several inputs are made of one text, which has the name of one of them.
+    read |= {source(name, inputs) for name in read}
+    return {name: input for name, input in inputs.items() if name in read}

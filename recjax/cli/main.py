@@ -173,9 +173,9 @@ def query(
       k: number of results.
       json: print JSON instead of a table.
     """
-    from recjax.bundle.retriever import answer
+    from recjax.bundle import ask
 
-    print(answer(bundle, text, history, k, json))
+    print(ask.query(bundle, text, history, k, json))
 
 
 @app.command
@@ -198,9 +198,9 @@ def embed(
       k: items of the bundle to find for each; 0 finds none.
       form: how the file is written.
     """
-    from recjax.bundle.embed import embed
+    from recjax.bundle import ask
 
-    print(embed(bundle, text, items, to, k, form.columns, form.encoding))
+    print(ask.embed(bundle, text, items, to, k, form.columns, form.encoding))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

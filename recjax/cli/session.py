@@ -23,7 +23,7 @@ def feed(bundle: Positional[Path], events: Positional[Path], states: Path) -> No
     """
     from recjax.serve.session import feed_file, open_states
 
-    opened = open_states(bundle, states)
+    opened = open_states(bundle, states if states.exists() else None)
     fed = feed_file(opened, events)
     opened.save(states)
     print(f"fed {fed} events; {len(opened)} users have a state in {states}")
@@ -50,10 +50,10 @@ def ask(
       k: number of results.
       json: print JSON instead of a table.
     """
-    from recjax.serve.session import answers, open_states
+    from recjax.bundle.ask import listed
+    from recjax.serve.session import open_states
 
-    found = open_states(bundle, states).best(user, k, time, new_session)
-    print(answers(found, json))
+    print(listed(open_states(bundle, states).best(user, k, time, new_session), json))
 
 
 @app.command

@@ -217,13 +217,12 @@ def query(
     import numpy as np
     import polars as pl
 
-    from recjax.users.retrieve import Retriever, scann_search
+    from recjax.users.retrieve import Retriever
     from recjax.users.shard import read_events
 
     store, items, _ = _open(profiles)
-    retriever = Retriever(items)
-    if index == "scann":
-        retriever.search = scann_search(retriever.vectors, max(total // max(e, 1), 1))
+    most = max(total // max(e, 1), 1) if index == "scann" else 0
+    retriever = Retriever(items, most)
     draw = np.random.default_rng(seed)
     acted = pl.concat([read_events(file) for file in events]) if events else None
     for user in users:
@@ -245,12 +244,12 @@ def query(
 
 
 def _open(folder: Path):
-    from recjax.index.item_vectors import ItemVectors
+    from recjax.bundle.open import open_items
     from recjax.users.build import STORE, read_manifest
     from recjax.users.store import SqliteStore
 
     job, vectors = read_manifest(folder)
-    return SqliteStore(folder / STORE), ItemVectors.open(vectors), job
+    return SqliteStore(folder / STORE), open_items(vectors), job
 
 
 def _profile(store, user: str):

@@ -19,7 +19,7 @@ from recjax.tables.read import read_table
 from recjax.tables.report import Findings
 
 KIND = "columns"
-INDEX = "reader.json"
+INDEX, INPUTS = "reader.json", "reader_inputs.json"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ColumnReader:
             "sources": dict(self.sources),
         }
         (folder / INDEX).write_text(json.dumps(about, indent=2) + "\n")
-        raw_inputs.save(folder, self.inputs)
+        raw_inputs.save(folder, self.inputs, INPUTS)
 
     @classmethod
     def load(cls, folder: Path, about: Mapping, item_ids: tuple[str, ...]):
@@ -97,5 +97,5 @@ class ColumnReader:
         return cls(
             tuple(Column(**column) for column in about["schema"]),
             {name: tuple(columns) for name, columns in about["sources"].items()},
-            raw_inputs.load(folder, item_ids),
+            raw_inputs.load(folder, item_ids, INPUTS),
         )

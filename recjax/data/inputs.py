@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from recjax.text.features import TextInput
 from recjax.text.vocabulary import Vocabulary
 from recjax.text.wordpiece import WordPiece
 
-_INDEX = "inputs.json"
+INDEX = "inputs.json"
 
 
 @dataclass(frozen=True)
@@ -132,42 +133,66 @@ def check_ids(item_ids: Sequence[str]) -> None:
         seen.add(id)
 
 
-def save(folder: Path, inputs: Mapping[str, Input]) -> None:
-    """Writes inputs to a folder; lists of item ids are left to the corpus."""
-    index = {}
+def source(name: str, inputs: Mapping[str, Input]) -> str:
+    """Returns whose raw values an input reads: texts read "text", if it exists."""
+    is_text = isinstance(inputs[name], TextInput | WordPiece)
+    return "text" if is_text and "text" in inputs else name
+
+
+def save(folder: Path, inputs: Mapping[str, Input], index: str = INDEX) -> None:
+    """Writes inputs to a folder; lists of item ids are left to the corpus.
+
+    Vocabularies are named by their content, so that inputs share them.
+
+    Args:
+      folder: the folder, which may hold other inputs.
+      inputs: by name.
+      index: name of the file that describes them.
+    """
+    about: dict[str, dict[str, Any]] = {}
     for name, kind in inputs.items():
+        about[name] = {"kind": "ids", "length": kind.length}
         if isinstance(kind, TextInput):
-            index[name] = {"kind": "text", "length": kind.length}
-            kind.vocabulary.save(folder / f"{name}.vocabulary.jsonl")
+            file = _named_by_content(folder, kind.vocabulary.save)
+            about[name] |= {"kind": "text", "file": file}
         elif isinstance(kind, WordPiece):
-            index[name] = {"kind": "pieces", "length": kind.length}
-            kind.save(folder / f"{name}.tokenizer.json")
-        elif isinstance(kind, IdListInput):
-            index[name] = {"kind": "ids", "length": kind.length}
-        else:
-            index[name] = {"kind": "ages", "of": kind.of, "length": kind.length}
-    (folder / _INDEX).write_text(json.dumps(index, indent=2) + "\n")
+            file = _named_by_content(folder, kind.save)
+            about[name] |= {"kind": "pieces", "file": file}
+        elif isinstance(kind, AgeListInput):
+            about[name] |= {"kind": "ages", "of": kind.of}
+    (folder / index).write_text(json.dumps(about, indent=2) + "\n")
 
 
-def load(folder: Path, item_ids: tuple[str, ...]) -> dict[str, Input]:
+def _named_by_content(folder: Path, write: Callable[[Path], None]) -> str:
+    part = folder / "part"
+    write(part)
+    name = f"vocabulary-{hashlib.sha256(part.read_bytes()).hexdigest()[:12]}"
+    part.replace(folder / name)
+    return name
+
+
+def load(
+    folder: Path, item_ids: tuple[str, ...], index: str = INDEX
+) -> dict[str, Input]:
     """Reads what `save` wrote.
 
     Args:
       folder: the folder.
       item_ids: the corpus's own ids in index order.
+      index: name of the file that describes them.
 
     Raises:
       UserError: a file is missing or broken.
     """
-    path = folder / _INDEX
+    path = folder / index
     inputs: dict[str, Input] = {}
     try:
         for name, about in json.loads(path.read_text()).items():
             if about["kind"] == "text":
-                vocabulary = Vocabulary.load(folder / f"{name}.vocabulary.jsonl")
+                vocabulary = Vocabulary.load(folder / about["file"])
                 inputs[name] = TextInput(vocabulary, about["length"])
             elif about["kind"] == "pieces":
-                file = folder / f"{name}.tokenizer.json"
+                file = folder / about["file"]
                 inputs[name] = WordPiece.load(file, about["length"])
             else:
                 ids = IdListInput(item_ids, about["length"])

@@ -14,8 +14,8 @@ from recjax.data.images.table import ImageTable
 from recjax.errors import UserError
 from recjax.evals.embed import as_images, embed_images
 from recjax.evals.evaluation import Findings
+from recjax.index.exact import Exact, Score, dot
 from recjax.metrics import gallery
-from recjax.metrics.gallery import Distances
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -33,8 +33,8 @@ class ImageScorer(Protocol):
           UserError: a package is missing.
         """
 
-    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
-        """Returns how images are embedded, and what is small between near ones.
+    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Score]:
+        """Returns how images are embedded, and what is large between near ones.
 
         Args:
           data: the images.
@@ -92,15 +92,15 @@ class GalleryRanking:
         embed: Embed = partial(
             embed_images, program, state, show=data.shown, flip=self.flip
         )
-        distances: Distances = gallery.cosine
+        score: Score = dot
         if self.scorer is not None:
-            embed, distances = self.scorer.fit(data, held)
+            embed, score = self.scorer.fit(data, held)
         pairs = {
             level: (labels[asked, i], labels[held, i])
             for i, level in enumerate(table.levels)
         }
         most = max(*self.ks, *(gallery.most_relevant(*pair) for pair in pairs.values()))
-        found = gallery.nearest(embed(asked), embed(held), most, distances)
+        found = Exact(embed(held), score, "the gallery").search(embed(asked), most)[0]
         figures: dict[str, float] = {}
         for level in table.levels[::-1]:
             got = gallery.class_figures(found, *pairs[level], self.ks)

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from recjax.data.dataset import HasEvents, Queries
 from recjax.errors import UserError
+from recjax.index.exact import largest
 from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
 
 Need = Literal["texts", "history", "events", "times", "sessions"]
@@ -115,7 +116,7 @@ def rank_scores(
     """Ranks the corpus for every query; excluded items have no rank.
 
     What scores more is counted where few items are judged, and found in the sorted
-    scores where many are or lists are wanted. Memory: `block` x N scores, or twice.
+    scores where many are. Memory: `block` x N scores, or twice.
 
     Args:
       task: `Q` queries over `N` items.
@@ -143,14 +144,13 @@ def rank_scores(
         lengths = np.diff(task.offsets[start : stop + 1])
         row, item = np.repeat(np.arange(stop - start), lengths), task.items[judged]
         pool, own = scores[:, :ranked], scores[row, item]
-        if top_k or lengths.max(initial=0) > FEW:
+        if lengths.max(initial=0) > FEW:
             ordered = np.sort(pool, axis=1)
             above[judged], equal = _in_sorted(ordered, own, lengths)
-            for place in range(stop - start if top_k else 0):
-                best = _best(pool[place], ordered[place], top_k)
-                top[start + place, : len(best)] = best
         else:
             above[judged], equal = _counted(pool, own, lengths)
+        found, best = largest(pool, min(top_k, pool.shape[1]))
+        top[start:stop, : found.shape[1]] = np.where(best > -np.inf, found, -1)
         if ties == "order":
             tied[judged] = [
                 (pool[r, :i] == scores[r, i]).sum()
@@ -209,10 +209,3 @@ def _in_sorted(
         right[mine] = np.searchsorted(row, own[mine], "right")
         left[mine] = np.searchsorted(row, own[mine], "left")
     return ordered.shape[1] - right, right - left
-
-
-def _best(scores: np.ndarray, ordered: np.ndarray, top_k: int) -> np.ndarray:
-    """Returns the indices of the `top_k` largest finite scores, the lower one first."""
-    lowest = ordered[-min(top_k, len(ordered))] if len(ordered) else np.inf
-    chosen = np.flatnonzero((scores >= lowest) & (scores > -np.inf))
-    return chosen[np.argsort(-scores[chosen], kind="stable")][:top_k]

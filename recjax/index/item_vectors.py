@@ -7,7 +7,7 @@ items.jsonl   one JSON object an item, in the order of the vectors: id, title
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,23 @@ from pathlib import Path
 import numpy as np
 
 from recjax.errors import UserError
+
+_BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result.
+
+    Attributes:
+      id: the item's own id.
+      title: what to show a person.
+      score: of the item, such as its dot product with the query.
+    """
+
+    id: str
+    title: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -46,21 +63,23 @@ class ItemVectors:
                 items = json.loads(f"[{','.join(file)}]")
             ids = tuple(str(item["id"]) for item in items)
             titles = tuple(str(item.get("title", "")) for item in items)
-            vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+            # Not np.load, which opens archives and pickles too.
+            vectors = np.lib.format.open_memmap(folder / "vectors.npy", mode="r")
+            if vectors.ndim != 2 or len(vectors) != len(ids):
+                raise ValueError(
+                    f"vectors.npy has shape {vectors.shape}, items.jsonl {len(ids)} "
+                    "lines; write one vector an item"
+                )
+            if vectors.dtype.kind not in "fiu":
+                raise ValueError(f"vectors.npy holds {vectors.dtype}, not float32")
         except FileNotFoundError as error:
             raise UserError(
                 f"{error.filename}: no such file; {folder} must be a bundle, or hold "
                 "vectors.npy and items.jsonl"
             ) from None
-        except (ValueError, KeyError, AttributeError) as error:
-            raise UserError(
-                f"{folder}: not readable as item vectors: {error}"
-            ) from None
-        if vectors.ndim != 2 or len(vectors) != len(ids):
-            raise UserError(
-                f"{folder}: vectors.npy has shape {vectors.shape}, items.jsonl "
-                f"{len(ids)} lines; write one vector an item"
-            )
+        except (*_BROKEN, OverflowError) as error:
+            said = f"{folder}: not readable as item vectors: {error}"
+            raise UserError(said) from None
         if len(set(ids)) < len(ids):
             raise UserError(f"{folder}/items.jsonl: an id stands there twice")
         return cls(ids, titles, vectors, f"{folder}/vectors.npy")
@@ -69,6 +88,16 @@ class ItemVectors:
     def rows(self) -> dict[str, int]:
         """Id -> row of the vectors."""
         return {id: row for row, id in enumerate(self.ids)}
+
+    def found(
+        self, rows: np.ndarray, scores: np.ndarray, hidden: Collection[str] = ()
+    ) -> list[Found]:
+        """Returns some rows as results, but no row -1 and no hidden id."""
+        return [
+            Found(self.ids[row], self.titles[row], float(score))
+            for row, score in zip(rows, scores, strict=True)
+            if row >= 0 and self.ids[row] not in hidden
+        ]
 
     def unit(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """Returns the vectors of some rows with length 1: float32 [len(rows), D].

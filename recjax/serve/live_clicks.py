@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
 
-from recjax.data.sessions.pair_features import PairContext
-from recjax.data.sessions.recent_popularity import RecentPopularity, click_features
+from recjax.data.sessions import recent_popularity as recent
+from recjax.data.sessions.pair_features import PairContext, PairValues
 from recjax.errors import UserError
-from recjax.serve.state_file import read_arrays, write_arrays
 
 NEVER = np.iinfo(np.int64).max
 
@@ -22,7 +21,7 @@ class LiveClicks:
     A click costs the same whatever the number of items, an answer what windows hold.
     """
 
-    def __init__(self, settings: RecentPopularity, first: np.ndarray) -> None:
+    def __init__(self, settings: recent.RecentPopularity, first: np.ndarray) -> None:
         """Starts without clicks.
 
         Args:
@@ -61,41 +60,33 @@ class LiveClicks:
         counts = []
         for window in self.settings.windows:
             end = asked // window.step * window.step
+            low, high = (np.searchsorted(when, t) for t in (end - window.seconds, end))
             rows = [
-                np.bincount(self._item[low:high], minlength=shape[1])
-                for low, high in zip(
-                    np.searchsorted(when, end - window.seconds),
-                    np.searchsorted(when, end),
-                    strict=True,
-                )
+                np.bincount(self._item[first:stop], minlength=shape[1])
+                for first, stop in zip(low, high, strict=True)
             ]
             counts.append(sparse.csr_array(np.array(rows, np.float32)))
-        return click_features(counts, self._first, asked, self.settings.scale)
+        return recent.click_features(counts, self._first, asked, self.settings.scale)
 
-    def save(self, path: Path) -> None:
-        """Writes the clicks to a file, which appears whole.
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is held, for a file."""
+        when, item = self._when[: self._held], self._item[: self._held]
+        return {"when": when, "item": item, "first": self._first}
 
-        Raises:
-          UserError: it cannot be written.
-        """
-        held = slice(self._held)
-        arrays = {"when": self._when[held], "item": self._item[held]}
-        write_arrays(path, {**arrays, "first": self._first})
-
-    def load(self, path: Path) -> None:
-        """Reads what `save` wrote.
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes what `arrays` gave; what is held now is gone.
 
         Raises:
-          UserError: the file is missing, damaged, or of other items.
+          UserError: they are of other items.
         """
-        arrays = read_arrays(path, ("when", "item", "first"))
         if arrays["first"].shape != self._first.shape:
             raise UserError(
-                f"{path} counts clicks on {len(arrays['first'])} items, this model has "
-                f"{len(self._first)}"
+                f"clicks on {len(arrays['first'])} items, this model has "
+                f"{len(self._first)}: the states are of another model"
             )
-        self._when, self._item, self._first = arrays.values()
-        self._held = len(self._when)
+        self._when, self._item = arrays["when"], arrays["item"]
+        self._first, self._held = arrays["first"], len(arrays["when"])
 
     def _drop(self, now: int) -> None:
         """Forgets clicks that no window holds any more, and makes room."""
@@ -105,3 +96,10 @@ class LiveClicks:
         when, item = np.zeros(room, np.int64), np.zeros(room, np.int32)
         when[:kept], item[:kept] = self._when[keep], self._item[keep]
         self._when, self._item, self._held = when, item, kept
+
+
+def live(values: PairValues | recent.RecentPopularityValues) -> PairValues:
+    """Returns the values as a server keeps them."""
+    if isinstance(values, recent.RecentPopularityValues):
+        return LiveClicks(values.settings, values.first)
+    return values

@@ -1,115 +1,66 @@
-"""Opening a session bundle, and what the `recjax session` commands do with it."""
+"""What the `recjax session` commands do with a bundle."""
 
 from __future__ import annotations
 
-import csv
-import json
-import zipfile
-from collections.abc import Iterator, Sequence
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from recjax.bundle import jax_export, manifest
-from recjax.bundle.session_pairs import read_pairs
-from recjax.data.sessions.pair_features import PairValues
-from recjax.data.sessions.recent_popularity import RecentPopularityValues
+from recjax.bundle.open import open_bundle
 from recjax.errors import UserError
-from recjax.serve.live_clicks import LiveClicks
-from recjax.serve.user_state import Answer, UserStates
+from recjax.serve.user_state import UserStates
+from recjax.tables.check import clean
+from recjax.tables.columns import Column
+from recjax.tables.read import read_table
+from recjax.tables.report import Findings
+
+EVENTS = (
+    Column("user", "id"),
+    Column("item", "id"),
+    Column("timestamp", "time", required=False),
+    Column("session", "id", required=False),
+)
 
 
-def open_states(bundle: Path, states: Path | None = None) -> UserStates:
-    """Opens a bundle, and the states that a server saved if there are any.
-
-    Args:
-      bundle: folder that `recjax export` wrote of a session model.
-      states: file of states; one that is not there yet is an empty one.
+def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
+    """Opens a bundle of a session model, and the file of states that a server saved.
 
     Raises:
       UserError: it is no such bundle, or a file is missing or damaged.
     """
-    manifest.verify(bundle)
-    try:
-        settings = json.loads((bundle / "session.json").read_text())
-        lines = (bundle / "items.jsonl").read_text().splitlines()
-        vectors = np.load(bundle / "vectors.npy")
-        with np.load(bundle / "empty.npz", allow_pickle=False) as file:
-            empty = {name.replace(".", "/"): file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{bundle} is no bundle of a session model: {error}") from error
-    opened = UserStates(
-        jax_export.load(bundle / "step.jaxexport.npz"),
-        vectors,
-        tuple(json.loads(line)["id"] for line in lines),
-        empty,
-        settings["idle"],
-        tuple(map(_live, read_pairs(bundle))),
-    )
-    if states is not None and states.exists():
-        opened.load(states)
-    return opened
+    opened = open_bundle(bundle)
+    kept = opened.session
+    items = replace(opened.items, vectors=np.array(opened.items.vectors))
+    users = UserStates(opened.functions["step"], items, kept)
+    if states is not None:
+        users.load(states)
+    return users
 
 
 def feed_file(states: UserStates, path: Path) -> int:
-    """Feeds a CSV file of events in its order, and returns how many.
+    """Feeds a file of events in its order, and returns how many.
 
-    Its columns are user, item and maybe timestamp (unix seconds) and session (any name;
-    another name starts another session).
+    Its columns are user, item and maybe timestamp and session (any name; another name
+    starts another session).
 
     Raises:
       UserError: the file or one of its rows is bad; no state is changed by that row.
     """
+    findings = Findings()
+    table = read_table(path, EVENTS, {}, "utf-8", findings)
+    frame = clean(table, EVENTS, "s", time.time(), findings)
+    report = findings.report()
+    if frame is None or not report.ok:
+        raise UserError(str(report))
     sessions: dict[str, str] = {}
-    fed = 0
-    for row, event in _rows(path):
+    for event in frame.iter_rows(named=True):
         user, name = event["user"], event.get("session")
         new = name is not None and sessions.get(user, name) != name
         try:
-            when = int(event["timestamp"]) if "timestamp" in event else None
-        except ValueError:
-            raise UserError(
-                f"{path}, row {row}, column timestamp: {event['timestamp']!r} is no "
-                "whole number of seconds"
-            ) from None
-        try:
-            states.feed(user, event["item"], when, new)
+            states.feed(user, event["item"], event.get("timestamp"), new)
         except UserError as error:
-            raise UserError(f"{path}, row {row}: {error}") from error
+            raise UserError(f"{path}, row {event['row']}: {error}") from error
         sessions[user] = name or ""
-        fed += 1
-    return fed
-
-
-def _live(values: PairValues | RecentPopularityValues) -> PairValues:
-    if isinstance(values, RecentPopularityValues):
-        return LiveClicks(values.settings, values.first)
-    return values
-
-
-def answers(found: Sequence[Answer], as_json: bool) -> str:
-    """Returns results as text for a person or as JSON."""
-    if as_json:
-        return json.dumps([vars(one) for one in found], indent=2)
-    return "\n".join(["   score  id", *(f"{o.score:8.4f}  {o.id}" for o in found)])
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            for name in ("user", "item"):
-                if name not in (reader.fieldnames or ()):
-                    raise UserError(
-                        f"{path}: no column {name!r}, it has {reader.fieldnames}; "
-                        "name the columns user, item[, timestamp][, session]"
-                    )
-            for event in reader:
-                if None in event.values() or None in event or not event["user"]:
-                    raise UserError(
-                        f"{path}, row {reader.line_num}: {event} is not "
-                        "one value a column"
-                    )
-                yield reader.line_num, event
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+    return frame.height

@@ -8,40 +8,31 @@ run the one compiled step.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recjax.data.sessions.pair_features import PAD, PairContext, PairValues
+from recjax.bundle.session_state import SessionState, step_arrays
+from recjax.data.sessions.pair_features import PAD, PairContext
 from recjax.errors import UserError, nearest
-from recjax.serve.live_clicks import LiveClicks
-from recjax.serve.state_file import read_states, write_states
+from recjax.index.exact import largest
+from recjax.index.item_vectors import Found, ItemVectors
+from recjax.serve.live_clicks import LiveClicks, live
+from recjax.serve.state_file import read_arrays, write_arrays
 
 LANES = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
-CLICKS = ".clicks.npz"
-"""Ending of the file of clicks, in place of that of the states."""
+USERS = "users"
+"""Where the users' ids lie in a file."""
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
-"""{"item", "place", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory/...": [LANES,
-...]} -> {"user": the query before the event f32[LANES, D], "memory/...": after it}."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One item for a user.
-
-    Attributes:
-      id: the item's own id.
-      score: its score.
-    """
-
-    id: str
-    score: float
+"""{"item", "place", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory_...": [LANES,
+...]} -> {"user": the query before the event f32[LANES, D], "memory_...": after it}."""
 
 
 @dataclass
@@ -50,29 +41,20 @@ class UserStates:
 
     Attributes:
       step: advances users by one event.
-      vectors: item vectors f32[N, D], as `embed` gives them; the numbers of a query
-        beyond `D` meet the features of pairs.
-      item_ids: the items' own ids [N].
-      empty: the memory of a user that nobody met, name -> array without lanes.
-      idle: seconds without an event after which a session has ended; None: sessions
-        end by `close` or by `new_session` alone.
-      pairs: features of an item for a user at a moment.
+      items: ids, titles and vectors f32[N, D]; the numbers of a query beyond `D` meet
+        the features of pairs.
+      kept: the memory of a user that nobody met, when a session ends, the features.
     """
 
     step: Step
-    vectors: np.ndarray
-    item_ids: tuple[str, ...]
-    empty: Arrays
-    idle: int | None = None
-    pairs: tuple[PairValues, ...] = ()
-    _rows: dict[str, int] = field(default_factory=dict)
-    _held: dict[str, np.ndarray] = field(default_factory=dict)
+    items: ItemVectors
+    kept: SessionState
 
     def __post_init__(self) -> None:
-        """Indexes the items."""
-        self._places = {id: place for place, id in enumerate(self.item_ids, 1)}
-        if not self._held:
-            self._held = self._blank(0)
+        """Starts without users."""
+        self.pairs = tuple(map(live, self.kept.pairs))
+        self._rows: dict[str, int] = {}
+        self._held = self._blank(0)
 
     def __len__(self) -> int:
         """Returns the number of users that have a state."""
@@ -100,17 +82,17 @@ class UserStates:
         Raises:
           UserError: an unknown item, or an event from the past.
         """
-        if item not in self._places:
+        if item not in self.items.rows:
             raise UserError(
                 f"event of user {user!r}: there is no item {item!r}."
-                + nearest(item, self.item_ids)
+                + nearest(item, self.items.ids)
             )
-        row = self._row(user)
-        at = self._asked(row, user, timestamp, new_session)
+        place = self.items.rows[item]
+        at, out = self._stepped(user, place + 1, timestamp, new_session)
         for clicks in self._clicks():
-            clicks.feed(self._places[item] - 1, timestamp)
-        out = self.step(self._call(row, self._places[item], at))
-        for name in self.empty:
+            clicks.feed(place, timestamp)
+        row = self._row(user)
+        for name in self.kept.empty:
             self._held[name][row] = np.asarray(out[name])[0]
         self._held["place"][row] = at["place"] + 1
         self._held["age"][row] += 1
@@ -118,7 +100,7 @@ class UserStates:
         self._held["gap"][row] = at["gap"]
         recent = self._held["recent"][row]
         recent[1:] = recent[:-1]
-        recent[:1] = self._places[item] - 1
+        recent[:1] = place
         if timestamp is not None:
             self._held["last"][row] = timestamp
 
@@ -134,34 +116,25 @@ class UserStates:
         self, user: str, timestamp: int | None = None, new_session: bool = False
     ) -> np.ndarray:
         """Returns the vector that meets the items, f32[D]; the state stays as it is."""
-        row = self._rows.get(user)
-        if row is None:
-            row, held = 0, self._blank(1)
-        else:
-            held = self._held
-        at = self._asked(row, user, timestamp, new_session, held)
         # What the event is has no part in the vector before it: any item will do.
-        return np.asarray(self.step(self._call(row, 1, at, held))["user"])[0]
+        _, out = self._stepped(user, 1, timestamp, new_session)
+        return np.asarray(out["user"])[0]
 
     def scores(
         self, user: str, timestamp: int | None = None, new_session: bool = False
     ) -> np.ndarray:
         """Returns the score of every item as the user's next, f32[N]."""
-        query, width = self.query(user, timestamp, new_session), self.vectors.shape[1]
-        scores = self.vectors @ query[:width]
+        query, vectors = self.query(user, timestamp, new_session), self.items.vectors
+        scores = vectors @ query[: vectors.shape[1]]
         for weight, feature in zip(
-            query[width:], self._features(user, timestamp), strict=True
+            query[vectors.shape[1] :], self._features(user, timestamp), strict=True
         ):
             scores[feature.indices] += weight * feature.data
         return scores
 
     def best(
-        self,
-        user: str,
-        k: int,
-        timestamp: int | None = None,
-        new_session: bool = False,
-    ) -> list[Answer]:
+        self, user: str, k: int, timestamp: int | None = None, new_session: bool = False
+    ) -> list[Found]:
         """Returns the best `k` items, best first.
 
         Raises:
@@ -170,21 +143,14 @@ class UserStates:
         if k < 1:
             raise UserError(f"k = {k}: ask for at least one result")
         scores = self.scores(user, timestamp, new_session)
-        k = min(k, len(scores))
-        top = np.argpartition(-scores, k - 1)[:k]
-        top = top[np.argsort(-scores[top], kind="stable")]
-        return [Answer(self.item_ids[i], float(scores[i])) for i in top]
+        (items,), (best,) = largest(scores[None], min(k, len(scores)))
+        return self.items.found(items, best)
 
     def save(self, path: str | Path) -> None:
-        """Writes all states to one file; the old one is replaced once it is whole.
-
-        Clicks of everybody, where a model counts them, go to a file beside it.
-        """
-        size, path = len(self._rows), Path(path)
-        held = {name: array[:size] for name, array in self._held.items()}
-        write_states(path, list(self._rows), held)
-        for clicks in self._clicks():
-            clicks.save(path.with_suffix(CLICKS))
+        """Writes all states to one file; the old one is replaced once it is whole."""
+        users = np.frombuffer(json.dumps(list(self._rows)).encode(), np.uint8)
+        held = {name: array[: len(self)] for name, array in self._held.items()}
+        write_arrays(Path(path), {USERS: users, **held, **self._counted()})
 
     def load(self, path: str | Path) -> None:
         """Reads what `save` wrote; the states held now are gone.
@@ -192,12 +158,29 @@ class UserStates:
         Raises:
           UserError: the file is missing, damaged, or of another model.
         """
-        path = Path(path)
-        users, held = read_states(path, self._blank(0))
-        for clicks in self._clicks():
-            clicks.load(path.with_suffix(CLICKS))
+        blank, counted = self._blank(0), self._counted()
+        held = read_arrays(Path(path), (USERS, *blank, *counted))
+        users = json.loads(bytes(held.pop(USERS)))
+        for name, empty in blank.items():
+            shape = (len(users), *empty.shape[1:])
+            if held[name].shape != shape or held[name].dtype != empty.dtype:
+                raise UserError(
+                    f"{path}: {name} is {held[name].shape}, this model keeps {shape}: "
+                    "the states are of another model"
+                )
+        for number, clicks in enumerate(self._clicks()):
+            own = {n: held.pop(f"clicks{number}_{n}") for n in clicks.arrays}
+            clicks.restore(own)
         self._rows = {user: row for row, user in enumerate(users)}
         self._held = held
+
+    def _counted(self) -> dict[str, np.ndarray]:
+        """Returns the clicks of everybody, where the model counts them."""
+        return {
+            f"clicks{number}_{name}": array
+            for number, clicks in enumerate(self._clicks())
+            for name, array in clicks.arrays.items()
+        }
 
     def _clicks(self) -> list[LiveClicks]:
         return [values for values in self.pairs if isinstance(values, LiveClicks)]
@@ -214,10 +197,9 @@ class UserStates:
         return row
 
     def _blank(self, users: int) -> dict[str, np.ndarray]:
-        memory = {name: np.asarray(one) for name, one in self.empty.items()}
         reach = max((values.reach for values in self.pairs), default=0)
         return {
-            **{name: np.repeat(one[None], users, 0) for name, one in memory.items()},
+            **{n: np.repeat(one[None], users, 0) for n, one in self.kept.empty.items()},
             "place": np.zeros(users, np.int64),
             "age": np.zeros(users, np.int64),
             "open": np.zeros(users, bool),
@@ -226,12 +208,16 @@ class UserStates:
             "recent": np.full((users, reach), PAD, np.int32),
         }
 
+    def _found(self, user: str) -> tuple[int, dict[str, np.ndarray]]:
+        """Returns the row of a user, and the arrays that hold it."""
+        row = self._rows.get(user)
+        return (0, self._blank(1)) if row is None else (row, self._held)
+
     def _features(self, user: str, timestamp: int | None) -> list[Any]:
         """Returns each feature of all items for a user now, [1, N]."""
-        held, row = self._held, self._rows.get(user)
-        recent = self._blank(1)["recent"] if row is None else held["recent"][[row]]
+        row, held = self._found(user)
         when = PAD if timestamp is None else timestamp
-        moment = PairContext(recent, np.array([when]), np.array([PAD]))
+        moment = PairContext(held["recent"][[row]], np.array([when]), np.array([PAD]))
         return [feature for values in self.pairs for feature in values.at(moment)]
 
     def _known(self, user: str) -> int:
@@ -239,16 +225,11 @@ class UserStates:
             raise UserError(f"there is no state of user {user!r}: no event came yet")
         return self._rows[user]
 
-    def _asked(
-        self,
-        row: int,
-        user: str,
-        timestamp: int | None,
-        new_session: bool,
-        held: Mapping[str, np.ndarray] | None = None,
-    ) -> dict[str, Any]:
-        """Returns place, age and gap of an event that comes now."""
-        held = self._held if held is None else held
+    def _stepped(
+        self, user: str, item: int, timestamp: int | None, new_session: bool
+    ) -> tuple[dict[str, Any], Arrays]:
+        """Returns place, age and gap of an event that comes now, and the step of it."""
+        row, held = self._found(user)
         age, last = int(held["age"][row]), int(held["last"][row])
         gap = 0 if timestamp is None or not age or last < 0 else timestamp - last
         if gap < 0:
@@ -256,33 +237,15 @@ class UserStates:
                 f"event of user {user!r} at {timestamp}: the last one was at {last}; "
                 "feed events in the order of their time"
             )
-        idle = self.idle is not None and gap >= self.idle
+        idle = self.kept.idle is not None and gap >= self.kept.idle
         goes_on = bool(held["open"][row]) and not new_session and not idle
         place = int(held["place"][row]) if goes_on else 0
         # The gap is that before the session: what has decayed stays so inside it.
-        return {
-            "place": place,
-            "age": age,
-            "gap": float(held["gap"][row]) if goes_on else gap,
-        }
-
-    def _call(
-        self,
-        row: int,
-        item: int,
-        at: Mapping[str, Any],
-        held: Mapping[str, np.ndarray] | None = None,
-    ) -> dict[str, np.ndarray]:
-        held = self._held if held is None else held
-        arrays = {name: np.zeros((LANES, 1), np.int32) for name in ("place", "age")}
-        arrays["item"] = np.full((LANES, 1), 1, np.int32)
-        arrays["gap"] = np.zeros((LANES, 1), np.float32)
-        arrays["item"][0] = item
-        for name, value in at.items():
+        gap = float(held["gap"][row]) if goes_on else gap
+        at = {"place": place, "age": age, "gap": gap}
+        # Users of the other lanes are nobody.
+        arrays = step_arrays(self.kept.empty, LANES)
+        memory = {name: held[name][row] for name in self.kept.empty}
+        for name, value in {"item": item, **at, **memory}.items():
             arrays[name][0] = value
-        for name, empty in self.empty.items():
-            whole = np.empty((LANES, *empty.shape), empty.dtype)
-            whole[:] = empty
-            whole[0] = held[name][row]
-            arrays[name] = whole
-        return arrays
+        return at, self.step(arrays)

@@ -60,13 +60,15 @@ def build(
     Raises:
       UserError: a file is wrong; no user is left; or a user stands in two files.
     """
+    from recjax.bundle.open import open_items  # It needs JAX, workers need none.
+
     shards = Path(out) / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     names = Counter(Path(file).stem for file in files)
     if not files or names.most_common(1)[0][1] > 1:
         same = names.most_common(1)[0][0] if names else None
         raise UserError(f"events: files of different names, please, not two {same!r}")
-    ItemVectors.open(vectors)
+    open_items(vectors)
     todo = [str(file) for file in files if not _done(file, vectors, shards, job)]
     step = partial(build_shard, vectors=vectors, shards=shards, job=job)
     steps = (each or processes())(step, todo)

@@ -10,59 +10,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from recjax.errors import UserError
+from recjax.index import scann
+from recjax.index.exact import Exact
 from recjax.index.item_vectors import ItemVectors
 from recjax.users.importance import sample
 from recjax.users.profile import Profile
-
-AT_ONCE = 1 << 24
-
-
-class Search(Protocol):
-    """Finds neighbours."""
-
-    def __call__(self, queries: np.ndarray, k: int) -> np.ndarray:
-        """Returns rows of the k largest dot products, best first: int [Q, k]."""
-
-
-@dataclass(frozen=True)
-class Exact:
-    """All dot products; of equals, the lower row first.
-
-    Attributes:
-      vectors: float32 [N, D].
-    """
-
-    vectors: np.ndarray
-
-    def __call__(self, queries: np.ndarray, k: int) -> np.ndarray:
-        """Returns rows of the k largest dot products, best first: int [Q, k]."""
-        k = min(k, len(self.vectors))
-        step = max(AT_ONCE // len(self.vectors), 1)
-        parts = [np.zeros((0, k), np.int64)]
-        for begin in range(0, len(queries), step):
-            scores = queries[begin : begin + step] @ self.vectors.T
-            best = np.sort(np.argpartition(-scores, k - 1, 1)[:, :k], 1)
-            order = np.argsort(-np.take_along_axis(scores, best, 1), 1, kind="stable")
-            parts.append(np.take_along_axis(best, order, 1))
-        return np.concatenate(parts)
-
-
-def scann_search(vectors: np.ndarray, k: int) -> Search:
-    """Returns a search through ScaNN's index, exact below 20,000 vectors.
-
-    Args:
-      vectors: unit vectors, float32 [N, D].
-      k: most neighbours that will be asked for.
-    """
-    from recjax.index import scann_index
-
-    index = scann_index.build(vectors, min(k, len(vectors)))
-    return lambda queries, k: index.search(queries)[0][:, :k]
 
 
 @dataclass(frozen=True)
@@ -90,17 +46,18 @@ class Retriever:
       kept: of these, how many answers were there already.
     """
 
-    def __init__(self, items: ItemVectors, search: Search | None = None, keep=100_000):
+    def __init__(self, items: ItemVectors, most: int = 0, keep=100_000):
         """Reads all vectors into memory.
 
         Args:
           items: the catalogue.
-          search: finds neighbours among the unit vectors; exact by default.
+          most: neighbours that ScaNN's index is built for; 0 searches exactly.
           keep: answers of medoids to keep, the last used.
         """
         self.items = items
         self.vectors = items.unit(np.arange(len(items.ids)))
-        self.search = search or Exact(self.vectors)
+        most = min(most, len(self.vectors))
+        self.index = scann.build(self.vectors, most) if most else Exact(self.vectors)
         self.asked = self.kept = 0
         self._keep = keep
         self._answers: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
@@ -115,7 +72,7 @@ class Retriever:
         self.asked += 1
         found = self._answers.get((row, k))
         if found is None:
-            found = self.search(self.vectors[row : row + 1], k)[0]
+            found = self.index.search(self.vectors[row : row + 1], k)[0][0]
             found = found[found >= 0]
             self._answers[row, k] = found
             if len(self._answers) > self._keep:

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 import small
 
-from recjax.bundle.retriever import Retriever
+from recjax.bundle.open import open_bundle
 from recjax.cli.main import main
 
 COLORS, THINGS, ITEMS = ("red", "green", "blue", "grey"), ("shoe", "hat", "lamp"), 60
+CUTS = ((0, 8), (8, 9), (9, 30), (30, 37))
 HOME_DEPOT = small.ROOT / "experiments" / "two_tower_home_depot.py"
 CPU = small.ROOT / "configs" / "cpu.py"
 
@@ -42,7 +43,7 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def retriever(bundle):
-    return Retriever.open(bundle)
+    return open_bundle(bundle)
 
 
 def embedded(bundle, to, *more):
@@ -58,8 +59,8 @@ def test_known_items_of_a_file_are_those_of_the_corpus(bundle, retriever, tmp_pa
     items.write_text("\n".join(["sku,title", *rows]) + "\n")
     told = ("--items", items, "--column", "product=sku")
     found = embedded(bundle, tmp_path / "all.npy", *told)
-    places = [retriever.ids.index(f"p{i}") for i in order]
-    np.testing.assert_allclose(found, retriever.vectors[places], atol=1e-5)
+    places = [retriever.items.ids.index(f"p{i}") for i in order]
+    np.testing.assert_allclose(found, retriever.items.vectors[places], atol=1e-5)
 
 
 @pytest.mark.slow
@@ -71,7 +72,7 @@ def test_a_product_that_nobody_met_lies_where_its_words_do(bundle, tmp_path, cap
     told = ("--items", tmp_path / "new.parquet", "-k", 3)
     found = embedded(bundle, tmp_path / "new.npy", *told)
     known = np.load(bundle / "vectors.npy")
-    ids = Retriever.open(bundle).ids
+    ids = open_bundle(bundle).items.ids
     np.testing.assert_allclose(found[0], known[ids.index("p0")], atol=1e-5)
     assert np.abs(found[1] - known).max(1).min() > 1e-3
     said = capsys.readouterr().out
@@ -88,7 +89,7 @@ def test_texts_as_json_and_as_the_query_command_ranks_them(bundle, capsys):
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["text"] for one in said] == list(texts)
     vectors = np.array([one["embedding"] for one in said])
-    known, ids = np.load(bundle / "vectors.npy"), Retriever.open(bundle).ids
+    known, ids = np.load(bundle / "vectors.npy"), open_bundle(bundle).items.ids
     for text, scores in zip(texts, vectors @ known.T, strict=True):
         main([*map(str, ("query", bundle, "--text", text, "-k", 5, "--json"))])
         found = json.loads(capsys.readouterr().out)
@@ -103,8 +104,9 @@ def test_texts_as_json_and_as_the_query_command_ranks_them(bundle, capsys):
 def test_blocks_change_nothing(retriever):
     draw = np.random.default_rng(1)
     features = {"text": draw.integers(0, 50, (37, 32)).astype(np.int32)}
-    whole = retriever.embed_features("item", features)
-    parts = retriever.embed_features("item", features, block=8)
+    whole = retriever.run("item", features)
+    parts = [retriever.run("item", {"text": features["text"][i:j]}) for i, j in CUTS]
+    parts = np.concatenate(parts)
     assert whole.shape == (37, 512)
     np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
 

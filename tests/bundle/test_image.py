@@ -7,7 +7,7 @@ import pytest
 import tiny_images
 
 from recjax.bundle.image import ImageBundle
-from recjax.bundle.open_images import ImageRetriever
+from recjax.bundle.open import open_bundle
 from recjax.data.images.source import Images, ImagesData
 from recjax.errors import UserError
 from recjax.evals.embed import embed_images
@@ -48,7 +48,7 @@ def run():
 @pytest.fixture(scope="module")
 def bundle(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "a"
-    assert "jax_export_difference" in run[0].experiment.export.write(*run, folder)
+    assert "image_score_difference" in run[0].experiment.export.write(*run, folder)
     return folder
 
 
@@ -62,21 +62,22 @@ def write_images(folder):
 def test_files_are_embedded_as_the_live_model_does(run, bundle, tmp_path):
     program, state = run
     write_images(tmp_path)
-    opened, data = ImageRetriever.open(bundle), program.dataset
+    opened, data = open_bundle(bundle), program.dataset
+    files = opened.images
     asked = data.table.of_split("test")
     names = [data.table.names[i] for i in asked]
-    got = opened.embed_files([tmp_path / name for name in names])
+    got = files.embed_files([tmp_path / name for name in names])
     want = embed_images(program, state, asked, data.shown)
     np.testing.assert_allclose(got, want, atol=1e-5)
     held = embed_images(program, state, data.training, data.shown)
     for row, found in zip(want @ held.T, opened.nearest(got, 3), strict=True):
         best = np.sort(row)[::-1][:3]
-        np.testing.assert_allclose([score for *_, score in found], best, atol=1e-5)
+        np.testing.assert_allclose([one.score for one in found], best, atol=1e-5)
         place = data.training[row.argmax()]
-        name, classes, _ = found[0]
-        assert name == data.table.names[place]
-        assert classes["fine"] == f"fine{data.table.labels[place, -1]}"
-    assert opened.embed_files([]).shape == (0, 12)
+        assert found[0].id == data.table.names[place]
+        title = found[0].title.split(" / ")
+        assert title[-1] == f"fine{data.table.labels[place, -1]}"
+    assert files.embed_files([]).shape == (0, 12)
 
 
 def test_triplets_are_judged_as_by_the_run(run, bundle, tmp_path):
@@ -87,7 +88,7 @@ def test_triplets_are_judged_as_by_the_run(run, bundle, tmp_path):
     path.write_text("\n".join([header, *lines]) + "\n")
     one, other = (
         evaluate_triplets(eye, path, tmp_path).precision
-        for eye in (ImageRetriever.open(bundle), RunImageEmbedder(*run))
+        for eye in (open_bundle(bundle).images, RunImageEmbedder(*run))
     )
     assert one == other and one.triplets == 8
 
@@ -96,18 +97,18 @@ def test_triplets_are_judged_as_by_the_run(run, bundle, tmp_path):
 def test_the_saved_model_is_the_same(run, tmp_path):
     pytest.importorskip("tensorflow", reason="needs the extra savedmodel")
     text = ImageBundle().write(*run, tmp_path / "b")
-    assert "saved_model_difference" in text
+    assert "saved_model_image_score_difference" in text
 
 
 def test_what_cannot_be_used_is_named(run, bundle, tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"broken")
-    opened = ImageRetriever.open(bundle)
+    files = open_bundle(bundle).images
     for name in ("a.jpg", "none.jpg"):
         with pytest.raises(UserError, match=f"{name} is no image that can be read"):
-            opened.embed_files([tmp_path / name])
+            files.embed_files([tmp_path / name])
     with pytest.raises(UserError, match="not a bundle"):
-        ImageRetriever.open(tmp_path)
+        open_bundle(tmp_path)
     strict = replace(ImageBundle(saved_model=False), tolerance=-1.0)
-    with pytest.raises(UserError, match="by jax_export differ"):
+    with pytest.raises(UserError, match="image_score_difference is"):
         strict.write(*run, tmp_path / "c")
     assert not list(tmp_path.glob("c*"))

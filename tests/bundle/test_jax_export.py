@@ -8,8 +8,6 @@ import pytest
 from recjax.bundle import jax_export
 from recjax.errors import UserError
 
-pytest.importorskip("flatbuffers", reason="jax.export files need flatbuffers")
-
 
 def embed(params, features):
     rows = params["table"][features["ids"]].sum(1)
@@ -37,8 +35,8 @@ def batch(size):
 
 def test_round_trip_is_exact_for_any_batch_size(tmp_path, params):
     path = tmp_path / "query.jaxexport"
-    jax_export.save(path, embed, params, batch(2))
-    loaded = jax_export.load(path)
+    jax_export.save(path, {"": embed}, params, {"": batch(2)})
+    loaded = jax_export.load(path)[""]
     for size in (1, 2, 17):
         want = jax.jit(embed)(params, batch(size))
         found = loaded(batch(size))
@@ -51,7 +49,7 @@ def test_is_for_all_platforms_and_keeps_parameters_out_of_the_program(tmp_path):
     big = np.zeros((1_000, 1_000), np.float32)
     features = {"x": jax.ShapeDtypeStruct((1, 1_000), np.float32)}
     functions = {"one": lambda p, f: f["x"] @ p, "other": lambda p, f: f["x"] @ p.T}
-    jax_export.save_all(path, functions, big, {"one": features, "other": features})
+    jax_export.save(path, functions, big, {"one": features, "other": features})
     with np.load(path) as archive:
         programs = [archive[f"function_{name}"].tobytes() for name in functions]
     for program in programs:
@@ -68,20 +66,18 @@ def test_functions_share_parameters_and_differ_in_features(tmp_path, params):
     path = tmp_path / "towers"
     more = {"weight": np.arange(3, dtype=np.float32)}
     functions = {"query": embed, "total": total}
-    jax_export.save_all(path, functions, params, {"query": batch(2), "total": more})
-    loaded = jax_export.load_all(path)
+    jax_export.save(path, functions, params, {"query": batch(2), "total": more})
+    loaded = jax_export.load(path)
     assert set(loaded) == {"query", "total"}
     wanted = jax.jit(embed)(params, batch(5))
     np.testing.assert_array_equal(loaded["query"](batch(5)), wanted)
     np.testing.assert_allclose(loaded["total"](more), total(params, more), rtol=1e-6)
-    with pytest.raises(UserError, match=r"holds the functions \['query', 'total'\]"):
-        jax_export.load(path)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
 def test_truncated_file(tmp_path, params, keep):
     path = tmp_path / "query.jaxexport"
-    jax_export.save(path, embed, params, batch(2))
+    jax_export.save(path, {"": embed}, params, {"": batch(2)})
     content = path.read_bytes()
     size = keep if isinstance(keep, int) else int(keep * len(content))
     path.write_bytes(content[:size])
@@ -96,7 +92,7 @@ def test_missing_changed_and_foreign_file(tmp_path, params):
     with pytest.raises(UserError, match="other.npz: not a readable"):
         jax_export.load(tmp_path / "other.npz")
     path = tmp_path / "changed"
-    jax_export.save(path, embed, params, batch(2))
+    jax_export.save(path, {"": embed}, params, {"": batch(2)})
     content = bytearray(path.read_bytes())
     content[150] ^= 0xFF
     path.write_bytes(content)

@@ -9,6 +9,13 @@ import pytest
 from recjax.bundle import manifest
 from recjax.errors import UserError
 
+INF, NAN = float("inf"), float("nan")
+
+
+def listing(entry, name="a"):
+    """Returns a manifest of one file."""
+    return json.dumps({"format": "recjax bundle 2", "files": {name: entry}}).encode()
+
 
 @pytest.fixture
 def bundle(tmp_path):
@@ -62,11 +69,14 @@ def test_unlisted_files_are_ignored(bundle):
         ("manifest.json", b"[]", "manifest.json: not a readable"),
         ("manifest.json", b'{"format": "x"}', "format 'x'"),
         ("manifest.json", b"\xff", "manifest.json: not a readable"),
-        (
-            "manifest.json",
-            b'{"format": "recjax bundle 1", "files": {"a": 3}}',
-            "manifest.json: not a readable",
-        ),
+        ("manifest.json", listing(3), "manifest.json: not a readable"),
+        ("manifest.json", listing({"bytes": "4", "sha256": ""}), "not a readable"),
+        ("manifest.json", listing({"bytes": INF, "sha256": ""}), "Infinity is no JSON"),
+        ("manifest.json", listing({"bytes": NAN, "sha256": ""}), "NaN is no JSON"),
+        ("manifest.json", listing({"bytes": 1e999, "sha256": ""}), "not a readable"),
+        ("manifest.json", b"[" * 100_000, "not a readable"),
+        ("manifest.json", listing({}, "a\0b"), "not a readable"),
+        ("manifest.json", b'{"format": "recjax bundle 1"}', "of recjax 0.1 must be"),
     ],
 )
 def test_broken_bundle(bundle, name, content, message):
@@ -76,3 +86,18 @@ def test_broken_bundle(bundle, name, content, message):
         (bundle / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         manifest.verify(bundle)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/passwd", "index/../../secret", "in"]
+)
+def test_what_lies_outside_is_never_opened(bundle, monkeypatch, name):
+    (bundle.parent / "secret").write_bytes(b"0123")
+    (bundle / "in").symlink_to(bundle.parent / "secret")
+    opened = []
+    monkeypatch.setattr(manifest, "_sha256", opened.append)
+    entry = {"bytes": 4, "sha256": hashlib.sha256(b"0123").hexdigest()}
+    (bundle / "manifest.json").write_bytes(listing(entry, name))
+    with pytest.raises(UserError, match=f"{name}' *, which lies outside"):
+        manifest.verify(bundle)
+    assert not opened

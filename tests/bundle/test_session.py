@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 import sessions as support
 
@@ -20,7 +21,7 @@ from recjax.experiment import Experiment, Runtime
 from recjax.losses.pairwise import L2, ItemSoftmax
 from recjax.models.session_model import SessionModel
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
-from recjax.serve.session import open_states
+from recjax.serve.session import feed_file, open_states
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
@@ -62,7 +63,7 @@ def trained(program):
 def bundle(program, trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "sessions"
     said = program.experiment.export.write(program, trained, folder)
-    assert "jax_export_score_difference" in said
+    assert "step_score_difference" in said
     return folder
 
 
@@ -71,7 +72,7 @@ def test_a_saved_model_gives_the_scores_of_the_bundle(program, trained, tmp_path
     import tensorflow as tf
 
     said = SessionBundle().write(program, trained, tmp_path / "both")
-    assert "saved_model_score_difference" in said
+    assert "saved_model_step_score_difference" in said
     model = tf.saved_model.load(str(tmp_path / "both" / "saved_model"))
     random = np.random.default_rng(0)
     user = random.normal(size=(3, 13)).astype(np.float32)
@@ -182,21 +183,43 @@ def test_commands(bundle, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         main(["session", "close", str(bundle), "--states", str(states), "--user", "c"])
     assert error.value.code == 2 and "'c'" in capsys.readouterr().err
+    for told in ([*ask, "a"], ["session", "close", str(bundle), *ask[3:], "a"]):
+        told[told.index(str(states))] = str(tmp_path / "none.npz")
+        with pytest.raises(SystemExit):
+            main(told)
+        assert "none.npz: no readable states" in capsys.readouterr().err
+
+
+def test_a_log_may_be_a_table_of_any_kind(bundle, tmp_path):
+    rows = {"user": ["a", "a"], "item": ["i1", "i2"], "session": ["x", "y"]}
+    csv, tsv, parquet = (tmp_path / f"log.{end}" for end in ("csv", "tsv", "parquet"))
+    table = pl.DataFrame(rows | {"timestamp": ["2020-01-01", "2020-01-02 03:00:00"]})
+    csv.write_text("\ufeff" + table.write_csv(), encoding="utf-8")
+    table.write_csv(tsv, separator="\t")
+    table.write_parquet(parquet)
+    found = []
+    for path in (csv, tsv, parquet):
+        states = open_states(bundle)
+        assert feed_file(states, path) == 2
+        found.append(states.scores("a", 1_577_934_000))
+    by_hand = open_states(bundle)
+    by_hand.feed("a", "i1", 1_577_836_800)
+    by_hand.feed("a", "i2", 1_577_934_000, True)
+    for scores in found:
+        np.testing.assert_array_equal(scores, by_hand.scores("a", 1_577_934_000))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("user,thing\na,i1\n", "no column 'item'"),
+        ("user,thing\na,i1\n", "(?s)missing column.*'item'"),
         ("user,item,timestamp\na,i1,5\na,i99,6\n", "row 3.*there is no item"),
-        ("user,item,timestamp\na,i1,now\n", "row 2, column timestamp: 'now'"),
+        ("user,item,timestamp\na,i1,now\n", "row 2, column 'timestamp': \"now\""),
         ("user,item,timestamp\na,i1\n", "row 2"),
         ("user,item,timestamp\na,i1,50\na,i1,40\n", "row 3.*the last one was at 50"),
     ],
 )
 def test_bad_logs_are_named(bundle, tmp_path, text, said):
-    from recjax.serve.session import feed_file
-
     log = tmp_path / "log.csv"
     log.write_text(text)
     with pytest.raises(UserError, match=said):
@@ -208,6 +231,6 @@ def test_a_damaged_bundle_is_refused(bundle, tmp_path):
 
     copy = tmp_path / "copy"
     shutil.copytree(bundle, copy)
-    (copy / "empty.npz").write_bytes(b"")
-    with pytest.raises(UserError, match="empty.npz"):
+    (copy / "session" / "arrays.npz").write_bytes(b"")
+    with pytest.raises(UserError, match="arrays.npz"):
         open_states(copy)

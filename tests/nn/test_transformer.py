@@ -193,8 +193,8 @@ def test_one_export_serves_any_number_of_texts(tmp_path):
         return module.apply({"params": params}, "text", features, {}, False)
 
     path = tmp_path / "query.npz"
-    jax_export.save(path, embed, params, {"text": IDS[:1]})
-    got = jax_export.load(path)({"text": IDS})
+    jax_export.save(path, {"query": embed}, params, {"query": {"text": IDS[:1]}})
+    got = jax_export.load(path)["query"]({"text": IDS})
     np.testing.assert_allclose(got, run(module, params), rtol=1e-5, atol=1e-6)
 
 

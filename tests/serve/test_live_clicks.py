@@ -42,20 +42,17 @@ def test_a_late_click_counts_at_the_newest_time():
         np.testing.assert_array_equal(got.toarray(), wanted.toarray())
 
 
-def test_saved_and_loaded(tmp_path):
+def test_saved_and_loaded():
     online, again = empty(), empty()
     for item in range(20):
         online.feed(item, 1_000 * item)
-    online.save(tmp_path / "clicks.npz")
-    again.load(tmp_path / "clicks.npz")
+    again.restore(online.arrays)
     again.feed(1, 30_000)
     online.feed(1, 30_000)
     for got, wanted in zip(again.at(at(40_000)), online.at(at(40_000)), strict=True):
         np.testing.assert_array_equal(got.toarray(), wanted.toarray())
     with pytest.raises(UserError, match="20 items, this model has 7"):
-        empty(7).load(tmp_path / "clicks.npz")
-    with pytest.raises(UserError, match="no readable states"):
-        again.load(tmp_path / "nothing.npz")
+        empty(7).restore(online.arrays)
 
 
 def test_without_a_time_it_is_the_newest_click():

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import sessions as support
 
+from recjax.bundle.session_state import SessionState
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.data.sessions.packing import Packed, make_plan
 from recjax.data.sessions.split import Runs
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
 from recjax.models.session_model import SessionModel
 from recjax.serve.user_state import UserStates
 from recjax.users.paper.replay import replay
@@ -32,7 +34,9 @@ def parts(name):
 
 def states(name, idle=None):
     data, _, table, step, empty = parts(name)
-    return UserStates(step, table[1:], data.sessions.item_ids, empty, idle)
+    ids = data.sessions.item_ids
+    items = ItemVectors(ids, ids, np.asarray(table[1:]))
+    return UserStates(step, items, SessionState(empty, idle))
 
 
 def logs(data):

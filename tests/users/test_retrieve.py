@@ -9,8 +9,10 @@ from matplotlib.image import imsave
 
 from recjax.cli import main as cli
 from recjax.errors import UserError
+from recjax.index.item_vectors import ItemVectors
+from recjax.index.scann import Scann
 from recjax.users.profile import Profile
-from recjax.users.retrieve import Exact, Retriever, scann_search
+from recjax.users.retrieve import Retriever
 from recjax.users.store import SqliteStore
 
 
@@ -63,24 +65,21 @@ def test_near_duplicates_go(items):
     assert close[~np.eye(len(rows), dtype=bool)].max() <= limit and 1 < len(rows) < 30
 
 
-def test_searches_agree(items):
-    vectors = items.unit(np.arange(300))
-    exact = Exact(vectors)(vectors[:9], 5)
-    np.testing.assert_array_equal(exact, np.argsort(-(vectors[:9] @ vectors.T))[:, :5])
-    np.testing.assert_array_equal(scann_search(vectors, 5)(vectors[:9], 5), exact)
-
-
 @pytest.mark.slow
 def test_scann_finds_nearly_all():
     pytest.importorskip("scann", reason="the extra `scann` is not installed")
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((200, 16))
     vectors = centers[np.arange(20_000) % 200] + 0.3 * rng.standard_normal((20_000, 16))
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4")
-    search, exact = scann_search(vectors, 20), Exact(vectors)(vectors[:50], 20)
-    found = search(vectors[:50], 20)
-    right = (exact[:, :, None] == found[:, None]).any(2)
-    assert right.mean() > 0.9
+    ids = tuple(map(str, range(20_000)))
+    items = ItemVectors(ids, ids, vectors.astype("f4"))
+    quick, exact = Retriever(items, 20), Retriever(items)
+    assert isinstance(quick.index, Scann)
+    right = [
+        np.isin(exact.neighbours(row, 20), quick.neighbours(row, 20)).mean()
+        for row in range(50)
+    ]
+    assert np.mean(right) > 0.9
 
 
 def test_unreasonable_questions(items):

@@ -18,8 +18,7 @@ from recjax.evals.gallery import Embed
 from recjax.extras import require
 from recjax.images.decode import decode
 from recjax.images.handcrafted import handcrafted, hog, lab_histogram
-from recjax.metrics import gallery
-from recjax.metrics.gallery import Distances
+from recjax.index.exact import Score, dot
 from recjax.nn import efficientnet
 from recjax.nn.backbones import EfficientNetLite0, Weights
 from recjax.train.program import Program
@@ -28,10 +27,24 @@ from recjax.train.state import State
 Features = Literal["lab", "hog", "handcrafted"] | Weights
 """A visual feature by name, or the pooled map of a trained network."""
 BLOCK = 64
-_PLAIN: dict[str, tuple[Callable, Distances]] = {
-    "lab": (lab_histogram, gallery.manhattan),
-    "hog": (hog, gallery.cosine),
-    "handcrafted": (handcrafted, gallery.squared),
+
+
+def squared(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """Returns |query|^2 less squared Euclidean distances, which orders as these."""
+    return 2 * queries @ gallery.T - (gallery * gallery).sum(1)[None]
+
+
+def manhattan(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """Returns L1 distances, negative."""
+    from scipy.spatial.distance import cdist
+
+    return -cdist(queries, gallery, "cityblock")
+
+
+_PLAIN: dict[str, tuple[Callable, Score]] = {
+    "lab": (lab_histogram, manhattan),
+    "hog": (hog, dot),
+    "handcrafted": (handcrafted, squared),
 }
 
 
@@ -51,8 +64,8 @@ class ImageFeature:
         if isinstance(self.features, str):
             require("skimage", "images", f"the feature {self.features!r}")
 
-    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
-        """Returns (positions -> features [n, W]) and their distance."""
+    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Score]:
+        """Returns (positions -> features [n, W]) and their score."""
         return _features(data, self.features)
 
 
@@ -75,7 +88,7 @@ class Lda:
         """See `ImageScorer`."""
         require("sklearn", "baselines", "linear discriminants")
 
-    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Distances]:
+    def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Score]:
         """Returns (positions -> vectors of length 1) and their cosine.
 
         Raises:
@@ -97,7 +110,7 @@ class Lda:
         def project(positions: np.ndarray) -> np.ndarray:
             return unit(model.transform(embed(positions).astype(np.float64)) - centre)
 
-        return project, gallery.cosine
+        return project, dot
 
 
 @dataclass(frozen=True)
@@ -144,8 +157,8 @@ class LogisticAccuracy:
         return model.fit(features.astype(np.float64), label)
 
 
-def _features(data: HasImages, features: Features) -> tuple[Embed, Distances]:
-    """Returns (positions -> features [n, W]) and their distance."""
+def _features(data: HasImages, features: Features) -> tuple[Embed, Score]:
+    """Returns (positions -> features [n, W]) and their score."""
     if isinstance(features, str):
         make, distances = _PLAIN[features]
 
@@ -153,7 +166,7 @@ def _features(data: HasImages, features: Features) -> tuple[Embed, Distances]:
             return np.stack([make(decode(data.table.read(i))) for i in positions])
 
         return plain, distances
-    return (lambda images: _pooled(data, features, tuple(images))), gallery.cosine
+    return (lambda images: _pooled(data, features, tuple(images))), dot
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from recjax.evals.embed import embed_images, images_of
 from recjax.evals.reports.page import Section, page
-from recjax.metrics import gallery
+from recjax.index.exact import Exact
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -46,7 +46,7 @@ def image_report(
     queries, images = (
         embed_images(program, state, x, data.shown) for x in (asked, held)
     )
-    found = gallery.nearest(queries, images, columns)
+    found = Exact(images).search(queries, columns)[0]
     labels = data.table.labels
     shared = (labels[held[found]] == labels[asked][:, None]).cumprod(2).sum(2)
     levels = labels.shape[1]

@@ -14,9 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+from recjax.index.exact import Exact
 from recjax.users.importance import sample
 from recjax.users.profile import DAY
-from recjax.users.retrieve import Exact
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Given:
     @cached_property
     def search(self) -> Callable:
         """Finds neighbours among its items."""
-        return Exact(self.items)
+        exact = Exact(self.items)
+        return lambda queries, k: exact.search(queries, k)[0]
 
 
 Method = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | Given
@@ -133,7 +134,7 @@ def evaluate(
       time: unix seconds, ascending within a user.
       walk: how.
     """
-    known = _Kept(Exact(vectors))
+    known = _Kept(vectors)
     shown = [
         item[(time >= now) & (time < now + DAY)]
         for now in walk.begin + DAY * np.arange(walk.days)
@@ -174,8 +175,8 @@ def evaluate(
 class _Kept:
     """A search that keeps answers by query: medoids are asked for again and again."""
 
-    def __init__(self, search):
-        self._search = search
+    def __init__(self, vectors: np.ndarray):
+        self._exact = Exact(vectors)
         self._answers: dict[tuple[bytes, int], np.ndarray] = {}
 
     def __call__(self, queries: np.ndarray, k: int) -> list[np.ndarray]:
@@ -185,7 +186,7 @@ class _Kept:
             if len(self._answers) > 50_000:
                 self._answers.clear()
                 new = list(range(len(keys)))
-            found = self._search(queries[new], k).astype(np.int32)
+            found = self._exact.search(queries[new], k)[0]
             self._answers.update(zip((keys[i] for i in new), found, strict=True))
         return [self._answers[key] for key in keys]
 

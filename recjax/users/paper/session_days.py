@@ -35,7 +35,7 @@ def daily_queries(
       days: how many.
     """
     found: dict[tuple[int, int], np.ndarray] = {}
-    known = set(states.item_ids)
+    known = set(states.items.rows)
     before = (None, 0)
     for one, own, when in zip(user, item, time, strict=True):
         name, day = str(one), int((when - begin) // DAY)
@@ -44,7 +44,7 @@ def daily_queries(
         if day >= 0 and before != (one, day) and name in states:
             now = int(begin + day * DAY)
             query = states.query(name, now, new_session=True)
-            found[one, day] = query[None, : states.vectors.shape[1]]
+            found[one, day] = query[None, : states.items.vectors.shape[1]]
         before = one, day
         if own in known:
             states.feed(name, own, int(when))

@@ -22,16 +22,18 @@ def part_queries(
 
     Args:
       states: of an opened bundle; they stay as they are.
-      parts: items, places among `states.item_ids`, and unix seconds of the events by
+      parts: items, places among `states.items`, and unix seconds of the events by
         time, both [E], E >= 1.
       now: unix seconds of each query, not before the part's last event.
     """
     # Parts of one length go side by side: shorter ones would wait for the longest.
     order = np.argsort([len(items) for items, _ in parts], kind="stable")
-    logs = [_log(parts[at][0], parts[at][1], now[at], states.idle) for at in order]
-    width = states.vectors.shape[1]
+    logs = [_log(parts[at][0], parts[at][1], now[at], states.kept.idle) for at in order]
+    width = states.items.vectors.shape[1]
     found = np.zeros((len(parts), width), np.float32)
-    for at, queries in zip(order, replay(states.step, states.empty, logs), strict=True):
+    for at, queries in zip(
+        order, replay(states.step, states.kept.empty, logs), strict=True
+    ):
         found[at] = queries[-1, :width]
     return found
 

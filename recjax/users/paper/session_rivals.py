@@ -29,10 +29,9 @@ def known_items(
       states: of the opened bundle.
       names: own ids of the items in the order of the evaluation's rows, [N].
     """
-    of = {id: number for number, id in enumerate(states.item_ids)}
-    place = np.array([of.get(name, -1) for name in names])
-    items = np.full((len(names), states.vectors.shape[1] + 1), -1e9, np.float32)
-    items[:, :-1] = np.where(place[:, None] >= 0, states.vectors[place], 0)
+    place = np.array([states.items.rows.get(name, -1) for name in names])
+    items = np.full((len(names), states.items.vectors.shape[1] + 1), -1e9, np.float32)
+    items[:, :-1] = np.where(place[:, None] >= 0, states.items.vectors[place], 0)
     items[place >= 0, -1] = 0
     return items, place
 

@@ -2,20 +2,24 @@
 
 import numpy as np
 
+from recjax.bundle.session_state import SessionState
+from recjax.index.item_vectors import ItemVectors
 from recjax.serve.user_state import UserStates
 from recjax.users.paper.session_days import DAY, daily_queries
 
 
 def counting(arrays):
     """Returns how often a user met each of three items, before the event."""
-    before = arrays["memory/count"]
+    before = arrays["memory_count"]
     met = np.eye(4, dtype=np.float32)[arrays["item"][:, 0]][:, 1:]
-    return {"user": before, "memory/count": before + met}
+    return {"user": before, "memory_count": before + met}
 
 
 def states():
-    empty = {"memory/count": np.zeros(3, np.float32)}
-    return UserStates(counting, np.eye(3, dtype=np.float32), ("a", "b", "c"), empty)
+    empty = {"memory_count": np.zeros(3, np.float32)}
+    ids = ("a", "b", "c")
+    items = ItemVectors(ids, ids, np.eye(3, dtype=np.float32))
+    return UserStates(counting, items, SessionState(empty))
 
 
 def test_a_day_has_seen_what_was_before_it():

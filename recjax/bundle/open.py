@@ -1,0 +1,220 @@
+"""Opening a bundle, and what it answers; needs no TensorFlow.
+
+manifest.json            hashes, versions, sizes, and what the checks measured
+vectors.npy, items.jsonl item vectors f32[N, D]; id and title of each, in their order
+functions.jaxexport.npz  functions by name, for any batch size on cpu, cuda, tpu:
+                         "query" and "item": feature arrays -> vectors; "image": pixels
+                         -> vectors; "step": a user's event and memory -> the next ones
+index/                   of ScaNN, where exact search would be slow
+inputs/                  how features of queries and new items are made from raw values
+image.json               how a photograph becomes pixels
+session/                 what a session model keeps of users, see `session_state`
+saved_model/             the same for TensorFlow
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recjax.blocks import in_blocks
+from recjax.bundle import jax_export, manifest
+from recjax.bundle.image_files import ImageFiles
+from recjax.bundle.queries import encode_queries
+from recjax.bundle.session_state import SessionState
+from recjax.data import inputs as raw_inputs
+from recjax.data import item_readers
+from recjax.data.dataset import Column, ItemReader, NewItems
+from recjax.data.inputs import IdListInput, Input
+from recjax.errors import UserError
+from recjax.images.augment import CenterCrop
+from recjax.index import scann
+from recjax.index.item_vectors import Found, ItemVectors
+
+log = logging.getLogger(__name__)
+FUNCTIONS, INPUTS, IMAGE = "functions.jaxexport.npz", "inputs", "image.json"
+ANSWERS = {
+    "query": "queries (`recjax query`, `recjax embed --text`)",
+    "item": "new items (`recjax embed --items`)",
+    "image": "photographs (`recjax eval --triplets`)",
+    "step": "sessions of users (`recjax session`)",
+}
+"""Function -> what a bundle that holds it takes."""
+
+
+@dataclass(frozen=True)
+class OpenBundle:
+    """An opened bundle; what an answer needs is read when it is first asked for.
+
+    Attributes:
+      folder: where it lies.
+      items: ids, titles and vectors of the items.
+    """
+
+    folder: Path
+    items: ItemVectors
+
+    @cached_property
+    def index(self) -> scann.Index:
+        """Finds the items nearest to vectors."""
+        # An exact search reads all vectors each time: from memory, not from disk.
+        return scann.load(self.folder, np.array(self.items.vectors))
+
+    @cached_property
+    def functions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
+        """Name -> function of arrays; see `ANSWERS`."""
+        return jax_export.load(self.folder / FUNCTIONS)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        """How features of queries are made from raw values."""
+        self.need("query")
+        return raw_inputs.load(self.folder / INPUTS, self.items.ids)
+
+    @cached_property
+    def reader(self) -> ItemReader:
+        """How a file of new items becomes features."""
+        self.need("item")
+        return item_readers.load(self.folder / INPUTS, self.items.ids)
+
+    @cached_property
+    def images(self) -> ImageFiles:
+        """Embeds photographs."""
+        self.need("image")
+        about = json.loads((self.folder / IMAGE).read_text())
+        crop = CenterCrop(about["center_crop"])
+        return ImageFiles(about["size"], crop, self._blocks("image"))
+
+    @cached_property
+    def session(self) -> SessionState:
+        """What is kept of users between their events."""
+        self.need("step")
+        return SessionState.load(self.folder)
+
+    def need(self, name: str) -> None:
+        """Raises a `UserError` that says what the bundle takes, if not this."""
+        if name not in self.functions:
+            takes = ", ".join(ANSWERS.get(n, n) for n in self.functions)
+            lacks = ANSWERS[name].split(" (")[0]
+            raise UserError(f"{self.folder} takes no {lacks}; it takes {takes}")
+
+    def embed(self, raw: Mapping[str, Sequence[Any]]) -> np.ndarray:
+        """Embeds raw queries, feature -> one raw value a query, as f32[B, D].
+
+        Raises:
+          UserError: the bundle takes no queries, or these are none; see `queries`.
+        """
+        return self.run("query", encode_queries(raw, self.inputs))
+
+    def embed_items(
+        self,
+        path: str | Path,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """Returns ids and vectors f32[n, D] of the items of a file, known or new.
+
+        Args:
+          path: CSV, TSV or Parquet file with the columns of the bundle's corpus.
+          columns: recjax's column name -> the file's, where they differ.
+          encoding: of a CSV file.
+
+        Raises:
+          UserError: the bundle takes no new items, or the file has a problem.
+        """
+        ids: list[str] = []
+        vectors = []
+        for part in self.reader.read(Path(path), columns or {}, encoding):
+            blank = _blank(part)
+            if len(blank):
+                counts = len(blank), len(part.ids), part.ids[blank[0]]
+                log.warning("the bundle knows nothing of %d of %d items: %s", *counts)
+            vectors.append(self.run("item", part.features))
+            ids += part.ids
+        return tuple(ids), np.concatenate(vectors)
+
+    def run(self, name: str, features: Mapping[str, Column]) -> np.ndarray:
+        """Returns what a function makes of feature arrays [N, ...]: f32[N, D]."""
+        size = len(next(iter(features.values())))
+        blocks = self._blocks(name)
+        return blocks(size, 1_024, lambda at: {n: a[at] for n, a in features.items()})
+
+    def search(self, raw: Mapping[str, Sequence[Any]], k: int) -> list[list[Found]]:
+        """Returns the best `k` items of each query; items of its history are left out.
+
+        Raises:
+          UserError: see `embed`; or `k` is not positive.
+
+        Example:
+          open_bundle("bundles/shop").search({"text": ["red lamp"]}, 5)
+        """
+        vectors = self.embed(raw)
+        known = [n for n, i in self.inputs.items() if isinstance(i, IdListInput)]
+        lists = zip(*(raw[name] for name in known if name in raw), strict=True)
+        hidden = [{id for ids in row for id in ids} for row in lists]
+        return self.nearest(vectors, k, hidden)
+
+    def nearest(
+        self, vectors: np.ndarray, k: int, hidden: Sequence[Collection[str]] = ()
+    ) -> list[list[Found]]:
+        """Returns the best `k` items of each vector [B, D], without `hidden` ids.
+
+        Raises:
+          UserError: `k` is not positive, or the vectors are not of the items' width.
+        """
+        if k < 1:
+            raise UserError(f"k = {k}: ask for at least one result")
+        hidden = hidden or [()] * len(vectors)
+        wanted = k + max(map(len, hidden), default=0)
+        found = zip(*self.index.search(vectors, wanted), hidden, strict=True)
+        return [self.items.found(*one)[:k] for one in found]
+
+    def _blocks(self, name: str) -> Callable[..., np.ndarray]:
+        """Returns (size, block, take) -> f32[size, D], as `in_blocks` does."""
+
+        def run(size: int, block: int, take: Callable) -> np.ndarray:
+            if not size:
+                return np.zeros((0, self.items.vectors.shape[1]), np.float32)
+            # Powers of two: few shapes are ever compiled.
+            block = min(block, 1 << (size - 1).bit_length())
+            return in_blocks(self.functions[name], size, block, take)
+
+        return run
+
+
+def open_bundle(path: str | Path) -> OpenBundle:
+    """Opens what `recjax export` wrote, after comparing every file with its manifest.
+
+    Raises:
+      UserError: it is no bundle, one of recjax 0.1, or a file is missing or damaged.
+
+    Example:
+      films = open_bundle("bundles/movielens")
+      films.search({"history": [["50", "181"]]}, 5)
+    """
+    folder = Path(path)
+    manifest.verify(folder)
+    return OpenBundle(folder, ItemVectors.open(folder))
+
+
+def open_items(path: str | Path) -> ItemVectors:
+    """Opens the items of a bundle, checked, or of a folder without a manifest."""
+    folder = Path(path)
+    bundle = (folder / manifest.NAME).exists()
+    return open_bundle(folder).items if bundle else ItemVectors.open(folder)
+
+
+def _blank(items: NewItems) -> np.ndarray:
+    """Returns the items of which every feature is zero."""
+    said = np.zeros(len(items.ids), bool)
+    for column in items.features.values():
+        rows = column[0 : len(said)]
+        said |= (rows != 0).reshape(len(rows), -1).any(1)
+    return np.flatnonzero(~said)

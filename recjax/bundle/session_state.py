@@ -1,0 +1,114 @@
+"""What a session bundle keeps of a user, and the features of pairs that join scores.
+
+session/session.json  seconds that end a session; kind and settings of each feature
+session/arrays.npz    memory of a user that nobody met; arrays of features, their names
+                      led by the feature's number
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from recjax.data.sessions import recent_popularity as recent
+from recjax.data.sessions.pair_features import PairValues
+from recjax.data.sessions.repeats import RepeatValues
+from recjax.data.sessions.transitions import Transitions, TransitionValues
+from recjax.errors import UserError
+
+FOLDER, SETTINGS, ARRAYS = "session", "session.json", "arrays.npz"
+_CSR = ("data", "indices", "indptr")
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """The state of a user that nobody met, and what scores need beside it.
+
+    Attributes:
+      empty: memory by name, arrays without lanes.
+      idle: seconds without an event that end a session; None: it is told to end.
+      pairs: features of pairs; `RecentPopularityValues` that were read hold no click
+        but each item's first.
+    """
+
+    empty: Mapping[str, np.ndarray]
+    idle: int | None = None
+    pairs: tuple[PairValues | recent.RecentPopularityValues, ...] = ()
+
+    def save(self, bundle: Path) -> None:
+        """Writes it into a bundle."""
+        arrays, pairs = dict(self.empty), []
+        for number, one in enumerate(self.pairs):
+            kind, settings, held = _parts(one)
+            pairs.append({"kind": kind, **settings})
+            arrays |= {f"{number}.{name}": array for name, array in held.items()}
+        folder = bundle / FOLDER
+        folder.mkdir()
+        about = {"idle": self.idle, "pairs": pairs}
+        (folder / SETTINGS).write_text(json.dumps(about, indent=2) + "\n")
+        np.savez(folder / ARRAYS, **arrays)
+
+    @classmethod
+    def load(cls, bundle: Path) -> SessionState:
+        """Reads what `save` wrote.
+
+        Raises:
+          UserError: a file is missing or damaged.
+        """
+        folder = bundle / FOLDER
+        try:
+            about = json.loads((folder / SETTINGS).read_text())
+            with np.load(folder / ARRAYS, allow_pickle=False) as file:
+                held = {name: file[name] for name in file.files}
+            pairs = (_made(dict(one), held, n) for n, one in enumerate(about["pairs"]))
+            empty = {name: array for name, array in held.items() if "." not in name}
+            return cls(empty, about["idle"], tuple(pairs))
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise UserError(f"{folder}: damaged ({error}); export it anew") from error
+
+
+def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.ndarray]:
+    """Returns arrays that a step takes, for their shapes."""
+    whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
+    return {
+        "item": np.ones((users, 1), np.int32),
+        "place": np.zeros((users, 1), np.int32),
+        "age": np.zeros((users, 1), np.int32),
+        "gap": np.zeros((users, 1), np.float32),
+        **whole,
+    }
+
+
+def _parts(one: PairValues) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]:
+    match one:
+        case RepeatValues():
+            return "seen", dataclasses.asdict(one), {}
+        case TransitionValues(settings, counts, total):
+            parts = {name: getattr(counts, name) for name in _CSR}
+            settings = dataclasses.asdict(settings)
+            return "followed", settings, {**parts, "total": total}
+        case recent.RecentPopularityValues(settings, _, _, first):
+            return "clicked", dataclasses.asdict(settings), {"first": first}
+    raise TypeError(f"no bundle holds {type(one).__name__}")
+
+
+def _made(settings: dict[str, Any], held: dict[str, np.ndarray], number: int) -> Any:
+    kind, own = settings.pop("kind"), f"{number}."
+    if kind == "seen":
+        return RepeatValues(**settings)
+    if kind == "followed":
+        total = held[own + "total"]
+        parts = tuple(held[own + name] for name in _CSR)
+        counts = sparse.csr_array(parts, shape=(len(total),) * 2)
+        return TransitionValues(Transitions(**settings), counts, total)
+    windows = tuple(recent.Window(**one) for one in settings.pop("windows"))
+    made = recent.RecentPopularity(windows, **settings)
+    return recent.RecentPopularityValues(made, (), (), held[own + "first"])

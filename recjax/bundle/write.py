@@ -1,0 +1,104 @@
+"""Writing a bundle: in a folder beside its place, loaded back, compared, renamed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recjax.bundle import jax_export, manifest, saved_model
+from recjax.bundle.check import Function, check
+from recjax.bundle.open import FUNCTIONS
+from recjax.index import scann
+from recjax.index.item_vectors import write_vectors
+from recjax.train.program import Program
+from recjax.train.state import State
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a bundle is made of.
+
+    Attributes:
+      ids: item ids [N].
+      titles: what to show a person [N].
+      vectors: item vectors f32[N, D].
+      functions: by name; the SavedModel has the first.
+      held: names of functions -> what they need of the state.
+      save: writes what else there is into a folder.
+      signatures: of the SavedModel.
+      index: finds items; None searches exactly.
+    """
+
+    ids: Sequence[str]
+    titles: Sequence[str]
+    vectors: np.ndarray
+    functions: Mapping[str, Function]
+    held: Callable[[Sequence[str]], Any]
+    save: Callable[[Path], Any]
+    signatures: Mapping[str, saved_model.Signature]
+    index: scann.Index | None = None
+
+
+def write_bundle(
+    program: Program,
+    state: State,
+    folder: Path,
+    contents: Callable[[Program, State], Contents],
+    with_saved_model: bool,
+    tolerance: float,
+    min_recall: float = 0.0,
+) -> str:
+    """Writes a bundle, loads it back, compares it, and says what was measured.
+
+    The folder appears only once all is written and checked.
+
+    Raises:
+      UserError: the bundle cannot be made, a package is missing, or it does not do what
+        the live model does.
+      OSError: the folder cannot be written.
+    """
+
+    def fill(at: Path) -> Mapping[str, Any]:
+        made = contents(program, state)
+        write_vectors(at, made.ids, made.titles, made.vectors)
+        made.save(at)
+        names = list(made.functions)
+        calls = {name: one.call for name, one in made.functions.items()}
+        examples = {name: one.example for name, one in made.functions.items()}
+        jax_export.save(at / FUNCTIONS, calls, made.held(names), examples)
+        if made.index is not None:
+            scann.save(made.index, at)
+        if with_saved_model:
+            held, first = made.held(names[:1]), made.functions[names[0]]
+            place, signatures = at / "saved_model", made.signatures
+            saved_model.write(place, first.call, held, first.example, signatures)
+        return check(at, made.functions, with_saved_model, tolerance, min_recall)
+
+    return write_folder(program, state, folder, fill)
+
+
+def write_folder(
+    program: Program, state: State, folder: Path, fill: Callable[[Path], Mapping]
+) -> str:
+    """Has a folder beside `folder` filled and checked, lists its files, renames it.
+
+    `fill` returns what it measured; see `write_bundle`.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        facts = fill(partial)
+        about = {"experiment": program.experiment.name, "step": int(state.step)}
+        manifest.write(partial, {**about, "check": dict(facts)})
+        manifest.verify(partial)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
+    return "\n".join(lines)
