@@ -17,13 +17,13 @@ import jax
 from recjax import disk, settings
 from recjax.errors import UserError
 from recjax.evals import run_evaluations
-from recjax.evals.evaluation import Findings, check_evals
+from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.report_run import report_run
 from recjax.launch import hosts
 from recjax.launch.join import Address, join
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
-from recjax.train.hooks import Profile
+from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
@@ -95,7 +95,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
                 workdir,
                 # Steps are what --debug nojit is for; evaluations would take minutes.
                 jax.disable_jit(False)(run_evaluations.during_training(program)),
-                Profile(workdir / "profile" if profile else None),
+                Profiler(workdir / "profile" if profile else None),
             )
         except TrainingBroken as error:
             raise UserError(str(error)) from error
@@ -157,7 +157,7 @@ def eval_run(
 
 
 def _note(
-    run: Path, program: Program, step: int, found: Mapping[str, Findings]
+    run: Path, program: Program, step: int, found: Mapping[str, Evaluated]
 ) -> None:
     """Writes what an evaluation found, where the run folder may be written."""
     results = {name: dict(one.figures) for name, one in found.items()}

@@ -15,8 +15,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from recjax.data.cooccurrence import PairCounts, count_pairs
+from recjax.data.cooccurrence import EventPairs, count_pairs
 from recjax.data.events import Events, Histories
+from recjax.errors import told
 from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.scorer import rank_scores
 from recjax.experiment import load_experiment
@@ -84,7 +85,7 @@ def tune_item_knn(
     if len(task) != len(histories):
         raise ValueError(f"{len(task)} queries but {len(histories)} histories")
     tried: dict[ItemKnn, Tried] = {}
-    pairs: dict[tuple, PairCounts] = {}
+    pairs: dict[tuple, EventPairs] = {}
 
     def attempt(options: ItemKnn) -> Tried:
         if options not in tried:
@@ -157,4 +158,5 @@ def row(one: Tried, best: dict) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -209,7 +209,7 @@ def embed(
     """
     from recjax.bundle import ask
 
-    print(ask.embed(bundle, text, items, to, k, form.columns, form.encoding))
+    print(ask.embed(bundle, text, items, to, k, form.names, form.encoding))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

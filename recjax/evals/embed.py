@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import set_mesh
 
 from recjax.blocks import in_blocks
-from recjax.data.dataset import Column, HasImages
+from recjax.data.dataset import CorpusColumn, HasImages
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
 from recjax.sharding.placement import fetch, put_batch
@@ -25,7 +25,7 @@ def embed_all(
     program: Program,
     state: State,
     side: str,
-    features: Mapping[str, Column],
+    features: Mapping[str, CorpusColumn],
     rows: np.ndarray | None = None,
     block: int = 1_024,
 ) -> np.ndarray:

@@ -137,7 +137,7 @@ def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarra
     with set_mesh(mesh):
         for number in range(plan.steps):
             grid = plan.grid(number)
-            batch = put_batch(data.lane_arrays(grid), mesh, parts=1)
+            batch = put_batch(data.packed_arrays(grid), mesh, parts=1)
             vectors, memory = step(state.params, state.tables, batch, memory)
             wanted = np.where(grid.event != PAD, place[grid.event], 0)
             if wanted.any():

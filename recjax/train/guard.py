@@ -9,14 +9,14 @@ from types import FrameType
 from jax.experimental import multihost_utils
 
 from recjax.launch import hosts
-from recjax.train.step import Report
+from recjax.train.step import StepReport
 
 
 class TrainingBroken(RuntimeError):
     """A step produced something that no later step can mend."""
 
 
-def check(step: int, report: Report) -> None:
+def check(step: int, report: StepReport) -> None:
     """Raises where a step's report shows NaN, infinity or too many table rows.
 
     Args:

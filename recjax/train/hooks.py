@@ -108,7 +108,7 @@ def _examples(batch: HostBatch) -> int:
     return int(rows)
 
 
-class Profile:
+class Profiler:
     """Writes a profiler trace of a few steps, past the compilation."""
 
     def __init__(self, folder: Path | None, skip: int = 5, steps: int = 10) -> None:

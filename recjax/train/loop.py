@@ -15,10 +15,10 @@ from jax.sharding import set_mesh
 from recjax.sharding.placement import host_part, put_batch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.guard import StopSignal, check
-from recjax.train.hooks import Best, Meter, Profile, Progress
+from recjax.train.hooks import Best, Meter, Profiler, Progress
 from recjax.train.program import Program
 from recjax.train.state import State
-from recjax.train.step import Report
+from recjax.train.step import StepReport
 from recjax.train.watchdog import Watchdog
 from recjax.train.writer import Writer
 
@@ -46,7 +46,7 @@ class Trained:
 
 
 def train(
-    program: Program, workdir: Path, evaluate: Evaluate, profile: Profile | None = None
+    program: Program, workdir: Path, evaluate: Evaluate, profile: Profiler | None = None
 ) -> Trained:
     """Trains from the newest checkpoint of a run folder, or from nothing, to the end.
 
@@ -78,7 +78,7 @@ def train(
             closing(Writer(workdir, start)) as writer,
             closing(Progress(start, steps)) as progress,
             closing(best),
-            closing(profile or Profile(None)) as profile,
+            closing(profile or Profiler(None)) as profile,
             closing(Watchdog(runtime.stall_s)) as watchdog,
         ):
             step_fn, batches = program.step(), program.batches(start)
@@ -124,7 +124,7 @@ def train(
     return Trained(state, start, int(state.step) >= steps, figures)
 
 
-def _read(pending: list[tuple[int, Report]], meter: Meter) -> dict[str, float]:
+def _read(pending: list[tuple[int, StepReport]], meter: Meter) -> dict[str, float]:
     """Waits for the steps since the last read and returns their means."""
     if not pending:
         return {}

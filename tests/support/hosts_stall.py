@@ -16,15 +16,14 @@ class Sleepy(small.InMemory):
     def open(self, seed):
         """Returns the data set."""
         data = super().open(seed)
-        made = data.batches
+        made = data.batch
 
-        def batches(start, *more):
-            for step, batch in enumerate(made(start, *more), start):
-                if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
-                    sleep_for_ever()
-                yield batch
+        def batch(step, host=(0, 1)):
+            if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
+                sleep_for_ever()
+            return made(step, host)
 
-        object.__setattr__(data, "batches", batches)
+        object.__setattr__(data, "batch", batch)
         return data
 
 

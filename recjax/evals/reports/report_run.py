@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recjax import disk, settings
-from recjax.evals.evaluation import Findings
+from recjax.evals.evaluation import Evaluated
 from recjax.evals.reports.run_report import write_report
 from recjax.train.program import Program
 from recjax.train.run_folder import environment, read_result
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def report_run(
-    run: Path, program: Program, found: Mapping[str, Findings], step: int
+    run: Path, program: Program, found: Mapping[str, Evaluated], step: int
 ) -> None:
     """Writes `report.html` and `plots/`, where plots can be drawn.
 
