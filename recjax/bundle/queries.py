@@ -77,8 +77,8 @@ def _says(place: str, value: Any, kind: Input) -> bool:
         for id in value:
             if not isinstance(id, str):
                 raise UserError(f"{place}: {id!r} is no text: write ids as '17'")
-            if id not in kind.places:
-                close = nearest(id, kind.places)
+            if id not in kind.positions:
+                close = nearest(id, kind.positions)
                 raise UserError(f"{place}: the bundle knows no item {id!r}.{close}")
         return len(value) > 0
     if not all(isinstance(age, float | int | np.number) for age in value):
