@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class UserError(Exception):
@@ -11,6 +12,15 @@ class UserError(Exception):
 
     The command line prints the message alone and exits with status 2.
     """
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Ends a program with the message of a `UserError`, as the command line does."""
+    try:
+        yield
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from bench_triplets import rate, relevance
 
 from recjax.data.triplets.exact import TripletRules, TripletSampler
+from recjax.errors import told
 
 SIZE, SIDE, COUNT = 224, 512, 64
 
@@ -202,4 +203,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

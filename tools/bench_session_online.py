@@ -20,6 +20,7 @@ import numpy as np  # noqa: E402
 
 from recjax.bundle.session_state import SessionState, step_arrays  # noqa: E402
 from recjax.bundle.session_step import empty_memory, step_function  # noqa: E402
+from recjax.errors import told  # noqa: E402
 from recjax.index.item_vectors import ItemVectors  # noqa: E402
 from recjax.models.rivals import makers  # noqa: E402
 from recjax.models.session_model import SessionModel  # noqa: E402
@@ -91,4 +92,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

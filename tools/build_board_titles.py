@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from recjax import jobs
-from recjax.errors import UserError
+from recjax.errors import UserError, told
 from recjax.prepare import feature_jobs, feature_logs
 
 
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(job: feature_jobs.Job, given: argparse.Namespace) -> None:
     """Runs a job as the arguments say."""
-    try:
+    with told():
         before = given.counts and feature_jobs.counted(given.counts)
         if before and before["shards"] != given.shards:
             raise UserError(
@@ -49,8 +49,6 @@ def run(job: feature_jobs.Job, given: argparse.Namespace) -> None:
             shards=given.shards,
             each=jobs.beam() if given.beam else jobs.processes(given.workers),
         )
-    except UserError as error:
-        raise SystemExit(f"error: {error}") from None
     print(f"wrote {given.out}")
 
 

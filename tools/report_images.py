@@ -6,6 +6,7 @@ python tools/report_images.py runs/deep_ranking --to report.html
 import argparse
 from pathlib import Path
 
+from recjax.errors import told
 from recjax.evals.reports.image_report import image_report
 from recjax.runs import open_run
 
@@ -24,4 +25,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

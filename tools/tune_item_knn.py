@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 
 from recjax.data.cooccurrence import EventPairs, count_pairs
 from recjax.data.events import Events, Histories
+from recjax.errors import told
 from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.scorer import rank_scores
 from recjax.experiment import load_experiment
@@ -157,4 +158,5 @@ def row(one: Tried, best: dict) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with told():
+        main()

@@ -1,10 +1,47 @@
 """One device and eight: the same training, ranking and checkpoints."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import small
 
-SCRIPT = "eight_devices.py"
 pytestmark = pytest.mark.slow
+MANY = ("8", "4x2")
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """The folder of what a process made that pretends to have eight devices."""
+    folder = tmp_path_factory.mktemp("eight_devices")
+    flags = "--xla_force_host_platform_device_count=8"
+    script = Path(small.__file__).with_name("eight_devices_all.py")
+    done = subprocess.run(
+        [sys.executable, script, folder],
+        env=small.environment(XLA_FLAGS=flags),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(everything):
+    return everything / "tables"
+
+
+@pytest.fixture(scope="module")
+def report(made):
+    return json.loads((made / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def omni(everything):
+    return json.loads((everything / "omni" / "report.json").read_text())
 
 
 def arrays(path):
@@ -12,7 +49,7 @@ def arrays(path):
         return dict(held)
 
 
-@pytest.mark.parametrize("mesh", ["8", "4x2"])
+@pytest.mark.parametrize("mesh", MANY)
 def test_losses_are_those_of_one_device(report, mesh):
     assert report["devices"] == 8
     one, many = report["train"]["1"]["losses"], report["train"][mesh]["losses"]
@@ -20,7 +57,7 @@ def test_losses_are_those_of_one_device(report, mesh):
     np.testing.assert_allclose(many, one, rtol=2e-5)
 
 
-@pytest.mark.parametrize("mesh", ["8", "4x2"])
+@pytest.mark.parametrize("mesh", MANY)
 def test_all_arrays_are_those_of_one_device(made, mesh):
     one, many = (arrays(made / f"trained_{m}.npz") for m in ("1", mesh))
     assert one.keys() == many.keys()
@@ -30,14 +67,14 @@ def test_all_arrays_are_those_of_one_device(made, mesh):
         )
 
 
-@pytest.mark.parametrize("mesh", ["8", "4x2"])
+@pytest.mark.parametrize("mesh", MANY)
 def test_each_device_holds_an_eighth_of_a_table(report, mesh):
     trained = report["train"][mesh]
     assert trained["shard_rows"] == [trained["rows"] // 8]
     assert report["collectives"][mesh]["whole_tables"] == 0
 
 
-@pytest.mark.parametrize("mesh", ["8", "4x2"])
+@pytest.mark.parametrize("mesh", MANY)
 def test_no_collective_of_a_step_is_as_large_as_a_column_of_the_table(report, mesh):
     found = report["collectives"][mesh]
     assert found["rows"] > 20_000
@@ -84,3 +121,43 @@ def test_a_checkpoint_restores_bit_by_bit_on_another_mesh(made, saved, mesh):
     for name in before:
         assert before[name].dtype == after[name].dtype, name
         assert before[name].tobytes() == after[name].tobytes(), name
+
+
+@pytest.mark.parametrize("mesh", MANY)
+def test_losses_of_several_kinds_are_those_of_one_device(omni, mesh):
+    for one, many in zip(omni["1"]["means"], omni[mesh]["means"], strict=True):
+        assert one.keys() == many.keys()
+        for name, value in one.items():
+            assert many[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+@pytest.mark.parametrize("mesh", MANY)
+def test_parameters_tables_and_sketches_are_those_of_one_device(everything, mesh):
+    with (
+        np.load(everything / "omni" / "omni_1.npz") as one,
+        np.load(everything / "omni" / f"omni_{mesh}.npz") as many,
+    ):
+        assert set(one) == set(many) and any("cells" in name for name in one)
+        for name in one:
+            if name.startswith("memory"):
+                np.testing.assert_array_equal(many[name], one[name], err_msg=name)
+            else:
+                np.testing.assert_allclose(
+                    many[name], one[name], rtol=2e-3, atol=5e-5, err_msg=name
+                )
+
+
+@pytest.mark.parametrize("mesh", MANY)
+def test_no_collective_is_as_large_as_a_table_or_a_sketch(omni, mesh):
+    sizes, width = omni[mesh]["collectives"], 1 << 17
+    assert omni[mesh]["cells"] == [width // 8]
+    # The table has 40,001 rows of 12, a sketch 2 rows of 2^17, a batch 3,456 n-grams.
+    assert 0 < max(sizes) < width
+
+
+def test_losses_of_triplets_are_those_of_one_device(everything):
+    images = json.loads((everything / "images" / "report.json").read_text())
+    assert images["devices"] == 8 and len(set(images["1"])) == 4
+    np.testing.assert_allclose(images["8"], images["1"], rtol=2e-4)
+    # What the first parts of EfficientNet make of images, on each device.
+    assert images["frozen"] < 1e-5

@@ -1,13 +1,12 @@
-"""What the tests of tests/multidevice compare, in a process with 8 pretended devices.
+"""What tests/multidevice compares of tables: training, ranking, checkpoints.
 
-Run as `python eight_devices.py FOLDER`; writes arrays and `report.json` to the folder.
+`eight_devices_all.py` runs it in a process with 8 pretended devices.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -170,7 +169,3 @@ def main(folder: Path) -> None:
         restore("4x2", mesh, folder)
     restore("1", "8", folder)
     (folder / "report.json").write_text(json.dumps(report))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,12 +1,6 @@
-"""Trains on triplets with one device and with eight, and writes both losses.
-
-    python tests/support/eight_devices_images.py FOLDER
-
-Needs XLA_FLAGS=--xla_force_host_platform_device_count=8.
-"""
+"""Trains on triplets with one device and with eight, and writes both losses."""
 
 import json
-import sys
 from pathlib import Path
 
 import jax
@@ -68,13 +62,10 @@ def frozen(devices: int) -> np.ndarray:
         return np.asarray(jax.jit(lambda x: branches._frozen(params, x, 3))(x))
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     """Writes the figures."""
     apart = np.abs(frozen(1) - frozen(8)).max() / np.abs(frozen(1)).max()
     made = {"1": losses(1), "8": losses(8), "frozen": float(apart)}
-    report = Path(sys.argv[1]) / "report.json"
-    report.write_text(json.dumps(made | {"devices": jax.device_count()}))
-
-
-if __name__ == "__main__":
-    main()
+    (folder / "report.json").write_text(
+        json.dumps(made | {"devices": jax.device_count()})
+    )

@@ -1,13 +1,9 @@
-"""The step of several kinds of candidates on one device and on eight pretended ones.
-
-Run as `python eight_devices_omni.py FOLDER`; writes arrays and `report.json`.
-"""
+"""The step of several kinds of candidates on one device and on eight pretended ones."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,7 +96,3 @@ def main(folder: Path) -> None:
     """Does everything."""
     report = {name: train(name, folder) for name in MESHES}
     (folder / "report.json").write_text(json.dumps(report))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
