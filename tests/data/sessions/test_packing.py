@@ -119,7 +119,7 @@ def test_a_batch_tells_places_ages_and_gaps():
     for lane, column in np.argwhere(grid.event != PAD):
         event = grid.event[lane, column]
         assert batch["item"][lane, column] == known.item[event] + 1
-        assert batch["position"][lane, column] == known.place[event]
+        assert batch["position"][lane, column] == known.position[event]
         user = known.session_user[session[event]]
         first = known.session_start[known.user_start[user]]
         assert batch["age"][lane, column] == event - first
