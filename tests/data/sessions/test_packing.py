@@ -147,7 +147,7 @@ def test_packed_rows_are_fuller_than_the_papers():
 
 def test_a_session_that_fits_no_row_is_named():
     known = support.sessions(0)
-    with pytest.raises(UserError, match=r"session \d+ has 5 events.*position for 4"):
+    with pytest.raises(UserError, match=r"session \d+ has 5 events.*room for 4"):
         make_plan(Packed(2, 4, 3), known.session_start, everyone(known))
 
 
