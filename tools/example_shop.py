@@ -2,8 +2,8 @@
 
     python tools/example_shop.py shop
 
-Writes shop/events.csv, shop/items.csv and shop/judgements.csv. Customers of the shop stay
-with one or two kinds of things, so there is something to learn.
+Writes shop/events.csv, shop/items.csv and shop/judgements.csv. Customers of the shop
+stay with one or two kinds of things, so there is something to learn.
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ def test_a_preparation_leaves_nothing(capfd, full, tmp_path, kilobytes):
     folder, resize = full
     resize(kilobytes)
     events = tmp_path / "events.csv"
-    rows = (f"user {u},item {i},{1_600_000_000 + u * 7 + i}" for u in range(200) for i in range(20))
+    both = ((u, i) for u in range(200) for i in range(20))
+    rows = (f"user {u},item {i},{1_600_000_000 + u * 7 + i}" for u, i in both)
     events.write_text("\n".join(["user,item,timestamp", *rows]) + "\n")
     out = folder / "data"
     message = command.refused(
