@@ -18,6 +18,8 @@ from recjax.tables.columns import Column
 
 KIND = "columns"
 INDEX, INPUTS = "reader.json", "reader_inputs.json"
+TITLE = Column("title", "text")
+TAGS = Column("tags", "text", required=False, filled=False)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline, splits
-from recjax.data.column_reader import ColumnReader
+from recjax.data.column_reader import TAGS, TITLE, ColumnReader
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events, Histories, hide_seen, history_bounds, newest
@@ -25,12 +25,8 @@ from recjax.data.pseudo_queries import some_words
 from recjax.data.splits import ByTime, Examples, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-from recjax.tables.columns import Column
 from recjax.text.features import NGrams, TextInput
 from recjax.text.ngrams import words
-
-TEXTS = (Column("title", "text"), Column("tags", "text", required=False, filled=False))
-"""Columns of text of an item."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ class NextItemData:
         text = TextInput(self.inputs["text"].vocabulary, length)
         inputs = {"item": IdListInput(known.item_ids, 1), "text": text}
         columns = {"item": ("id",), "text": ("title", "tags")}
-        reader = ColumnReader("item", TEXTS, columns, inputs)
+        reader = ColumnReader("item", (TITLE, TAGS), columns, inputs)
         raw = {"id": known.item_ids, "title": known.titles, "tags": known.tags}
         features = reader.encode(raw, self._size)
         return {"item": Corpus(known.item_ids, known.titles, features, reader=reader)}

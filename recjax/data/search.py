@@ -11,7 +11,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data import pairs, pipeline, splits
-from recjax.data.column_reader import ColumnReader
+from recjax.data.column_reader import TITLE, ColumnReader
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input
 from recjax.data.negatives import Negatives
@@ -22,7 +22,6 @@ from recjax.data.pseudo_queries import span
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import ByQuery, Examples, Split
 from recjax.features import Sides
-from recjax.tables.columns import Column
 from recjax.text.features import NGrams, Pieces, TextInput
 from recjax.text.ngrams import words
 
@@ -133,8 +132,7 @@ class SearchData:
         ids, titles = self.pairs.product_ids, self.pairs.titles
         made = self.title_inputs
         sources = {name: ("title",) for name in made}
-        title = (Column("title", "text"),)
-        reader = ColumnReader(self.pairs.kind, title, sources, made)
+        reader = ColumnReader(self.pairs.kind, (TITLE,), sources, made)
         features = reader.encode({"title": titles}, len(ids))
         return Corpus(ids, titles, features, reader=reader)
 

@@ -119,7 +119,7 @@ def test_a_batch_tells_places_ages_and_gaps():
     for lane, column in np.argwhere(grid.event != PAD):
         event = grid.event[lane, column]
         assert batch["item"][lane, column] == known.item[event] + 1
-        assert batch["position"][lane, column] == known.place[event]
+        assert batch["position"][lane, column] == known.position[event]
         user = known.session_user[session[event]]
         first = known.session_start[known.user_start[user]]
         assert batch["age"][lane, column] == event - first
@@ -147,7 +147,7 @@ def test_packed_rows_are_fuller_than_the_papers():
 
 def test_a_session_that_fits_no_row_is_named():
     known = support.sessions(0)
-    with pytest.raises(UserError, match=r"session \d+ has 5 events.*position for 4"):
+    with pytest.raises(UserError, match=r"session \d+ has 5 events.*room for 4"):
         make_plan(Packed(2, 4, 3), known.session_start, everyone(known))
 
 

@@ -96,7 +96,7 @@ def test_what_has_no_event_goes():
     np.testing.assert_array_equal(known.item, [1, 0, 1])
     np.testing.assert_array_equal(known.user_start, [0, 2, 3])
     np.testing.assert_array_equal(known.event_session, [0, 1, 2])
-    np.testing.assert_array_equal(known.place, [0, 0, 0])
+    np.testing.assert_array_equal(known.position, [0, 0, 0])
 
 
 @pytest.mark.parametrize("start", [[0, 2, 2], [0, 1], [1, 2], []])
