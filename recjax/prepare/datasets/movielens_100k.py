@@ -29,7 +29,7 @@ URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 WHEEL, REQUIREMENT = "recbole-1.2.1-py3-none-any.whl", "recbole==1.2.1"
 COUNTS = {"events": 100_000, "user": 943, "item": 1_682}
 # The order of the flags in u.item.
-GENRES: list[str] = (
+GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "
     "Fantasy Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 ).split()
@@ -98,7 +98,8 @@ def _read_zip(file: zipfile.ZipFile) -> Data:
     movies: list[tuple[str, str, list[str]]] = []
     for line in file.read("ml-100k/u.item").decode("latin-1").strip().split("\n"):
         id_, title, *_, flags = line.split("|", 5)
-        genres = [g for g, f in zip(GENRES, flags.split("|"), strict=True) if f == "1"]
+        flagged = zip(GENRES, flags.split("|"), strict=True)
+        genres: list[str] = [g for g, flag in flagged if flag == "1"]
         movies.append((id_, title, genres))
     return _data(events, users, movies)
 
