@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
+
+if TYPE_CHECKING:  # Training does without Polars.
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
 
 def pack(texts: Sequence[str] | pl.Series) -> Texts:
     """Returns texts as a column; None counts as ""."""
+    import polars as pl
+
     series = pl.Series(texts, dtype=pl.String).fill_null("").rechunk()
     if not len(series):
         return Texts(np.zeros(0, np.uint8), np.zeros(1, np.int64))

@@ -168,5 +168,5 @@ def test_hosts_hold_parts_of_the_whole_batch():
     for name, array in whole.items():
         joined = np.concatenate([part[name] for part in parts])
         np.testing.assert_array_equal(joined, array, err_msg=name)
-    with pytest.raises(UserError, match="lanes"):
+    with pytest.raises(UserError, match="rows: 4 is not divisible by 3"):
         data.batch(0, (0, 3))
