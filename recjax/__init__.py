@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.data.sessions.packing import Packed
     from recjax.data.sessions.repeats import Repeats
     from recjax.data.sessions.transitions import Transitions
-    from recjax.data.splits import ByColumn, ByQuery, ByTime, ByUser, FromTime, LastOut
+    from recjax.data.splits import ByQuery, ByTime, ByUser, FromTime, LastOut
     from recjax.data.triplets.exact import TripletRules
     from recjax.evals.baselines.bm25 import Bm25
     from recjax.evals.baselines.item_knn import ItemKnn

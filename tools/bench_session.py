@@ -31,6 +31,7 @@ from recjax.data.sessions.packing import (  # noqa: E402
 )
 from recjax.data.sessions.read import Sessions  # noqa: E402
 from recjax.data.sessions.runs import training_runs  # noqa: E402
+from recjax.data.splits import ByUser  # noqa: E402
 from recjax.errors import told  # noqa: E402
 from recjax.features import IdFeature  # noqa: E402
 from recjax.losses.pairwise import ItemSoftmax  # noqa: E402

@@ -166,19 +166,21 @@ def test_served_users_have_fixed_vectors(tmp_path):
 
 def test_commands(bundle, tmp_path, capsys):
     log, states = tmp_path / "log.csv", tmp_path / "states.npz"
-    log.write_text("user,item,timestamp\na,i1,100\na,i2,160\nb,i3,200\n")
+    log.write_text(
+        "user,item,timestamp\na,i1,1600000100\na,i2,1600000160\nb,i3,1600000200\n"
+    )
     main(["session", "feed", str(bundle), str(log), "--states", str(states)])
     assert "fed 3 events; 2 users" in capsys.readouterr().out
     ask = ["session", "ask", str(bundle), "--states", str(states), "--user"]
-    main([*ask, "a", "--time", "170", "-k", "3", "--json"])
+    main([*ask, "a", "--time", "1600000170", "-k", "3", "--json"])
     found = json.loads(capsys.readouterr().out)
     states_now = open_states(bundle, states)
-    scores = states_now.scores("a", 170)
+    scores = states_now.scores("a", 1_600_000_170)
     best = [f"i{i}" for i in np.argsort(-scores)[:3]]
     assert [one["id"] for one in found] == best
     main(["session", "close", str(bundle), "--states", str(states), "--user", "a"])
-    after = open_states(bundle, states).scores("a", 170)
-    np.testing.assert_array_equal(after, states_now.scores("a", 170, True))
+    after = open_states(bundle, states).scores("a", 1_600_000_170)
+    np.testing.assert_array_equal(after, states_now.scores("a", 1_600_000_170, True))
     capsys.readouterr()
     with pytest.raises(SystemExit) as error:
         main(["session", "close", str(bundle), "--states", str(states), "--user", "c"])
@@ -213,10 +215,10 @@ def test_a_log_may_be_a_table_of_any_kind(bundle, tmp_path):
     ("text", "said"),
     [
         ("user,thing\na,i1\n", "(?s)missing column.*'item'"),
-        ("user,item,timestamp\na,i1,5\na,i99,6\n", "row 3.*there is no item"),
+        ("user,item,timestamp\na,i1,1e9\na,i99,1e9\n", "row 3.*there is no item"),
         ("user,item,timestamp\na,i1,now\n", "row 2, column 'timestamp': \"now\""),
         ("user,item,timestamp\na,i1\n", "row 2"),
-        ("user,item,timestamp\na,i1,50\na,i1,40\n", "row 3.*the last one was at 50"),
+        ("user,item,timestamp\na,i1,50\na,i1,40\n", "no unit of time fits"),
     ],
 )
 def test_bad_logs_are_named(bundle, tmp_path, text, said):

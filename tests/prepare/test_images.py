@@ -5,7 +5,7 @@ import tiny_images
 from recjax.data.images.source import Images
 from recjax.data.images.table import images_of, load_images
 from recjax.data.prepared import Prepared
-from recjax.data.splits import SPLITS, query_split
+from recjax.data.splits import SPLITS, ByQuery
 from recjax.errors import UserError
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import check, prepare
@@ -46,7 +46,7 @@ def test_folders_are_splits_and_nested_classes(folder):
 def test_without_folders_of_splits_the_name_decides(folder):
     found = images(folder / "train")
     assert len(found) == 32
-    np.testing.assert_array_equal(found.split, query_split(found.names))
+    np.testing.assert_array_equal(found.split, ByQuery().of_texts(found.names))
 
 
 def test_prepared_images_are_read_back(folder, tmp_path):

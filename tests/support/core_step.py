@@ -43,8 +43,8 @@ class Arrays:
         random = np.random.default_rng(0)
         self.history = random.integers(0, ITEMS + 1, (BATCH, LENGTH)).astype(np.int32)
 
-    def batches(self, start, host, threads, prefetch):
-        """Yields the batch again and again."""
+    def batch(self, step, host=(0, 1)):
+        """Returns the batch, whatever the step."""
         rows = np.arange(BATCH, dtype=np.int32)
         evenly = np.full(BATCH, -np.log(ITEMS), np.float32)
         logq = {
@@ -52,17 +52,16 @@ class Arrays:
             for side in ("positive", "negative")
             for kind in ("", "_draw")
         }
-        while True:
-            yield {
-                "query": {"history": self.history},
-                "positive": {"item": self.items[:BATCH]},
-                "negative": {"item": self.items[-BATCH:]},
-                "query_id": rows,
-                "positive_id": rows,
-                "negative_id": rows + ITEMS - BATCH,
-                "weight": np.ones(BATCH, np.float32),
-                **logq,
-            }
+        return {
+            "query": {"history": self.history},
+            "positive": {"item": self.items[:BATCH]},
+            "negative": {"item": self.items[-BATCH:]},
+            "query_id": rows,
+            "positive_id": rows,
+            "negative_id": rows + ITEMS - BATCH,
+            "weight": np.ones(BATCH, np.float32),
+            **logq,
+        }
 
 
 def main():
@@ -80,7 +79,7 @@ def main():
     program = Program(experiment, Runtime(), data, mesh)
     start = program.init()
     before = jax.device_get(start)
-    batch = put_batch(next(program.batches(0)), mesh)
+    batch = put_batch(data.batch(0), mesh)
     state, report = program.step()(start, batch)
     check(1, report)
     assert int(state.step) == 1 and callable(train)

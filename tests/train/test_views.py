@@ -267,7 +267,9 @@ def test_views_are_of_the_models_own_parts():
         def load(self):
             raise AssertionError("not before they are needed")
 
-    data = ImagesData(Images("memory", (1.0,), views=8), 0, tiny_images.table())
+    data = ImagesData(
+        Images("memory", (0.25, 0.5, 1.0), views=8), 0, tiny_images.table()
+    )
     front = EfficientNetLite0(SIZE, Weights(), frozen=3)
     assert views.with_views(data, Multiscale(front)).keep is not None
     plain = replace(data, settings=replace(data.settings, views=0))

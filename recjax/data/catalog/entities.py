@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recjax.text.column import Texts
+
 
 @dataclass(frozen=True)
 class Vectors:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data.prepared import Prepared
-from recjax.data.splits import ByColumn, members
+from recjax.data.splits import SPLITS, ByColumn, members
 from recjax.errors import UserError, nearest
 from recjax.tables.typed import Table
 

@@ -20,7 +20,7 @@ def tables(known, shown=None):
         known.item,
         pack(known.user_ids),
         pack(known.item_ids),
-        session_column(known.place == 0),
+        session_column(known.position == 0),
         TypedColumn("timestamp", "timestamp", known.timestamp * 1_000_000_000),
         shown=shown,
     )
