@@ -16,7 +16,7 @@ from dataclasses import replace
 import recjax as rj
 from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.recent_popularity import RecentPopularity
-from recjax.data.sessions.split import ColdStart
+from recjax.data.splits import ByUser
 from recjax.evals.baselines.moving_average import MovingAverage
 from recjax.evals.baselines.popularity import RecentPop
 from recjax.evals.baselines.session_knn import SessionKnn
@@ -34,8 +34,8 @@ def experiment() -> rj.Experiment:
         steps=1_200,
         data=rj.NextInSession(
             "globo",
-            split=ColdStart(),
-            layout=rj.Packed(lanes=32, events=48, sessions=24),
+            split=ByUser(),
+            layout=rj.Packed(rows=32, events=48, sessions=24),
             negatives=1_024,
             pairs=(RecentPopularity(), rj.Transitions()),
         ),

@@ -29,8 +29,8 @@ def experiment() -> rj.Experiment:
         steps=1_500,
         data=rj.NextInSession(
             "tmall",
-            split=rj.LastSessionOut(),
-            layout=rj.Packed(lanes=32, events=48, sessions=24),
+            split=rj.LastOut(),
+            layout=rj.Packed(rows=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
             fit=("train", "validation"),

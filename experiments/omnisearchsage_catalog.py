@@ -11,11 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 import recjax as rj
-from recjax.data.catalog.search import ASKED
+from recjax.data.catalog.pairs import Engagement
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
 from recjax.prepare.synthetic.catalog import WINDOWS
-from recjax.tables.entity_schema import TEXT_FIELDS
 
 WIDTH, BUCKETS = 256, 20_000
 QUERY_LENGTH = 9
@@ -29,8 +28,34 @@ SHARES = {
     "product/legacy": FROZEN,
     "query": 1.0,
 }
+TEXT_FIELDS = (
+    *("title", "description", "domains", "brand", "colors", "size_type", "links"),
+    *("size", "patterns", "materials", "product_types", "gpt", "canonical_desc"),
+    *("board_title", "engaged_queries", "domain", "image_caption"),
+    *("rich_pin_title", "rich_pin_description"),
+)
+"""Columns of text of the published system, which the towers number in this order."""
+VECTORS = ("gs_v5", "item_is_v2", "ue_v4")
+"""PinSage, ItemSage, and an image embedding whose bits are the features."""
 LOGGED = ("board_title", "engaged_queries")
 """Text fields that come from what people did."""
+TASKS = {
+    "pin_onsite": Engagement("pin", ("save", "long_click"), 8),
+    "product_onsite": Engagement("product", ("save", "long_click"), 4),
+    "query_click": Engagement("query", ("click",), 2),
+    "product_offsite": Engagement("product", ("add_to_cart", "checkout"), 2),
+}
+"""The published mix. (The public code leads offsite queries to pins, a slip.)"""
+ASKED = {
+    "pin_save": Engagement("pin", ("save",)),
+    "pin_long_click": Engagement("pin", ("long_click",)),
+    "pin_relevance": Engagement("pin", ("relevance",)),
+    "product_save": Engagement("product", ("save",)),
+    "product_long_click": Engagement("product", ("long_click",)),
+    "product_offsite": Engagement("product", ("add_to_cart", "checkout")),
+    "query_click": Engagement("query", ("click",)),
+}
+"""The published evaluation sets."""
 SKETCH = CountMin(1 << 18)
 WIDTHS = ((32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
 
@@ -66,12 +91,18 @@ def experiment() -> rj.Experiment:
         steps=1_500,
         data=rj.CatalogSearch(
             "invented_catalog",
+            TASKS,
+            ASKED,
             batch_size=256,
+            fields=TEXT_FIELDS,
+            dense=VECTORS,
+            legacy=("legacy",),
+            caps={"pin": 50, "product": 200},
             ngrams=rj.NGrams(40_000, 40_000, 0, min_count=2),
             length=80,
             query=rj.Pieces(6_000),
             query_length=QUERY_LENGTH,
-            test_from=WINDOWS["test"][0],
+            split=rj.FromTime(WINDOWS["test"][0]),
         ),
         model=rj.OmniSearch(
             towers={"query": query, "entity": entity},

@@ -11,8 +11,8 @@ HierTCN's embedding of a user, and of each cluster, are rows of their own, from 
 of a model that was trained on the clicks of the same first days:
 
     python experiments/pinnersage_globo.py --early early.parquet
-    recjax data prepare sessions early.parquet --out globo_early --item-events 20 \
-        --user-events 2 --longest 48
+    recjax data prepare --events early.parquet --out globo_early --gap 1800 \
+        --item-events 20 --user-events 2 --longest 48
     recjax train experiments/hiertcn_globo.py \
         --set data.source=globo_early --set steps=1000 --variant plain --workdir r
     recjax export r --to b
@@ -42,7 +42,7 @@ from recjax.users.paper.methods import (
     single,
     table,
 )
-from recjax.users.paper.nearest_embedding_accuracy import next_action
+from recjax.users.paper.nearest_embedding_accuracy import nearest_embedding_accuracy
 from recjax.users.paper.rolling_evaluation import (
     METRICS,
     Given,
@@ -228,7 +228,9 @@ def main() -> None:
 
     picked = choose(run)
     own = kept.of(np.isin(kept.user, report_on))
-    near = next_action(single(), vectors, own.user, own.row, own.time, walk)
+    near = nearest_embedding_accuracy(
+        single(), vectors, own.user, own.row, own.time, walk
+    )
     ward = Ward(picked["alpha"])
     methods = table(picked["alpha"], picked["apart"], picked["k"])
     methods[f"decay average, {picked['mean']:g}, chosen"] = (

@@ -30,7 +30,7 @@ from recjax.users.paper.methods import (
     single,
     table,
 )
-from recjax.users.paper.nearest_embedding_accuracy import next_action
+from recjax.users.paper.nearest_embedding_accuracy import nearest_embedding_accuracy
 from recjax.users.paper.rolling_evaluation import METRICS, RollingEvaluation, evaluate
 
 GRIDS = {
@@ -128,7 +128,7 @@ def main() -> None:
     for seed in range(chosen.populations):
         people = make_population(replace(settings, seed=seed))
         columns = people.vectors, people.user, people.item, people.time
-        near.append(next_action(single(), *columns, walk))
+        near.append(nearest_embedding_accuracy(single(), *columns, walk))
         parts.append(run(table(**picked), people, walk))
         ward = Clustered(Ward(picked["alpha"]))
         ways = {f"e = {e}": (ward, e) for e in (1, 3, 5, 10)}

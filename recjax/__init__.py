@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.data.sessions.next import NextInSession
     from recjax.data.sessions.packing import Packed
     from recjax.data.sessions.repeats import Repeats
-    from recjax.data.sessions.split import LastSessionOut
     from recjax.data.sessions.transitions import Transitions
+    from recjax.data.splits import ByColumn, ByQuery, ByTime, ByUser, FromTime, LastOut
     from recjax.data.triplets.exact import TripletRules
     from recjax.evals.baselines.bm25 import Bm25
     from recjax.evals.baselines.item_knn import ItemKnn
@@ -58,6 +58,8 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.optim.optimizer import Adam, Frozen, Lamb, Optimizer
     from recjax.optim.rowwise import RowwiseAdagrad
     from recjax.optim.schedule import WarmupCosine
+    from recjax.prepare.built_in import prepare_built_in
+    from recjax.prepare.options import Files, How
     from recjax.prepare.prepare import prepare as prepare_data
     from recjax.pretrained.efficientnet import ImageNet
     from recjax.pretrained.warm_start import Bert

@@ -81,6 +81,11 @@ class Runtime:
       prefetch: batches made ahead of the step.
       threads: host threads that make batches.
       matmul_precision: XLA's matmul precision ("default", "high", "highest").
+      join_s: seconds that the processes of a run wait for each other at the start.
+      heartbeat_s: seconds without a sign after which a process counts as dead.
+      shutdown_s: seconds that they wait for each other at a good end.
+      stall_s: seconds without a step after which a run of several processes is
+        stopped; 0 takes ten times the median step, and at least two minutes.
     """
 
     mesh: Mapping[str, int] = field(default_factory=lambda: {"data": -1})
@@ -90,6 +95,10 @@ class Runtime:
     prefetch: int = 4
     threads: int = 1
     matmul_precision: Literal["default", "high", "highest"] = "default"
+    join_s: int = 300
+    heartbeat_s: int = 30
+    shutdown_s: int = 30
+    stall_s: int = 0
 
     def __post_init__(self) -> None:
         """Checks what needs no devices.
@@ -105,7 +114,10 @@ class Runtime:
                 raise ValueError(f"{name} = {value}: must be at least {least}")
 
 
-_LEAST = {"log_every": 1, "checkpoint_every": 1, "keep": 1, "prefetch": 0, "threads": 0}
+_LEAST = {
+    **{"log_every": 1, "checkpoint_every": 1, "keep": 1, "prefetch": 0, "threads": 0},
+    **{"join_s": 1, "heartbeat_s": 1, "shutdown_s": 1, "stall_s": 0},
+}
 
 
 def load_experiment(path: str, tiny: bool = False, variant: str = "") -> Experiment:

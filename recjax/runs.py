@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import jax
 
 from recjax import disk, settings
 from recjax.errors import UserError
 from recjax.evals import run_evaluations
-from recjax.evals.evaluation import Findings, check_evals
-from recjax.evals.reports.run_report import write_report
+from recjax.evals.evaluation import Evaluated, check_evals
+from recjax.evals.reports.report_run import report_run
+from recjax.launch import hosts
+from recjax.launch.join import Address, join
 from recjax.train.checkpoint import newest_step
 from recjax.train.guard import TrainingBroken
-from recjax.train.hooks import Profile
+from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
+from recjax.train.request import Request
 from recjax.train.run_folder import (
-    Request,
     begun,
     environment,
-    read_result,
     request_of,
     write_result,
 )
 from recjax.train.state import State
-from recjax.train.writer import read_metrics
 
 log = logging.getLogger(__name__)
-WATCH_SECONDS = 5
+WATCH_SECONDS, WEEK = 5, 7 * 86_400
 
 
 def train_run(
@@ -44,7 +45,8 @@ def train_run(
     workdir: Path | str,
     profile: bool = False,
     debug: str = "no",
-) -> None:
+    hosts_from: Literal["", "auto"] = "",
+) -> bool:
     """Trains, evaluates, and writes `result.json`.
 
     Args:
@@ -52,18 +54,36 @@ def train_run(
       workdir: the run folder.
       profile: trace some steps.
       debug: "nans" or "nojit".
+      hosts_from: "auto" asks the cluster for the other processes of this run; see
+        `recjax.launch.join`.
+
+    Returns:
+      Whether all steps are done; False where a signal asked for a stop.
 
     Raises:
       UserError: bad input.
     """
     keep_freed_memory()  # Too late once JAX has started its threads.
     request = Request(request) if isinstance(request, str) else request
+    join_all(request, hosts_from)
     with begun(Path(workdir), request):
-        _train(request, Path(workdir), profile, debug)
+        return _train(request, Path(workdir), profile, debug)
 
 
-def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
+def join_all(request: Request, hosts_from: str) -> None:
+    """Joins this process to the others of its run, where there are others.
+
+    Raises:
+      UserError: they are not found.
+    """
+    _, runtime = request.resolve()
+    join(hosts_from, runtime.join_s, runtime.heartbeat_s, runtime.shutdown_s)
+
+
+def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
     program = open_program(*request.resolve())
+    facts = str(program.dataset.facts())
+    hosts.agree("data", facts, "prepare the same data on all of them")
     check_evals(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
@@ -75,7 +95,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
                 workdir,
                 # Steps are what --debug nojit is for; evaluations would take minutes.
                 jax.disable_jit(False)(run_evaluations.during_training(program)),
-                Profile(workdir / "profile" if profile else None),
+                Profiler(workdir / "profile" if profile else None),
             )
         except TrainingBroken as error:
             raise UserError(str(error)) from error
@@ -85,9 +105,11 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
         "steps": int(trained.state.step) - trained.start,
     }
     if not trained.finished:
-        return
+        return False
     found = run_evaluations.run_all(program, trained.state, trained.figures)
     results = {name: dict(one.figures) for name, one in found.items()}
+    if not hosts.first():
+        return True
     write_result(
         workdir,
         {
@@ -100,17 +122,25 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> None:
         },
     )
     print(_table(program, results))
-    _report(workdir, program, found, int(trained.state.step))
+    report_run(workdir, program, found, int(trained.state.step))
+    return True
 
 
-def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
+def eval_run(
+    run: Path,
+    watch: bool = False,
+    best: bool = False,
+    hosts_from: Literal["", "auto"] = "",
+) -> None:
     """Evaluates a trained run.
 
     Args:
       run: the run folder.
       watch: evaluate each new checkpoint as it appears, until interrupted.
       best: evaluate the best checkpoint.
+      hosts_from: as of `train_run`.
     """
+    join_all(request_of(run), hosts_from)
     program = open_program(*request_of(run).resolve())
     step, known = -1, dict[str, float]()
     while not watch or _newer_comes(run, best, step, program):
@@ -119,16 +149,25 @@ def eval_run(run: Path, watch: bool = False, best: bool = False) -> None:
         results = {name: dict(one.figures) for name, one in found.items()}
         known = run_evaluations.untrained(program, results)
         step = int(state.step)
-        print(f"step {step}\n{_table(program, results)}", flush=True)
-        text = json.dumps({"step": step, "results": results}, indent=2)
-        try:
-            with disk.writing("the run folder", run, "free space and run it again"):
-                disk.write_text(run / "eval.json", text + "\n")
-            _report(run, program, found, step)
-        except UserError as error:
-            log.warning("nothing was written: %s", error)
+        if hosts.first():
+            print(f"step {step}\n{_table(program, results)}", flush=True)
+            _note(run, program, step, found)
         if not watch:
             return
+
+
+def _note(
+    run: Path, program: Program, step: int, found: Mapping[str, Evaluated]
+) -> None:
+    """Writes what an evaluation found, where the run folder may be written."""
+    results = {name: dict(one.figures) for name, one in found.items()}
+    text = json.dumps({"step": step, "results": results}, indent=2)
+    try:
+        with disk.writing("the run folder", run, "free space and run it again"):
+            disk.write_text(run / "eval.json", text + "\n")
+        report_run(run, program, found, step)
+    except UserError as error:
+        log.warning("nothing was written: %s", error)
 
 
 def eval_triplets(
@@ -175,6 +214,8 @@ def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> Non
     """
     from recjax.bundle.two_tower import Bundle
 
+    if Address.of(os.environ) is not None:
+        raise UserError("export runs in one process: start it without `recjax launch`")
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
     program, state = open_run(run, best)
@@ -216,38 +257,13 @@ def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join([run_evaluations.table(results, models), *said])
 
 
-def _report(
-    run: Path, program: Program, found: Mapping[str, Findings], step: int
-) -> None:
-    """Writes `report.html` and `plots/`, where plots can be drawn."""
-    if importlib.util.find_spec("matplotlib") is None:
-        log.warning("no report.html: pip install matplotlib")
-        return
-    experiment = program.experiment
-    done = read_result(run) or {}
-    facts = {
-        **program.dataset.facts(),
-        "seed": experiment.seed,
-        "step": step,
-        **{f"training {k}": v for k, v in done.get("training", {}).items()},
-        **(done.get("environment") or environment()),
-    }
-    with disk.writing("the report of", run, disk.GO_ON):
-        page = write_report(
-            run,
-            experiment.name,
-            found,
-            experiment.evals,
-            read_metrics(run),
-            experiment.best,
-            facts,
-            settings.to_text(experiment),
-        )
-    log.info("report: %s", page)
-
-
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:
     """Waits for a checkpoint after `step`; False where training ends without one."""
+    comes = hosts.first() and _comes(run, best, step, program)
+    return hosts.from_first("newer checkpoint", str(comes), WEEK) == "True"
+
+
+def _comes(run: Path, best: bool, step: int, program: Program) -> bool:
     folder = _folder(run, best, program)
     if newest_step(folder) <= step:
         log.info("waiting for a newer checkpoint in %s", folder)

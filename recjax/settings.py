@@ -163,10 +163,16 @@ def _hint(node: Any, name: str) -> Any:
 
 
 def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
+    classes = {c.__name__: c for c in _options(hint) if dataclasses.is_dataclass(c)}
+    made = _called(text, classes, path)
+    if made is not None:
+        return made
     if children(old) is not None:
+        others = f"; or take one of {', '.join(classes)}" if len(classes) > 1 else ""
         raise UserError(
             f"--set {path}: this is a {type(old).__name__}, set one of its parts: "
             + ", ".join(children(old) or ())
+            + others
         )
     if hint is Any and old is not None:
         hint = type(old)
@@ -186,6 +192,25 @@ def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
         raise UserError(
             f"--set {path}={text}: expected {wanted}, now {old!r}"
         ) from None
+
+
+def _called(text: str, classes: Mapping[str, Any], path: str) -> Any:
+    """Returns what `Name(…)` makes of literals; None where the text is no such call.
+
+    Raises:
+      UserError: the class does not take them.
+    """
+    if text.partition("(")[0].strip() not in classes:
+        return None
+    try:
+        call = ast.parse(text.strip(), mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError("expected Name(values)")
+        values = [ast.literal_eval(value) for value in call.args]
+        named = {k.arg or "": ast.literal_eval(k.value) for k in call.keywords}
+        return classes[call.func.id](*values, **named)
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise UserError(f"--set {path}={text}: {error}") from error
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

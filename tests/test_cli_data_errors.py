@@ -1,16 +1,14 @@
 """Bad data files, given to the command line: one clear error and exit status 2."""
 
-import zipfile
-from pathlib import Path
-
 import command
 import polars as pl
 import pytest
-import small
 
-EVENTS = "user,item,timestamp\nu1,i1,100\nu1,i2,200\nu2,i1,300\n"
+T = 1_600_000_000
+EVENTS = f"user,item,timestamp\nu1,i1,{T}\nu1,i2,{T + 100}\nu2,i1,{T + 200}\n"
+SECOND = str(T + 100)
 ITEMS = "item,title\ni1,Red shoe\ni2,Blue shoe\n"
-PAIRS = "query,product,relevance,title\nshoe,p1,3,Red shoe\nhat,p2,2.5,Hat\n"
+PAIRS = "query,candidate,grade,title\nshoe,p1,3,Red shoe\nhat,p2,2.5,Hat\n"
 PRODUCTS = "product,title\np1,Red shoe\np2,Hat\n"
 
 INTERACTIONS = [
@@ -20,7 +18,7 @@ INTERACTIONS = [
     (
         "a wrong column",
         EVENTS.replace("timestamp", "time"),
-        ["missing column", "'timestamp'", "user", "--column timestamp=NAME"],
+        ["missing column", "'timestamp'", "user", "--rename events.csv:NAME=timestamp"],
     ),
     (
         "another separator",
@@ -29,14 +27,14 @@ INTERACTIONS = [
     ),
     (
         "a timestamp that is no number",
-        EVENTS.replace("200", "yesterday"),
+        EVENTS.replace(SECOND, "yesterday"),
         ["row 3", "'timestamp'", '"yesterday"', "not a timestamp", "Fix: write unix"],
     ),
-    ("a timestamp before time", EVENTS.replace("200", "-1"), ["row 3", "negative"]),
+    ("a timestamp before time", EVENTS.replace(SECOND, "-1"), ["row 3", "negative"]),
     (
         "milliseconds",
-        EVENTS.replace("200", "1700000000000"),
-        ["row 3", "in the future", "--unit ms"],
+        EVENTS.replace(SECOND, "1700000000000"),
+        ["times of several units", "2 in seconds, 1 in milliseconds"],
     ),
     (
         "a missing id",
@@ -45,17 +43,17 @@ INTERACTIONS = [
     ),
     (
         "a NaN rating",
-        "user,item,timestamp,rating\nu1,i1,1,5\nu1,i2,2,NaN\n",
+        f"user,item,timestamp,rating\nu1,i1,{T},5\nu1,i2,{T},NaN\n",
         ["row 3", "'rating'", '"NaN"', "Fix: give it a number"],
     ),
     (
         "an infinite rating",
-        "user,item,timestamp,rating\nu1,i1,1,inf\n",
+        f"user,item,timestamp,rating\nu1,i1,{T},inf\n",
         ["row 2", "'rating'", '"inf"', "Fix: give it a finite number"],
     ),
     (
         "an event twice",
-        EVENTS + "u1,i1,100\n",
+        EVENTS + f"u1,i1,{T}\n",
         ["row 5", "the same event twice", "first in row 2", "Fix: keep one"],
     ),
     (
@@ -63,9 +61,13 @@ INTERACTIONS = [
         EVENTS + "u1,i1\n",
         ["row 5", "wrong number of fields", "2 fields"],
     ),
-    ("an open quote", EVENTS + 'u1,"i1,400\n', ["never closed", "row 5"]),
-    ("other bytes", EVENTS.encode() + b"u\xe9,i1,400\n", ["row 5", "--encoding"]),
-    ("a binary file", b"\x00\x01\x02", ["not a text file", "Fix: save it as CSV"]),
+    ("an open quote", EVENTS + 'u1,"i1,1600000400\n', ["never closed", "row 5"]),
+    (
+        "other bytes",
+        EVENTS.encode() + b"u\xe9,i1,1600000400\n",
+        ["row 5", "--encoding"],
+    ),
+    ("a binary file", b"\x00\x01\x02", ["not a text file", "Fix: save it as text"]),
     (
         "UTF-16",
         EVENTS.encode("utf-16"),
@@ -80,11 +82,11 @@ def write(path, content):
     return path
 
 
-def both(capfd, tmp_path, kind, path, *more):
+def both(capfd, tmp_path, *given):
     """Returns the message of `validate`, after checking that of `prepare`."""
     out = tmp_path / "prepared"
-    checked = command.fails(capfd, "data", "validate", kind, path, *more)
-    given = ("data", "prepare", kind, path, "--out", out, *more)
+    checked = command.fails(capfd, "data", "validate", *given)
+    given = ("data", "prepare", *given, "--out", out)
     refused = command.fails(capfd, *given)
     assert refused.startswith(checked.strip()[:200])
     assert "Nothing was prepared." in refused
@@ -99,32 +101,32 @@ def both(capfd, tmp_path, kind, path, *more):
 )
 def test_events(capfd, tmp_path, content, words):
     path = write(tmp_path / "events.csv", content)
-    message = both(capfd, tmp_path, "interactions", path)
+    message = both(capfd, tmp_path, "--events", path)
     assert "events.csv" in message
     assert not [word for word in words if word not in message], message
 
 
 def test_no_such_file_names_its_neighbour(capfd, tmp_path):
     write(tmp_path / "events.csv", EVENTS)
-    message = both(capfd, tmp_path, "interactions", tmp_path / "event.csv")
+    message = both(capfd, tmp_path, "--events", tmp_path / "event.csv")
     assert "no such file" in message and "Did you mean 'events.csv'" in message
 
 
 def test_a_folder_and_an_unknown_extension(capfd, tmp_path):
-    message = both(capfd, tmp_path, "interactions", tmp_path)
-    assert "a folder, not a file" in message
+    message = both(capfd, tmp_path, "--events", tmp_path)
+    assert "a folder without data" in message
     path = write(tmp_path / "events.xlsx", EVENTS)
-    message = both(capfd, tmp_path, "interactions", path)
+    message = both(capfd, tmp_path, "--events", path)
     assert "unknown extension" in message and ".csv" in message
 
 
 def test_items_that_events_do_not_know(capfd, tmp_path):
     events = write(tmp_path / "events.csv", EVENTS)
     items = write(tmp_path / "items.csv", ITEMS.replace("i2", "i3"))
-    message = both(capfd, tmp_path, "interactions", events, "--items", items)
+    message = both(capfd, tmp_path, "--events", events, "--items", items)
     assert "unknown item" in message and "row 3" in message and '"i2"' in message
     write(items, ITEMS + "i1,Again\n")
-    message = both(capfd, tmp_path, "interactions", events, "--items", items)
+    message = both(capfd, tmp_path, "--events", events, "--items", items)
     assert "items.csv: item given twice" in message and "first in row 2" in message
 
 
@@ -132,7 +134,7 @@ def test_items_that_events_do_not_know(capfd, tmp_path):
 def test_parquet(capfd, tmp_path, damage):
     path = tmp_path / "events.parquet"
     frame = pl.DataFrame(
-        {"user": ["u"] * 500, "item": ["i"] * 500, "timestamp": [1] * 500}
+        {"user": ["u"] * 500, "item": ["i"] * 500, "timestamp": [T] * 500}
     )
     if damage == "column":
         frame = frame.with_columns(timestamp=pl.lit([1, 2]))
@@ -140,7 +142,7 @@ def test_parquet(capfd, tmp_path, damage):
     whole = path.read_bytes()
     cut = {"truncated": whole[:-40], "no parquet": b"hello" * 9, "empty": b""}
     path.write_bytes(cut.get(damage, whole))
-    message = both(capfd, tmp_path, "interactions", path)
+    message = both(capfd, tmp_path, "--events", path)
     words = {"empty": "empty file", "column": "column of type List"}
     assert words.get(damage, "unreadable Parquet") in message
     assert "events.parquet" in message and "Fix: " in message
@@ -149,10 +151,10 @@ def test_parquet(capfd, tmp_path, damage):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (PAIRS.replace(",3,", ",high,"), ["row 2", "'relevance'", '"high"']),
+        (PAIRS.replace(",3,", ",high,"), ["row 2", "'grade'", '"high"']),
         (PAIRS.replace(",3,", ",-3,"), ["row 2", "negative number"]),
         (PAIRS.replace("hat,", " ,"), ["row 3", "'query'"]),
-        (PAIRS.replace("title", "name"), ["missing column", "'title'"]),
+        (PAIRS.replace("grade", "mark"), ["missing column", "'grade'"]),
         (PAIRS + "shoe,p1,2,Red shoe\n", ["row 4", "first in row 2"]),
         (PAIRS + "cap,p2,2,Cap\n", ["row 4", "two titles", '"Hat" in row 3']),
     ],
@@ -160,24 +162,30 @@ def test_parquet(capfd, tmp_path, damage):
 )
 def test_pairs(capfd, tmp_path, content, words):
     path = write(tmp_path / "pairs.csv", content)
-    message = both(capfd, tmp_path, "search", path)
+    message = both(capfd, tmp_path, "--judgements", path)
     assert not [word for word in words if word not in message], message
 
 
 def test_pairs_of_unknown_products(capfd, tmp_path):
     pairs = write(tmp_path / "pairs.csv", PAIRS)
     products = write(tmp_path / "products.tsv", "product\ttitle\np1\tRed shoe\n")
-    message = both(capfd, tmp_path, "search", pairs, "--products", products)
+    message = both(
+        capfd, tmp_path, "--judgements", pairs, "--entity", f"product={products}"
+    )
     assert "unknown product" in message and '"p2"' in message
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--column", "user"], "--column user: expected recjax's name=your name"),
-        (["--column", "usr=a"], "Did you mean 'user'"),
-        (["--column", "user=a", "--column", "item=a"], "item=a: 'a' is 'user' already"),
-        (["--column", "user=a", "--column", "user=b"], "user=b: 'user' is 'a' already"),
+        (["--column", "user"], "--column user: expected [FILE:]NAME=TYPE"),
+        (["--column", "user=di"], "Did you mean 'id'"),
+        (["--column", "usr=id"], "Did you mean 'user'"),
+        (["--rename", "usr=user"], "Did you mean 'user'"),
+        (["--rename", "a=user", "--rename", "b=user"], "'user' is named twice"),
+        (["--rename", "a=user", "--rename", "a=item"], "'a' is 'user' already"),
+        (["--gap", "0"], "--gap 0: must be at least 1"),
+        (["--longest", "9"], "--longest, but no sessions"),
         (["--encoding", "utf8000"], "--encoding 'utf8000': no such encoding"),
         (["--encoding", "undefined"], "--encoding 'undefined': no such encoding"),
         (["--encoding", "punycode"], "--encoding 'punycode': no such encoding"),
@@ -189,14 +197,14 @@ def test_arguments_of_both_commands(capfd, tmp_path, more, words):
     path = write(tmp_path / "events.csv", EVENTS)
     for told in (["validate"], ["prepare"]):
         out = ["--out", tmp_path / "x"] if told == ["prepare"] else []
-        given = ["data", *told, "interactions", path, *out, *more]
+        given = ["data", *told, "--events", path, *out, *more]
         assert words in command.fails(capfd, *given)
 
 
 def test_arguments_of_prepare(capfd, tmp_path, monkeypatch):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    path = write(tmp_path / "events.csv", EVENTS + "u1,i1,100\n")
-    given = ["data", "prepare", "interactions", path, "--out"]
+    path = write(tmp_path / "events.csv", EVENTS + f"u1,i1,{T}\n")
+    given = ["data", "prepare", "--events", path, "--out"]
     skip = ["--on-bad-row", "skip"]
     message = command.fails(capfd, *given, "x", *skip, "--max-bad-share", "2")
     assert "--max-bad-share 2.0: must be between 0 and 1" in message
@@ -212,86 +220,3 @@ def test_arguments_of_prepare(capfd, tmp_path, monkeypatch):
     message = command.fails(capfd, *given, path / "inside")
     assert "cannot write the prepared data set" in message
     assert command.misused(capfd, *given, "x", "--unit", "h").startswith("╭─ Invalid")
-
-
-def test_home_depot_raw_file(capfd, tmp_path, monkeypatch):
-    monkeypatch.setenv("RECJAX_DATA", str(tmp_path / "raw"))
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    message = command.fails(capfd, "data", "prepare", "home_depot")
-    assert "raw data is not here: download train.csv.zip" in message
-    path = tmp_path / "raw" / "home_depot" / "train.csv.zip"
-    path.parent.mkdir(parents=True)
-    rows = "".join(f"{i},{i},Title {i},query {i},3\n" for i in range(500))
-    header = "id,product_uid,product_title,search_term,relevance\n"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("train.csv", header + rows)
-    whole = path.read_bytes()
-    for damaged in (whole[:-30], whole[:100] + b"\xff" * 60 + whole[160:], b""):
-        path.write_bytes(damaged)
-        message = command.fails(capfd, "data", "prepare", "home_depot")
-        assert f"{path} is not Home Depot's train.csv.zip" in message
-        assert "Download it again." in message
-
-
-def test_movielens_raw_file(capfd, tmp_path, monkeypatch):
-    monkeypatch.setenv("RECJAX_DATA", str(tmp_path / "raw"))
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    path = tmp_path / "raw" / "movielens_100k" / "ml-100k.zip"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"PK\x03\x04 cut short")
-    message = command.fails(capfd, "data", "prepare", "movielens_100k")
-    assert f"{path} is not MovieLens-100K" in message
-    assert "Delete it and prepare again." in message
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prepared")
-    path = write(folder / "events.csv", EVENTS)
-    out = folder / "mine"
-    command.main(["data", "prepare", "interactions", str(path), "--out", str(out)])
-    return out
-
-
-def trained_on(capfd, tmp_path, source):
-    told = ["train", small.ROOT / "experiments" / "two_tower_movielens.py", "--tiny"]
-    where = ["--workdir", tmp_path / "run", "--on", small.ROOT / "configs" / "cpu.py"]
-    return command.fails(capfd, *told, *where, "--set", f"data.source={source}")
-
-
-def test_data_that_is_not_prepared(capfd, tmp_path, monkeypatch):
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    message = trained_on(capfd, tmp_path, "movielens_100k")
-    assert "Run `recjax data prepare movielens_100k` first." in message
-    message = trained_on(capfd, tmp_path, "movielens")
-    assert "Did you mean 'movielens_100k'" in message
-
-
-def test_prepared_data_that_was_damaged(capfd, tmp_path, prepared):
-    files = sorted(prepared.rglob("*array_record*"), key=lambda p: p.stat().st_size)
-    path = [file for file in files if "users" in str(file)][-1]
-    whole = path.read_bytes()
-    try:
-        for damaged in (whole[: len(whole) // 2], b""):
-            path.write_bytes(damaged)
-            message = trained_on(capfd, tmp_path, prepared)
-            assert (
-                f"Cannot read the users of the prepared data set {prepared}" in message
-            )
-            assert path.name in message
-            assert "Delete that folder and prepare it again" in message
-    finally:
-        path.write_bytes(whole)
-
-
-def test_a_description_that_was_damaged(capfd, tmp_path, prepared):
-    path = Path(prepared, "prepared.json")
-    whole = path.read_text()
-    try:
-        path.write_text(whole[:20])
-        assert "is not a prepared data set" in trained_on(capfd, tmp_path, prepared)
-        path.write_text(whole.replace('"interactions"', '"search"', 1))
-        message = trained_on(capfd, tmp_path, prepared)
-        assert "holds search data, interactions data is needed" in message
-    finally:
-        path.write_text(whole)

@@ -95,7 +95,11 @@ def test_paths_of_experiments_and_configs(trains, capfd, tmp_path, files):
         ("losses.softmax.random=2", "expected bool, now True"),
         ("data.settings.fit=('trian',)", "no split 'trian'; choose 'train'"),
         ("data.settings.batch_size=0", "batch size 0: must be at least 1"),
-        ("data.settings.fractions=(1, 0, 0)", "Split fractions (1.0, 0.0, 0.0) must"),
+        (
+            "data.settings.split.fractions=(1, 0, 0)",
+            "Split fractions (1.0, 0.0, 0.0) must",
+        ),
+        ("data.settings.split=ByQuery()", "ByQuery needs queries, which these events"),
     ],
 )
 def test_settings(trains, assignment, words):

@@ -15,8 +15,7 @@ import tiny_images
 
 from recjax.bundle.two_tower import Bundle
 from recjax.cli.main import main
-from recjax.data.catalog.data import CatalogData
-from recjax.data.catalog.search import CatalogSearch
+from recjax.data.catalog.search import CatalogData, CatalogSearch
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
@@ -24,7 +23,7 @@ from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
 from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.experiment import load_experiment, load_runtime, load_sweep
-from recjax.prepare import prepare as prepared
+from recjax.prepare.built_in import prepare_built_in
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 from recjax.train.views import with_views
@@ -64,7 +63,7 @@ def events():
     """Returns user, item and timestamp of users who go on to the next item."""
     user = np.repeat(np.arange(USERS), EACH)
     place = np.tile(np.arange(EACH), USERS)
-    return user, (user * 7 + place) % ITEMS, 1_000_000 + place * 4_000 + user
+    return user, (user * 7 + place) % ITEMS, 1_600_000_000 + place * 4_000 + user
 
 
 def pairs():
@@ -80,7 +79,7 @@ def pairs():
 def opened(settings, seed):
     """Returns small data in memory, of the kind that the settings are about."""
     if isinstance(settings, CatalogSearch):
-        return replace(settings, source=str(prepared.prepare(TINY))).open(seed)
+        return replace(settings, source=str(prepare_built_in(TINY))).open(seed)
     if isinstance(settings, NextInSession):
         return NextInSessionData(settings, seed, session_support.sessions(users=40))
     ids, titles = tuple(map(str, range(ITEMS))), tuple(map(title, range(ITEMS)))
@@ -221,25 +220,19 @@ def test_every_variant_of_a_sweep_can_be_trained(name, variant):
 
 def prepare(name, folder):
     """Prepares the small data with the command line; returns the folder."""
-    out, items = folder / "prepared", ("item", range(ITEMS))
+    out, log = folder / "prepared", folder / "log.csv"
     if isinstance(load(name).data, NextItem):
-        kind, columns = "interactions", ("user", "item", "timestamp")
+        kind, columns = "events", ("user", "item", "timestamp")
         rows = zip(*events(), strict=True)
     else:
-        kind, columns, items = (
-            "search",
-            ("query", "product", "relevance"),
-            ("product", range(ITEMS)),
-        )
+        kind, columns = "judgements", ("query", "candidate", "grade")
         rows = pairs()
-    main_file, items_file = folder / "main.csv", folder / "items.csv"
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
-    main_file.write_text("\n".join(lines) + "\n")
-    titles = [f"{items[0]},title", *(f"{i},{title(i)}" for i in items[1])]
-    items_file.write_text("\n".join(titles) + "\n")
-    flag = f"--{items[0]}s"
-    given = (main_file, flag, items_file, "--out", out)
-    main(["data", "prepare", kind, *map(str, given)])
+    log.write_text("\n".join(lines) + "\n")
+    titles = ["item,title", *(f"{i},{title(i)}" for i in range(ITEMS))]
+    (folder / "items.csv").write_text("\n".join(titles) + "\n")
+    given = (f"--{kind}", log, "--items", folder / "items.csv", "--out", out)
+    main(["data", "prepare", *map(str, given)])
     return out
 
 

@@ -15,7 +15,7 @@ def test_the_whole_way_of_images(tmp_path, capsys):
     photos, data = tmp_path / "photos", tmp_path / "data"
     run, bundle = tmp_path / "run", tmp_path / "bundle"
     tiny_images.write(photos)
-    main(["data", "prepare", "images", str(photos), "--out", str(data)])
+    main(["data", "prepare", "--images", str(photos), "--out", str(data)])
     path = small.ROOT / "experiments" / "deep_ranking_grocery.py"
     config = small.ROOT / "configs" / "cpu.py"
     told = ["train", path, "--tiny", "--on", config, "--workdir", run]

@@ -13,7 +13,7 @@ ORDER = (
     ("errors", "typing", "paths", "blocks"),
     ("extras", "fetch", "tree", "rng", "features", "outputs", "disk", "settings")
     + ("python_file", "jobs"),
-    ("text", "images", "metrics", "sharding"),
+    ("text", "images", "metrics", "sharding", "launch"),
     ("tables", "index", "nn", "losses", "optim"),
     ("models", "data"),
     ("pretrained", "prepare"),

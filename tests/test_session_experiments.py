@@ -25,11 +25,11 @@ def prepare(folder):
     lines = ["user,item,timestamp,session"]
     for event in range(len(known.item)):
         session = known.event_session[event]
-        when = known.timestamp[event]
+        when = known.timestamp[event] + 1_600_000_000
         lines.append(f"u{user[event]},i{known.item[event]},{when},s{session}")
     (folder / "log.csv").write_text("\n".join(lines) + "\n")
     out = folder / "prepared"
-    main(["data", "prepare", "sessions", str(folder / "log.csv"), "--out", str(out)])
+    main(["data", "prepare", "--events", str(folder / "log.csv"), "--out", str(out)])
     return out
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recjax import settings
+from recjax.data.splits import ByQuery, ByUser
 from recjax.errors import UserError
 from recjax.experiment import Runtime
 from recjax.nn.inputs import EmbeddingBag
@@ -149,6 +150,24 @@ def test_bad_overrides_say_what_and_how(assignment, words):
     message = str(caught.value)
     assert message.startswith(f"--set {assignment.partition('=')[0]}")
     assert words in message
+
+
+def test_a_part_of_another_class():
+    before = small.experiment()
+    changed = settings.override(before, ["data.settings.split=ByUser((0.5, .3, .2))"])
+    assert changed.data.settings.split == ByUser((0.5, 0.3, 0.2))
+    changed = settings.override(changed, ["data.settings.split=ByQuery(5, fold=2)"])
+    assert changed.data.settings.split == ByQuery(5, 2)
+    for text, words in {
+        "ByUsers()": "set one of its parts: fractions; or take one of ByTime,",
+        "ByQuery(5": "was never closed",
+        "ByQuery(5, 9)": "fold 9 of 5",
+        "ByQuery(five=5)": "unexpected keyword argument 'five'",
+        "ByQuery(open('x'))": "malformed",
+    }.items():
+        with pytest.raises(UserError) as caught:
+            settings.override(before, [f"data.settings.split={text}"])
+        assert words in str(caught.value)
 
 
 def test_later_overrides_win():

@@ -16,7 +16,7 @@ from recjax.python_file import files
 SOURCES = ("recjax", "experiments")
 FILES = ("pyproject.toml", "setup.py", "LICENSE", "README.md")
 EVENTS = ["user,item,timestamp"] + [
-    f"u{u},i{(u + step) % 30},{1_000_000 + 60 * step}"
+    f"u{u},i{(u + step) % 30},{1_600_000_000 + 60 * step}"
     for u in range(40)
     for step in range(12)
 ]
@@ -93,7 +93,7 @@ def test_from_an_empty_folder_to_answers(installed):
         assert f"recjax train {template}.py --workdir" in said
         assert "experiments/" not in (here / f"{template}.py").read_text()
     (here / "events.csv").write_text("\n".join(EVENTS) + "\n")
-    run("data", "prepare", "interactions", "events.csv", "--out", "mine")
+    run("data", "prepare", "--events", "events.csv", "--out", "mine")
     own = ("--tiny", "--set", "data.source=mine", "--set", "export.saved_model=false")
     assert "parameters" in run("show", "two_tower.py", *own)
     run("train", "two_tower.py", *own, "--workdir", "runs/mine")

@@ -30,7 +30,7 @@ from recjax.data.sessions.packing import (  # noqa: E402
     paper_slots,
 )
 from recjax.data.sessions.read import Sessions  # noqa: E402
-from recjax.data.sessions.split import ColdStart, training_runs  # noqa: E402
+from recjax.data.sessions.runs import training_runs  # noqa: E402
 from recjax.errors import told  # noqa: E402
 from recjax.features import IdFeature  # noqa: E402
 from recjax.losses.pairwise import ItemSoftmax  # noqa: E402
@@ -117,7 +117,7 @@ def item_ratio(data, turns, small=3_000, large=3_000_000):
 def fills(data, lanes=32, sessions=10):
     """Returns events over places: the paper's queues, and the packed rows."""
     known: Sessions = data.sessions
-    runs = training_runs(known, data.parts, ("train",))
+    runs = training_runs(known, data.part, ("train",))
     start = np.asarray(known.session_start)
     longest = int(np.diff(start).max())
     plan = make_plan(Queue(lanes, sessions, longest), start, runs, 0)
@@ -152,7 +152,7 @@ def input_bytes(data, users=32, batches=200, least=50):
         )
         hier += users * (lengths[any_session].max() * WIDTH + state) * 4
     layout = data.settings.layout
-    packed = batches * layout.lanes * (layout.events * WIDTH + state) * 4
+    packed = batches * layout.rows * (layout.events * WIDTH + state) * 4
     return {"session": hier / flat, "packed": packed / flat, "flat_mib": flat / 2**20}
 
 
@@ -168,7 +168,7 @@ def main() -> None:
     options = parser.parse_args()
     data = NextInSession(
         options.source,
-        ColdStart(),
+        ByUser(),
         Packed(32, options.events, options.slots),
         negatives=options.negatives,
     ).open(0)

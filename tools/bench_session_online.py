@@ -24,7 +24,7 @@ from recjax.errors import told  # noqa: E402
 from recjax.index.item_vectors import ItemVectors  # noqa: E402
 from recjax.models.rivals import makers  # noqa: E402
 from recjax.models.session_model import SessionModel  # noqa: E402
-from recjax.nn.session import Row, lane_row  # noqa: E402
+from recjax.nn.session import Row, session_rows  # noqa: E402
 from recjax.serve.user_state import UserStates  # noqa: E402
 
 WIDTH = 128
@@ -35,7 +35,7 @@ def opened(items: int) -> UserStates:
     model = SessionModel(makers(WIDTH)["hiertcn"](WIDTH), WIDTH, bias=False)
     empty, random = empty_memory(model), np.random.default_rng(0)
     arrays = step_arrays(empty, 1)
-    row = lane_row(*(arrays[name] for name in ("item", "place", "age", "gap")))
+    row = session_rows(*(arrays[name] for name in ("item", "position", "age", "gap")))
     table = random.normal(size=(items + 1, WIDTH)).astype(np.float32)
     params = jax.jit(model.encoder.init, static_argnums=3)(
         jax.random.key(0),

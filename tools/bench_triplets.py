@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from recjax.data.triplets.exact import TripletRules, TripletSampler
-from recjax.data.triplets.online import OnlineTriplets, ShareWatch
+from recjax.data.triplets.online import FromReservoirs, OnlineTriplets, ShareWatch
 from recjax.data.triplets.relevance import from_blocks
 
 NUMBERS = 7
@@ -67,15 +67,16 @@ def main() -> None:
     rows = [("exact", exact.draw, built, None)]
     for distinct in (False, True):
         for capacity in (4, 16, 64):
-            online = OnlineTriplets(known, rules, capacity, distinct)
+            settings = FromReservoirs(capacity, distinct)
+            online = OnlineTriplets(known, rules, settings)
             began = time.process_time()
-            buffers = online.passed(0, 0)
+            buffers = online.passed(0)
             ready = time.process_time() - began
             kind = "A-Res" if distinct else "with replacement"
             rows.append(
                 (
                     f"{kind}, capacity {capacity}",
-                    lambda g, n, o=online, b=buffers: o.draw(b, g, n),
+                    lambda g, n, o=online, b=buffers: o.draw_from(b, g, n),
                     ready,
                     online,
                 )
@@ -88,8 +89,8 @@ def main() -> None:
             if online is None:
                 watch.see(draw(generator, options.batch).query)
             else:
-                held = online.passed(1, number)
-                watch.see(online.draw(held, generator, options.batch).query)
+                held = online.passed(number + 1)
+                watch.see(online.draw_from(held, generator, options.batch).query)
         share = f"{watch.share:.3f} / {target:.3f}"
         print(f"{name:28} {speed:12,.0f} {ready:8.2f} {share:>16}")
         found[name] = {"per_s": speed, "top_tenth": watch.share}

@@ -41,8 +41,8 @@ def ladder(settings: CatalogSettings) -> pl.DataFrame:
     """Returns Recall@10 over all pins, a row a rung and a column a set of pairs."""
     made = chunk(make_world(settings), "pin", 0, settings.pins)
     frame = pl.from_arrow(made.entities)
-    position = pl.DataFrame({"candidate_id": frame["id"]}).with_row_index("pin")
-    pairs = made.pairs.join(position, on="candidate_id", maintain_order="left")
+    position = pl.DataFrame({"candidate": frame["id"]}).with_row_index("pin")
+    pairs = made.pairs.join(position, on="candidate", maintain_order="left")
     before = pl.col("timestamp") < WINDOWS["train"][1]
     train, test = pairs.filter(before).sort("timestamp"), pairs.filter(~before)
     valid, train = train.tail(1_500), train.head(-1_500)

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.prepared import prepared_path
-from recjax.data.records import ABOUT
+from recjax.data.prepared import ABOUT, prepared_path
 from recjax.evals.reports import page as report
 from recjax.evals.run_evaluations import MAIN
 from recjax.train.run_folder import request_of

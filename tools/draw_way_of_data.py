@@ -19,8 +19,8 @@ LINE, NOTE = "#445", {"size": 8.5, "color": "#777"}
 ROUND = "round,pad=0,rounding_size=0.08"
 
 WAY = (
-    ("raw files", "CSV, TSV, Parquet\nor a known data set", "data/validate", GREY),
-    ("prepared data", "array_record\non disk", "data/prepare", BLUE),
+    ("raw files", "CSV, TSV, Parquet\nor a known data set", "tables/", GREY),
+    ("prepared data", "array_record\non disk", "prepare/", BLUE),
     ("batch s", "a function of\n(seed, s) alone", "data/pipeline", BLUE),
     ("step", "(state, batch) ->\n(state, report)", "train/step", ORANGE),
     ("checkpoints", "state; the step is\nthe data's position", "train/state", ORANGE),

@@ -2,8 +2,8 @@
 
     python tools/example_shop.py shop
 
-Writes shop/events.csv, shop/items.csv and shop/pairs.csv. Customers of the shop stay
-with one or two kinds of things, so there is something to learn.
+Writes shop/events.csv, shop/items.csv and shop/judgements.csv. Customers of the shop
+stay with one or two kinds of things, so there is something to learn.
 """
 
 from __future__ import annotations
@@ -42,12 +42,15 @@ def main() -> None:
             when += draw.randrange(60, 3 * DAY)
             events.append((f"u{user}", item, when))
     write(folder / "events.csv", ("user", "item", "timestamp"), events)
-    write(folder / "items.csv", ("item", "title", "tags"), items)
+    prices = random.Random(1)
+    priced = [(*one, prices.randrange(500, 20_000) / 100) for one in items]
+    write(folder / "items.csv", ("item", "title", "tags", "price"), priced)
     pairs = [
         (f"{title.split()[1]} {kind}", item, 3, title) for item, title, kind in items
     ]
     pairs += [(kind, item, 2, title) for item, title, kind in items]
-    write(folder / "pairs.csv", ("query", "product", "relevance", "title"), pairs)
+    columns = ("query", "candidate", "grade", "title")
+    write(folder / "judgements.csv", columns, pairs)
 
 
 def write(path: Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:

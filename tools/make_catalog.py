@@ -1,8 +1,8 @@
 """Writes an invented catalogue of any size, to try recjax on, as Parquet files.
 
     python tools/make_catalog.py catalog --pins 100000 --logs
-    recjax data prepare catalog --pairs catalog/pairs.parquet \
-        --pins catalog/pins.parquet --products catalog/products.parquet --out catalog
+    recjax data prepare --judgements catalog/pairs.parquet --out catalog \
+        --entity pin=catalog/pins.parquet --entity product=catalog/products.parquet
 
 With --logs it also writes saves.parquet and events.parquet, the raw logs from which
 tools/build_board_titles.py and tools/build_engaged_queries.py make two of the fields.

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from recjax.data.cooccurrence import PairCounts, count_pairs
+from recjax.data.cooccurrence import EventPairs, count_pairs
 from recjax.data.events import Events, Histories
 from recjax.errors import told
 from recjax.evals.baselines.item_knn import ItemKnn
@@ -85,7 +85,7 @@ def tune_item_knn(
     if len(task) != len(histories):
         raise ValueError(f"{len(task)} queries but {len(histories)} histories")
     tried: dict[ItemKnn, Tried] = {}
-    pairs: dict[tuple, PairCounts] = {}
+    pairs: dict[tuple, EventPairs] = {}
 
     def attempt(options: ItemKnn) -> Tried:
         if options not in tried:

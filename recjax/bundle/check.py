@@ -16,8 +16,7 @@ from recjax.errors import UserError
 from recjax.index.exact import Exact
 from recjax.index.item_vectors import ItemVectors
 
-ROWS, RESULTS = 64, 100
-"""Answers whose scores of all items are held at once; results that are compared."""
+ROWS, RESULTS = 64, 100  # Answers scored at once; results that are compared.
 
 Arrays = Mapping[str, Any]
 Call = Callable[[Arrays], Any]

@@ -13,8 +13,7 @@ from recjax.errors import UserError
 from recjax.images.augment import CenterCrop
 from recjax.images.decode import BadImageError
 
-BLOCK = 64
-"""Images at a time."""
+BLOCK = 64  # Images at a time.
 
 
 @dataclass(frozen=True)

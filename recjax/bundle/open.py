@@ -31,7 +31,7 @@ from recjax.bundle.queries import encode_queries
 from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
-from recjax.data.dataset import Column, ItemReader, NewItems
+from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
 from recjax.images.augment import CenterCrop
@@ -140,7 +140,7 @@ class OpenBundle:
             ids += part.ids
         return tuple(ids), np.concatenate(vectors)
 
-    def run(self, name: str, features: Mapping[str, Column]) -> np.ndarray:
+    def run(self, name: str, features: Mapping[str, CorpusColumn]) -> np.ndarray:
         """Returns what a function makes of feature arrays [N, ...]: f32[N, D]."""
         size = len(next(iter(features.values())))
         blocks = self._blocks(name)

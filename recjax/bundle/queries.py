@@ -12,8 +12,7 @@ from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all, sou
 from recjax.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
-NOTHING = "there is nothing to ask: give a text or a history"
-SHOWN = 3
+NOTHING, SHOWN = "there is nothing to ask: give a text or a history", 3
 
 Raw = Mapping[str, Sequence[Any]]
 
@@ -78,8 +77,8 @@ def _says(place: str, value: Any, kind: Input) -> bool:
         for id in value:
             if not isinstance(id, str):
                 raise UserError(f"{place}: {id!r} is no text: write ids as '17'")
-            if id not in kind.places:
-                close = nearest(id, kind.places)
+            if id not in kind.positions:
+                close = nearest(id, kind.positions)
                 raise UserError(f"{place}: the bundle knows no item {id!r}.{close}")
         return len(value) > 0
     if not all(isinstance(age, float | int | np.number) for age in value):

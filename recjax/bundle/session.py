@@ -56,13 +56,13 @@ class SessionBundle:
         vectors = embed_all(program, state, "candidate", data.corpora["item"].features)
         empty, step = empty_memory(model), step_function(model)
         every = np.arange(len(ids) + 1)
-        table = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
-        held = jax.device_get({"params": state.params, "items": table})
+        rows = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
+        held = jax.device_get({"params": state.params, "items": rows})
         arrays = step_arrays(empty, 1)
-        items = np.random.default_rng(0).integers(1, len(ids) + 1, self.check_events)
+        asked = np.random.default_rng(0).integers(1, len(ids) + 1, self.check_events)
 
         def ask(call: Call) -> np.ndarray:
-            return _queries(call, arrays, items)
+            return _queries(call, arrays, asked)
 
         live = ask(partial(step, held))
         function = Function(step, arrays, live, lambda saved: saved[STEP], ask)
@@ -71,9 +71,9 @@ class SessionBundle:
             STEP: partial(signatures.arrays, example=arrays),
             "scores": partial(signatures.scores, vectors=vectors, pairs=size),
         }
-        items, functions = (ids, [""] * len(ids), vectors), {STEP: function}
+        table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
         save = SessionState(empty, self.idle, data.pairs.values).save
-        return Contents(*items, functions, lambda _: held, save, made)
+        return Contents(*table, functions, lambda _: held, save, made)
 
 
 def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:
@@ -81,7 +81,7 @@ def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:
     queries = []
     for age, item in enumerate(items):
         # Sessions of three events, an hour apart.
-        at = {"item": item, "place": age % 3, "age": age, "gap": 3_600 * (age > 2)}
+        at = {"item": item, "position": age % 3, "age": age, "gap": 3_600 * (age > 2)}
         asked = {name: np.full_like(arrays[name], value) for name, value in at.items()}
         out = call({**arrays, **asked})
         arrays = {**arrays, **{n: np.asarray(v) for n, v in out.items() if n != "user"}}

@@ -33,7 +33,7 @@ class SessionState:
     """The state of a user that nobody met, and what scores need beside it.
 
     Attributes:
-      empty: memory by name, arrays without lanes.
+      empty: memory by name, arrays without rows.
       idle: seconds without an event that end a session; None: it is told to end.
       pairs: features of pairs; `RecentPopularityValues` that were read hold no click
         but each item's first.
@@ -80,7 +80,7 @@ def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.nda
     whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
     return {
         "item": np.ones((users, 1), np.int32),
-        "place": np.zeros((users, 1), np.int32),
+        "position": np.zeros((users, 1), np.int32),
         "age": np.zeros((users, 1), np.int32),
         "gap": np.zeros((users, 1), np.float32),
         **whole,

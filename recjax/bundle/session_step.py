@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.models.session_model import SessionModel
-from recjax.nn.session import lane_row
+from recjax.nn.session import session_rows
 from recjax.typing import Array
 
 MEMORY = "memory_"
@@ -19,7 +19,7 @@ StepFn = Callable[[Any, Mapping[str, Array]], dict[str, Array]]
 
 
 def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
-    """Returns the memory of a user that nobody met, name -> array without lanes."""
+    """Returns the memory of a user that nobody met, name -> array without rows."""
     memory = jax.device_get(model.encoder.start(1, model.width))
     return {name: np.asarray(leaf)[0] for name, leaf in _named(memory).items()}
 
@@ -27,8 +27,8 @@ def empty_memory(model: SessionModel) -> dict[str, np.ndarray]:
 def step_function(model: SessionModel) -> StepFn:
     """Returns ({"params", "items"}, arrays) -> arrays: one event of each of `B` users.
 
-    It takes item (from 1), place and age i32[B, 1], gap f32[B, 1] (seconds before the
-    session) and the memory by name; it returns `user`, the query *before* the event
+    It takes item (from 1), position and age i32[B, 1], gap f32[B, 1] (seconds before
+    the session) and the memory by name; it returns `user`, the query *before* the event
     f32[B, D], and the memory after it.
     """
     start = jax.eval_shape(lambda: model.encoder.start(1, model.width))
@@ -37,8 +37,8 @@ def step_function(model: SessionModel) -> StepFn:
     def step(held: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
         leaves = [arrays[f"{MEMORY}{i}"] for i in range(tree.num_leaves)]
         memory = jax.tree.unflatten(tree, leaves)
-        names = ("item", "place", "age", "gap")
-        row = lane_row(*(arrays[name] for name in names))
+        names = ("item", "position", "age", "gap")
+        row = session_rows(*(arrays[name] for name in names))
         events = jnp.take(held["items"], arrays["item"], axis=0)
         user, memory = model.users(held["params"], events, row, memory)
         return {"user": user[:, 0], **_named(memory)}

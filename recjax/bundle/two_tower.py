@@ -15,7 +15,7 @@ from recjax.bundle.open import INPUTS
 from recjax.bundle.signatures import SERVING
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
-from recjax.data.dataset import Corpus
+from recjax.data.dataset import Corpus, HasInputs
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
@@ -23,8 +23,7 @@ from recjax.index import scann
 from recjax.train.program import Program
 from recjax.train.state import State
 
-QUERY, ITEM = "query", "item"
-"""What a bundle calls its functions, whatever the sides of the model are called."""
+QUERY, ITEM = "query", "item"  # Whatever the sides of the model are called.
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,10 @@ class Bundle:
         """Returns what the bundle holds."""
         model, data = program.experiment.model, program.dataset
         corpus, some = self._corpus(program), slice(0, self.check_queries)
+        if not isinstance(data, HasInputs):
+            raise UserError(
+                "export = Bundle(...): this data has no queries by raw values"
+            )
         inputs = _read(model, state, data.inputs)
         raw = data.raw_queries(self.check_split, self.check_queries)
         raw = {n: v for n, v in raw.items() if n in {source(i, inputs) for i in inputs}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import tyro
 
 from recjax.errors import UserError
+from recjax.prepare.options import Files
 
 T = TypeVar("T")
 Flat = Annotated[T, tyro.conf.arg(name="")]
@@ -15,57 +16,72 @@ Flat = Annotated[T, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True)
-class Form:
-    """How the files are written.
+class Given:
+    """The tables of a data set: CSV, TSV, JSON lines (maybe .gz) or Parquet.
+
+    A folder or a quoted pattern of parts counts as a file.
 
     Attributes:
-      column: where a name differs, recjax's=yours, as in --column user=uid; repeatable.
+      events: user, item, timestamp[, session, action, rating, impressions] and others.
+      items: item (or id) and any columns, such as title, price, category.
+      users: user (or id) and any columns.
+      judgements: query, candidate[, candidate_type], grade or action and others.
+      queries: query (or id) and any columns; text is what is asked.
+      images: folder (classes are folders, nested from coarse to fine, below train,
+        validation and test if there are such), or table (image, one column a level of
+        classes from coarse to fine[, split]).
+      entity: NAME=FILE: a table of another kind of thing, its id and any columns.
+    """
+
+    events: str = ""
+    items: str = ""
+    users: str = ""
+    judgements: str = ""
+    queries: str = ""
+    images: str = ""
+    entity: tuple[str, ...] = ()
+
+    def files(self) -> Files:
+        """Returns the tables that are given.
+
+        Raises:
+          UserError: there is none, or an entity is not of the form NAME=FILE.
+        """
+        entities = {}
+        for one in self.entity:
+            name, equals, path = one.partition("=")
+            if not (equals and path) or name in entities:
+                raise UserError(f"--entity {one}: expected NAME=FILE, each name once")
+            entities[name] = path
+        given = {k: v for k, v in vars(self).items() if v and k != "entity"}
+        return Files(**given, entities=entities)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written.
+
+    Attributes:
+      rename: where a name differs, yours=recjax's, as in --rename sku=item; repeatable.
       encoding: of CSV files.
     """
 
-    column: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    rename: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     encoding: str = "utf-8"
 
     @property
-    def columns(self) -> dict[str, str]:
-        """Recjax's column name -> the file's.
+    def names(self) -> dict[str, str]:
+        """The file's column name -> recjax's.
 
         Raises:
-          UserError: a `column` is not of the form name=name, or names one twice.
+          UserError: a `rename` is not of the form name=name, or names one twice.
         """
         found: dict[str, str] = {}
-        for pair in self.column:
-            ours, equals, theirs = pair.partition("=")
+        for pair in self.rename:
+            theirs, equals, ours = pair.rpartition("=")
             if not equals:
-                raise UserError(f"--column {pair}: expected recjax's name=your name")
-            if ours in found:
-                raise UserError(f"--column {pair}: {ours!r} is {found[ours]!r} already")
-            if theirs in found.values():
-                other = next(name for name in found if found[name] == theirs)
-                raise UserError(f"--column {pair}: {theirs!r} is {other!r} already")
-            found[ours] = theirs
+                raise UserError(f"--rename {pair}: expected your name=recjax's name")
+            if theirs in found or ours in found.values():
+                raise UserError(f"--rename {pair}: one of them is named already")
+            found[theirs] = ours
         return found
-
-
-@dataclass(frozen=True)
-class TimedForm(Form):
-    """How the files are written, times among them.
-
-    Attributes:
-      unit: of numeric timestamps.
-    """
-
-    unit: Literal["s", "ms"] = "s"
-
-
-@dataclass(frozen=True)
-class BadRows:
-    """What happens to rows that cannot be read.
-
-    Attributes:
-      on_bad_row: "skip" leaves bad rows out, counts and lists them.
-      max_bad_share: largest share of rows that skip leaves out.
-    """
-
-    on_bad_row: Literal["error", "skip"] = "error"
-    max_bad_share: float = 0.01

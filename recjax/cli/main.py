@@ -1,7 +1,7 @@
 """The command line: parse a command, build what it names, call one function.
 
 Exit status: 0 done (also after a signal that saved first), 2 bad input, 130
-interrupted, 1 other.
+interrupted, 1 other. A process of several: 75 saved after a signal, 76 no step ended.
 Heavy imports are inside the commands, so that `--help` is quick.
 """
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from recjax import __version__, disk
-from recjax.cli import data, init, session, sweep, users
+from recjax.cli import data, init, launch, session, sweep, users
+from recjax.cli.ending import leave, unraisable
 from recjax.cli.files import Flat, Form
 from recjax.errors import UserError, nearest
 
@@ -30,6 +31,7 @@ app = App()
 app.command(init.init)
 app.command(data.app, name="data", help="Prepares and checks data sets.")
 app.command(sweep.sweep)
+app.command(launch.launch)
 app.command(session.app, name="session", help="Serves users' sessions.")
 app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
 ABOUT = (
@@ -65,7 +67,7 @@ def show(
       set: override, for example --set model.query.width=128; may be repeated.
       tiny: take tiny() instead of experiment().
     """
-    from recjax.train.run_folder import Request
+    from recjax.train.request import Request
     from recjax.train.summary import summarize
 
     request = Request(experiment, on, tiny, set)
@@ -83,6 +85,7 @@ def train(
     variant: str = "",
     profile: bool = False,
     debug: Literal["no", "nans", "nojit"] = "no",
+    hosts: Literal["", "auto"] = "",
 ) -> None:
     """Trains an experiment and evaluates it; the same command goes on where it stopped.
 
@@ -97,12 +100,16 @@ def train(
       profile: trace ten steps into WORKDIR/profile.
       debug: "nans" stops at the operation that makes a NaN, "nojit" runs without
         compilation.
+      hosts: "auto" joins the other processes of this SLURM job or TPU pod.
     """
+    from recjax.launch.join import PREEMPTED, joined
     from recjax.runs import train_run
-    from recjax.train.run_folder import Request
+    from recjax.train.request import Request
 
     request = Request(experiment, on, tiny, set, set_runtime, variant)
-    train_run(request, workdir, profile, debug)
+    finished = train_run(request, workdir, profile, debug, hosts)
+    if joined() and not finished:
+        raise SystemExit(PREEMPTED)
 
 
 @app.command(name="eval")
@@ -114,6 +121,7 @@ def evaluate(
     images: Path | None = None,
     pools: Path | None = None,
     top: int = 30,
+    hosts: Literal["", "auto"] = "",
 ) -> None:
     """Runs the evaluations of a trained run and prints their table.
 
@@ -127,11 +135,12 @@ def evaluate(
       images: folder that the CSV's paths start from.
       pools: CSV of text_query and image: adds score-at-top-K of these rankings.
       top: K of it.
+      hosts: "auto" joins the other processes of this SLURM job or TPU pod.
     """
     from recjax.runs import eval_run, eval_triplets
 
     if triplets is None:
-        eval_run(run, watch, best)
+        eval_run(run, watch, best, hosts)
     elif images is None:
         raise UserError("--triplets needs --images: the folder of the images")
     else:
@@ -200,7 +209,7 @@ def embed(
     """
     from recjax.bundle import ask
 
-    print(ask.embed(bundle, text, items, to, k, form.columns, form.encoding))
+    print(ask.embed(bundle, text, items, to, k, form.names, form.encoding))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -220,10 +229,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not isinstance(sys.unraisablehook, partial):  # Once, however often this runs.
-        sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
+        sys.unraisablehook = partial(unraisable, sys.unraisablehook)
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
+        leave(2, error)
         print(f"recjax: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
@@ -238,8 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         reason = disk.told(error.errno, error.strerror)
         reason = f"{error.filename or 'cannot write the output'}: {reason}"
+        leave(2, reason)
         print(f"recjax: error: {reason}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:
+        leave(1, f"{type(error).__name__}: {error}", error)
+        raise
 
 
 def _run(words: list[str]) -> None:
@@ -269,13 +283,3 @@ def _check_command(words: Sequence[str]) -> None:
                 f"There are {', '.join(known)} (`{said} --help`)"
             )
         commands, said = known[name].target, f"{said} {word}"
-
-
-def _unraisable(before: Callable, told: Any) -> None:
-    """Shows what a callback raised, but not how TensorStore's end after a failed write.
-
-    They tell a loop that is closed; the failure itself is raised.
-    """
-    closed = isinstance(told.exc_value, RuntimeError)
-    if not (closed and str(told.exc_value) == "Event loop is closed"):
-        before(told)

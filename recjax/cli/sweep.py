@@ -46,7 +46,7 @@ def sweep(
     """
     from recjax.sweep import jobs as processes
     from recjax.sweep import output, plan
-    from recjax.train.run_folder import Request
+    from recjax.train.request import Request
 
     if jobs < 1:
         raise UserError(f"--jobs {jobs}: must be at least 1")

@@ -100,14 +100,14 @@ def alphas(
       most: newest actions of a user that count.
       users: those to look at, the first.
     """
-    from recjax.index.item_vectors import ItemVectors
+    from recjax.bundle.open import open_items
     from recjax.users.alphas import report
     from recjax.users.shard import Job, read_events
 
     found = read_events(events)
     last = found["timestamp"].to_numpy().max(initial=0)
     job = Job(float(last) if now is None else now, window=window, most=most)
-    print(report(found, ItemVectors.open(vectors), job, users))
+    print(report(found, open_items(vectors), job, users))
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""Items whose features are made from columns of a CSV, TSV or Parquet file."""
+"""Items whose features are made from columns of text of a user's table."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import NewItems
 from recjax.data.inputs import IdListInput, Input
-from recjax.errors import UserError
-from recjax.tables.check import clean, known_columns
+from recjax.data.new_items import read_items
+from recjax.data.prepared import as_texts
 from recjax.tables.columns import Column
-from recjax.tables.read import read_table
-from recjax.tables.report import Findings
 
 KIND = "columns"
 INDEX, INPUTS = "reader.json", "reader_inputs.json"
+TITLE = Column("title", "text")
+TAGS = Column("tags", "text", required=False, filled=False)
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class ColumnReader:
     """Makes a feature of one or several columns of text.
 
     Attributes:
-      schema: the columns of the file; the first holds the ids.
+      entity: name of the kind of item, which its file's ids may stand under.
+      schema: the columns of the file, besides `id`.
       sources: feature -> columns whose texts are joined, those that are not empty.
       inputs: feature -> how it is made from that text.
     """
 
+    entity: str
     schema: tuple[Column, ...]
     sources: Mapping[str, tuple[str, ...]]
     inputs: Mapping[str, Input]
@@ -57,28 +59,22 @@ class ColumnReader:
         return features
 
     def read(
-        self, path: Path, columns: Mapping[str, str], encoding: str
+        self, path: Path, rename: Mapping[str, str], encoding: str
     ) -> Iterator[NewItems]:
-        """Yields the items of a file at once; see `ItemReader`.
+        """Yields the items of a table at once; see `ItemReader`.
 
         Raises:
           UserError: the file cannot be used, or a row of it is bad.
         """
-        findings, columns = Findings(), known_columns(columns, self.schema)
-        table = read_table(path, self.schema, columns, encoding, findings)
-        frame = clean(table, self.schema, "s", 0, findings)
-        report = findings.report()
-        if frame is None or not report.ok:
-            raise UserError(str(report))
-        names = [column.name for column in self.schema if column.name in frame.columns]
-        raw = {name: frame[name].fill_null("").to_list() for name in names}
-        ids = tuple(raw[self.schema[0].name])
-        yield NewItems(ids, self.encode(raw, len(ids)))
+        table = read_items(path, self.entity, self.schema, rename, encoding)
+        raw = {name: tuple(as_texts(column)) for name, column in table.columns.items()}
+        yield NewItems(raw["id"], self.encode(raw, table.rows))
 
     def save(self, folder: Path) -> None:
         """Writes the reader to a folder."""
         about = {
             "kind": KIND,
+            "entity": self.entity,
             "schema": [asdict(column) for column in self.schema],
             "sources": dict(self.sources),
         }
@@ -95,6 +91,7 @@ class ColumnReader:
           item_ids: the corpus's own ids in index order.
         """
         return cls(
+            about["entity"],
             tuple(Column(**column) for column in about["schema"]),
             {name: tuple(columns) for name, columns in about["sources"].items()},
             raw_inputs.load(folder, item_ids, INPUTS),

@@ -1,7 +1,7 @@
 """Which items follow which: counted from events, as a sparse matrix or as vectors.
 
-    pairs(i, j) = sum over users and events i before j, at most `window` places apart,
-                  of places ** -gap_power          (+ `backward` x pairs(j, i))
+    pairs(i, j) = sum over users and events i before j, at most `window` apart,
+                  of distance ** -gap_power           (+ `backward` x pairs(j, i))
     sim(i -> j) = pairs(i, j) / (n_i + shrinkage) ** source_power
                               / (n_j + shrinkage) ** target_power
 
@@ -29,8 +29,8 @@ class Cooccurrence:
     """Settings; the defaults are the best found on validation of MovieLens-100K.
 
     Attributes:
-      window: farthest places between two events of a user that still pair.
-      gap_power: how fast a pair's weight falls with the places between, 0 for never.
+      window: farthest positions between two events of a user that still pair.
+      gap_power: how fast a pair's weight falls with the positions between, 0 for never.
       backward: weight of the later item leading to the earlier one, 0 to 1; events of
         the same time have no order and count both ways.
       source_power: how much the popularity of the first item is divided out.
@@ -60,7 +60,7 @@ class Cooccurrence:
             raise ValueError(f"backward {self.backward}, shrinkage {self.shrinkage}")
 
     def similarity(
-        self, events: Events, counts: PairCounts | None = None
+        self, events: Events, counts: EventPairs | None = None
     ) -> sparse.csr_array:
         """Returns sim(row -> column), sparse float32 [N, N].
 
@@ -80,8 +80,8 @@ class Cooccurrence:
         pairs.data = pairs.data * source[row] * target[pairs.indices]
         # Ties go to the lower index: the kept neighbours never depend on the platform.
         order = np.lexsort((pairs.indices, -pairs.data, row))
-        place = np.arange(pairs.nnz) - pairs.indptr[row]
-        kept = order[(place < self.neighbours) & (pairs.data[order] > 0)]
+        position = np.arange(pairs.nnz) - pairs.indptr[row]
+        kept = order[(position < self.neighbours) & (pairs.data[order] > 0)]
         return sparse.csr_array(
             (pairs.data[kept].astype(np.float32), (row[kept], pairs.indices[kept])),
             shape=pairs.shape,
@@ -94,7 +94,7 @@ class Cooccurrence:
 
 
 @dataclass(frozen=True)
-class PairCounts:
+class EventPairs:
     """Weighted pairs of the training events, sparse float64 [N, N].
 
     Attributes:
@@ -106,8 +106,8 @@ class PairCounts:
     together: sparse.csr_array
 
 
-def count_pairs(events: Events, window: int, gap_power: float) -> PairCounts:
-    """Counts pairs of events of one user, at most `window` places apart.
+def count_pairs(events: Events, window: int, gap_power: float) -> EventPairs:
+    """Counts pairs of events of one user, at most `window` positions apart.
 
     Cost: E x window pairs, of which `PAIRS_AT_ONCE` are in memory at a time.
     """
@@ -118,19 +118,19 @@ def count_pairs(events: Events, window: int, gap_power: float) -> PairCounts:
     farthest = int(np.unique(events.user, return_counts=True)[1].max(initial=0)) - 1
     farthest = min(window, farthest)
     for gap in range(1, farthest + 1):
-        place = np.flatnonzero(events.user[gap:] == events.user[:-gap])
-        same = events.timestamp[place + gap] == events.timestamp[place]
-        for kind, chosen in enumerate((place[~same], place[same])):
+        position = np.flatnonzero(events.user[gap:] == events.user[:-gap])
+        same = events.timestamp[position + gap] == events.timestamp[position]
+        for kind, chosen in enumerate((position[~same], position[same])):
             weight = np.full(len(chosen), float(gap) ** -gap_power)
             pair = events.item[chosen], events.item[chosen + gap]
             held[kind].append((weight, *pair))
-        pairs += len(place)
+        pairs += len(position)
         if pairs >= PAIRS_AT_ONCE or gap == farthest:
             for kind in range(2):
                 totals[kind] = totals[kind] + _summed(held[kind], size)
                 held[kind].clear()
             pairs = 0
-    return PairCounts(totals[0], (totals[1] + totals[1].T).tocsr())
+    return EventPairs(totals[0], (totals[1] + totals[1].T).tocsr())
 
 
 def factorize(

@@ -11,19 +11,19 @@ import numpy as np
 
 from recjax.data.events import Events, Histories
 from recjax.data.inputs import Input
-from recjax.data.pipeline import HostBatch
+from recjax.data.pipeline import Host, HostBatch
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
 if TYPE_CHECKING:  # Readers need packages that training does not.
     from recjax.data.images.table import ImageTable
     from recjax.data.sessions.fixed import FixedVectors
-    from recjax.data.sessions.packing import Grid, Plan
+    from recjax.data.sessions.packing import EpochPlan, Grid
     from recjax.data.sessions.pair_features import SessionPairs
     from recjax.data.sessions.read import Sessions
 
 
-class Column(Protocol):
+class CorpusColumn(Protocol):
     """A feature of a whole corpus: a NumPy array, or one that is made when asked."""
 
     def __len__(self) -> int:
@@ -43,20 +43,20 @@ class NewItems:
     """
 
     ids: tuple[str, ...]
-    features: Mapping[str, Column]
+    features: Mapping[str, CorpusColumn]
 
 
 class ItemReader(Protocol):
     """How a file of items becomes the features of a corpus's side."""
 
     def read(
-        self, path: Path, columns: Mapping[str, str], encoding: str
+        self, path: Path, rename: Mapping[str, str], encoding: str
     ) -> Iterator[NewItems]:
         """Yields the items of a file in its order, part by part.
 
         Args:
           path: the file.
-          columns: recjax's name -> the file's, where they differ.
+          rename: the file's name -> recjax's, where they differ.
           encoding: of a CSV file.
 
         Raises:
@@ -81,7 +81,7 @@ class Corpus:
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
-    features: Mapping[str, Column]
+    features: Mapping[str, CorpusColumn]
     side: str = "candidate"
     reader: ItemReader | None = None
 
@@ -106,7 +106,7 @@ class Queries:
         [P], for example those without a title or of rare queries.
     """
 
-    features: Mapping[str, Column]
+    features: Mapping[str, CorpusColumn]
     task: RankingTask
     texts: tuple[str, ...] | None = None
     history: Histories | None = None
@@ -154,10 +154,12 @@ class Dataset(Protocol):
     def sides(self) -> Sides:
         """The features of each side of the model."""
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step: a function of these alone.
+
+        Raises:
+          UserError: the hosts do not divide it, or nothing trains.
+        """
 
     def facts(self) -> Mapping[str, Any]:
         """Returns what a person wants to know of the data: sizes, source, splits."""
@@ -211,11 +213,11 @@ class HasSessions(Dataset, HasQueries, HasEvents, Protocol):
     def fixed(self) -> FixedVectors | None:
         """The vectors of items that are not learned."""
 
-    def stream(self, event: np.ndarray) -> Plan:
+    def stream(self, event: np.ndarray) -> EpochPlan:
         """Returns the plan in which a model meets events [Q] and all before them."""
 
-    def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
-        """Returns what a model reads of some lanes."""
+    def packed_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some rows."""
 
 
 @runtime_checkable

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from recjax.metrics.task import RankingTask
+
 
 @dataclass(frozen=True)
 class Events:
@@ -125,7 +127,7 @@ class Histories:
     def newest(
         self, most: int | None = None, of_session: bool = False
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns query, place in the log, and distance from the end of `H` events.
+        """Returns query, position in the log, and distance from the end of `H` events.
 
         Args:
           most: events of a query; None for all.
@@ -158,10 +160,68 @@ class Histories:
           most: see `newest`.
           of_session: see `newest`.
         """
-        query, place, back = self.newest(most, of_session)
+        query, position, back = self.newest(most, of_session)
         age = None
         if self.time is not None and self.when is not None:
-            age = self.when[query] - self.time[place]
+            age = self.when[query] - self.time[position]
         values = weight(back, age).astype(np.float32)
         shape = len(self), num_items
-        return sparse.csr_array((values, (query, self.items[place])), shape=shape)
+        return sparse.csr_array((values, (query, self.items[position])), shape=shape)
+
+
+def history_bounds(
+    user: np.ndarray, timestamp: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where the history of each event starts and stops.
+
+    The history of an event is everything its user did at a *smaller* timestamp: events
+    of the same second have no order that could be known beforehand.
+
+    Args:
+      user: [E], sorted.
+      timestamp: seconds [E], sorted within each user.
+
+    Returns:
+      start [E] and stop [E], positions in the same arrays.
+    """
+    position = np.arange(len(user))
+    new_user = np.r_[True, user[1:] != user[:-1]] if len(user) else np.zeros(0, bool)
+    new_time = new_user.copy()
+    new_time[1:] |= timestamp[1:] != timestamp[:-1]
+    start = np.maximum.accumulate(np.where(new_user, position, 0))
+    stop = np.maximum.accumulate(np.where(new_time, position, 0))
+    return start, stop
+
+
+def newest(
+    values: np.ndarray, start: np.ndarray, stop: np.ndarray, length: int
+) -> np.ndarray:
+    """Returns the newest `length` values of each slice, oldest first, zeros after.
+
+    Args:
+      values: [E].
+      start: [B].
+      stop: [B].
+      length: `L`.
+    """
+    start = np.maximum(start, stop - length)
+    position = start[:, None] + np.arange(length)[None]
+    inside = position < stop[:, None]
+    return np.where(inside, values[np.minimum(position, max(len(values) - 1, 0))], 0)
+
+
+def hide_seen(task: RankingTask, history: Histories) -> RankingTask:
+    """Returns a task that ranks nothing which a query's user has met, but what it asks.
+
+    Args:
+      task: the task; what it excludes is forgotten.
+      history: of its queries.
+    """
+    query, position, _ = history.newest()
+    seen = history.items[position].astype(np.int64)
+    judged = task.query * np.int64(task.num_items) + task.items
+    kept = ~np.isin(query * task.num_items + seen, judged)
+    counts = np.bincount(query[kept], minlength=len(task))
+    offsets = np.r_[0, np.cumsum(counts)].astype(np.int64)
+    seen = seen[kept].astype(np.int32)
+    return replace(task, exclude_offsets=offsets, exclude=seen)

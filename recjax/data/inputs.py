@@ -47,15 +47,13 @@ class IdListInput:
         """Returns padded ids, i32[B, length]."""
         encoded = np.zeros((len(lists), self.length), np.int32)
         for row, raw in zip(encoded, lists, strict=True):
-            known = [place for id in raw if (place := self.places.get(id))]
-            known = known[-self.length :]
-            row[: len(known)] = known
+            _fill(row, [at for id in raw if (at := self.positions.get(id))])
         return encoded
 
     @cached_property
-    def places(self) -> dict[str, int]:
+    def positions(self) -> dict[str, int]:
         """Item id -> index + 1."""
-        return {item: place for place, item in enumerate(self.item_ids, 1)}
+        return {item: position for position, item in enumerate(self.item_ids, 1)}
 
 
 @dataclass(frozen=True)
@@ -86,10 +84,14 @@ class AgeListInput:
                     f"{len(raw)} ages of {len(ids)} {self.of} ids: give one each"
                 )
             pairs = zip(raw, ids, strict=True) if len(raw) else ()
-            known = [age for age, id in pairs if id in self.ids.places]
-            known = known[-self.length :]
-            row[: len(known)] = known
+            _fill(row, [age for age, id in pairs if id in self.ids.positions])
         return encoded
+
+
+def _fill(row: np.ndarray, values: list) -> None:
+    """Writes the last values that a row has room for to its start."""
+    values = values[-len(row) :]
+    row[: len(values)] = values
 
 
 Input = TextInput | WordPiece | IdListInput | AgeListInput

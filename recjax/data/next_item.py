@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from recjax import rng
-from recjax.data import pairs, pipeline
-from recjax.data.column_reader import ColumnReader
+from recjax.data import pairs, pipeline, splits
+from recjax.data.column_reader import TAGS, TITLE, ColumnReader
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
-from recjax.data.events import Events, Histories
-from recjax.data.histories import hide_seen, history_bounds, newest
+from recjax.data.events import Events, Histories, hide_seen, history_bounds, newest
 from recjax.data.inputs import AgeListInput, IdListInput, Input
 from recjax.data.interactions import Interactions, load_interactions
-from recjax.data.pipeline import HostBatch
+from recjax.data.negatives import Negatives
+from recjax.data.pairs import Candidates
+from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.pseudo_queries import some_words
-from recjax.data.splits import SPLITS, time_split
+from recjax.data.splits import ByTime, Examples, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-from recjax.tables.schemas import ITEMS
 from recjax.text.features import NGrams, TextInput
 from recjax.text.ngrams import words
 
@@ -47,7 +47,7 @@ class NextItem:
       text_length: n-grams of a text query.
       title_length: n-grams of an item's title and tags.
       text_share: share of training queries that are text.
-      fractions: share of events in train, validation and test, by time.
+      split: how events are split.
       fit: splits whose events train the model.
       half_life: days in which the weight of a training event halves, down to
         `oldest_weight`: what people watch changes. None weighs all alike.
@@ -65,7 +65,7 @@ class NextItem:
     text_length: int = 32
     title_length: int = 64
     text_share: float = 0.1
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    split: Split = ByTime()
     fit: tuple[str, ...] = ("train",)
     half_life: float | None = None
     oldest_weight: float = 0.2
@@ -99,7 +99,9 @@ class NextItemData:
     @cached_property
     def part(self) -> np.ndarray:
         """The split of each event [E]."""
-        return time_split(self.interactions.timestamp, self.settings.fractions)
+        known = self.interactions
+        time = known.timestamp
+        return self.settings.split.parts(Examples("events", known.user, time))
 
     @cached_property
     def training_events(self) -> np.ndarray:
@@ -123,9 +125,9 @@ class NextItemData:
         known, length = self.interactions, self.settings.title_length
         text = TextInput(self.inputs["text"].vocabulary, length)
         inputs = {"item": IdListInput(known.item_ids, 1), "text": text}
-        columns = {"item": ("item",), "text": ("title", "tags")}
-        reader = ColumnReader(ITEMS, columns, inputs)
-        raw = {"item": known.item_ids, "title": known.titles, "tags": known.tags}
+        columns = {"item": ("id",), "text": ("title", "tags")}
+        reader = ColumnReader("item", (TITLE, TAGS), columns, inputs)
+        raw = {"id": known.item_ids, "title": known.titles, "tags": known.tags}
         features = reader.encode(raw, self._size)
         return {"item": Corpus(known.item_ids, known.titles, features, reader=reader)}
 
@@ -148,20 +150,28 @@ class NextItemData:
             },
         }
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
-        return pipeline.batches(
-            len(self.training_events),
-            self.settings.batch_size,
-            self._batch,
-            self.seed,
-            start,
-            host,
-            threads,
-            prefetch,
-        )
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step."""
+        settings, known = self.settings, self.interactions
+        rows = self._order(step)
+        mine = pipeline.rows_of(host, len(rows))
+        generator = rng.host_stream(self.seed, "text_queries", step)
+        is_text = (generator.random(len(rows)) < settings.text_share)[mine]
+        seeds = generator.integers(0, 2**31, len(rows))[mine]
+        rows = rows[mine]
+        events = self.training_events[rows]
+        positive = known.item[events]
+        query = self._history(events)
+        query = {n: np.where(is_text[:, None], 0, a) for n, a in query.items()}
+        texts = [
+            some_words(self._words[item], seed) if chosen else ""
+            for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
+        ]
+        query["text"] = self.inputs["text"].encode(texts)
+        # Histories of one user at one time are one query; text queries stand alone.
+        query_id = np.where(is_text, -1 - rows, self._bounds[1][events])
+        weight = self._weight[events]
+        return self._candidates.batch(step, host, query, query_id, positive, weight)
 
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns one query for each event of a split: what comes next?
@@ -169,7 +179,7 @@ class NextItemData:
         The history is what the user did before, in any split; those items are not
         ranked again.
         """
-        events = np.flatnonzero(self.part == SPLITS[split])
+        events = splits.members(self.part, split, self.settings.split, "events")
         item, time = self.interactions.item, self.interactions.timestamp
         start, stop = (bound[events] for bound in self._bounds)
         items = item[events]
@@ -187,7 +197,7 @@ class NextItemData:
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
         known, lists, ages = self.interactions, [], []
-        for event in np.flatnonzero(self.part == SPLITS[split])[:count]:
+        for event in splits.members(self.part, split, self.settings.split)[:count]:
             seen = slice(*(bound[event] for bound in self._bounds))
             lists.append([known.item_ids[i] for i in known.item[seen]])
             ages.append((known.timestamp[event] - known.timestamp[seen]).tolist())
@@ -205,7 +215,7 @@ class NextItemData:
             "users": len(known.user_ids),
             "items": len(known.item_ids),
             "events": len(known.user),
-            **{f"{k} events": int((self.part == v).sum()) for k, v in SPLITS.items()},
+            **splits.counts(self.part, "events"),
             "vocabulary": self.inputs["text"].vocabulary.size,
         }
 
@@ -218,8 +228,15 @@ class NextItemData:
         return history_bounds(self.interactions.user, self.interactions.timestamp)
 
     @cached_property
-    def _log_share(self) -> np.ndarray:
-        return pairs.log_share(self.events.item, self._size)
+    def _order(self) -> pipeline.Order:
+        size, name = len(self.training_events), f"order/{self.seed}"
+        return pipeline.order(size, self.settings.batch_size, name)
+
+    @cached_property
+    def _candidates(self) -> Candidates:
+        share = pairs.log_share(self.events.item, self._size)
+        drawn = Negatives(self._size, self.settings.negatives, self.seed)
+        return Candidates(self.corpora["item"], share, drawn)
 
     @cached_property
     def log(self) -> Events:
@@ -230,7 +247,7 @@ class NextItemData:
     @cached_property
     def train(self) -> np.ndarray:
         """Whether each event trains the model, bool[E]."""
-        return np.isin(self.part, [SPLITS[name] for name in self.settings.fit])
+        return splits.in_any(self.part, self.settings.fit)
 
     @cached_property
     def events(self) -> Events:
@@ -267,34 +284,3 @@ class NextItemData:
             "history": items.astype(np.int32),
             "history_age": age.astype(np.float32),
         }
-
-    def _batch(self, step: int, rows: np.ndarray, mine: slice) -> HostBatch:
-        settings, known = self.settings, self.interactions
-        events = self.training_events[rows]
-        generator = rng.host_stream(self.seed, "text_queries", step)
-        is_text = generator.random(len(rows)) < settings.text_share
-        seeds = generator.integers(0, 2**31, len(rows))
-        events, is_text, seeds = events[mine], is_text[mine], seeds[mine]
-        positive = known.item[events]
-        query = self._history(events)
-        query = {n: np.where(is_text[:, None], 0, a) for n, a in query.items()}
-        texts = [
-            some_words(self._words[item], seed) if chosen else ""
-            for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
-        ]
-        negative = pairs.draw_negatives(
-            self.seed, step, self._size, settings.negatives, mine, len(rows)
-        )
-        # Histories of one user at one time are one query; text queries stand alone.
-        query_id = np.where(
-            is_text, -1 - rows[mine], self._bounds[1][events].astype(np.int64)
-        )
-        return pairs.pair_batch(
-            {**query, "text": self.inputs["text"].encode(texts)},
-            query_id,
-            positive,
-            negative,
-            self._weight[events],
-            self.corpora["item"].features,
-            self._log_share,
-        )

@@ -1,89 +1,111 @@
-"""Batches of (query, positive) pairs with random negatives from the corpus."""
+"""Pairs of a query and a candidate: what next item, search and catalogues share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from recjax import rng
-from recjax.data.dataset import Column
-from recjax.data.pipeline import HostBatch
+from recjax.data import pipeline
+from recjax.data.dataset import Corpus
+from recjax.data.negatives import Negatives
+from recjax.data.pipeline import Host, HostBatch
+from recjax.metrics.task import RankingTask
+from recjax.text.column import offsets_of
 
-FILL = 64
 SECONDS_A_DAY = 86_400
 
 
-def pair_batch(
-    query: Mapping[str, np.ndarray],
-    query_id: np.ndarray,
-    positive: np.ndarray,
-    negative: np.ndarray,
-    weight: np.ndarray,
-    corpus: Mapping[str, Column],
-    log_share: np.ndarray,
-    pool: int | None = None,
-) -> HostBatch:
-    """Returns the batch that a two-tower takes.
+@dataclass(frozen=True)
+class Candidates:
+    """What queries lead to, for batches.
+
+    Attributes:
+      corpus: all items; their features are read at positions alone.
+      log_share: log share of each item among the positives of training, f32[N].
+      negatives: the random items of each step, as positions in `pool`.
+      pool: items that negatives are drawn from, i32[M]; None for all `N`.
+      known: known positives of each query, by its id, i32[Q, P]; -1 fills up.
+    """
+
+    corpus: Corpus
+    log_share: np.ndarray
+    negatives: Negatives
+    pool: np.ndarray | None = None
+    known: np.ndarray | None = None
+
+    def batch(
+        self,
+        step: int,
+        host: Host,
+        query: Mapping[str, np.ndarray],
+        query_id: np.ndarray,
+        positive: np.ndarray,
+        weight: np.ndarray,
+    ) -> HostBatch:
+        """Returns a host's part of the batch that a two-tower takes.
+
+        Args:
+          step: of the batch.
+          host: the host.
+          query: features of its queries, name -> [B, ...].
+          query_id: equal numbers mean the same query [B].
+          positive: corpus indices [B].
+          weight: weight of each pair [B].
+        """
+        mine = pipeline.rows_of(host, self.negatives.columns, "negatives")
+        negative = self.negatives.at(step)[mine]
+        if self.pool is not None:
+            negative = self.pool[negative]
+        there = np.maximum(negative, 0)  # -1 fills up
+        uniform = -np.log(self.negatives.size)
+        features = self.corpus.features
+        known = {} if self.known is None else {"known_id": self.known[query_id]}
+        return known | {
+            "query": dict(query),
+            "positive": {name: array[positive] for name, array in features.items()},
+            "negative": {name: array[there] for name, array in features.items()},
+            "query_id": query_id.astype(np.int32),
+            "positive_id": positive.astype(np.int32),
+            "negative_id": negative.astype(np.int32),
+            "positive_logq": self.log_share[positive],
+            "negative_logq": self.log_share[there],
+            "positive_draw_logq": np.full(len(positive), uniform, np.float32),
+            "negative_draw_logq": np.full(len(negative), uniform, np.float32),
+            "weight": weight.astype(np.float32),
+        }
+
+
+def judged(
+    corpus: Corpus,
+    query: np.ndarray,
+    item: np.ndarray,
+    gain: np.ndarray | None = None,
+    positive_gain: float | None = None,
+) -> tuple[np.ndarray, RankingTask]:
+    """Returns the distinct queries of judged pairs, rising [Q], and their task.
 
     Args:
-      query: features of the queries, name -> [B, ...].
-      query_id: equal numbers mean the same query [B].
-      positive: corpus indices [B].
-      negative: corpus indices [R]; -1 fills up the shape.
-      weight: weight of each pair [B].
-      corpus: features of the corpus, name -> [N, ...]; read at positions alone.
-      log_share: log share of each item among the positives of training [N].
-      pool: items that negatives are drawn from; None for all `N`.
+      corpus: what is ranked.
+      query: of each pair [P].
+      item: of each pair, a corpus index; distinct within a query [P].
+      gain: of each pair [P]; None for 1.
+      positive_gain: smallest gain of a positive; None for any above 0.
     """
-    uniform = -np.log(pool or len(log_share))
-    held = np.maximum(negative, 0)
-    return {
-        "query": dict(query),
-        "positive": {name: array[positive] for name, array in corpus.items()},
-        "negative": {name: array[held] for name, array in corpus.items()},
-        "query_id": query_id.astype(np.int32),
-        "positive_id": positive.astype(np.int32),
-        "negative_id": negative.astype(np.int32),
-        "positive_logq": log_share[positive],
-        "negative_logq": log_share[held],
-        "positive_draw_logq": np.full(len(positive), uniform, np.float32),
-        "negative_draw_logq": np.full(len(negative), uniform, np.float32),
-        "weight": weight.astype(np.float32),
-    }
-
-
-def draw_negatives(
-    seed: int,
-    step: int,
-    size: int,
-    count: int | None,
-    mine: slice,
-    batch_size: int,
-    name: str = "negatives",
-) -> np.ndarray:
-    """Draws this host's part of the uniform negatives of a step.
-
-    The whole corpus is filled up with -1 to a multiple of 64, so that it splits over
-    hosts and devices.
-
-    Args:
-      seed: of the run.
-      step: of the batch.
-      size: `N`.
-      count: negatives of the global batch, divisible by the number of hosts; None for
-        the whole corpus, each item once.
-      mine: this host's rows of the global batch of pairs.
-      batch_size: rows of the global batch of pairs.
-      name: of the random stream; draws that go together need several.
-    """
-    if count is None:
-        count = -(-size // FILL) * FILL
-        drawn = np.where(np.arange(count) < size, np.arange(count), -1)
-    else:
-        drawn = rng.host_stream(seed, name, step).integers(0, size, count)
-    start, stop = (count * at // batch_size for at in (mine.start, mine.stop))
-    return drawn[start:stop].astype(np.int32)
+    order = np.argsort(query, kind="stable")
+    queries, counts = np.unique(query, return_counts=True)
+    gain = np.ones(len(item), np.float32) if gain is None else gain
+    task = RankingTask(
+        num_items=len(corpus),
+        offsets=offsets_of(counts),
+        items=item[order],
+        gains=gain[order],
+        exclude_offsets=np.zeros(len(queries) + 1, np.int64),
+        exclude=np.zeros(0, np.int32),
+        positive_gain=positive_gain,
+    )
+    return queries, task
 
 
 def log_share(items: np.ndarray, size: int) -> np.ndarray:

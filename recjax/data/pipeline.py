@@ -22,42 +22,21 @@ HostBatch = Mapping[str, Any]
 Order = Callable[[int], np.ndarray]
 """Step -> global example indices [B]."""
 
-MakeBatch = Callable[[int, np.ndarray, slice], HostBatch]
-"""(step, global example indices [B], this host's rows) -> this host's batch."""
+Host = tuple[int, int]
+"""(Index of a host, number of hosts.)"""
 
 
-def batches(
-    examples: int,
-    batch_size: int,
-    make_batch: MakeBatch,
-    seed: int,
-    start: int = 0,
-    host: tuple[int, int] = (0, 1),
-    threads: int = 1,
-    prefetch: int = 4,
-) -> Iterator[HostBatch]:
-    """Yields this host's part of batch `start`, `start + 1`, ... without end.
-
-    Args:
-      examples: number of training examples.
-      batch_size: rows of the global batch.
-      make_batch: makes the host's rows of a batch from the batch's indices.
-      seed: of the order.
-      start: step of the first batch.
-      host: (index of this host, number of hosts).
-      threads: threads that make batches; 0 makes them when asked.
-      prefetch: batches made ahead.
+def rows_of(host: Host, rows: int, what: str = "batch size") -> slice:
+    """Returns a host's part of the rows of a global batch.
 
     Raises:
-      UserError: no examples, or a batch size that the hosts do not divide.
+      UserError: the hosts do not divide them.
     """
-    if batch_size % host[1]:
-        raise UserError(f"batch size {batch_size} is not divisible by {host[1]} hosts")
-    share = batch_size // host[1]
-    mine = slice(host[0] * share, (host[0] + 1) * share)
-    rows = order(examples, batch_size, f"order/{seed}")
-    made = partial(_make, make_batch, rows, mine)
-    return stream(made, start, threads, prefetch)
+    index, hosts = host
+    if rows % hosts:
+        raise UserError(f"{what} {rows} is not divisible by {hosts} hosts")
+    share = rows // hosts
+    return slice(index * share, (index + 1) * share)
 
 
 def order(examples: int, batch_size: int, name: str) -> Order:
@@ -103,7 +82,3 @@ def stream(
 def _at(make: Callable[[int], HostBatch], step: int, element: int) -> HostBatch:
     del element
     return make(step)
-
-
-def _make(make_batch: MakeBatch, rows: Order, mine: slice, step: int) -> HostBatch:
-    return make_batch(step, rows(step), mine)

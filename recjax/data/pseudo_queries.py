@@ -20,7 +20,7 @@ def some_words(words: Sequence[str], seed: int, most: int = 4) -> str:
     generator = np.random.Generator(np.random.Philox(seed))
     count = min(len(words), int(generator.integers(1, most + 1)))
     chosen = np.sort(generator.permutation(len(words))[:count])
-    return " ".join(words[place] for place in chosen)
+    return " ".join(words[position] for position in chosen)
 
 
 def span(words: Sequence[str], draw: np.ndarray, lengths: tuple[int, int]) -> str:
@@ -28,7 +28,7 @@ def span(words: Sequence[str], draw: np.ndarray, lengths: tuple[int, int]) -> st
 
     Args:
       words: of the title.
-      draw: two uniform numbers in [0, 1): length and place of the span.
+      draw: two uniform numbers in [0, 1): length and position of the span.
       lengths: fewest and most words.
     """
     shortest, longest = lengths

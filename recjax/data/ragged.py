@@ -41,7 +41,7 @@ class Ragged:
 
 
 @dataclass(frozen=True)
-class Images:
+class VectorLists:
     """The vectors of entities as an array [N, most, D], zeros where there are fewer.
 
     Attributes:

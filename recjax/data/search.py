@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from recjax import rng
-from recjax.data import pairs, pipeline
-from recjax.data.column_reader import ColumnReader
+from recjax.data import pairs, pipeline, splits
+from recjax.data.column_reader import TITLE, ColumnReader
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.inputs import Input
-from recjax.data.pipeline import HostBatch
+from recjax.data.negatives import Negatives
+from recjax.data.pairs import Candidates
+from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.pseudo_queries import span
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
-from recjax.data.splits import SPLITS, query_split
+from recjax.data.splits import ByQuery, Examples, Split
 from recjax.features import Sides
-from recjax.metrics.task import RankingTask
-from recjax.tables.schemas import PRODUCTS
 from recjax.text.features import NGrams, Pieces, TextInput
 from recjax.text.ngrams import words
 
@@ -49,6 +49,7 @@ class Search:
       min_relevance: pairs below are no positives in training.
       positive_relevance: what evaluation takes for a positive.
       lowest_relevance: the scale's lower end: gains are relevance minus this.
+      split: how pairs are split.
       fit: splits whose pairs train the model.
     """
 
@@ -66,6 +67,7 @@ class Search:
     min_relevance: float = 2.0
     positive_relevance: float = 3.0
     lowest_relevance: float = 1.0
+    split: Split = ByQuery()
     fit: tuple[str, ...] = ("train",)
 
     def open(self, seed: int) -> SearchData:
@@ -94,16 +96,15 @@ class SearchData:
 
     @cached_property
     def part(self) -> np.ndarray:
-        """The split of each query."""
-        return query_split(self.pairs.queries)
+        """The split of each pair."""
+        query = self.pairs.queries, self.pairs.query
+        return self.settings.split.parts(Examples("pairs", query=query))
 
     @cached_property
     def training_pairs(self) -> np.ndarray:
         """Positions of the pairs that train the model."""
-        wanted = [SPLITS[name] for name in self.settings.fit]
-        known = self.pairs
-        good = known.relevance >= self.settings.min_relevance
-        return np.flatnonzero(good & np.isin(self.part[known.query], wanted))
+        good = self.pairs.relevance >= self.settings.min_relevance
+        return np.flatnonzero(good & splits.in_any(self.part, self.settings.fit))
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
@@ -130,7 +131,8 @@ class SearchData:
         """All products."""
         ids, titles = self.pairs.product_ids, self.pairs.titles
         made = self.title_inputs
-        reader = ColumnReader(PRODUCTS, {name: ("title",) for name in made}, made)
+        sources = {name: ("title",) for name in made}
+        reader = ColumnReader(self.pairs.kind, (TITLE,), sources, made)
         features = reader.encode({"title": titles}, len(ids))
         return Corpus(ids, titles, features, reader=reader)
 
@@ -149,38 +151,44 @@ class SearchData:
             for side, inputs in made.items()
         }
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end."""
-        return pipeline.batches(
-            len(self.training_pairs),
-            self.settings.batch_size,
-            self._batch,
-            self.seed,
-            start,
-            host,
-            threads,
-            prefetch,
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step."""
+        settings, known = self.settings, self.pairs
+        rows = self._order(step)
+        mine = pipeline.rows_of(host, len(rows))
+        generator = rng.host_stream(self.seed, "spans", step)
+        spans = (generator.random(len(rows)) < settings.title_share)[mine]
+        titles = generator.integers(0, len(self.corpus), len(rows))[mine]
+        draws = generator.random((len(rows), 2))[mine]
+        pair, number = self.training_pairs[rows[mine]], np.arange(len(rows))[mine]
+        positive = np.where(spans, titles, known.product[pair]).astype(np.int32)
+        texts = [
+            span(self._words[item], draw, settings.span) if chosen else known.queries[q]
+            for item, draw, chosen, q in zip(
+                positive, draws, spans, known.query[pair], strict=True
+            )
+        ]
+        top = max(settings.positive_relevance, known.relevance.max())
+        weight = np.where(spans, 1.0, known.relevance[pair] / top)
+        query, query_id = (
+            self._encode(texts),
+            np.where(spans, -1 - number, known.query[pair]),
         )
+        return self._candidates.batch(step, host, query, query_id, positive, weight)
 
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of a split that have at least one positive."""
         known, settings = self.pairs, self.settings
-        mine = np.flatnonzero(self.part[known.query] == SPLITS[split])
-        order = mine[np.argsort(known.query[mine], kind="stable")]
-        positive = known.relevance[order] >= settings.positive_relevance
-        wanted = np.unique(known.query[order][positive])
-        order = order[np.isin(known.query[order], wanted)]
-        counts = np.bincount(np.searchsorted(wanted, known.query[order]))
-        task = RankingTask(
-            num_items=len(self.corpus),
-            offsets=np.r_[0, np.cumsum(counts)].astype(np.int64),
-            items=known.product[order],
-            gains=known.relevance[order] - settings.lowest_relevance,
-            exclude_offsets=np.zeros(len(wanted) + 1, np.int64),
-            exclude=np.zeros(0, np.int32),
-            positive_gain=settings.positive_relevance - settings.lowest_relevance,
+        asked = splits.members(self.part, split, settings.split, "pairs")
+        positive = known.relevance[asked] >= settings.positive_relevance
+        wanted = np.unique(known.query[asked][positive])
+        asked = asked[np.isin(known.query[asked], wanted)]
+        _, task = pairs.judged(
+            self.corpus,
+            known.query[asked],
+            known.product[asked],
+            known.relevance[asked] - settings.lowest_relevance,
+            settings.positive_relevance - settings.lowest_relevance,
         )
         texts = tuple(known.queries[q] for q in wanted)
         return Queries(self._encode(texts), task, texts=texts)
@@ -195,24 +203,30 @@ class SearchData:
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes of the data and the splits."""
+        _, first = np.unique(self.pairs.query, return_index=True)
         return {
             "source": self.settings.source,
             "queries": len(self.pairs.queries),
             "products": len(self.pairs.product_ids),
             "pairs": len(self.pairs.query),
             "training pairs": len(self.training_pairs),
-            **{f"{k} queries": int((self.part == v).sum()) for k, v in SPLITS.items()},
+            **splits.counts(self.part[first], "queries"),
             "vocabulary": self.inputs["text"].vocabulary.size,
         }
 
     @cached_property
-    def _log_share(self) -> np.ndarray:
-        """Labelled products and, by their share, titles drawn uniformly."""
-        size = len(self.corpus)
+    def _order(self) -> pipeline.Order:
+        size, name = len(self.training_pairs), f"order/{self.seed}"
+        return pipeline.order(size, self.settings.batch_size, name)
+
+    @cached_property
+    def _candidates(self) -> Candidates:
+        size, share = len(self.corpus), self.settings.title_share
+        # Labelled products and, by their share, titles drawn uniformly.
         labelled = pairs.log_share(self.training_items(), size)
-        share = self.settings.title_share
-        mixed = (1 - share) * np.exp(labelled) + share / size
-        return np.log(mixed).astype(np.float32)
+        mixed = np.log((1 - share) * np.exp(labelled) + share / size)
+        drawn = Negatives(size, self.settings.negatives, self.seed)
+        return Candidates(self.corpus, mixed.astype(np.float32), drawn)
 
     def _encode(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         return {name: input.encode(texts) for name, input in self.inputs.items()}
@@ -220,33 +234,3 @@ class SearchData:
     @cached_property
     def _words(self) -> list[list[str]]:
         return [words(title) for title in self.pairs.titles]
-
-    def _batch(self, step: int, rows: np.ndarray, mine: slice) -> HostBatch:
-        settings, known = self.settings, self.pairs
-        generator = rng.host_stream(self.seed, "spans", step)
-        spans = generator.random(len(rows)) < settings.title_share
-        titles = generator.integers(0, len(self.corpus), len(rows))
-        draws = generator.random((len(rows), 2))
-        pair = self.training_pairs[rows]
-        positive = np.where(spans, titles, known.product[pair]).astype(np.int32)
-        texts = [
-            span(self._words[positive[i]], draws[i], settings.span)
-            if spans[i]
-            else known.queries[q]
-            for i, q in list(enumerate(known.query[pair]))[mine]
-        ]
-        top = max(settings.positive_relevance, known.relevance.max())
-        weight = np.where(spans, 1.0, known.relevance[pair] / top)
-        negative = pairs.draw_negatives(
-            self.seed, step, len(self.corpus), settings.negatives, mine, len(rows)
-        )
-        query_id = np.where(spans, -1 - np.arange(len(rows)), known.query[pair])
-        return pairs.pair_batch(
-            self._encode(texts),
-            query_id[mine],
-            positive[mine],
-            negative,
-            weight[mine],
-            self.corpus.features,
-            self._log_share,
-        )

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
-from recjax.data import records
-from recjax.data.interactions import index_of
+from recjax.data.interactions import texts_of
+from recjax.data.prepared import Prepared, as_texts
+from recjax.errors import UserError
+from recjax.tables.typed import Table
+from recjax.text.column import Texts
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class SearchPairs:
       queries: distinct query texts.
       product_ids: raw product ids: the whole corpus.
       titles: one text a product.
+      kind: name of the entity that products are.
     """
 
     query: np.ndarray
@@ -31,43 +34,43 @@ class SearchPairs:
     queries: tuple[str, ...]
     product_ids: tuple[str, ...]
     titles: tuple[str, ...]
+    kind: str = "item"
 
 
-def from_frames(pairs: pl.DataFrame, products: pl.DataFrame) -> SearchPairs:
-    """Indexes raw values: queries in order of appearance, products as in their table.
-
-    Args:
-      pairs: columns query, product (text), relevance.
-      products: columns product, title; every product of `pairs` is in it.
-    """
-    queries = pairs["query"].unique(maintain_order=True)
-    return SearchPairs(
-        query=index_of(pairs["query"], queries),
-        product=index_of(pairs["product"], products["product"]),
-        relevance=pairs["relevance"].cast(pl.Float32).to_numpy(),
-        queries=tuple(queries),
-        product_ids=tuple(products["product"]),
-        titles=tuple(products["title"]),
-    )
-
-
-def load_search_pairs(path: str | Path) -> SearchPairs:
-    """Reads a prepared data set of search pairs, without TensorFlow.
+def load_search_pairs(name: str | Path) -> SearchPairs:
+    """Opens the graded judgements of a prepared data set, all of one kind of candidate.
 
     Raises:
-      UserError: `path` is missing, damaged or holds another kind of data.
+      UserError: it is not prepared, damaged, or has no grades or several kinds.
     """
-    path = Path(path)
-    records.expect(path, "search")
-    pairs = list(records.read(path, "pairs"))
-    products = list(records.read(path, "products"))
-    text = pl.Series([p["query"].decode() for p in pairs], dtype=pl.String)
-    queries = text.unique(maintain_order=True)
+    known = Prepared.open(name)
+    judgements = known.table("judgements", "query", "candidate", "grade")
+    kinds = np.unique(judgements["candidate_type"].array)
+    names = judgements["candidate_type"].vocabulary.take(kinds)
+    if len(names) != 1:
+        raise UserError(
+            f"{known.path} judges {', '.join(names)}: search takes one kind of "
+            "candidate; use CatalogSearch for several"
+        )
+    tables = (judgements, known.table("query"), known.table(names[0]))
+    return search_pairs_of(*tables, names[0])
+
+
+def search_pairs_of(
+    judgements: Table, queries: Table, products: Table, kind: str
+) -> SearchPairs:
+    """Returns the columns of tables that belong together."""
     return SearchPairs(
-        query=index_of(text, queries),
-        product=np.array([p["product"] for p in pairs], np.int32),
-        relevance=np.array([p["relevance"] for p in pairs], np.float32),
-        queries=tuple(queries),
-        product_ids=tuple(p["id"].decode() for p in products),
-        titles=tuple(p["title"].decode() for p in products),
+        query=judgements["query"].array,
+        product=judgements["candidate"].array,
+        relevance=judgements["grade"].array,
+        queries=tuple(query_texts(queries)),
+        product_ids=tuple(products["id"].vocabulary),
+        titles=texts_of(products, "title"),
+        kind=kind,
     )
+
+
+def query_texts(queries: Table) -> Texts:
+    """Returns the text of each query: its column `text`, or else its id."""
+    return as_texts(queries["text"]) if "text" in queries else queries["id"].vocabulary

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import set_mesh
 
 from recjax.blocks import in_blocks
-from recjax.data.dataset import Column, HasImages
+from recjax.data.dataset import CorpusColumn, HasImages
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
-from recjax.sharding.placement import put_batch, replicated
+from recjax.sharding.placement import fetch, put_batch
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -26,7 +25,7 @@ def embed_all(
     program: Program,
     state: State,
     side: str,
-    features: Mapping[str, Column],
+    features: Mapping[str, CorpusColumn],
     rows: np.ndarray | None = None,
     block: int = 1_024,
 ) -> np.ndarray:
@@ -135,7 +134,6 @@ def _embedder(
     run, mesh = program.embedders[side], program.mesh
 
     def embed(batch: HostBatch) -> np.ndarray:
-        vectors = run(state, put_batch(batch, mesh))
-        return np.asarray(jax.device_put(vectors, replicated(mesh)))
+        return fetch(run(state, put_batch(batch, mesh, parts=1)), mesh)
 
     return embed

@@ -20,7 +20,7 @@ EXPOSURE_AT = 10
 
 
 @dataclass(frozen=True)
-class Findings:
+class Evaluated:
     """What an evaluation found.
 
     Attributes:
@@ -54,7 +54,7 @@ class Evaluation(Protocol):
           UserError: the evaluation does not fit the data.
         """
 
-    def run(self, program: Program, state: State) -> Findings:
+    def run(self, program: Program, state: State) -> Evaluated:
         """Returns the figures, and what plots are made of."""
 
 

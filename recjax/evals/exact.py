@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
+from recjax.sharding.placement import put
 from recjax.typing import Array
 
 OUT = -jnp.inf
@@ -92,7 +93,7 @@ def _spread(corpus: np.ndarray, tile: int, mesh: Mesh) -> Array:
     padded = np.zeros((rows, corpus.shape[1]), np.float32)
     padded[: len(corpus)] = corpus
     where = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
-    return jax.device_put(padded, where)
+    return put(padded, where)
 
 
 def _padded(offsets: np.ndarray, items: np.ndarray, rows: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from recjax.data.dataset import HasImages
 from recjax.data.images.table import ImageTable
 from recjax.errors import UserError
 from recjax.evals.embed import as_images, embed_images
-from recjax.evals.evaluation import Findings
+from recjax.evals.evaluation import Evaluated
 from recjax.index.exact import Exact, Score, dot
 from recjax.metrics import gallery
 from recjax.train.program import Program
@@ -84,7 +84,7 @@ class GalleryRanking:
         each = "map@r", *(f"recall@{k}" for k in self.ks), "answerable"
         return [f"{level}/{one}" for level in table.levels[::-1] for one in each]
 
-    def run(self, program: Program, state: State) -> Findings:
+    def run(self, program: Program, state: State) -> Evaluated:
         """Returns recall@K and MAP@R by level, the finest one first."""
         data = as_images(program.dataset)
         table, labels = data.table, data.table.labels
@@ -105,7 +105,7 @@ class GalleryRanking:
         for level in table.levels[::-1]:
             got = gallery.class_figures(found, *pairs[level], self.ks)
             figures |= {f"{level}/{name}": value for name, value in got.items()}
-        return Findings(figures)
+        return Evaluated(figures)
 
     def _positions(self, table: ImageTable) -> tuple[np.ndarray, np.ndarray]:
         """Returns the positions of the queries and of the gallery."""

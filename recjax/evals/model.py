@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from recjax.errors import UserError
 from recjax.evals.embed import embed_all, embed_corpus
 from recjax.evals.scorer import Scores, ScoresOf
 from recjax.models.session_model import SessionModel
-from recjax.sharding.placement import put_batch
+from recjax.sharding.placement import fetch, put_batch
 from recjax.train import state as states
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -131,15 +132,16 @@ def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarra
     plan, out = data.stream(event), None
     place = np.zeros(len(data.log), int)
     place[event] = np.arange(len(event)) + 1
-    memory = jax.tree.map(jnp.zeros_like, state.memory)
+    blank = jax.jit(partial(jax.tree.map, jnp.zeros_like))
+    memory = blank(state.memory)
     with set_mesh(mesh):
         for number in range(plan.steps):
             grid = plan.grid(number)
-            batch = put_batch(data.lane_arrays(grid), mesh)
+            batch = put_batch(data.packed_arrays(grid), mesh, parts=1)
             vectors, memory = step(state.params, state.tables, batch, memory)
             wanted = np.where(grid.event != PAD, place[grid.event], 0)
             if wanted.any():
-                got = np.asarray(vectors)
+                got = fetch(vectors, mesh)
                 if out is None:
                     out = np.zeros((len(event), got.shape[-1]), np.float32)
                 out[wanted[wanted > 0] - 1] = got[wanted > 0]

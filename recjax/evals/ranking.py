@@ -11,10 +11,10 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.dataset import HasQueries, HasSessions, Queries
-from recjax.data.histories import hide_seen
+from recjax.data.events import hide_seen
 from recjax.errors import UserError, nearest
 from recjax.evals.answers import sample_answers
-from recjax.evals.evaluation import EXPOSURE_AT, KS, Findings
+from recjax.evals.evaluation import EXPOSURE_AT, KS, Evaluated
 from recjax.evals.exact import rank_embeddings
 from recjax.evals.model import Embeddings, model_scores
 from recjax.evals.score_distribution import score_histograms
@@ -152,14 +152,14 @@ class Ranking:
         ranks = Ranks(task.query, first, top)
         return tuple(self._findings(queries, task, ranks, ranked).figures)
 
-    def run(self, program: Program, state: State) -> Findings:
+    def run(self, program: Program, state: State) -> Evaluated:
         """Returns the figures, retrieval frequencies and, of a model, its scores."""
         queries = self._queries(program.dataset)
         task, rows, ranked = self._over(queries.task)
         if not task.positive.any():
             where = f"split {self.split!r} of task {self.task!r}"
             log.warning("no positive pair in %s: nothing to rank", where)
-            return Findings({"pairs": 0.0})
+            return Evaluated({"pairs": 0.0})
         if self.scorer is None:
             scores = model_scores(program, state, queries, self.tower, rows)
         else:
@@ -186,8 +186,8 @@ class Ranking:
         return self._with_answers(found, queries, ranks, program)
 
     def _with_answers(
-        self, found: Findings, queries: Queries, ranks: Ranks, program: Program
-    ) -> Findings:
+        self, found: Evaluated, queries: Queries, ranks: Ranks, program: Program
+    ) -> Evaluated:
         """Adds some answers of a model to what was found in the whole corpus."""
         whole = self.index is None and self.coverage and self.trained
         if not whole or not isinstance(program.dataset, HasQueries):
@@ -235,7 +235,7 @@ class Ranking:
 
     def _findings(
         self, queries: Queries, task: RankingTask, ranks: Ranks, ranked: int | None
-    ) -> Findings:
+    ) -> Evaluated:
         """Returns the figures of ranks, over the first `ranked` items of the task."""
         figures, name = {"pairs": float(task.positive.sum())}, "recall"
         if ranked is None:
@@ -253,4 +253,4 @@ class Ranking:
             opening = None if queries.history is None else queries.history.opening
             user = queries.user
             figures |= user_metrics(task, ranks.rank, user, self.ks, opening)
-        return Findings(figures, exposure)
+        return Evaluated(figures, exposure)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from recjax.evals.evaluation import Findings, eval_of
+from recjax.evals.evaluation import Evaluated, eval_of
 from recjax.train.loop import Evaluate
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -45,7 +45,7 @@ def during_training(program: Program) -> Evaluate:
 
 def run_all(
     program: Program, state: State, known: Mapping[str, float] | None = None
-) -> dict[str, Findings]:
+) -> dict[str, Evaluated]:
     """Runs every evaluation of an experiment, and says how long each took.
 
     Args:
@@ -60,7 +60,7 @@ def run_all(
     before = {name: _of(name, known or {}, evals) for name in evals}
     for name, evaluation in evals.items():
         if before[name]:
-            found[name] = Findings(before[name])
+            found[name] = Evaluated(before[name])
             continue
         log.info("evaluating %s", name)
         began = time.perf_counter()

@@ -20,7 +20,7 @@ from recjax.typing import Array, Bool, Float
 FAR = 1e9
 
 
-class Pairs(NamedTuple):
+class MinedPairs(NamedTuple):
     """All pairs of images of a batch.
 
     Attributes:
@@ -38,7 +38,7 @@ class Pairs(NamedTuple):
     weight: Float[Array, " M"]
 
 
-def pairs(outputs: Graded, level: int) -> Pairs:
+def pairs(outputs: Graded, level: int) -> MinedPairs:
     """Compares all images of a batch.
 
     Args:
@@ -55,7 +55,7 @@ def pairs(outputs: Graded, level: int) -> Pairs:
     square = jnp.sum(x * x, -1)
     distance = square[:, None] + square[None] - 2 * x @ x.T
     counts = (weight > 0)[None]
-    return Pairs(
+    return MinedPairs(
         jnp.maximum(distance, 0.0),
         same & other & counts,
         ~same & counts,
@@ -200,7 +200,7 @@ def _log1p_sum(logits: Array, used: Array) -> Array:
     return jax.nn.logsumexp(jnp.concatenate([zero, logits], 1), 1)
 
 
-def _by_triplet(value: Array, found: Array, known: Pairs) -> LossValue:
+def _by_triplet(value: Array, found: Array, known: MinedPairs) -> LossValue:
     """Returns the mean over the images that found a pair, a value a triplet."""
     shape = (known.triplets, 3)
     counted = found.reshape(shape) * known.weight.reshape(shape)

@@ -96,11 +96,11 @@ class SampledSoftmax:
         own = jnp.sum(query * outputs.positive.astype(jnp.float32), -1) * outputs.scale
         if self.logq:
             own = own - self._own_correction(outputs)
-        place = jnp.arange(len(query))
+        position = jnp.arange(len(query))
         if self.mask_known and outputs.known_id is None:
             raise ValueError("mask_known: the batch gives no known positives")
         known = outputs.known_id if self.mask_known else None
-        rows = Rows(query, own, outputs.query_id, outputs.positive_id, place, known)
+        rows = Rows(query, own, outputs.query_id, outputs.positive_id, position, known)
 
         def one_block(rows: Rows) -> tuple[Array, Array, Array]:
             return self._rows(rows, outputs)
@@ -165,7 +165,7 @@ class SampledSoftmax:
         )
 
     def _hidden_in_batch(self, rows: Rows, outputs: Retrieval) -> Bool[Array, "b B"]:
-        hidden = rows.place[:, None] == jnp.arange(len(outputs.query))[None]
+        hidden = rows.position[:, None] == jnp.arange(len(outputs.query))[None]
         hidden |= outputs.weight[None] == 0
         if self.mask_same_item:
             hidden |= rows.positive_id[:, None] == outputs.positive_id[None]
@@ -196,7 +196,7 @@ class Rows:
       own: corrected logit of the positive [b].
       query_id: [b].
       positive_id: [b].
-      place: of the row in the batch [b].
+      position: of the row in the batch [b].
       known_id: other positives of the query [b, M], if they are to be hidden.
     """
 
@@ -204,7 +204,7 @@ class Rows:
     own: Array
     query_id: Array
     positive_id: Array
-    place: Array
+    position: Array
     known_id: Array | None = None
 
 

@@ -87,9 +87,9 @@ class Rival:
         target = parameters(make["hiertcn"](self.width), self.width)
         return equal_sized(make[self.kind], target, self.width)
 
-    def start(self, lanes: int, width: int) -> Any:
-        """Returns the memory of lanes that met nobody."""
-        return self.encoder.start(lanes, width)
+    def start(self, rows: int, width: int) -> Any:
+        """Returns the memory of rows that met nobody."""
+        return self.encoder.start(rows, width)
 
     def init(self, *arguments: Any) -> Any:
         """Returns the encoder's variables."""
@@ -112,7 +112,7 @@ def parameters(encoder: Encoder, width: int) -> int:
         event=jnp.zeros((1, 2, width)),
         there=whole == 0,
         slot=whole,
-        place=whole,
+        position=whole,
         age=whole,
         filled=~flag,
         fresh=flag,

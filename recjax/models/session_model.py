@@ -23,7 +23,8 @@ from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
 ITEM, TARGET, BIAS = "item", "target", "bias"
-FIXED = {"own": "item_vector", "drawn": "negative_vector", "shown": "shown_vector"}
+SHOWN = "impressions_vector"
+FIXED = {"own": "item_vector", "drawn": "negative_vector", "shown": SHOWN}
 """Use of an item's vector -> where a batch carries it, if it is not learned."""
 PAIR = "pair"
 EPS = 1e-12
@@ -97,8 +98,8 @@ class SessionModel:
     def rows(self, batch: Batch) -> RowIds:
         """Names the rows of events, of drawn items and of items shown."""
         scored = {"own": batch["item"], "drawn": batch["negative_id"] + 1}
-        if "shown" in batch:
-            scored["shown"] = batch["shown"]
+        if "impressions" in batch:
+            scored["shown"] = batch["impressions"]
         named = dict(self.event_rows(batch))
         if named and self.tied:
             named[ITEM] = {**named[ITEM], **scored}
@@ -123,10 +124,9 @@ class SessionModel:
     def init(
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
     ) -> tuple[Params, Memory]:
-        """Returns the encoder's parameters, and the memory of lanes that met nobody."""
+        """Returns the encoder's parameters, and the memory of rows that met nobody."""
         del rows
-        lanes = batch["item"].shape[0]
-        memory = self.encoder.start(lanes, self.width)
+        memory = self.encoder.start(batch["item"].shape[0], self.width)
         row = Row.of(batch, jnp.zeros((*batch["item"].shape, self.width)))
         variables = self.encoder.init({"params": key}, row, memory, False)
         params = {"encoder": variables["params"]}
@@ -190,7 +190,7 @@ class SessionModel:
         Args:
           params: dense parameters.
           events: vectors of items, one an event.
-          batch: what `lane_arrays` returns.
+          batch: what `packed_arrays` returns.
           memory: before the rows.
         """
         user, memory = self._users(params, batch, events, memory, None)
@@ -250,10 +250,10 @@ class SessionModel:
         key: PRNGKey,
     ) -> tuple[Int[Array, "P I"], Float[Array, "P I"]]:
         """Returns the items shown at each event, and their scores."""
-        if "shown" not in batch:
+        if "impressions" not in batch:
             nothing = (len(user), 0)
             return jnp.zeros(nothing, jnp.int32), jnp.zeros(nothing)
-        shown = batch["shown"].reshape(len(user), -1)
+        shown = batch["impressions"].reshape(len(user), -1)
         items, bias = self._scored(rows, batch, "shown", key)
         items = items.reshape(*shown.shape, -1)
         scores = jnp.einsum("pd,pid->pi", user, items) * self.scale

@@ -130,7 +130,7 @@ class SmallNet:
         images: Float[Array, "B height width 3"],
         key: PRNGKey | None = None,
     ) -> Float[Array, "B D"]:
-        """Returns the mean over all places of the last map."""
+        """Returns the mean over all positions of the last map."""
         x = images
         for i in range(len(self.channels)):
             x = jax.nn.relu(cnn.conv(params[f"conv_{i}"], x))
@@ -206,7 +206,7 @@ class EfficientNetLite0:
         key: PRNGKey | None = None,
         maps: Float[Array, "B h w C"] | None = None,
     ) -> Float[Array, "B D"]:
-        """Returns the mean over all places of the last map.
+        """Returns the mean over all positions of the last map.
 
         Args:
           params: of all parts.

@@ -19,7 +19,7 @@ BEFORE = -3.5
 class RecencyBag(nn.Module):
     """Weighted means of the rows of a history, under several learned forgettings.
 
-    Head h weighs the item that stands p places and t minutes before the query by
+    Head h weighs the item that stands p positions and t minutes before the query by
     `(1 + t) ** -by_age[h] * (1 + p) ** -by_place[h]`: power laws, since people forget
     like that. Both powers are learned. Row 0 of the table stands before every history,
     with a learned weight: what to expect of somebody of whom little is known. A linear
@@ -65,7 +65,7 @@ class RecencyBag(nn.Module):
             )
         held = (ids > 0).astype(values.dtype)
         newer = jnp.cumsum(held[:, ::-1], 1)[:, ::-1] - held
-        place = jnp.log1p(newer)[..., None]
+        position = jnp.log1p(newer)[..., None]
         age = 0.0
         if self.age is not None:
             age = jnp.log1p(features[self.age] / MINUTE)[..., None]
@@ -74,7 +74,7 @@ class RecencyBag(nn.Module):
         by_place = self.param("by_place", lambda _: jnp.zeros_like(spread))
         before = self.param("before", lambda _: jnp.full_like(spread, BEFORE))
         keep = nn.Dropout(self.id_dropout, deterministic=not train)(held)
-        weight = keep[..., None] * jnp.exp(-by_age * age - by_place * place)
+        weight = keep[..., None] * jnp.exp(-by_age * age - by_place * position)
         first = jnp.broadcast_to(jnp.exp(before), (ids.shape[0], 1, self.heads))
         weight = jnp.concatenate([weight, first], 1)
         weight /= jnp.sum(weight, 1, keepdims=True)

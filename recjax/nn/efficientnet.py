@@ -33,7 +33,7 @@ STAGES = (
 
 
 @dataclass(frozen=True)
-class Block:
+class MBConv:
     """Sizes of an inverted residual block.
 
     Attributes:
@@ -51,13 +51,13 @@ class Block:
     outputs: int
 
 
-def blocks() -> tuple[Block, ...]:
+def blocks() -> tuple[MBConv, ...]:
     """Returns the 16 blocks in order."""
     made, width = [], STEM
     for count, kernel, stride, expansion, out in STAGES:
         for i in range(count):
             step = stride if i == 0 else 1
-            made.append(Block(kernel, step, width * expansion, width, out))
+            made.append(MBConv(kernel, step, width * expansion, width, out))
             width = out
     return tuple(made)
 
@@ -139,7 +139,7 @@ def apply(
     return x
 
 
-def _block(params: Mapping, x: Array, block: Block) -> Array:
+def _block(params: Mapping, x: Array, block: MBConv) -> Array:
     y = x
     if "expand" in params:
         y = _relu6(_conv(params["expand"], y))

@@ -66,14 +66,14 @@ class HashEmbedding(nn.Module):
         del train
         ids, field = features[name], features[field_of(name)].astype(jnp.int32)
         values, index = rows[self.table]
-        weights, places = rows[self.importance]
+        weights, positions = rows[self.importance]
         if weights.shape[-1] != self.hashes:
             raise ValueError(
                 f"table {self.importance!r} is {weights.shape[-1]} wide, an importance "
                 f"of each hash needs Table({self.hashes})"
             )
         held = ids > 0
-        weight = weights[places] * held[..., None]
+        weight = weights[positions] * held[..., None]
         bags = field_bags(values, index, weight, field, self.fields)
         return _sum_of_normed(bags, _Norm(name="norm")(bags), self._filled(field, held))
 

@@ -31,11 +31,11 @@ class FlatGru(nn.Module):
     dropout: float = 0.0
 
     @nn.nowrap
-    def start(self, lanes: int, width: int) -> Memory:
-        """Returns the memory of lanes that met nobody."""
+    def start(self, rows: int, width: int) -> Memory:
+        """Returns the memory of rows that met nobody."""
         return {
-            "low": jnp.zeros((lanes, self.gru.size)),
-            "last": jnp.zeros((lanes, width)),
+            "low": jnp.zeros((rows, self.gru.size)),
+            "last": jnp.zeros((rows, width)),
         }
 
     @nn.compact
@@ -44,7 +44,7 @@ class FlatGru(nn.Module):
     ) -> tuple[Float[Array, "B L D"], Memory]:
         """Returns a vector before each event, and the memory after the row."""
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        start = row.there & (row.place == 0) if self.per_session else row.new_user
+        start = row.there & (row.position == 0) if self.per_session else row.new_user
         item = drop(before(row, memory["last"], start))
         x = jnp.concatenate([item, flat_start(row)], -1)
         low = self.gru(x, memory["low"], row.there, start, train=train)
@@ -68,11 +68,11 @@ class FlatTcn(nn.Module):
     dropout: float = 0.0
 
     @nn.nowrap
-    def start(self, lanes: int, width: int) -> Memory:
-        """Returns the memory of lanes that met nobody."""
+    def start(self, rows: int, width: int) -> Memory:
+        """Returns the memory of rows that met nobody."""
         return {
-            "low": self.tcn.start(lanes, self.tcn.width),
-            "last": jnp.zeros((lanes, width)),
+            "low": self.tcn.start(rows, self.tcn.width),
+            "last": jnp.zeros((rows, width)),
         }
 
     @nn.compact

@@ -41,11 +41,11 @@ class SessionStates(nn.Module):
     frozen_items: bool = False
 
     @nn.nowrap
-    def start(self, lanes: int, width: int) -> Memory:
+    def start(self, rows: int, width: int) -> Memory:
         """Returns zeros: the s^ of the paper."""
         return {
-            "state": jnp.zeros((lanes, self.gru.size)),
-            "pool": Pool.start(lanes, width),
+            "state": jnp.zeros((rows, self.gru.size)),
+            "pool": Pool.start(rows, width),
         }
 
     @nn.compact
@@ -92,12 +92,12 @@ class HierTcn(nn.Module):
     skip: bool = False
 
     @nn.nowrap
-    def start(self, lanes: int, width: int) -> Memory:
-        """Returns the memory of lanes that met nobody."""
+    def start(self, rows: int, width: int) -> Memory:
+        """Returns the memory of rows that met nobody."""
         return {
-            "high": self.high.start(lanes, width),
-            "low": self.low.start(lanes, self.low.width),
-            "last": jnp.zeros((lanes, width)),
+            "high": self.high.start(rows, width),
+            "low": self.low.start(rows, self.low.width),
+            "last": jnp.zeros((rows, width)),
         }
 
     @nn.compact
@@ -107,12 +107,12 @@ class HierTcn(nn.Module):
         """Returns a vector before each event, and the memory after the row."""
         states, high = self.high(row, memory["high"], train)
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        item = drop(before(row, memory["last"], row.place == 0))
+        item = drop(before(row, memory["last"], row.position == 0))
         # Concatenation and a dense layer (eq. 11), the state's part once a session.
         own = nn.Dense(self.low.width, use_bias=False, name="join_item")(item)
         user = nn.Dense(self.low.width, name="join_state")(states)
         low, buffers = self.low(
-            own + of_slot(row, user), row.place, memory["low"], row.length, train
+            own + of_slot(row, user), row.position, memory["low"], row.length, train
         )
         parts = [low, of_slot(row, states), item] if self.skip else [low]
         out = output(drop(jnp.concatenate(parts, -1)), self.width, self.hidden)
@@ -133,12 +133,12 @@ class HierGru(nn.Module):
     dropout: float = 0.0
 
     @nn.nowrap
-    def start(self, lanes: int, width: int) -> Memory:
-        """Returns the memory of lanes that met nobody."""
+    def start(self, rows: int, width: int) -> Memory:
+        """Returns the memory of rows that met nobody."""
         return {
-            "high": self.high.start(lanes, width),
-            "low": jnp.zeros((lanes, self.low.size)),
-            "last": jnp.zeros((lanes, width)),
+            "high": self.high.start(rows, width),
+            "low": jnp.zeros((rows, self.low.size)),
+            "last": jnp.zeros((rows, width)),
         }
 
     @nn.compact
@@ -148,9 +148,9 @@ class HierGru(nn.Module):
         """Returns a vector before each event, and the memory after the row."""
         states, high = self.high(row, memory["high"], train)
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        item = drop(before(row, memory["last"], row.place == 0))
+        item = drop(before(row, memory["last"], row.position == 0))
         x = jnp.concatenate([item, of_slot(row, states)], -1)
-        start = row.there & (row.place == 0)
+        start = row.there & (row.position == 0)
         low = self.low(x, memory["low"], row.there, start, train=train)
         out = output(drop(low[..., -self.low.width :]), self.width, self.hidden)
         last = newest_event(row, memory["last"])
@@ -177,13 +177,13 @@ class Hrnn(nn.Module):
     dropout: float = 0.0
 
     @nn.nowrap
-    def start(self, lanes: int, width: int) -> Memory:
-        """Returns the memory of lanes that met nobody."""
+    def start(self, rows: int, width: int) -> Memory:
+        """Returns the memory of rows that met nobody."""
         size = self.state * self.layers
         return {
-            "high": jnp.zeros((lanes, size)),
-            "low": jnp.zeros((lanes, size)),
-            "last": jnp.zeros((lanes, width)),
+            "high": jnp.zeros((rows, size)),
+            "low": jnp.zeros((rows, size)),
+            "last": jnp.zeros((rows, width)),
         }
 
     @nn.compact
@@ -192,8 +192,8 @@ class Hrnn(nn.Module):
     ) -> tuple[Float[Array, "B L D"], Memory]:
         """Returns a vector before each event, and the memory after the row."""
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        item = drop(before(row, memory["last"], row.place == 0))
-        start = row.there & (row.place == 0)
+        item = drop(before(row, memory["last"], row.position == 0))
+        start = row.there & (row.position == 0)
         scan = nn.scan(
             _HrnnStep,
             variable_broadcast="params",
@@ -245,4 +245,4 @@ def output(x: Array, width: int, hidden: int) -> Array:
 
 def flat_start(row: Row) -> Array:
     """Returns the mark of a session's start that one-level models get [B, L, 1]."""
-    return jax.lax.convert_element_type(row.place == 0, jnp.float32)[..., None]
+    return jax.lax.convert_element_type(row.position == 0, jnp.float32)[..., None]

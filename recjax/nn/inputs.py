@@ -51,13 +51,13 @@ class EmbeddingBag(nn.Module):
         values, index = rows[self.table]
         weight = (ids > 0).astype(values.dtype)
         if self.importance is not None:
-            weights, places = rows[self.importance]
+            weights, positions = rows[self.importance]
             if weights.shape[-1] != 1:
                 raise ValueError(
                     f"table {self.importance!r} is {weights.shape[-1]} wide, an "
                     "importance needs Table(1)"
                 )
-            weight *= weights[:, 0][places]
+            weight *= weights[:, 0][positions]
         if self.dropout:
             weight = nn.Dropout(self.dropout, deterministic=not train)(weight)
         total = bag(values, index, weight)

@@ -19,13 +19,13 @@ from recjax.typing import Array, Bool, Float, Int, Memory
 
 @struct.dataclass
 class Row:
-    """The events of `B` lanes.
+    """The events of `B` rows.
 
     Attributes:
       event: embedding of each event's item; zeros where there is none.
       there: whether there is an event.
       slot: its session's slot.
-      place: its place in the session, from 0.
+      position: its position in the session, from 0.
       age: events of its user before it.
       filled: whether a slot holds a session.
       fresh: whether that is its user's first.
@@ -35,7 +35,7 @@ class Row:
     event: Float[Array, "B L D"]
     there: Bool[Array, "B L"]
     slot: Int[Array, "B L"]
-    place: Int[Array, "B L"]
+    position: Int[Array, "B L"]
     age: Int[Array, "B L"]
     filled: Bool[Array, "B S"]
     fresh: Bool[Array, "B S"]
@@ -43,23 +43,23 @@ class Row:
 
     @classmethod
     def of(cls, batch: Mapping[str, Any], event: Array) -> Row:
-        """Returns the row of a batch (`NextInSessionData.lane_arrays`)."""
-        names = ("slot", "place", "age", "filled", "fresh", "gap")
+        """Returns the row of a batch (`NextInSessionData.packed_arrays`)."""
+        names = ("slot", "position", "age", "filled", "fresh", "gap")
         there = batch["item"] > 0
         event = jnp.where(there[..., None], event, 0.0)
         return cls(event=event, there=there, **{name: batch[name] for name in names})
 
     @property
     def length(self) -> Int[Array, " B"]:
-        """Places up to the last event of each lane."""
-        place = jnp.arange(1, self.there.shape[1] + 1, dtype=jnp.int32)
-        return jnp.max(jnp.where(self.there, place, 0), 1)
+        """Positions up to the last event of each row."""
+        position = jnp.arange(1, self.there.shape[1] + 1, dtype=jnp.int32)
+        return jnp.max(jnp.where(self.there, position, 0), 1)
 
     @property
     def starts(self) -> Bool[Array, "B S"]:
         """Whether a slot's session starts in this row; the first may go on instead."""
         first = jnp.arange(self.filled.shape[1]) == 0
-        return self.filled & (~first | (self.place[:, :1] == 0))
+        return self.filled & (~first | (self.position[:, :1] == 0))
 
     @property
     def new_user(self) -> Bool[Array, "B L"]:
@@ -75,8 +75,8 @@ class Encoder(Protocol):
         """Numbers of the vectors that come out."""
         ...
 
-    def start(self, lanes: int, width: int) -> Memory:
-        """Returns the memory of lanes that met nobody; `width` is of an embedding."""
+    def start(self, rows: int, width: int) -> Memory:
+        """Returns the memory of rows that met nobody; `width` is of an embedding."""
         ...
 
     def init(self, rngs: Any, row: Row, memory: Memory, train: bool) -> Any:
@@ -100,8 +100,8 @@ def before(
       last: the event before the row.
       start: which events start a sequence.
     """
-    place = jnp.arange(row.there.shape[1], dtype=jnp.int32)
-    newest = jax.lax.cummax(jnp.where(row.there, place, -1), axis=1)
+    position = jnp.arange(row.there.shape[1], dtype=jnp.int32)
+    newest = jax.lax.cummax(jnp.where(row.there, position, -1), axis=1)
     newest = jnp.concatenate([jnp.full_like(newest[:, :1], -1), newest[:, :-1]], 1)
     whole = jnp.concatenate([last[:, None], row.event], 1)
     found = jnp.take_along_axis(whole, newest[..., None] + 1, 1)
@@ -109,7 +109,7 @@ def before(
 
 
 def newest_event(row: Row, last: Float[Array, "B D"]) -> Float[Array, "B D"]:
-    """Returns the last event of each lane, or that before the row where it is empty."""
+    """Returns the last event of each row, or that before the row where it is empty."""
     whole = jnp.concatenate([last[:, None], row.event], 1)
     return jnp.take_along_axis(whole, row.length[:, None, None], 1)[:, 0]
 
@@ -120,7 +120,7 @@ def of_slot(row: Row, values: Float[Array, "B S D"]) -> Float[Array, "B L D"]:
 
 
 def last_slot(row: Row, values: Array, empty: Array) -> Array:
-    """Returns the values of each lane's last session, `empty` where there is none."""
+    """Returns the values of each row's last session, `empty` where there is none."""
     count = jnp.sum(row.filled, 1)
     at = jnp.maximum(count - 1, 0).reshape(-1, *(1,) * (values.ndim - 1))
     found = jnp.take_along_axis(values, at, 1)[:, 0]
@@ -140,9 +140,9 @@ class Pool:
     count: Float[Array, " B"]
 
     @classmethod
-    def start(cls, lanes: int, width: int) -> Pool:
+    def start(cls, rows: int, width: int) -> Pool:
         """Returns empty pools."""
-        return cls(jnp.zeros((lanes, width)), jnp.zeros(lanes))
+        return cls(jnp.zeros((rows, width)), jnp.zeros(rows))
 
 
 def pool_sessions(
@@ -171,17 +171,20 @@ def pool_sessions(
     return mean, counts > 0, Pool(total, count)
 
 
-def lane_row(
-    item: Int[Array, "B L"], place: Int[Array, "B L"], age: Int[Array, "B L"], gap: Any
+def session_rows(
+    item: Int[Array, "B L"],
+    position: Int[Array, "B L"],
+    age: Int[Array, "B L"],
+    gap: Any,
 ) -> dict[str, Array]:
-    """Returns the arrays of lanes that hold one session each, or a part of it."""
-    lanes = item.shape[0]
+    """Returns the arrays of rows that hold one session each, or a part of it."""
+    rows = item.shape[0]
     return {
         "item": item,
         "slot": jnp.zeros(item.shape, jnp.int32),
-        "place": place,
+        "position": position,
         "age": age,
-        "filled": jnp.ones((lanes, 1), bool),
-        "fresh": age[:, :1] == place[:, :1],
+        "filled": jnp.ones((rows, 1), bool),
+        "fresh": age[:, :1] == position[:, :1],
         "gap": gap,
     }

@@ -39,14 +39,14 @@ class CausalConv(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B L C"],
-        place: Int[Array, "B L"],
+        position: Int[Array, "B L"],
         buffer: Float[Array, "B R C"],
     ) -> Float[Array, "B L D"]:
         """Returns the outputs.
 
         Args:
           x: inputs.
-          place: of each input in its sequence, from 0.
+          position: of each input in its sequence, from 0.
           buffer: the inputs before the row, newest last.
         """
         shape = (self.kernel, x.shape[-1], self.width)
@@ -58,7 +58,7 @@ class CausalConv(nn.Module):
             back = tap * self.dilation
             start = self.reach - back
             values = jax.lax.slice_in_dim(whole, start, start + length, axis=1)
-            taps.append(jnp.where((place >= back)[..., None], values, 0.0))
+            taps.append(jnp.where((position >= back)[..., None], values, 0.0))
         # One product of all taps: a matrix multiplication as large as it can be.
         return jnp.concatenate(taps, -1) @ weights.reshape(-1, self.width) + bias
 
@@ -106,7 +106,7 @@ class Tcn(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B L C"],
-        place: Int[Array, "B L"],
+        position: Int[Array, "B L"],
         buffers: Buffers,
         filled: Int[Array, " B"],
         train: bool = False,
@@ -115,7 +115,7 @@ class Tcn(nn.Module):
 
         Args:
           x: inputs.
-          place: of each input in its sequence, from 0.
+          position: of each input in its sequence, from 0.
           buffers: of the row before.
           filled: inputs of each row that count; the rest, at its end, is padding.
           train: drop out.
@@ -132,7 +132,7 @@ class Tcn(nn.Module):
                     name=f"conv_{block}_{conv}",
                 )
                 new.append(_newest(buffer, inner, filled))
-                inner = layer(inner, place, buffer)
+                inner = layer(inner, position, buffer)
                 inner = nn.glu(inner) if self.gated else nn.relu(inner)
                 inner = nn.Dropout(self.dropout, deterministic=not train)(inner)
             if x.shape[-1] != self.width:
@@ -144,7 +144,7 @@ class Tcn(nn.Module):
 def _newest(
     buffer: Float[Array, "B R C"], x: Float[Array, "B L C"], filled: Int[Array, " B"]
 ) -> Float[Array, "B R C"]:
-    """Returns the last `R` inputs before place `filled` of each row."""
+    """Returns the last `R` inputs before position `filled` of each row."""
     whole, reach = jnp.concatenate([buffer, x], 1), buffer.shape[1]
     return jax.vmap(lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, reach))(
         whole, filled

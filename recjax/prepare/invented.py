@@ -6,16 +6,22 @@ import hashlib
 import logging
 import tempfile
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
+import polars as pl
+
 from recjax.data.prepared import place
-from recjax.prepare.datasets.catalog import OwnCatalog, from_checked
+from recjax.prepare.options import Files, How
+from recjax.prepare.prepare import check
 from recjax.prepare.synthetic import write as synthetic
 from recjax.prepare.synthetic.world import CatalogSettings
-from recjax.prepare.validate_catalog import validate_catalog
 from recjax.prepare.write import is_prepared, write
 
+KNOWN = ("id", "created")
+VECTORS = {
+    **{name: "vector" for name in ("gs_v5", "item_is_v2", "legacy")},
+    "ue_v4": "bits",
+}
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +45,22 @@ def prepare_invented(settings: CatalogSettings, out: str | Path) -> Path:
         return path
     log.info("Inventing a catalogue of %d pins in %s", settings.pins, path)
     with tempfile.TemporaryDirectory() as folder:
-        rows = synthetic.write_catalog(settings, Path(folder))
-        files = {name: Path(folder, f"{name}.parquet") for name in rows}
-        data = from_checked(validate_catalog(**files))
-        builder = partial(OwnCatalog, data=data)
-        return write(builder, path, kind="catalog", source=source)
+        synthetic.write_catalog(settings, Path(folder))
+        checked = check(*invented_files(Path(folder)))
+        if checked.data is None or not checked.report.ok:
+            raise ValueError(f"what was invented has problems:\n{checked.report}")
+        command = f"recjax data prepare {path.name}"
+        return write(checked.data, path, source=source, command=command)
+
+
+def invented_files(folder: Path) -> tuple[Files, How]:
+    """Returns the tables that `write_catalog` wrote, and the types of their columns."""
+    entities = {kind: folder / f"{kind}s.parquet" for kind in ("pin", "product")}
+    types = [
+        f"{kind}:{name}={VECTORS.get(name, 'text')}"
+        for kind, path in entities.items()
+        for name in pl.read_parquet_schema(path)
+        if name not in KNOWN
+    ]
+    files = Files(judgements=folder / "pairs.parquet", entities=entities)
+    return files, How(column=tuple(types), unit="s")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.data.sessions.read import Sessions
+from recjax.prepare import make
+from recjax.tables.typed import Ragged, Table, TypedColumn
+from recjax.text.column import Texts
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class Filter:
 def idle_gaps(user: np.ndarray, timestamp: np.ndarray, gap: int) -> np.ndarray:
     """Returns whether each event starts a session: bool[E].
 
-    An event starts one if its user was idle for `gap` seconds *or more* before it, as
-    in HierTCN's code, or if it is the user's first.
+    An event starts one if its user was idle for `gap` *or more* before it, as in
+    HierTCN's code, or if it is the user's first.
 
     Args:
       user: [E], sorted.
-      timestamp: seconds [E], sorted within each user.
-      gap: seconds.
+      timestamp: [E], sorted within each user.
+      gap: in the unit of the timestamps.
     """
     first = np.ones(len(user), bool)
     first[1:] = (user[1:] != user[:-1]) | (np.diff(timestamp) >= gap)
@@ -78,42 +79,39 @@ def cut_long(first: np.ndarray, longest: int) -> np.ndarray:
     return first | ((place - start) % longest == 0)
 
 
-def build(
+def session_column(first: np.ndarray) -> TypedColumn:
+    """Returns the number of each event's session, rising, from its starts bool[E]."""
+    return TypedColumn("session", "id", np.cumsum(first, dtype=np.int32) - 1)
+
+
+def event_tables(
     user: np.ndarray,
     item: np.ndarray,
-    timestamp: np.ndarray,
-    first: np.ndarray,
-    user_ids: Sequence[str],
-    item_ids: Sequence[str],
-    shown: tuple[np.ndarray, np.ndarray] | None = None,
-) -> Sessions:
-    """Returns the sessions of sorted events; users and items without events go.
+    users: Table | Texts,
+    items: Table | Texts,
+    *columns: TypedColumn,
+    shown: Ragged | None = None,
+) -> dict[str, Table]:
+    """Returns the tables of sorted events and of whom they are.
 
     Args:
-      user: index into `user_ids` [E], sorted.
-      item: index into `item_ids` [E].
-      timestamp: seconds [E], sorted within each user; zeros where unknown.
-      first: whether each event starts a session [E].
-      user_ids: own ids.
-      item_ids: own ids.
-      shown: impressions as (offsets [E + 1], indices into `item_ids`).
+      user: codes of `users` i32[E], sorted.
+      item: codes of `items` i32[E].
+      users: their table, which stays as it is; or ids, of which those without events
+        go.
+      items: the same; those that were shown stay too.
+      *columns: of the events.
+      shown: codes of the items shown with each event.
     """
-    users = np.unique(user)
-    met = np.zeros(len(item_ids), bool)
-    met[item] = True
+    if isinstance(users, Texts):
+        kept, new = make.met(len(users), user)
+        users, user = make.entity(make.select(users, kept)), new[user]
+    if isinstance(items, Texts):
+        codes = (item,) if shown is None else (item, shown.values)
+        kept, new = make.met(len(items), *codes)
+        items, item = make.entity(make.select(items, kept)), new[item]
+        shown = None if shown is None else Ragged(shown.start, new[shown.values])
+    ids = [make.refers("user", user, users), make.refers("item", item, items)]
     if shown is not None:
-        met[shown[1]] = True
-    new_index = (np.cumsum(met) - 1).astype(np.int32)
-    starts = np.flatnonzero(first)
-    owner = user[starts]
-    new_user = np.r_[True, owner[1:] != owner[:-1]] if len(owner) else owner > 0
-    return Sessions(
-        item=new_index[item],
-        timestamp=np.asarray(timestamp, np.int64),
-        session_start=np.r_[starts, len(user)].astype(np.int64),
-        user_start=np.r_[np.flatnonzero(new_user), len(starts)].astype(np.int64),
-        user_ids=tuple(user_ids[u] for u in users),
-        item_ids=tuple(item_ids[i] for i in np.flatnonzero(met)),
-        shown=None if shown is None else new_index[shown[1]],
-        shown_start=None if shown is None else np.asarray(shown[0], np.int64),
-    )
+        ids.append(make.refers("impressions", shown, items, "ids"))
+    return {"user": users, "item": items, "events": make.table(*ids, *columns)}

@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
 import socket
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tensorflow_datasets as tfds
+import numpy as np
 
 from recjax import disk
-from recjax.data.records import ABOUT, about, sizes
+from recjax.data.prepared import (
+    ABOUT,
+    COLUMNS,
+    FORMAT,
+    digest_of,
+    file_keys,
+    owner,
+)
 from recjax.errors import UserError
-from recjax.prepare.datasets.base import Builder
+from recjax.prepare.records import Stored, write_records
+from recjax.tables.typed import Table, TypedColumn
 
 MARK = ".partial-"
 FIX = "free space, or choose a folder you may write with --out or $RECJAX_CACHE"
 
 
+@dataclass(frozen=True)
+class Data:
+    """A data set in memory, ready to be written.
+
+    Attributes:
+      tables: entities, "events" and "judgements" by name. A column of ids whose
+        `labels` are those of an entity's `id` refers to the rows of that entity.
+      settings: how it was made.
+    """
+
+    tables: Mapping[str, Table]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 def write(
-    builder: Callable[..., Builder],
+    data: Data,
     path: Path,
     *,
-    kind: str,
     source: Mapping[str, Any],
+    command: str,
     extra: Mapping[str, Callable[[Path], None]] | None = None,
 ) -> Path:
-    """Runs a builder's configs and moves the result to `path`.
+    """Writes a data set beside its place and moves it there.
 
     A folder that an earlier preparation made is replaced; any other is left alone.
 
     Args:
-      builder: builder class, or such a class with arguments bound.
+      data: the data set.
       path: folder of the data set.
-      kind: "interactions" or "search".
       source: what the data was made from; equal means nothing to do.
+      command: that makes it.
       extra: file name -> function that writes it.
 
     Returns:
@@ -61,11 +81,20 @@ def write(
             path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(path)
             shutil.rmtree(work, ignore_errors=True)
-            staged = _build(builder, work)
+            staged = work / path.name
+            staged.mkdir(parents=True)
+            about = {
+                "format": FORMAT,
+                "tables": _write_tables(data.tables, staged),
+                "settings": dict(data.settings),
+                "digest": digest_of(data.tables),
+                "command": command,
+                "source": source,
+                "bytes": _sizes(staged),
+            }
             for name, write_file in (extra or {}).items():
                 write_file(staged / name)
-            made = {"kind": kind, "source": source, "bytes": sizes(staged)}
-            (staged / ABOUT).write_text(json.dumps(made, indent=1) + "\n")
+            (staged / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
             if path.exists():
                 path.rename(work / "replaced")
             staged.rename(path)
@@ -76,28 +105,55 @@ def write(
 
 def is_prepared(path: Path, source: Mapping[str, Any]) -> bool:
     """Returns whether a folder holds a data set that was made from `source`."""
-    return (path / ABOUT).is_file() and about(path).get("source") == source
-
-
-def _build(builder: Callable[..., Builder], work: Path) -> Path:
-    """Writes every config below `work` and returns the folder that holds them."""
-    for config in getattr(builder, "func", builder).BUILDER_CONFIGS:
-        made = builder(config=config.name, data_dir=work, file_format="array_record")
-        with _quiet():
-            made.download_and_prepare()
-    return work / made.name
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps TFDS's announcements from stdout, and its bars off what is no terminal."""
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        tfds.enable_progress_bar()
+        about = json.loads((path / ABOUT).read_text())
+    except (OSError, ValueError):
+        return False
+    same = about.get("source") == json.loads(json.dumps(source))
+    return about.get("format") == FORMAT and same
+
+
+def _write_tables(tables: Mapping[str, Table], folder: Path) -> dict[str, Any]:
+    """Writes every table, entities first, and returns what is told about each."""
+    told = {}
+    for name in sorted(tables, key=lambda n: "id" not in tables[n]):
+        table, columns, kinds = tables[name], {}, {}
+        for column, key in file_keys(table.columns).items():
+            found = table[column]
+            of = owner(found, tables)
+            columns[key] = _stored(found, of)
+            kind = {"type": found.type, "width": found.width, "of": of}
+            if columns[key].labels is not None:
+                kind["labels"] = len(columns[key].labels)
+            kinds[column] = {k: v for k, v in kind.items() if v is not None}
+        place = folder / COLUMNS / name
+        place.mkdir(parents=True)
+        for key, stored in columns.items():
+            for suffix, values in stored.arrays().items():
+                _save(place / f"{key}{suffix}.npy", values)
+        write_records(folder / name, name, table.rows, columns)
+        told[name] = {"rows": table.rows, "columns": kinds}
+    return told
+
+
+def _stored(column: TypedColumn, of: str | None) -> Stored:
+    if column.name == "id" and column.labels is not None:
+        return Stored(column.labels)  # Its codes are the rows themselves.
+    return Stored(column.values, column.labels if of is None else None)
+
+
+def _save(path: Path, values: np.ndarray) -> None:
+    # np.save tells of a full disk without the error's number.
+    values = np.ascontiguousarray(values)
+    with open(path, "wb") as file:
+        header = np.lib.format.header_data_from_array_1_0(values)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(values.data)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(file.relative_to(folder)): file.stat().st_size for file in files}
 
 
 def _sweep(path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from recjax.errors import UserError, nearest
 from recjax.nn.transformer import TransformerSettings
 from recjax.pretrained import safetensors, torch_file
-from recjax.pretrained.bert_layout import LAYOUTS, Layout, wanted
+from recjax.pretrained.bert_layout import LAYOUTS, BertLayout, wanted
 from recjax.typing import Params
 
 FILES = {"model.safetensors": safetensors.read, "pytorch_model.bin": torch_file.read}
@@ -162,7 +162,7 @@ def fill(params: Params, pretrained: Params, path: str = "") -> Params:
     return filled
 
 
-def _config(path: Path) -> tuple[Layout, dict[str, Any]]:
+def _config(path: Path) -> tuple[BertLayout, dict[str, Any]]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

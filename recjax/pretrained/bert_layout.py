@@ -9,7 +9,7 @@ from recjax.nn.transformer import TransformerSettings
 
 
 @dataclass(frozen=True)
-class Layout:
+class BertLayout:
     """What one family calls things; sizes are keys of config.json."""
 
     prefix: str
@@ -22,7 +22,7 @@ class Layout:
 
 
 LAYOUTS = {
-    "bert": Layout(
+    "bert": BertLayout(
         prefix="bert.",
         sizes={
             "vocabulary": "vocab_size",
@@ -46,7 +46,7 @@ LAYOUTS = {
             "norm": "output.LayerNorm",
         },
     ),
-    "distilbert": Layout(
+    "distilbert": BertLayout(
         prefix="distilbert.",
         sizes={
             "vocabulary": "vocab_size",
@@ -74,7 +74,7 @@ LAYOUTS = {
 
 
 def wanted(
-    layout: Layout, sizes: TransformerSettings, positions: int
+    layout: BertLayout, sizes: TransformerSettings, positions: int
 ) -> Iterator[tuple[tuple[str, ...], str, tuple[int, ...]]]:
     """Yields (place in our tree, name and shape in the file) of every parameter."""
     width, deep = sizes.width, sizes.feed_forward

@@ -50,13 +50,13 @@ class LiveClicks:
         self._held += 1
         self._first[item] = min(self._first[item], when)
 
-    def at(self, moments: PairContext) -> tuple[sparse.csr_array, ...]:
+    def at(self, context: PairContext) -> tuple[sparse.csr_array, ...]:
         """Returns the features of all items, f32[Q, N].
 
         A moment without a time is that of the newest click.
         """
-        when, shape = self._when[: self._held], (len(moments), len(self._first))
-        asked = np.where(moments.when < 0, when.max(initial=0), moments.when)
+        when, shape = self._when[: self._held], (len(context), len(self._first))
+        asked = np.where(context.when < 0, when.max(initial=0), context.when)
         counts = []
         for window in self.settings.windows:
             end = asked // window.step * window.step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,20 @@ import numpy as np
 from recjax.bundle.open import open_bundle
 from recjax.errors import UserError
 from recjax.serve.user_state import UserStates
-from recjax.tables.check import clean
 from recjax.tables.columns import Column
-from recjax.tables.read import read_table
+from recjax.tables.read import read
 from recjax.tables.report import Findings
+from recjax.tables.result import Options
 
 EVENTS = (
     Column("user", "id"),
     Column("item", "id"),
-    Column("timestamp", "time", required=False),
+    Column("timestamp", "timestamp", required=False),
     Column("session", "id", required=False),
 )
+
+SECOND = 10**9
+"""Nanoseconds of one, which tables hold."""
 
 
 def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
@@ -40,7 +42,7 @@ def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
 
 
 def feed_file(states: UserStates, path: Path) -> int:
-    """Feeds a file of events in its order, and returns how many.
+    """Feeds a file of events, sorted by time, and returns how many.
 
     Its columns are user, item and maybe timestamp and session (any name; another name
     starts another session).
@@ -49,18 +51,29 @@ def feed_file(states: UserStates, path: Path) -> int:
       UserError: the file or one of its rows is bad; no state is changed by that row.
     """
     findings = Findings()
-    table = read_table(path, EVENTS, {}, "utf-8", findings)
-    frame = clean(table, EVENTS, "s", time.time(), findings)
-    report = findings.report()
-    if frame is None or not report.ok:
-        raise UserError(str(report))
+    events = read(path, EVENTS, Options(), findings)
+    if events is None or not findings.report().ok:
+        raise UserError(str(findings.report()))
+    columns = events.table.columns
+    ids = {
+        name: (columns[name].vocabulary, columns[name].array)
+        for name in ("user", "item", "session")
+        if name in columns
+    }
+    when = columns["timestamp"].array // SECOND if "timestamp" in columns else None
+    order = np.arange(events.table.rows)
+    if when is not None:
+        order = np.argsort(when, kind="stable")
     sessions: dict[str, str] = {}
-    for event in frame.iter_rows(named=True):
+    for at in order.tolist():
+        event = {name: labels[codes[at]] for name, (labels, codes) in ids.items()}
         user, name = event["user"], event.get("session")
         new = name is not None and sessions.get(user, name) != name
         try:
-            states.feed(user, event["item"], event.get("timestamp"), new)
+            time = None if when is None else int(when[at])
+            states.feed(user, event["item"], time, new)
         except UserError as error:
-            raise UserError(f"{path}, row {event['row']}: {error}") from error
+            row = events.rows(np.array([at]))[1][0]
+            raise UserError(f"{path}, row {row}: {error}") from error
         sessions[user] = name or ""
-    return frame.height
+    return len(order)

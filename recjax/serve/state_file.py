@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +21,15 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
       UserError: it cannot be written.
     """
+    named: dict[str, Any] = dict(arrays)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with part.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **named)
         part.replace(path)
     except OSError as error:
-        raise UserError(
-            f"cannot write the states {path}: {error.strerror or error}"
-        ) from error
+        reason = error.strerror or error
+        raise UserError(f"cannot write the states {path}: {reason}") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -24,15 +24,14 @@ from recjax.index.item_vectors import Found, ItemVectors
 from recjax.serve.live_clicks import LiveClicks, live
 from recjax.serve.state_file import read_arrays, write_arrays
 
-LANES = 8
+ROWS = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
-USERS = "users"
-"""Where the users' ids lie in a file."""
+USERS = "users"  # Where their ids lie in a file.
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
-"""{"item", "place", "age": i32[LANES, 1], "gap": f32[LANES, 1], "memory_...": [LANES,
-...]} -> {"user": the query before the event f32[LANES, D], "memory_...": after it}."""
+"""{"item", "position", "age": i32[ROWS, 1], "gap": f32[ROWS, 1], "memory_...": [ROWS,
+...]} -> {"user": the query before the event f32[ROWS, D], "memory_...": after it}."""
 
 
 @dataclass
@@ -87,20 +86,20 @@ class UserStates:
                 f"event of user {user!r}: there is no item {item!r}."
                 + nearest(item, self.items.ids)
             )
-        place = self.items.rows[item]
-        at, out = self._stepped(user, place + 1, timestamp, new_session)
+        position = self.items.rows[item]
+        at, out = self._stepped(user, position + 1, timestamp, new_session)
         for clicks in self._clicks():
-            clicks.feed(place, timestamp)
+            clicks.feed(position, timestamp)
         row = self._row(user)
         for name in self.kept.empty:
             self._held[name][row] = np.asarray(out[name])[0]
-        self._held["place"][row] = at["place"] + 1
+        self._held["position"][row] = at["position"] + 1
         self._held["age"][row] += 1
         self._held["open"][row] = True
         self._held["gap"][row] = at["gap"]
         recent = self._held["recent"][row]
         recent[1:] = recent[:-1]
-        recent[:1] = place
+        recent[:1] = position
         if timestamp is not None:
             self._held["last"][row] = timestamp
 
@@ -200,7 +199,7 @@ class UserStates:
         reach = max((values.reach for values in self.pairs), default=0)
         return {
             **{n: np.repeat(one[None], users, 0) for n, one in self.kept.empty.items()},
-            "place": np.zeros(users, np.int64),
+            "position": np.zeros(users, np.int64),
             "age": np.zeros(users, np.int64),
             "open": np.zeros(users, bool),
             "last": np.full(users, -1, np.int64),
@@ -228,7 +227,7 @@ class UserStates:
     def _stepped(
         self, user: str, item: int, timestamp: int | None, new_session: bool
     ) -> tuple[dict[str, Any], Arrays]:
-        """Returns place, age and gap of an event that comes now, and the step of it."""
+        """Returns position, age and gap of an event now, and the step of it."""
         row, held = self._found(user)
         age, last = int(held["age"][row]), int(held["last"][row])
         gap = 0 if timestamp is None or not age or last < 0 else timestamp - last
@@ -239,12 +238,12 @@ class UserStates:
             )
         idle = self.kept.idle is not None and gap >= self.kept.idle
         goes_on = bool(held["open"][row]) and not new_session and not idle
-        place = int(held["place"][row]) if goes_on else 0
+        position = int(held["position"][row]) if goes_on else 0
         # The gap is that before the session: what has decayed stays so inside it.
         gap = float(held["gap"][row]) if goes_on else gap
-        at = {"place": place, "age": age, "gap": gap}
-        # Users of the other lanes are nobody.
-        arrays = step_arrays(self.kept.empty, LANES)
+        at = {"position": position, "age": age, "gap": gap}
+        # Users of the other rows are nobody.
+        arrays = step_arrays(self.kept.empty, ROWS)
         memory = {name: held[name][row] for name in self.kept.empty}
         for name, value in {"item": item, **at, **memory}.items():
             arrays[name][0] = value

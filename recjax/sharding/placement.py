@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from recjax.errors import UserError
 
@@ -46,25 +46,65 @@ def round_up(rows: int, mesh: Mesh) -> int:
     return -(-rows // block) * block
 
 
-def put_batch(batch: Any, mesh: Mesh) -> Any:
+def host_part(mesh: Mesh) -> tuple[int, int]:
+    """Returns which part of each batch this host makes, and how many parts there are.
+
+    Hosts that hold the same rows, where `data` is smaller than their number, make the
+    same part.
+
+    Raises:
+      UserError: the hosts' devices do not split the axis `data` into equal parts.
+    """
+    shards = mesh.shape[DATA]
+    own = by_batch(mesh).addressable_devices_indices_map((shards,))
+    mine = sorted({at[0].indices(shards)[0] for at in own.values() if at})
+    parts, left = divmod(shards, len(mine))
+    part = mine[0] // len(mine)
+    if left or mine != list(range(part * len(mine), (part + 1) * len(mine))):
+        raise UserError(
+            f"the axis 'data' of mesh {dict(mesh.shape)} does not split evenly over "
+            f"the {jax.process_count()} hosts: this one would hold shards {mine}; "
+            "choose a size of 'data' that the hosts divide, or that divides them"
+        )
+    return part, parts
+
+
+def put(array: np.ndarray, sharding: Sharding) -> jax.Array:
+    """Places an array that every host has whole."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(array, sharding)
+    return jax.make_array_from_callback(array.shape, sharding, lambda at: array[at])
+
+
+def fetch(array: jax.Array, mesh: Mesh) -> np.ndarray:
+    """Returns an array that lies split over the mesh, whole, to every host."""
+    if not array.is_fully_addressable and not array.is_fully_replicated:
+        array = jax.jit(lambda x: x, out_shardings=replicated(mesh))(array)
+    return np.asarray(array)
+
+
+def put_batch(batch: Any, mesh: Mesh, parts: int | None = None) -> Any:
     """Puts this host's part of a batch on the devices of the mesh.
 
     Args:
       batch: tree of host arrays, leading axis = this host's share of the batch.
       mesh: the mesh.
+      parts: 1 where each host has the whole batch; by default its part alone.
 
     Raises:
       UserError: a leading axis that the data axis does not divide.
     """
     sharding = by_batch(mesh)
-    shards = mesh.shape[DATA] // jax.process_count()
+    shards = mesh.shape[DATA] // (parts or host_part(mesh)[1])
 
-    def put(array: np.ndarray) -> jax.Array:
-        if array.shape[0] % max(shards, 1):
+    def put_one(array: np.ndarray) -> jax.Array:
+        if array.shape[0] % shards:
             raise UserError(
                 f"a batch array of {array.shape[0]} rows does not split over "
                 f"{shards} devices; choose a batch size divisible by {shards}"
             )
+        if parts == 1:
+            return put(array, sharding)
         return jax.make_array_from_process_local_data(sharding, array)
 
-    return jax.tree.map(put, batch)
+    return jax.tree.map(put_one, batch)

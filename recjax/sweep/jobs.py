@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recjax import disk
-from recjax.sweep.plan import Cell
+from recjax.sweep.plan import SweepRun
 from recjax.train import guard
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ class Failure:
       reason: one line or more, as the run told it.
     """
 
-    cell: Cell
+    cell: SweepRun
     reason: str
 
 
-def run_all(cells: Sequence[Cell], jobs: int = 1) -> list[Failure]:
+def run_all(cells: Sequence[SweepRun], jobs: int = 1) -> list[Failure]:
     """Runs what is not done yet, `jobs` at a time; a failure does not stop the others.
 
     Args:
@@ -52,7 +52,7 @@ def run_all(cells: Sequence[Cell], jobs: int = 1) -> list[Failure]:
     if len(cells) > len(waiting):
         log.info("%d of %d runs are done", len(cells) - len(waiting), len(cells))
     total, began, ended = len(waiting), time.monotonic(), 0
-    running: dict[subprocess.Popen, Cell] = {}
+    running: dict[subprocess.Popen, SweepRun] = {}
     failures: list[Failure] = []
     with _terminate_as_interrupt():
         try:
@@ -79,7 +79,7 @@ def run_all(cells: Sequence[Cell], jobs: int = 1) -> list[Failure]:
     return failures
 
 
-def command(cell: Cell) -> list[str]:
+def command(cell: SweepRun) -> list[str]:
     """Returns the command of a run, which a person can repeat."""
     asked = cell.request
     told = ["train", asked.experiment, "--workdir", str(cell.folder)]
@@ -91,7 +91,7 @@ def command(cell: Cell) -> list[str]:
     return [sys.executable, "-m", "recjax", *told]
 
 
-def _start(cell: Cell) -> subprocess.Popen:
+def _start(cell: SweepRun) -> subprocess.Popen:
     with disk.writing("the run folder", cell.folder, disk.GO_ON):
         cell.folder.mkdir(parents=True, exist_ok=True)
         with (cell.folder / LOG).open("w") as out:
@@ -111,7 +111,7 @@ def _end_with_sweep() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _reason(cell: Cell, status: int) -> str | None:
+def _reason(cell: SweepRun, status: int) -> str | None:
     if status == 0 and cell.result() is not None:
         return None
     text = (cell.folder / LOG).read_text(errors="replace").strip()
@@ -123,7 +123,7 @@ def _reason(cell: Cell, status: int) -> str | None:
     return f"ended with {how}: {last} (all of it: {cell.folder / LOG})"
 
 
-def _stop(running: dict[subprocess.Popen, Cell]) -> None:
+def _stop(running: dict[subprocess.Popen, SweepRun]) -> None:
     """Lets what runs save its state; a second Ctrl-C kills it."""
     if running:
         log.warning("stopping %d runs; they save first", len(running))

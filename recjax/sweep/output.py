@@ -11,7 +11,7 @@ from recjax import disk
 from recjax.evals.reports import page as report
 from recjax.sweep import table
 from recjax.sweep.picture import seed_dots
-from recjax.sweep.plan import Cell
+from recjax.sweep.plan import SweepRun
 
 ABOUT = (
     "Mean and sample standard deviation over seeds. Differences to {baseline}: each "
@@ -19,7 +19,7 @@ ABOUT = (
 )
 
 
-def values(cells: Sequence[Cell]) -> dict[str, dict[int, dict[str, float]]]:
+def values(cells: Sequence[SweepRun]) -> dict[str, dict[int, dict[str, float]]]:
     """Returns variant -> seed -> metric -> figure of the runs that are done."""
     found: dict[str, dict[int, dict[str, float]]] = {}
     for cell in cells:
@@ -31,7 +31,7 @@ def values(cells: Sequence[Cell]) -> dict[str, dict[int, dict[str, float]]]:
 
 
 def write(
-    name: str, cells: Sequence[Cell], workdir: Path, show: Sequence[str] = ()
+    name: str, cells: Sequence[SweepRun], workdir: Path, show: Sequence[str] = ()
 ) -> str:
     """Writes the tables and the picture of what is done; returns the table as text.
 

@@ -13,11 +13,11 @@ from recjax import settings
 from recjax.errors import UserError, nearest
 from recjax.experiment import load_sweep
 from recjax.train import run_folder
-from recjax.train.run_folder import Request
+from recjax.train.request import Request
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepRun:
     """One run of a sweep.
 
     Attributes:
@@ -48,7 +48,7 @@ class Cell:
 
 def plan(
     request: Request, workdir: Path, grid: Sequence[str], seeds: Sequence[int]
-) -> list[Cell]:
+) -> list[SweepRun]:
     """Returns all runs of a sweep, seeds of a variant together.
 
     Args:
@@ -84,11 +84,11 @@ def plan(
             seeded = dataclasses.replace(one, set=(*one.set, f"seed={seed}"))
             place = workdir / folder / f"seed_{seed}"
             run_folder.agree(place, seeded.resolve()[0])
-            cells.append(Cell(name, seed, seeded, place))
+            cells.append(SweepRun(name, seed, seeded, place))
     return cells
 
 
-def chosen(cells: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
+def chosen(cells: Sequence[SweepRun], only: Sequence[str]) -> list[SweepRun]:
     """Returns the runs of the variants that were asked for; of all without a name.
 
     Raises:

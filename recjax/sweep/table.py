@@ -33,7 +33,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """A variant and a metric.
 
     Attributes:
@@ -84,7 +84,7 @@ def metrics(values: Values, show: Sequence[str]) -> list[str]:
     return list(show) or main or own[:3]
 
 
-def rows(values: Values, shown: Sequence[str]) -> list[Row]:
+def rows(values: Values, shown: Sequence[str]) -> list[ResultRow]:
     """Returns a row a metric and variant, variants of a metric together."""
     baseline = next(iter(values), "")
     made = []
@@ -97,7 +97,7 @@ def rows(values: Values, shown: Sequence[str]) -> list[Row]:
         for variant, own in figures.items():
             apart = [own[seed] - base[seed] for seed in own if seed in base]
             change = None if variant == baseline else spread(apart)
-            made.append(Row(variant, metric, spread(list(own.values())), change))
+            made.append(ResultRow(variant, metric, spread(list(own.values())), change))
     return made
 
 
@@ -109,7 +109,7 @@ def spread(figures: Sequence[float]) -> Spread | None:
     return Spread(math.fsum(figures) / len(figures), deviation, len(figures))
 
 
-def cells(table: Sequence[Row]) -> list[list[str]]:
+def cells(table: Sequence[ResultRow]) -> list[list[str]]:
     """Returns the table as cells, the heading first: a row a variant."""
     shown = list(dict.fromkeys(row.metric for row in table))
     found = {(row.variant, row.metric): row for row in table}
@@ -145,7 +145,7 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *body))
 
 
-def as_csv(table: Sequence[Row]) -> str:
+def as_csv(table: Sequence[ResultRow]) -> str:
     """Returns a line a variant and metric, unrounded; empty where there is nothing."""
     out = io.StringIO()
     names = ("mean", "deviation", "count")

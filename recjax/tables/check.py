@@ -1,116 +1,95 @@
-"""Checking a table that was read: options, values, ids given twice, unknown ids."""
+"""Checks over a whole table that was read: rows given twice, ids that are unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
-from recjax.errors import UserError, nearest
-from recjax.tables.columns import Column, Table
-from recjax.tables.convert import Unit, convert
-from recjax.tables.report import Findings
+from recjax.tables.report import LISTED, Findings
+from recjax.tables.result import Read
+from recjax.tables.typed import Ragged, TypedColumn
+from recjax.text.column import Texts
 
 
-def known_columns(
-    columns: Mapping[str, str] | None, schema: Sequence[Column]
-) -> Mapping[str, str]:
-    """Returns `columns` after checking that the schema has their names.
+def given_twice(
+    read: Read, names: Sequence[str], kind: str, findings: Findings
+) -> np.ndarray:
+    """Returns bool[n]: which rows have the values of an earlier row in these columns.
 
-    Raises:
-      UserError: it does not.
+    Each is a problem that names the row of the first.
+
+    Args:
+      read: the table.
+      names: columns of type id, category, number or timestamp.
+      kind: the problem in a few words, such as "id given twice".
+      findings: where problems go.
     """
-    known = list(dict.fromkeys(column.name for column in schema))
-    for name in columns or {}:
-        if name not in known:
-            raise UserError(
-                f"--column {name}=...: no such column here; there are "
-                f"{', '.join(known)}.{nearest(name, known)}"
-            )
-    return columns or {}
+    keys = pl.DataFrame({name: read.table[name].array for name in names})
+    again = ~keys.select(pl.struct(names).is_first_distinct()).to_series().to_numpy()
+    at = np.flatnonzero(again)
+    if at.size:
+        keys = keys.with_row_index("at")
+        lost = keys[at[: LISTED * len(read.source.parts)]]
+        firsts = keys.unique(names, keep="first")
+        first = lost.join(firsts, on=names, how="left", maintain_order="left")
+        parts, rows = read.rows(first["at_right"].to_numpy())
+        shown = [
+            ", ".join(_shown(read.table[name], i) for name in names)
+            + _place(read, p, r)
+            for i, p, r in zip(at.tolist(), parts, rows, strict=False)
+        ]
+        shown += [""] * (len(at) - len(shown))
+        fix = "keep one of the rows"
+        read.tell(findings, ", ".join(names), kind, at, shown, fix, quote=False)
+    return again
 
 
-def check_options(unit: str, encoding: str) -> None:
-    """Raises a `UserError` for an unknown unit or encoding."""
-    if unit not in ("s", "ms"):
-        raise UserError(f"--unit {unit!r}: must be 's' or 'ms'.")
-    try:
-        "a".encode(encoding).decode(encoding, "surrogateescape")
-    except (LookupError, ValueError):
-        raise UserError(
-            f"--encoding {encoding!r}: no such encoding; use utf-8, latin-1, cp1252 ..."
-        ) from None
+def unknown_ids(
+    read: Read, name: str, known: Texts, what: str, findings: Findings
+) -> np.ndarray:
+    """Returns bool[n]: which rows have an id that is not among `known`.
+
+    Each is a problem. Of a column of type "ids" one unknown id is enough.
+
+    Args:
+      read: the table.
+      name: a column of type id or ids.
+      known: the ids there are.
+      what: they are ids of, such as "item".
+      findings: where problems go.
+    """
+    column = read.table[name]
+    labels = pl.Series(list(column.vocabulary), dtype=pl.String)
+    lost = ~labels.is_in(pl.Series(list(known), dtype=pl.String).implode()).to_numpy()
+    lost = np.append(lost, False)  # a missing id is not unknown
+    if isinstance(column.values, Ragged):
+        codes, start = column.ragged.values, column.ragged.start
+        rows = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        at, first = np.unique(rows[lost[codes]], return_index=True)
+        codes = codes[lost[codes]][first]
+    else:
+        at = np.flatnonzero(lost[column.array])
+        codes = column.array[at]
+    bad = np.zeros(read.table.rows, bool)
+    bad[at] = True
+    listed = codes[: LISTED * len(read.source.parts)]
+    shown = [*column.vocabulary.take(listed), *[""] * (len(at) - len(listed))]
+    fix = f"give the {what} a (valid) row in the table of {what}s, or delete this row"
+    read.tell(findings, name, f"unknown {what}", at, shown, fix)
+    return bad
 
 
-def clean(
-    table: Table | None,
-    schema: Sequence[Column],
-    unit: Unit,
-    now: float,
-    findings: Findings,
-) -> pl.DataFrame | None:
-    """Returns the table converted, wrong values null, `good` false where one is."""
-    if table is None:
-        return None
-    kinds = {column.name: column.kind for column in schema}
-    good = pl.repeat(True, table.frame.height, eager=True)
-    frame, rows = table.frame, table.frame["row"]
-    for name, there in table.names.items():
-        values = frame[name]
-        converted = convert(values, kinds[name], unit, now)
-        if converted is None:
-            kind, fix = f"column of type {values.dtype}", "store text or numbers in it"
-            findings.of_file(table.file, kind, fix, repr(there))
-            return None
-        right = pl.repeat(True, table.frame.height, eager=True)
-        for kind, fix, bad in converted.problems:
-            found = values.filter(bad)
-            findings.of_rows(table.file, there, kind, rows.filter(bad), found, fix)
-            right &= ~bad
-        frame = frame.with_columns(pl.when(right).then(converted.values).alias(name))
-        good &= right
-    return frame.with_columns(good=good)
+def _shown(column: TypedColumn, row: int) -> str:
+    value = column.array[row]
+    if column.labels is not None:
+        return column.labels[value] if value >= 0 else ""
+    if column.type == "timestamp":
+        return str(np.datetime64(int(value), "ns")).rstrip("0").rstrip(".")
+    return f"{value:g}"
 
 
-def known_ids(
-    frame: pl.DataFrame | None,
-    table: Table | None,
-    corpus: pl.DataFrame | None,
-    name: str,
-    findings: Findings,
-) -> pl.DataFrame | None:
-    """Marks rows whose `name` has no good row in the corpus."""
-    if frame is None or corpus is None:
-        return frame
-    bad = ~frame[name].is_in(corpus[name].implode()) & frame[name].is_not_null()
-    lost = frame.filter(bad)
-    fix = f"give the {name} a (valid) row in the table of {name}s, or delete this row"
-    kind = f"unknown {name}"
-    findings.of_rows(table.file, table.names[name], kind, lost["row"], lost[name], fix)
-    return frame.with_columns(pl.col("good") & ~bad)
-
-
-def distinct(
-    frame: pl.DataFrame | None,
-    table: Table | None,
-    key: list[str],
-    kind: str,
-    findings: Findings,
-) -> pl.DataFrame | None:
-    """Returns the good rows, of each key the first."""
-    if frame is None:
-        return None
-    frame = frame.filter("good").drop("good")
-    again = ~frame.select(pl.struct(key).is_first_distinct()).to_series()
-    if not again.any():
-        return frame
-    first = frame.with_columns(pl.col("row").first().over(key).alias("first"))
-    lost = first.filter(again)
-    shown = (
-        ", ".join(map(str, row[:-1])) + f" (first in row {row[-1]})"
-        for row in lost.select(*key, "first").iter_rows()
-    )
-    names, fix = ", ".join(table.names[k] for k in key), "keep one of the rows"
-    where = lost["row"]
-    findings.of_rows(table.file, names, kind, where, shown, fix, quote=False)
-    return frame.filter(~again)
+def _place(read: Read, part: int, row: int) -> str:
+    file = f" of {read.source.parts[part].name}" * (len(read.source.parts) > 1)
+    return f" (first in row {row}{file})"

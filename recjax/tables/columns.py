@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import polars as pl
+from typing import Literal
 
 from recjax.errors import nearest
 from recjax.tables.report import Findings
+
+# fmt: off
+Type = Literal[
+    "id", "text", "category", "categories", "number", "timestamp", "vector", "bits",
+    "image", "ids",
+]
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -17,70 +23,75 @@ class Column:
     """A column that a file must or may have.
 
     Attributes:
-      name: its name in recjax, and in the file unless mapped.
-      kind: "id", "text", "note" (a text that may be empty), "number", "gain" (a number
-        of at least 0) or "time"; in a catalogue's tables of entities also "words" (a
-        text or a list of texts, any of which may be missing), "vectors" (a vector of
-        numbers an image) or "codes" (bytes an image).
+      name: its name in recjax, and in the file unless renamed.
+      type: what its values are read as.
       required: whether the file must have it.
-      shared: whether another file has it too: then a name it is mapped to may stand in
-        either file.
+      filled: whether a missing value is a problem.
+      least: the smallest number allowed.
     """
 
     name: str
-    kind: str
+    type: Type
     required: bool = True
-    shared: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A file's columns as read, not yet checked.
-
-    Attributes:
-      file: the file's name.
-      names: recjax's column name -> the file's.
-      frame: columns by recjax's name, and `row`: the place in the file.
-    """
-
-    file: str
-    names: Mapping[str, str]
-    frame: pl.DataFrame
+    filled: bool = True
+    least: float | None = None
 
 
 def resolve(
-    header: list[str],
-    separator: str,
+    header: Sequence[str],
     file: str,
     schema: Sequence[Column],
-    columns: Mapping[str, str],
+    rename: Mapping[str, str],
     findings: Findings,
+    separator: str = "",
 ) -> dict[str, str] | None:
-    """Returns recjax's name -> the file's, or None where a required one is missing."""
-    names, found = {}, True
+    """Finds the schema's columns in a file; problems go to `findings`.
+
+    Args:
+      header: the file's columns.
+      file: its name in reports.
+      schema: the columns wanted.
+      rename: the file's name -> recjax's, where they differ.
+      findings: where problems go.
+      separator: of a CSV file, for a hint.
+
+    Returns:
+      recjax's name -> the file's, of those that are there; None if a required one is
+      not, or a name is not clear.
+    """
+    before = findings.fatal
+    for theirs in rename:
+        if theirs not in header:
+            value = f"{theirs!r}{nearest(theirs, header)}"
+            fix = f"correct --rename {file}:{theirs}={rename[theirs]}"
+            findings.of_file(file, "renamed column is not there", fix, value)
+    names, wanted = {}, {column.name for column in schema}
+    for theirs in header:
+        name = rename.get(theirs, theirs)
+        if name in names and name in wanted:
+            kind, value, fix = "column given twice", repr(theirs), "rename one of them"
+            if names[name] != theirs:
+                kind, fix = "two columns of one name", "rename only one of them"
+                value = f"{names[name]!r} and {theirs!r} are both {name!r}"
+            findings.of_file(file, kind, fix, value)
+        names.setdefault(name, theirs)
     for column in schema:
-        there = columns.get(column.name, column.name)
-        if column.shared and there not in header:
-            there = column.name
-        if there in header:
-            if header.count(there) > 1:
-                found, fix = False, "rename one of them"
-                findings.of_file(file, "column given twice", fix, repr(there))
-            names[column.name] = there
-        elif column.required or column.name in columns:
-            found, fix = False, f"add it, or map it: --column {column.name}=NAME"
-            value = f"{there!r} (the file has {_header_text(header)})"
-            value += nearest(there, header) + _header_hint(header, separator)
+        if column.required and column.name not in names:
+            fix = f"add it, or name yours: --rename {file}:NAME={column.name}"
+            value = f"{column.name!r} (the file has {_header_text(header)})"
+            value += nearest(column.name, header) + _header_hint(header, separator)
             findings.of_file(file, "missing column", fix, value)
-    return names if found else None
+    if findings.fatal > before:
+        return None
+    return {c.name: names[c.name] for c in schema if c.name in names}
 
 
-def _header_text(header: list[str]) -> str:
+def _header_text(header: Sequence[str]) -> str:
     text = ", ".join(repr(name) for name in header)
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def _header_hint(header: list[str], separator: str) -> str:
+def _header_hint(header: Sequence[str], separator: str) -> str:
     if separator and len(header) == 1:
         for other, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
             if other != separator and other in header[0]:

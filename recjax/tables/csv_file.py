@@ -1,171 +1,164 @@
-"""Reading a CSV file record by record, so that every oddity has a line number."""
+"""Reading CSV: Polars takes whole blocks of lines whose bytes have been checked.
+
+A block with anything odd in it (a row of another width, a stray quote, bytes that are
+not UTF-8, blank lines ...) is read record by record, so that every oddity has its row.
+"""
 
 from __future__ import annotations
 
-import codecs
-import csv
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import polars as pl
 
-from recjax.tables.columns import Column, Table, resolve
+from recjax.tables.blocks import Block, Opened, Unusable
+from recjax.tables.csv_records import UTF8, Records, checked, is_text
+from recjax.tables.lines import Lines
 from recjax.tables.report import Findings
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-BLOCK = 65_536
-STRAY = "stray quote"
+BOM = b"\xef\xbb\xbf"
+QUOTE, NEWLINE = ord('"'), ord("\n")
 
 
-def read_csv(
-    path: Path,
-    schema: Sequence[Column],
-    columns: Mapping[str, str],
-    encoding: str,
-    findings: Findings,
-) -> Table | None:
-    """Returns the schema's columns as text; see `tables.read_table`."""
-    file, separator = path.name, SEPARATORS[path.suffix.lower()]
-    if not _looks_like_text(path, encoding, findings):
-        return None
-    if codecs.lookup(encoding).name == "utf-8":
-        encoding = "utf-8-sig"
-    with open(path, encoding=encoding, errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, delimiter=separator, strict=True)
-        records = _records(reader, file, findings)
-        _, header = next(records, (0, []))
-        if not header or findings.count(file, STRAY):
-            fix = "let the first row be the columns' names"
-            findings.of_file(file, "header cannot be read", fix)
-            return None
-        names = resolve(header, separator, file, schema, columns, findings)
-        if names is None:
-            return None
-        at = [header.index(name) for name in names.values()]
-        frames, rows = [], 0
-        for lines, fields in _blocks(records):
-            rows += len(lines)
-            frames.append(_frame(lines, fields, header, names, at, file, findings))
-    findings.read(file, rows + findings.count(file, STRAY))
-    if not rows:
-        findings.of_file(file, "no rows", "give it rows below the header")
-        return None
-    return Table(file, names, pl.concat(frames))
+def open_csv(lines: Lines, separator: str, file: str, findings: Findings) -> Opened:
+    """Reads the header.
+
+    Args:
+      lines: the file.
+      separator: between fields.
+      file: its name in reports.
+      findings: where problems of rows go.
+
+    Raises:
+      Unusable: the header cannot be read; reading blocks raises it too.
+    """
+    records = Records(lines, separator)
+    header = next((fields for _, fields in records.read(1)), "")
+    if isinstance(header, str):
+        fix = "let the first row be the columns' names"
+        raise Unusable("header cannot be read", fix)
+    if not all(map(is_text, header)):
+        raise Unusable("header cannot be read", UTF8)
+
+    def blocks(names: Sequence[str]) -> Iterator[Block]:
+        at = [header.index(name) for name in names]
+        while chunk := lines.chunk():
+            block = _quick(chunk, lines, separator, len(header), names, at)
+            if block is None:
+                found = records.read(len(chunk))
+                block = checked(found, len(header), names, at, file, findings)
+            yield block
+
+    return Opened(header, separator, blocks)
 
 
-def _looks_like_text(path: Path, encoding: str, findings: Findings) -> bool:
-    with open(path, "rb") as file:
-        head = file.read(BLOCK)
-    if not head.strip():
-        findings.of_file(path.name, "empty file", "give it a header and rows")
-        return False
-    if b"\0" in head and not encoding.lower().startswith("utf-16"):
-        utf16 = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-        fix = "save it as CSV in UTF-8" + (" or pass --encoding utf-16" * utf16)
-        value = "UTF-16 text" if utf16 else repr(head[:8])
-        findings.of_file(path.name, "not a text file", fix, value)
-        return False
-    return True
-
-
-def _records(
-    reader: csv.reader, file: str, findings: Findings
-) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line, fields) of records that are not blank."""
-    while True:
-        line = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except UnicodeError as error:
-            fix = "pass the right --encoding"
-            findings.of_file(file, "cannot be decoded", fix, str(error))
-            return
-        except csv.Error as error:
-            if "unexpected end" in str(error) or "field limit" in str(error):
-                kind = "a quote is opened and never closed"
-                fix = f'close it, or write a " inside a field as "" (row {line})'
-                findings.of_file(file, kind, fix, f"row {line}")
-                return
-            fix = 'write a " inside a quoted field as ""'
-            why = [str(error)]
-            findings.of_rows(file, "", STRAY, [line], why, fix, quote=False)
-            continue
-        if fields:
-            yield line, fields
-
-
-def _blocks(
-    records: Iterator[tuple[int, list[str]]],
-) -> Iterator[tuple[list[int], list[list[str]]]]:
-    lines, fields = [], []
-    for line, record in records:
-        lines.append(line)
-        fields.append(record)
-        if len(lines) == BLOCK:
-            yield lines, fields
-            lines, fields = [], []
-    if lines:
-        yield lines, fields
-
-
-def _frame(
-    lines: list[int],
-    fields: list[list[str]],
-    header: list[str],
-    names: Mapping[str, str],
+def _quick(
+    chunk: bytes,
+    lines: Lines,
+    separator: str,
+    width: int,
+    names: Sequence[str],
     at: list[int],
-    file: str,
-    findings: Findings,
-) -> pl.DataFrame:
-    """Returns the wanted fields of one block, without records that are malformed."""
-    width = len(header)
-    odd = [i for i, record in enumerate(fields) if len(record) != width]
-    if odd:
-        found = [f"{len(fields[i])} fields" for i in odd]
-        fix = f"give it {width} fields as the header has; quote a field with a comma"
-        where = [lines[i] for i in odd]
-        kind = "wrong number of fields"
-        findings.of_rows(file, "", kind, where, found, fix, quote=False)
-        lines, fields = _without(lines, fields, odd)
+) -> Block | None:
+    """Returns the next block, or None if it may hold something odd."""
+    last = len(chunk.rstrip(b"\r\n"))  # blank lines at the end are for later
+    chunk = chunk[: chunk.find(b"\n", last) + 1 or chunk.rfind(b"\n") + 1]
+    plain = _plain_records if b'"' in chunk else _plain_lines
+    found = plain(chunk, ord(separator), width) if chunk else None
+    if found is None:
+        return None
+    length, rows = found
+    chunk = chunk[:length]
+    if chunk.startswith(BOM) or not _is_utf8(chunk):
+        return None
+    columns = [f"column_{i + 1}" for i in range(width)]
     try:
-        return _columns(lines, fields, names, at)
-    except UnicodeEncodeError:  # bytes that are no text, kept as lone surrogates
-        odd = []
-        for i, record in enumerate(fields):
-            for name, j in zip(names.values(), at, strict=True):
-                if not _is_text(record[j]):
-                    fix = "save the file as UTF-8, or pass --encoding (say latin-1)"
-                    kind = "bytes that are not UTF-8"
-                    findings.of_rows(file, name, kind, [lines[i]], [record[j]], fix)
-                    odd.append(i)
-                    break
-        return _columns(*_without(lines, fields, odd), names, at)
+        frame = pl.read_csv(
+            chunk,
+            has_header=False,
+            separator=separator,
+            quote_char='"' if b'"' in chunk else None,
+            schema=dict.fromkeys(columns, pl.String),
+            columns=[columns[i] for i in sorted(set(at))],
+            empty_string_is_null=False,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.height != len(rows):
+        return None
+    first = lines.line + 1
+    lines.skip(length, chunk.count(b"\n"))
+    frame = frame.select(
+        pl.col(columns[i]).alias(n) for i, n in zip(at, names, strict=True)
+    )
+    if isinstance(rows, np.ndarray):
+        return Block(frame, rows + first)
+    return Block(frame, range(first, first + len(rows)))
 
 
-def _columns(
-    lines: list[int],
-    fields: list[list[str]],
-    names: Mapping[str, str],
-    at: list[int],
-) -> pl.DataFrame:
-    columns = {
-        name: pl.Series([record[j] for record in fields], dtype=pl.String)
-        for name, j in zip(names, at, strict=True)
-    }
-    return pl.DataFrame({"row": pl.Series(lines, dtype=pl.Int64), **columns})
+def _plain_lines(chunk: bytes, separator: int, width: int) -> tuple[int, range] | None:
+    """Checks lines without a quote: length and, from 0, the line of each record."""
+    data = np.frombuffer(chunk, np.uint8)
+    marks = np.flatnonzero((data == separator) | (data == NEWLINE))
+    if not _right(data, marks, separator, width) or _odd_returns(chunk):
+        return None
+    return len(chunk), range(len(marks) // width)
 
 
-def _without(lines: list[int], fields: list[list[str]], odd: list[int]) -> tuple:
-    drop = set(odd)
-    keep = [i for i in range(len(lines)) if i not in drop]
-    return [lines[i] for i in keep], [fields[i] for i in keep]
+def _plain_records(
+    chunk: bytes, separator: int, width: int
+) -> tuple[int, np.ndarray] | None:
+    """Checks records with quotes, up to the last line end outside of them."""
+    data = np.frombuffer(chunk, np.uint8)
+    quotes = np.flatnonzero(data == QUOTE)
+    marks = np.flatnonzero((data == separator) | (data == NEWLINE))
+    outside = np.searchsorted(quotes, marks) % 2 == 0
+    newlines = data[marks] == NEWLINE
+    ends = marks[newlines & outside]
+    if not ends.size or _odd_returns(chunk):
+        return None
+    length = int(ends[-1]) + 1
+    if not _well_quoted(data, quotes[quotes < length], separator):
+        return None
+    if not _right(data, marks[outside & (marks < length)], separator, width):
+        return None
+    line = np.cumsum(newlines)[newlines & outside]  # 1 + the line that it ends
+    return length, np.concatenate([[0], line[:-1]])
 
 
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+def _right(data: np.ndarray, marks: np.ndarray, separator: int, width: int) -> bool:
+    """Returns whether each record has as many fields as the header; none is blank."""
+    ends = data[marks] == NEWLINE
+    count = np.count_nonzero(ends)
+    if len(marks) != count * width or not ends[width - 1 :: width].all():
         return False
-    return True
+    if width > 1:
+        return True
+    lengths = np.diff(marks, prepend=-1)
+    returned = data[np.maximum(marks - 1, 0)] == ord("\r")
+    return bool((lengths > 1 + returned).all())
+
+
+def _well_quoted(data: np.ndarray, quotes: np.ndarray, separator: int) -> bool:
+    """Returns whether quotes stand around fields, or twice inside of such."""
+    opens, closes = quotes[::2], quotes[1::2]
+    if len(opens) != len(closes):
+        return False
+    before = np.where(opens > 0, data[opens - 1], NEWLINE)
+    after = data[closes + 1]
+    right = (before == separator) | (before == NEWLINE) | (before == QUOTE)
+    closed = (after == separator) | (after == NEWLINE) | (after == QUOTE)
+    closed |= after == ord("\r")
+    return bool(right.all() and closed.all())
+
+
+def _odd_returns(chunk: bytes) -> bool:
+    """Returns whether a carriage return stands without a line feed."""
+    return b"\r" in chunk and chunk.count(b"\r") != chunk.count(b"\r\n")
+
+
+def _is_utf8(chunk: bytes) -> bool:
+    try:
+        return chunk.isascii() or bool(chunk.decode())
+    except UnicodeDecodeError:
+        return False

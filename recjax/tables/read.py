@@ -1,107 +1,191 @@
-"""Reading a user's CSV or Parquet file into columns with the row of each record."""
+"""Reading a user's table into typed columns: the one way into recjax."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
-import polars as pl
+import numpy as np
 
-from recjax.errors import nearest
-from recjax.tables.columns import Column, Table, resolve
-from recjax.tables.csv_file import SEPARATORS, read_csv
+from recjax.tables.blocks import Block, Opened, Unusable
+from recjax.tables.builder import Builder
+from recjax.tables.columns import Column, resolve
+from recjax.tables.convert import WrongType
+from recjax.tables.opening import each_block, open_part
+from recjax.tables.places import Places
 from recjax.tables.report import Findings
+from recjax.tables.result import Options, Read
+from recjax.tables.source import Part, Source
+from recjax.tables.typed import Table
+from recjax.tables.units import WORDS
 
-PARQUET = (".parquet", ".pq")
 
-
-def read_table(
-    path: Path,
+def read(
+    source: Any,
     schema: Sequence[Column],
-    columns: Mapping[str, str],
-    encoding: str,
+    options: Options,
     findings: Findings,
-) -> Table | None:
-    """Reads the schema's columns; problems go to `findings`.
+    rename: Mapping[str, str] | None = None,
+    name: str = "table",
+) -> Read | None:
+    """Reads the columns of a schema; problems go to `findings`.
 
-    CSV values stay text; records that cannot be taken apart are left out.
-    Row numbers are lines as an editor shows them (header: 1); in Parquet, records
-    from 1.
+    Rows with a problem are left out of the table, so that a caller who accepts the
+    report (see `accept`) can go on with the rest.
 
     Args:
-      path: a .csv, .tsv (UTF-8 unless `encoding` says otherwise) or .parquet file.
+      source: what `Source.of` takes.
       schema: the columns wanted.
-      columns: recjax's name -> the file's, where they differ.
-      encoding: Python's name of a CSV file's encoding.
+      options: how.
       findings: where problems go.
+      rename: the file's name -> recjax's, where they differ.
+      name: what a frame is called in reports.
 
     Returns:
-      The table, or None if the file as a whole cannot be used.
+      The table, or None if the source as a whole cannot be used.
+
+    Raises:
+      UserError: an unknown encoding.
+
+    Example:
+      >>> findings = Findings()
+      >>> events = read("events.csv", EVENTS, Options(), findings, {"uid": "user"})
+      >>> accept(findings.report(), on_bad_row="error", max_bad_share=0.0)
     """
-    if not usable(path, (*SEPARATORS, *PARQUET), findings):
+    before, found = findings.fatal, Source.of(source, findings, name)
+    if found is None:
         return None
-    try:
-        if path.suffix.lower() in PARQUET:
-            return _read_parquet(path, schema, columns, findings)
-        return read_csv(path, schema, columns, encoding, findings)
-    except OSError as error:
-        unreadable(path, error, findings)
-    return None
+    reading = _Reading(found, schema, options, findings, rename or {})
+    for block in each_block(found, options.encoding, findings, reading.choose):
+        reading.add(*block)
+    return reading.finish() if findings.fatal == before else None
 
 
-def usable(path: Path, suffixes: Sequence[str], findings: Findings) -> bool:
-    """Returns whether `path` is a file with one of the suffixes; else says why not."""
-    file = path.name
-    if path.is_dir():
-        findings.of_file(file, "a folder, not a file", "name the file in it", str(path))
-    elif not path.exists():
-        fix = f"check the path{_near(path)}"
-        findings.of_file(file, "no such file", fix, str(path))
-    elif path.suffix.lower() not in suffixes:
-        fix = f"save it as one of {', '.join(suffixes)}"
-        findings.of_file(file, "unknown extension", fix, repr(path.suffix))
-    else:
-        return True
-    return False
-
-
-def unreadable(path: Path, error: OSError, findings: Findings) -> None:
-    """Notes that a file cannot be read."""
-    fix = "make the file readable for you"
-    findings.of_file(path.name, "cannot be read", fix, error.strerror or str(error))
-
-
-def _read_parquet(
-    path: Path,
-    schema: Sequence[Column],
-    columns: Mapping[str, str],
+def header(
+    source: Any,
+    options: Options,
     findings: Findings,
-) -> Table | None:
-    file = path.name
-    if not path.stat().st_size:
-        findings.of_file(file, "empty file", "write it again")
+    rename: Mapping[str, str] | None = None,
+    name: str = "table",
+) -> tuple[str, ...] | None:
+    """Returns the columns of a table, renamed, without reading it; see `read`."""
+    found = Source.of(source, findings, name)
+    if found is None:
         return None
     try:
-        header = list(pl.read_parquet_schema(path))
-        names = resolve(header, "", file, schema, columns, findings)
+        opened = open_part(found.parts[0], options.encoding, findings)
+    except Unusable as error:
+        findings.of_file(found.parts[0].name, *error.problem)
+        return None
+    opened.close()
+    return tuple((rename or {}).get(theirs, theirs) for theirs in opened.header)
+
+
+class _Reading:
+    """A table while its blocks are read: a builder a column, and where rows are."""
+
+    def __init__(
+        self,
+        source: Source,
+        schema: Sequence[Column],
+        options: Options,
+        findings: Findings,
+        rename: Mapping[str, str],
+    ) -> None:
+        self.source, self.schema, self.options = source, schema, options
+        self.findings, self.rename, self.places = findings, rename, Places()
+        self.header: tuple[str, ...] = ()
+        self.names: dict[str, str] = {}
+        self.wrong: set[tuple[int, str]] = set()
+        self.builders: dict[str, Builder] = {}
+
+    def choose(self, part: Part, opened: Opened) -> list[str] | None:
+        """Returns the wanted columns of a part."""
+        args = self.schema, self.rename, self.findings, opened.separator
+        names = resolve(opened.header, part.name, *args)
         if names is None:
             return None
-        frame = pl.read_parquet(path, columns=list(names.values()))
-    except pl.exceptions.PolarsError as error:
-        fix = "write it again; it is damaged or no Parquet"
-        findings.of_file(file, "unreadable Parquet", fix, str(error).splitlines()[0])
-        return None
-    findings.read(file, frame.height)
-    if not frame.height:
-        findings.of_file(file, "no rows", "give it rows")
-        return None
-    frame = frame.select(pl.col(there).alias(name) for name, there in names.items())
-    rows = pl.int_range(1, frame.height + 1, dtype=pl.Int64, eager=True).alias("row")
-    return Table(file, names, frame.insert_column(0, rows))
+        if not names:
+            fix = f"name one of them: --rename {part.name}:NAME={self.schema[0].name}"
+            raise Unusable("no column that is known", fix, ", ".join(opened.header))
+        if not self.names:
+            self.header, self.names = tuple(opened.header), names
+            self.builders = {
+                column.name: Builder(column, self.options.now)
+                for column in self.schema
+                if column.name in names
+            }
+        return list(names.values())
 
+    def add(self, index: int, part: Part, block: Block) -> None:
+        """Adds a block's rows that are good."""
+        frame, rows, good = block.frame, block.rows, None
+        for name, builder in self.builders.items():
+            there = self.names[name]
+            try:
+                found = builder.add(frame[there])
+            except WrongType as error:
+                if (index, there) not in self.wrong:
+                    kind, fix = f"column of type {error}", f"store {error.needs} in it"
+                    self.findings.of_file(part.name, kind, fix, repr(there))
+                self.wrong.add((index, there))
+                continue
+            for problem in found:
+                quote, shown = problem.shown is None, problem.shown
+                if shown is None:
+                    shown = frame[there].filter(problem.bad)
+                at = np.asarray(rows)[problem.bad]
+                args = problem.kind, at, shown, problem.fix
+                self.findings.of_rows(part.name, there, *args, quote=quote)
+                good = ~problem.bad if good is None else good & ~problem.bad
+        if self.wrong:
+            return
+        if good is not None:
+            for name, builder in self.builders.items():
+                builder.undo()
+                builder.add(frame[self.names[name]].filter(good))
+            rows = np.asarray(rows)[good]
+        self.places.add(index, rows)
 
-def _near(path: Path) -> str:
-    try:
-        return "." + nearest(path.name, (p.name for p in path.parent.iterdir()))
-    except OSError:
-        return f": there is no folder {path.parent}"
+    def finish(self) -> Read | None:
+        """Decides the times, and returns the table."""
+        fatal, file = self.findings.fatal, self.source.label
+        unused = set(self.header) - {*self.names.values()}
+        told = Read(
+            source=self.source,
+            table=Table(0, {}),
+            names=self.names,
+            unused=tuple(name for name in self.header if name in unused),
+            units={},
+            places=self.places,
+        )
+        times, good, units = {}, None, {}
+        for name, builder in self.builders.items():
+            if builder.column.type != "timestamp":
+                continue
+            decided = builder.decide(self.options.unit)
+            times[name] = decided.values
+            if decided.trouble:
+                kind, fix, value = decided.trouble
+                value = f"{self.names[name]!r}: {value}"
+                self.findings.of_file(file, kind, fix, value)
+            for problem in decided.problems:
+                at = np.flatnonzero(problem.bad)
+                args = problem.kind, at, np.asarray(problem.shown), problem.fix
+                told.tell(self.findings, name, *args)
+                good = ~problem.bad if good is None else good & ~problem.bad
+            if decided.unit:
+                units[name] = decided.unit
+                text = f"{self.names[name]!r} is read as {WORDS[decided.unit]}"
+                self.findings.note(file, text)
+        if self.findings.fatal > fatal:
+            return None
+        columns = {}
+        for name in list(self.builders):
+            builder = self.builders.pop(name)
+            columns[name] = builder.finish(times.pop(name, None), good)
+        rows = len(self.places) if good is None else int(good.sum())
+        if good is not None:
+            self.places.kept = np.flatnonzero(good)
+        return replace(told, table=Table(rows, columns), units=units)

@@ -24,7 +24,7 @@ class Problem:
 
     Attributes:
       kind: the problem in a few words, the same for all of its kind.
-      file: the file's name.
+      file: the file's name: below its folder, where a table is a folder of parts.
       row: line of the file with the header as row 1 (Parquet: the record, from 1);
         None if it is about the whole file.
       column: the column's name in the file, or "".
@@ -49,12 +49,14 @@ class Report:
       problems: the first `LISTED` of each kind in each file.
       counts: all problems per (file, kind).
       bad_rows: rows with at least one problem, over all files.
+      notes: what was decided or left out without being a problem, a line each.
     """
 
     rows: Mapping[str, int]
     problems: tuple[Problem, ...]
     counts: Mapping[tuple[str, str], int]
     bad_rows: int
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -74,6 +76,10 @@ class Report:
     def __str__(self) -> str:
         """The report as text: files, then kinds, then rows."""
         lines = [f"{file}: {n:,} rows" for file, n in self.rows.items()]
+        if len(lines) > SHOWN + 1:
+            more = f"... and {len(lines) - SHOWN:,} more files"
+            lines = [*lines[:SHOWN], f"{more}, {sum(self.rows.values()):,} rows in all"]
+        lines += self.notes
         if self.ok:
             return "\n".join([*lines, "No problems."])
         total = sum(self.counts.values())
@@ -108,18 +114,25 @@ class Findings:
     """Collects problems while files are checked."""
 
     def __init__(self) -> None:
-        """Starts without problems."""
+        """Starts without problems; `fatal` counts those of whole files."""
+        self.fatal = 0
         self._rows: dict[str, int] = {}
         self._problems: dict[tuple[str, str], list[Problem]] = defaultdict(list)
         self._counts: dict[tuple[str, str], int] = defaultdict(int)
         self._bad: dict[str, list[np.ndarray]] = defaultdict(list)
+        self._notes: dict[str, None] = {}
 
     def read(self, file: str, rows: int) -> None:
         """Notes how many data rows a file has."""
         self._rows[file] = rows
 
+    def note(self, file: str, text: str) -> None:
+        """Adds what the user should know but need not mend."""
+        self._notes[f"{file}: {text}"] = None
+
     def of_file(self, file: str, kind: str, fix: str, value: str = "") -> None:
         """Adds a problem of a whole file."""
+        self.fatal += 1
         self._counts[file, kind] += 1
         self._problems[file, kind].append(Problem(kind, file, None, "", value, fix))
 
@@ -162,6 +175,7 @@ class Findings:
             problems=tuple(p for k in keys for p in self._problems[k]),
             counts={k: int(self._counts[k]) for k in keys},
             bad_rows=int(bad),
+            notes=tuple(self._notes),
         )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
+
+if TYPE_CHECKING:  # Training does without Polars.
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,11 @@ class Texts:
 
     def __getitem__(self, index: int) -> str:
         """Returns one text; "" where there is none."""
-        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]]).decode()
+        return self.encoded(index).decode()
+
+    def encoded(self, index: int) -> bytes:
+        """Returns the bytes of one text."""
+        return bytes(self.data[self.offsets[index] : self.offsets[index + 1]])
 
     def __iter__(self) -> Iterator[str]:
         """Yields the texts in order."""
@@ -48,14 +55,15 @@ def offsets_of(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
-def encode_texts(texts: Sequence[str] | pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the UTF-8 bytes u8 of texts end to end, and i32[N] bytes of each."""
-    series = pl.Series(texts, dtype=pl.String).fill_null("")
-    lengths = series.str.len_bytes().cast(pl.Int32).to_numpy()
-    return np.frombuffer("".join(series).encode(), np.uint8), lengths
-
-
 def pack(texts: Sequence[str] | pl.Series) -> Texts:
     """Returns texts as a column; None counts as ""."""
-    data, lengths = encode_texts(texts)
-    return Texts(data, offsets_of(lengths))
+    import polars as pl
+
+    series = pl.Series(texts, dtype=pl.String).fill_null("").rechunk()
+    if not len(series):
+        return Texts(np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    arrow = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = arrow.buffers()
+    offsets = np.frombuffer(offsets, np.int64)[arrow.offset :][: len(arrow) + 1]
+    data = np.frombuffer(data or b"", np.uint8)[offsets[0] : offsets[-1]]
+    return Texts(data, offsets - offsets[0])

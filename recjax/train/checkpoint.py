@@ -15,6 +15,7 @@ import orbax.checkpoint as ocp
 
 from recjax import disk, tree
 from recjax.errors import UserError
+from recjax.launch import hosts
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ class Checkpoints:
                 self._manager.wait_until_finished()
             else:
                 self._manager.check_for_errors()
-            self._list_files()
+            if hosts.first():
+                self._list_files()
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, oldest first."""
@@ -86,9 +88,10 @@ class Checkpoints:
             other shapes.
         """
         reasons = []
-        for step in reversed(self.steps()):
-            reason = self._damage(step)
-            if reason is None:
+        newest = json.dumps(self.steps()[::-1])
+        for step in json.loads(hosts.from_first("checkpoints", newest)):
+            reason = self._agreed_damage(step)
+            if not reason:
                 if self._listing(step).exists():
                     self._check_shapes(step, like)
                 try:
@@ -114,7 +117,8 @@ class Checkpoints:
     def delete(self, step: int) -> None:
         """Removes the checkpoint of a step."""
         self._manager.delete(step)
-        self._listing(step).unlink(missing_ok=True)
+        if hosts.first():
+            self._listing(step).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -159,13 +163,20 @@ class Checkpoints:
 
     def _set_aside(self, step: int) -> None:
         aside = self.folder.with_name(self.folder.name + "_damaged")
-        aside.mkdir(exist_ok=True)
-        (self.folder / str(step)).replace(aside / f"{step}-{time.time_ns()}")
-        self._listing(step).unlink(missing_ok=True)
+        if hosts.first():
+            aside.mkdir(exist_ok=True)
+            (self.folder / str(step)).replace(aside / f"{step}-{time.time_ns()}")
+            self._listing(step).unlink(missing_ok=True)
+        hosts.barrier("set aside")
         self._manager.reload()
 
     def _listing(self, step: int) -> Path:
         return self.folder / f"{step}.files.json"
+
+    def _agreed_damage(self, step: int) -> str:
+        """Returns what the first process finds: "" for a checkpoint that is whole."""
+        reason = self._damage(step) if hosts.first() else None
+        return hosts.from_first(f"checkpoint {step}", reason or "")
 
     def _damage(self, step: int) -> str | None:
         listing = self._listing(step)

@@ -15,6 +15,7 @@ import numpy as np
 
 from recjax import disk
 from recjax.data.pipeline import HostBatch
+from recjax.launch import hosts
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.state import State
 
@@ -28,7 +29,7 @@ class Progress:
         """Starts at step `start` of `steps`."""
         self._steps, self._start, self._began = steps, start, time.perf_counter()
         self._bar, self._told = None, {}
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and hosts.first():
             from tqdm import tqdm
 
             self._bar = tqdm(total=steps, initial=start, unit="step")
@@ -74,8 +75,9 @@ class Progress:
 class Meter:
     """Measures examples a second and the share of time spent waiting for data."""
 
-    def __init__(self) -> None:
-        """Starts the clock."""
+    def __init__(self, parts: int = 1) -> None:
+        """Starts the clock; a batch counts for the `parts` that hosts make of it."""
+        self._parts = parts
         self.restart()
 
     def restart(self) -> None:
@@ -85,7 +87,7 @@ class Meter:
     def count(self, batch: HostBatch, seconds: float) -> None:
         """Counts a batch's examples, and the seconds that were waited for it."""
         self._wait += seconds
-        self._examples += _examples(batch)
+        self._examples += _examples(batch) * self._parts
 
     def read(self) -> dict[str, float]:
         """Returns the figures since the last reading and starts anew."""
@@ -103,10 +105,10 @@ def _examples(batch: HostBatch) -> int:
     leaves = jax.tree_util.tree_leaves_with_path(batch)
     weights = [leaf for path, leaf in leaves if path[-1].key == "weight"]
     rows = sum(map(np.count_nonzero, weights)) if weights else leaves[0][1].shape[0]
-    return int(rows) * jax.process_count()
+    return int(rows)
 
 
-class Profile:
+class Profiler:
     """Writes a profiler trace of a few steps, past the compilation."""
 
     def __init__(self, folder: Path | None, skip: int = 5, steps: int = 10) -> None:
@@ -156,7 +158,8 @@ class Best:
         if self._metric is None or self._metric not in figures:
             return
         value = figures[self._metric]
-        if not value > self._value:
+        # All processes save, or none: they must not differ in a last digit.
+        if hosts.from_first("best", str(value > self._value)) == "False":
             return
         self._value = value
         if self._checkpoints is None:
@@ -167,8 +170,9 @@ class Best:
         self._checkpoints.save(step, state)
         self._checkpoints.settle(wait=True)
         note = {"metric": self._metric, "step": step, "value": value}
-        with disk.writing("the run folder", self._note.parent, disk.GO_ON):
-            disk.write_text(self._note, json.dumps(note) + "\n")
+        if hosts.first():
+            with disk.writing("the run folder", self._note.parent, disk.GO_ON):
+                disk.write_text(self._note, json.dumps(note) + "\n")
 
     def close(self) -> None:
         """Waits for what is being written."""

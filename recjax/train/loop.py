@@ -12,13 +12,14 @@ from pathlib import Path
 import jax
 from jax.sharding import set_mesh
 
-from recjax.sharding.placement import put_batch
+from recjax.sharding.placement import host_part, put_batch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.guard import StopSignal, check
-from recjax.train.hooks import Best, Meter, Profile, Progress
+from recjax.train.hooks import Best, Meter, Profiler, Progress
 from recjax.train.program import Program
 from recjax.train.state import State
-from recjax.train.step import Report
+from recjax.train.step import StepReport
+from recjax.train.watchdog import Watchdog
 from recjax.train.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Trained:
 
 
 def train(
-    program: Program, workdir: Path, evaluate: Evaluate, profile: Profile | None = None
+    program: Program, workdir: Path, evaluate: Evaluate, profile: Profiler | None = None
 ) -> Trained:
     """Trains from the newest checkpoint of a run folder, or from nothing, to the end.
 
@@ -77,20 +78,23 @@ def train(
             closing(Writer(workdir, start)) as writer,
             closing(Progress(start, steps)) as progress,
             closing(best),
-            closing(profile or Profile(None)) as profile,
+            closing(profile or Profiler(None)) as profile,
+            closing(Watchdog(runtime.stall_s)) as watchdog,
         ):
             step_fn, batches = program.step(), program.batches(start)
-            meter, pending = Meter(), []
+            meter, pending = Meter(host_part(program.mesh)[1]), []
             for done in range(start + 1, steps + 1):
+                watchdog.at("data", done)
                 began = time.perf_counter()
                 host = next(batches)
                 batch = put_batch(host, program.mesh)
                 meter.count(host, time.perf_counter() - began)
+                watchdog.at("step", done)
                 state, report = step_fn(state, batch)
                 pending.append((done, report))
                 profile.after(done)
                 # Read once: a signal later in this step is the next step's.
-                asked = stop.received
+                asked = stop.after(done)
                 last = done == steps or asked is not None
                 saves = last or done % runtime.checkpoint_every == 0
                 if saves or done % runtime.log_every == 0:
@@ -99,6 +103,7 @@ def train(
                     writer.write(done, read)
                     progress.show(done, figures)
                     checkpoints.settle()
+                watchdog.at("evaluate", done)
                 due = evaluate(state, done)
                 if due:
                     _read(pending, meter)
@@ -107,6 +112,7 @@ def train(
                     best.consider(done, due, state)
                     meter.restart()
                 if saves:
+                    watchdog.at("save", done)
                     _read(pending, meter)
                     checkpoints.save(done, state)
                 if asked is not None:
@@ -118,7 +124,7 @@ def train(
     return Trained(state, start, int(state.step) >= steps, figures)
 
 
-def _read(pending: list[tuple[int, Report]], meter: Meter) -> dict[str, float]:
+def _read(pending: list[tuple[int, StepReport]], meter: Meter) -> dict[str, float]:
     """Waits for the steps since the last read and returns their means."""
     if not pending:
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from jax.sharding import Mesh
 
 from recjax import rng
 from recjax.data.dataset import Dataset
-from recjax.data.pipeline import HostBatch
+from recjax.data.pipeline import HostBatch, stream
 from recjax.errors import UserError
 from recjax.experiment import Experiment, Runtime
 from recjax.pretrained import warm_start
 from recjax.sharding.mesh import make_mesh
-from recjax.sharding.placement import put_batch
+from recjax.sharding.placement import host_part, put, put_batch
 from recjax.train import checkpoint
 from recjax.train import state as states
 from recjax.train.state import State
@@ -55,19 +55,13 @@ class Program:
 
     def batches(self, start: int):
         """Yields this host's part of each batch from step `start` on."""
-        return self.dataset.batches(
-            start,
-            (jax.process_index(), jax.process_count()),
-            self.runtime.threads,
-            self.runtime.prefetch,
-        )
+        make = partial(self.dataset.batch, host=host_part(self.mesh))
+        return stream(make, start, self.runtime.threads, self.runtime.prefetch)
 
     @cached_property
     def example_batch(self) -> HostBatch:
         """A batch, for its shapes."""
-        return next(
-            self.dataset.batches(0, (jax.process_index(), jax.process_count()), 0, 0)
-        )
+        return self.dataset.batch(0, host_part(self.mesh))
 
     def init(self) -> State:
         """Returns the state of step 0, warm starts in their place.
@@ -81,7 +75,7 @@ class Program:
             return state
         params = warm_start.fill(state.params, starts)
         placed = jax.tree.map(
-            lambda value, like: jax.device_put(value, like.sharding),
+            lambda value, like: put(np.asarray(value), like.sharding),
             params,
             self.like.params,
         )

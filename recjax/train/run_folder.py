@@ -14,57 +14,27 @@ import platform
 import re
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from recjax import disk, python_file, settings
-from recjax.data.splits import SPLITS
-from recjax.errors import UserError, nearest
-from recjax.experiment import Experiment, Runtime, load_experiment, load_runtime
+from recjax.errors import UserError
+from recjax.experiment import Experiment, Runtime
+from recjax.launch import hosts
 from recjax.train.checkpoint import check_folder
 from recjax.train.lock import locked
+from recjax.train.request import Request
 
 PACKAGES = ("recjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FREE = (r"evals\..*", r"export.*", r"best", r"model\.tables\..*\.distinct")
 """Settings that may change between the attempts of one run: they learn nothing else."""
 COPIES = ("experiment", "runtime")
+SHARED_SECONDS = 10.0
+"""How long a network disk may take to show a file to the other hosts."""
 OTHER = "choose another --workdir, or remove the folder to start anew"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asked for.
-
-    Attributes:
-      experiment: path of the experiment file.
-      runtime: path of the config file; "" takes the built-in runtime.
-      tiny: the experiment's small twin.
-      set: overrides of the experiment, "path=value".
-      set_runtime: overrides of the runtime.
-      variant: name in the experiment file's `sweep()`; "" takes the experiment itself.
-    """
-
-    experiment: str
-    runtime: str = ""
-    tiny: bool = False
-    set: tuple[str, ...] = ()
-    set_runtime: tuple[str, ...] = ()
-    variant: str = ""
-
-    def resolve(self) -> tuple[Experiment, Runtime]:
-        """Returns the experiment and the runtime, overrides applied.
-
-        Raises:
-          UserError: a file, a path or a value is wrong.
-        """
-        experiment = load_experiment(self.experiment, self.tiny, self.variant)
-        runtime = load_runtime(self.runtime)
-        experiment = settings.override(experiment, self.set)
-        _check_evals(experiment)
-        return experiment, settings.override(runtime, self.set_runtime)
 
 
 @contextlib.contextmanager
@@ -77,6 +47,25 @@ def begun(workdir: Path, request: Request) -> Iterator[None]:
     """
     experiment, runtime = request.resolve()
     check_folder(workdir)
+    told = f"{settings.to_text(experiment)}{settings.to_text(runtime)}"
+    hosts.agree("settings", told, "start all of them with the same files and --set")
+    hosts.agree("versions", str(_versions()), "install the same packages everywhere")
+    with contextlib.ExitStack() as stack:
+        error = ""
+        try:
+            if hosts.first():
+                stack.enter_context(_recorded(workdir, request, experiment, runtime))
+        except UserError as found:
+            error = str(found)
+        hosts.all_or_error("run folder", error)
+        _check_shared(workdir)
+        yield
+
+
+@contextlib.contextmanager
+def _recorded(
+    workdir: Path, request: Request, experiment: Experiment, runtime: Runtime
+) -> Iterator[None]:
     with disk.writing("the run folder", workdir, disk.GO_ON):
         workdir.mkdir(parents=True, exist_ok=True)
         _mine(workdir)
@@ -86,6 +75,28 @@ def begun(workdir: Path, request: Request) -> Iterator[None]:
         with disk.writing("the run folder", workdir, disk.GO_ON):
             _record(workdir, request, experiment, runtime)
         yield
+
+
+def _check_shared(workdir: Path) -> None:
+    """Finds out whether all hosts see the folder of the first.
+
+    Raises:
+      UserError: by all of them, where one does not.
+    """
+    if hosts.alone():
+        return
+    file, error = workdir / "hosts", ""
+    if hosts.first():
+        disk.write_text(file, uuid.uuid4().hex)
+    wanted = hosts.from_first("sign", file.read_text() if hosts.first() else "")
+    until = time.monotonic() + SHARED_SECONDS
+    while not file.exists() or file.read_text() != wanted:
+        if time.monotonic() > until:
+            error = f"does not see the files that host 0 writes to {workdir}: give a "
+            error += "--workdir on a disk that all hosts share"
+            break
+        time.sleep(0.1)
+    hosts.all_or_error("sight of the run folder", error)
 
 
 def _record(
@@ -183,11 +194,7 @@ def write_result(workdir: Path, result: Mapping[str, Any]) -> None:
 def environment() -> dict[str, str]:
     """Returns versions, machine and commit, for the record."""
     facts = {"date": time.strftime("%Y-%m-%d %H:%M:%S"), "python": _python()}
-    for package in PACKAGES:
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
+    facts |= _versions()
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
     try:
@@ -198,38 +205,18 @@ def environment() -> dict[str, str]:
     return facts
 
 
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
 def _python() -> str:
     return f"{platform.python_version()} on {platform.platform()}"
-
-
-def _check_evals(experiment: Experiment) -> None:
-    """Finds before training what would be found at its end, or never.
-
-    Raises:
-      UserError: an evaluation of a split that does not exist, or a best metric that no
-        evaluation computes.
-    """
-    for name, evaluation in experiment.evals.items():
-        split = getattr(evaluation, "split", "test")
-        if split not in SPLITS:
-            raise UserError(
-                f"evals.{name}.split = {split!r}: there is no such split."
-                + nearest(split, SPLITS)
-            )
-    if experiment.best is None:
-        return
-    name = experiment.best.split("/")[0]
-    during = [
-        other
-        for other, evaluation in experiment.evals.items()
-        if evaluation.trained and evaluation.every
-    ]
-    if name not in during:
-        raise UserError(
-            f"best = {experiment.best!r}: no evaluation {name!r} runs in training; "
-            f"those that do (every > 0): {', '.join(during) or 'none'}."
-            + nearest(name, during)
-        )
 
 
 def _mine(workdir: Path) -> None:

@@ -24,7 +24,7 @@ from recjax.typing import Array, Batch, PRNGKey
 
 
 @struct.dataclass
-class Report:
+class StepReport:
     """What a step tells the log. Means travel as (total, weight), never averaged twice.
 
     Attributes:
@@ -40,7 +40,7 @@ class Report:
     overflow: Mapping[str, Array]
 
 
-StepFn = Callable[[State, Batch], tuple[State, Report]]
+StepFn = Callable[[State, Batch], tuple[State, StepReport]]
 
 
 def make_step(
@@ -68,7 +68,7 @@ def make_step(
     """
     specs = model.table_specs(sides)
 
-    def step(state: State, batch: Batch) -> tuple[State, Report]:
+    def step(state: State, batch: Batch) -> tuple[State, StepReport]:
         rows, distinct, overflow = gather(state.tables, model.rows(batch), specs, mesh)
         values = {name: row.values for name, row in rows.items()}
 
@@ -102,7 +102,7 @@ def make_step(
             opt={"dense": dense_opt, "rows": row_opt},
             memory=memory,
         )
-        report = Report(
+        report = StepReport(
             means={"loss": (total, jnp.float32(1)), **means},
             values={
                 "learning_rate_factor": factor,

@@ -12,7 +12,7 @@ from jax.sharding import set_mesh
 
 from recjax import settings, tree
 from recjax.experiment import Experiment, Runtime
-from recjax.sharding.placement import by_batch
+from recjax.sharding.placement import by_batch, host_part
 from recjax.train.program import Program, open_program
 
 
@@ -62,7 +62,7 @@ def rehearse(runtime: Runtime) -> str:
 
 def batch_shapes(program: Program) -> Any:
     """Returns shapes, types and shardings of a global batch."""
-    where, hosts = by_batch(program.mesh), jax.process_count()
+    where, hosts = by_batch(program.mesh), host_part(program.mesh)[1]
 
     def whole(array: Any) -> jax.ShapeDtypeStruct:
         shape = (array.shape[0] * hosts, *array.shape[1:])

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from recjax import disk
+from recjax.launch import hosts
 
 
 class Writer:
-    """Appends figures by step; a resumed run goes on in the same files."""
+    """Appends figures by step; a resumed run goes on in the same files.
+
+    Of several processes the first writes.
+    """
 
     def __init__(self, workdir: Path, start: int = 0) -> None:
         """Opens the files of a run.
@@ -30,7 +34,9 @@ class Writer:
         Raises:
           UserError: they cannot be written.
         """
-        self._workdir = workdir
+        self._workdir, self._quiet = workdir, not hosts.first()
+        if self._quiet:
+            return
         with self._writing():
             path = workdir / "metrics.jsonl"
             _drop_after(path, start)
@@ -47,6 +53,8 @@ class Writer:
         Raises:
           UserError: the disk is full; what was written before stays whole.
         """
+        if self._quiet:
+            return
         clean = {k: v if math.isfinite(v) else None for k, v in figures.items()}
         line = json.dumps({"step": step, "time": time.time(), **clean}) + "\n"
         with self._writing():
@@ -56,6 +64,8 @@ class Writer:
 
     def close(self) -> None:
         """Closes the files."""
+        if self._quiet:
+            return
         self._lines.close()
         if self._board is not None:
             self._board.close()

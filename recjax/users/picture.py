@@ -20,7 +20,7 @@ SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 
 
 @dataclass(frozen=True)
-class Row:
+class ClusterRow:
     """One cluster.
 
     Attributes:
@@ -44,7 +44,7 @@ def table(
     most: int,
     actions: Sequence[tuple[str, float]] = (),
     images: Path | None = None,
-) -> list[Row]:
+) -> list[ClusterRow]:
     """Returns the most important clusters.
 
     Args:
@@ -74,7 +74,7 @@ def table(
         name = items.titles[row] if row is not None else ""
         days = profile.as_of - np.array(times[c] or [profile.newest[c]])
         rows.append(
-            Row(
+            ClusterRow(
                 f"{name} [{id}]" if name else id,
                 float(profile.importance[c]),
                 int(profile.size[c]),
@@ -85,7 +85,7 @@ def table(
     return rows
 
 
-def draw(title: str, rows: Sequence[Row], path: Path) -> None:
+def draw(title: str, rows: Sequence[ClusterRow], path: Path) -> None:
     """Draws clusters, to .png or .html by the name of the file.
 
     Raises:
@@ -105,7 +105,7 @@ def _image(images: Path | None, id: str) -> Path | None:
     return next((name for name in names if name.is_file()), None)
 
 
-def _png(title: str, rows: Sequence[Row], path: Path) -> None:
+def _png(title: str, rows: Sequence[ClusterRow], path: Path) -> None:
     from matplotlib.figure import Figure
 
     shown = any(row.image for row in rows)
@@ -153,7 +153,7 @@ def _thumbnail(axis, image: Path | None, line: int) -> None:
     inside.axis("off")
 
 
-def _html(title: str, rows: Sequence[Row], path: Path) -> None:
+def _html(title: str, rows: Sequence[ClusterRow], path: Path) -> None:
     most = max((row.importance for row in rows), default=1)
     long = max((float(row.days.max()) for row in rows), default=0) or 1
     lines = [

@@ -31,9 +31,9 @@ def bundle(tmp_path_factory):
         for j in (i, (i + 12) % ITEMS)
     ]
     pairs = folder / "pairs.csv"
-    pairs.write_text("\n".join(["query,product,relevance,title", *rows]) + "\n")
+    pairs.write_text("\n".join(["query,candidate,grade,title", *rows]) + "\n")
     data, run, bundle = folder / "data", folder / "run", folder / "bundle"
-    main([*map(str, ("data", "prepare", "search", pairs, "--out", data))])
+    main([*map(str, ("data", "prepare", "--judgements", pairs, "--out", data))])
     told = ("train", HOME_DEPOT, "--tiny", "--on", CPU, "--workdir", run)
     sets = (f"data.source={data}", "export.saved_model=false", "steps=2")
     main([*map(str, told), *(a for one in sets for a in ("--set", one))])
@@ -57,7 +57,7 @@ def test_known_items_of_a_file_are_those_of_the_corpus(bundle, retriever, tmp_pa
     order = np.random.default_rng(0).permutation(ITEMS)
     rows = [f"p{i},{title(i)}" for i in order]
     items.write_text("\n".join(["sku,title", *rows]) + "\n")
-    told = ("--items", items, "--column", "product=sku")
+    told = ("--items", items, "--rename", "sku=item")
     found = embedded(bundle, tmp_path / "all.npy", *told)
     places = [retriever.items.ids.index(f"p{i}") for i in order]
     np.testing.assert_allclose(found, retriever.items.vectors[places], atol=1e-5)
@@ -66,7 +66,7 @@ def test_known_items_of_a_file_are_those_of_the_corpus(bundle, retriever, tmp_pa
 @pytest.mark.slow
 def test_a_product_that_nobody_met_lies_where_its_words_do(bundle, tmp_path, capsys):
     new = pl.DataFrame(
-        {"product": ["n1", "n2"], "title": ["red shoe 0", "blue lamp shoe"]}
+        {"item": ["n1", "n2"], "title": ["red shoe 0", "blue lamp shoe"]}
     )
     new.write_parquet(tmp_path / "new.parquet")
     told = ("--items", tmp_path / "new.parquet", "-k", 3)
@@ -114,7 +114,7 @@ def test_blocks_change_nothing(retriever):
 @pytest.mark.slow
 def test_words_that_it_does_not_know(bundle, tmp_path, caplog):
     items = tmp_path / "odd.csv"
-    items.write_text("product,title\nn1,red shoe\nn2,☃☃☃\n")
+    items.write_text("item,title\nn1,red shoe\nn2,☃☃☃\n")
     vectors = embedded(bundle, tmp_path / "odd.npy", "--items", items)
     assert vectors.shape == (2, 512)
     assert "knows nothing of 1 of 2 items: n2" in caplog.text
@@ -131,13 +131,13 @@ def test_words_that_it_does_not_know(bundle, tmp_path, caplog):
         (("--items", "none.csv"), "none.csv: no such file"),
         (("--items", "BAD"), "column 'title': \"\""),
         (("--items", "BARE"), "missing column"),
-        (("--items", "BAD", "--column", "prodct=sku"), "Did you mean 'product'"),
-        (("--items", "BAD", "--column", "product"), "expected recjax's name"),
+        (("--items", "BAD", "--rename", "itm=id"), "Did you mean 'item'"),
+        (("--items", "BAD", "--rename", "item"), "expected your name"),
     ],
 )
 def test_what_cannot_be_embedded(bundle, tmp_path, capfd, told, words):
-    (tmp_path / "bad.csv").write_text("product,title\nn1,red shoe\nn2,\n")
-    (tmp_path / "bare.csv").write_text("product,name\nn1,red shoe\n")
+    (tmp_path / "bad.csv").write_text("item,title\nn1,red shoe\nn2,\n")
+    (tmp_path / "bare.csv").write_text("item,name\nn1,red shoe\n")
     names = {"BAD": tmp_path / "bad.csv", "BARE": tmp_path / "bare.csv"}
     told = [names.get(word, word) for word in told]
     assert words in command.fails(capfd, "embed", bundle, *told)

@@ -113,7 +113,7 @@ def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
     states, checked = open_states(bundle), 0
     user = known.session_user[known.event_session]
     for event in np.argsort(known.timestamp, kind="stable"):
-        when, new = int(known.timestamp[event]), bool(known.place[event] == 0)
+        when, new = int(known.timestamp[event]), bool(known.position[event] == 0)
         found = np.flatnonzero(asked == event)
         if len(found):
             query = queries[found[0]]
@@ -156,7 +156,7 @@ def test_served_users_have_fixed_vectors(tmp_path):
     queries = user_vectors(program, state, asked)
     user = known.session_user[known.event_session]
     for event in range(len(known.item)):
-        name, new = f"u{user[event]}", bool(known.place[event] == 0)
+        name, new = f"u{user[event]}", bool(known.position[event] == 0)
         when = int(known.timestamp[event])
         for query in queries[asked == event]:
             got = states.query(name, when, new)

@@ -13,7 +13,7 @@ from recjax.data.catalog.entity_text import FieldText
 from recjax.data.catalog.read import load_catalog
 from recjax.data.column_reader import ColumnReader
 from recjax.errors import UserError
-from recjax.prepare.prepare import prepare_catalog
+from recjax.prepare.prepare import prepare
 from recjax.text.features import NGrams
 
 
@@ -52,7 +52,7 @@ def test_columns(tmp_path, suffix):
     (found,) = reader.read(path, {}, "utf-8")
     assert found.ids == tuple(columns["item"])
     same(found.features, corpus.features, order)
-    new = {"item": ["n"], "title": [columns["title"][0]]}
+    new = {"id": ["n"], "title": [columns["title"][0]]}
     features = reader.encode(new, 1)
     assert features["item"].tolist() == [[0]]
     words = reader.encode({"title": [columns["title"][0]]}, 1)["text"]
@@ -62,13 +62,13 @@ def test_columns(tmp_path, suffix):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    return tiny.write(tmp_path_factory.mktemp("catalog"))
+    return tiny.files(tmp_path_factory.mktemp("catalog"))
 
 
 @pytest.fixture(scope="module")
 def catalog(files, tmp_path_factory):
     out = tmp_path_factory.mktemp("prepared") / "out"
-    return load_catalog(prepare_catalog(**files, out=out))
+    return load_catalog(prepare(files, out, tiny.HOW))
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,11 @@ def features(catalog):
 
 @pytest.mark.parametrize("kind", ["pin", "product"])
 def test_entities(catalog, features, files, tmp_path, kind):
-    reader = again(EntityReader(features), tmp_path / "reader", ())
+    reader = again(EntityReader(kind, features), tmp_path / "reader", ())
     entities = catalog.entities[kind]
-    (found,) = reader.read(files[f"{kind}s"], {}, "utf-8")
+    theirs = {"item_title": "title", "navboost_v2": "engaged_queries"}
+    rename = theirs if kind == "product" else {}
+    (found,) = reader.read(files.entities[kind], rename, "utf-8")
     assert found.ids == tuple(entities.ids)
     wanted = features.read(entities)
     assert wanted["text"][0:1].any() and wanted["ue_v4.present"][0:3].any()
@@ -95,11 +97,12 @@ def test_entities(catalog, features, files, tmp_path, kind):
 
 def test_an_entity_of_which_little_is_known(features, tmp_path, caplog):
     path = tmp_path / "new.parquet"
-    columns = {"id": ["n"], "item_title": ["a red chair"]}
+    columns = {"pin": ["n"], "headline": ["a red chair"]}
     # When it was created says nothing of what it is: any unit will do.
     pl.DataFrame({**columns, "created": [1_700_000_000_000]}).write_parquet(path)
     with caplog.at_level("INFO"):
-        (found,) = EntityReader(features).read(path, {}, "utf-8")
+        reader = EntityReader("pin", features)
+        (found,) = reader.read(path, {"headline": "title"}, "utf-8")
     assert "has no board_title, image_caption, gs_v5" in caplog.text
     assert found.features["text"][0:1].any()
     for name in ("gs_v5", "item_is_v2", "ue_v4"):
@@ -108,12 +111,12 @@ def test_an_entity_of_which_little_is_known(features, tmp_path, caplog):
 
 
 def test_bad_files(features, tmp_path):
-    reader, path = EntityReader(features), tmp_path / "bad.parquet"
+    reader, path = EntityReader("pin", features), tmp_path / "bad.parquet"
     pl.DataFrame({"id": ["n", "n"]}).write_parquet(path)
-    with pytest.raises(UserError, match="id given twice"):
+    with pytest.raises(UserError, match="pin given twice"):
         list(reader.read(path, {}, "utf-8"))
-    with pytest.raises(UserError, match="no such column here.*Did you mean 'title'"):
-        list(reader.read(path, {"titel": "x"}, "utf-8"))
+    with pytest.raises(UserError, match="renamed column is not there"):
+        list(reader.read(path, {"titel": "title"}, "utf-8"))
     (tmp_path / "reader").mkdir()
     with pytest.raises(UserError, match=r"reader.json: cannot be read.*export anew"):
         item_readers.load(tmp_path / "reader", ())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recjax.data.catalog.entities import Vectors
-from recjax.data.ragged import Images, Ragged
+from recjax.data.ragged import Ragged, VectorLists
 from recjax.text.column import offsets_of
 
 ROWS = [[1, 2, 3], [], [4], [5, 6, 7, 8, 9], [10, 11]]
@@ -31,7 +31,10 @@ def test_rows_of_different_lengths(length, index):
 def test_images_and_which_exist(most):
     values = np.arange(12, dtype=np.float32).reshape(6, 2) + 1
     vectors = Vectors(values, np.array([0, 3, 3, 5, 6]))
-    got, there = Images(vectors, most)[:], Images(vectors, most, there=True)[:]
+    got, there = (
+        VectorLists(vectors, most)[:],
+        VectorLists(vectors, most, there=True)[:],
+    )
     assert got.shape == (4, most, 2) and there.shape == (4, most)
     for row, (first, last) in enumerate([(0, 3), (3, 3), (3, 5), (5, 6)]):
         held = values[first:last][:most]
@@ -39,4 +42,4 @@ def test_images_and_which_exist(most):
         np.testing.assert_array_equal(got[row, : len(held)], held)
         assert (got[row, len(held) :] == 0).all()
     picked = np.array([2, 0])
-    np.testing.assert_array_equal(Images(vectors, most)[picked], got[picked])
+    np.testing.assert_array_equal(VectorLists(vectors, most)[picked], got[picked])

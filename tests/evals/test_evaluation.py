@@ -11,6 +11,7 @@ import tiny_search
 import two_corpora as two
 from scipy.stats import rankdata
 
+from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 from recjax.evals.baselines.bm25 import Bm25
 from recjax.evals.baselines.images import ImageFeature
@@ -19,7 +20,7 @@ from recjax.evals.baselines.markov import Markov
 from recjax.evals.baselines.moving_average import MovingAverage
 from recjax.evals.baselines.popularity import Popularity, RecentPop
 from recjax.evals.baselines.session_knn import SessionKnn
-from recjax.evals.evaluation import Findings, check_evals
+from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.gallery import GalleryRanking
 from recjax.evals.ranking import RandomIndex, Ranking
 
@@ -46,9 +47,8 @@ WORKS = {
 
 def split_of(name):
     """The small data of search holds queries of training alone, but for one."""
-    return next(
-        s for s in ("test", "validation", "train") if len(DATA[name].queries(s))
-    )
+    part = DATA[name].part
+    return next(s for s in ("test", "validation", "train") if (part == SPLITS[s]).any())
 
 
 def seen(queries, q):
@@ -92,8 +92,7 @@ def test_popularity_of_pairs_counts_training_pairs():
     queries = SEARCH.queries(split_of("search"))
     got = Popularity().fit(SEARCH, queries).scores(0, 1)[0]
     known = SEARCH.pairs
-    train = [q for q in range(len(known.queries)) if SEARCH.part[q] == 0]
-    wanted = [sum(known.product[np.isin(known.query, train)] == i) for i in range(6)]
+    wanted = [sum(known.product[SEARCH.part == 0] == i) for i in range(6)]
     assert got.tolist() == wanted
 
 
@@ -145,7 +144,8 @@ def program(evals, data=ITEMS, best=None):
 )
 def test_what_cannot_work_is_refused_before_training(evaluation, data, said):
     with pytest.raises(UserError, match=rf"^evals\.x: .*{said}"):
-        check_evals(program({"good": Ranking(), "x": evaluation}, DATA[data]))
+        good = Ranking(split_of(data))
+        check_evals(program({"good": good, "x": evaluation}, DATA[data]))
 
 
 def test_an_evaluation_that_names_no_figures():
@@ -201,4 +201,4 @@ class Own:
         return ["size"]
 
     def run(self, program, state):
-        return Findings({"size": float(len(program.dataset.corpora["item"]))})
+        return Evaluated({"size": float(len(program.dataset.corpora["item"]))})

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from recjax.evals import run_evaluations as schedule
-from recjax.evals.evaluation import Findings
+from recjax.evals.evaluation import Evaluated
 
 
 class Fake:
@@ -14,7 +14,7 @@ class Fake:
 
     def run(self, program, state):
         self.calls += 1
-        return Findings(self.figures)
+        return Evaluated(self.figures)
 
 
 def program(evals, steps=10):

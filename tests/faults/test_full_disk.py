@@ -137,11 +137,12 @@ def test_a_preparation_leaves_nothing(capfd, full, tmp_path, kilobytes):
     folder, resize = full
     resize(kilobytes)
     events = tmp_path / "events.csv"
-    rows = (f"user {u},item {i},{u * 7 + i}" for u in range(200) for i in range(20))
+    pairs = ((u, i) for u in range(200) for i in range(20))
+    rows = (f"user {u},item {i},{1_600_000_000 + u * 7 + i}" for u, i in pairs)
     events.write_text("\n".join(["user,item,timestamp", *rows]) + "\n")
     out = folder / "data"
     message = command.refused(
-        capfd, "data", "prepare", "interactions", events, "--out", out
+        capfd, "data", "prepare", "--events", events, "--out", out
     )
     assert f"cannot write the prepared data set {out}: {SAYS}; free" in message
     assert list(folder.iterdir()) == []

@@ -58,10 +58,10 @@ def test_scores_of_training_are_those_of_queries_and_items(tied, vectors):
     held = {name: TableRows(tables[name], uses) for name, uses in asked.items()}
     items = np.asarray(model.embed(params, held, "candidate", features))
     grid, width, position = plan.grid(step), items.shape[1], 0
-    for lane, place in np.ndindex(grid.event.shape):
-        event = grid.event[lane, place]
+    for lane, position in np.ndindex(grid.event.shape):
+        event = grid.event[lane, position]
         if event != PAD:
-            query = queries[lane, place]
+            query = queries[lane, position]
             scores = items @ query[:width]
             for weight, one in zip(
                 query[width:], data.pairs.at(np.array([event])), strict=True

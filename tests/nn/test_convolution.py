@@ -16,7 +16,7 @@ def test_shrinking_takes_means_of_what_is_inside(shape, factor, out):
     params = {"kernel": jnp.eye(3)[None, None], "bias": jnp.zeros(3)}
     got = LowPath(factor, 1, 1, 1, 1, 3).apply(params, jnp.asarray(x))
     got = np.asarray(got).reshape(1, *out, 3)
-    # SAME: half of what is missing, rounded down, stands before the first place.
+    # SAME: half of what is missing, rounded down, stands before the first position.
     pads = [(o * factor - s) // 2 for o, s in zip(out, shape, strict=True)]
     for i, j in np.ndindex(*out):
         rows = slice(max(i * factor - pads[0], 0), (i + 1) * factor - pads[0])

@@ -1,4 +1,4 @@
-"""Histories: ages, places, padding, and batches of any size, against loops."""
+"""Histories: ages, positions, padding, and batches of any size, against loops."""
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ AGES = np.where(IDS > 0, RANDOM.integers(0, 90_000, IDS.shape), 0).astype(np.flo
 
 
 def given(module, ids=IDS, ages=AGES, table=TABLE):
-    places = np.asarray(module.row_ids(ids)[module.table])
-    rows = {module.table: (jnp.asarray(table), places)}
+    positions = np.asarray(module.row_ids(ids)[module.table])
+    rows = {module.table: (jnp.asarray(table), positions)}
     return "history", {"history": ids, "age": ages}, rows
 
 

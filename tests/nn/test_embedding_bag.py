@@ -30,17 +30,17 @@ def inputs(shape, seed=0):
 def naive(values, index, weight):
     out = np.zeros((len(index), values.shape[1]))
     for b, row in enumerate(index):
-        for place, id in enumerate(row):
-            out[b] += weight[b, place] * values[id]
+        for position, id in enumerate(row):
+            out[b] += weight[b, position] * values[id]
     return out
 
 
 def naive_gradients(values, index, weight, grad):
     of_values, of_weight = np.zeros(values.shape), np.zeros(weight.shape)
     for b, row in enumerate(index):
-        for place, id in enumerate(row):
-            of_values[id] += weight[b, place] * grad[b]
-            of_weight[b, place] = values[id] @ grad[b]
+        for position, id in enumerate(row):
+            of_values[id] += weight[b, position] * grad[b]
+            of_weight[b, position] = values[id] @ grad[b]
     return of_values, of_weight
 
 

@@ -26,11 +26,13 @@ def naive_bags(ids, field, table, importance):
     bags = np.zeros((ENTITIES, FIELDS, WIDTH))
     rows = np.asarray(buckets_of(ids, HASHES, BUCKETS))
     for b in range(ENTITIES):
-        for place in range(LENGTH):
-            if ids[b, place]:
+        for position in range(LENGTH):
+            if ids[b, position]:
                 for h in range(HASHES):
-                    vector = table[rows[b, place, h]] * importance[ids[b, place], h]
-                    bags[b, field[b, place]] += vector
+                    vector = (
+                        table[rows[b, position, h]] * importance[ids[b, position], h]
+                    )
+                    bags[b, field[b, position]] += vector
     return bags
 
 

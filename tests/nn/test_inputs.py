@@ -18,7 +18,7 @@ IDS = np.array([[3, 1, 3, 0], [0, 0, 0, 0], [6, 0, 0, 0], [2, 4, 5, 1]], np.int3
 
 def run(module, ids=IDS, key=None, table=TABLE):
     ids = np.asarray(ids, np.int32)
-    # Whole tables: each id is its own place.
+    # Whole tables: each id is its own position.
     rows = {"token": (jnp.asarray(table), ids)}
     if module.importance is not None:
         rows[module.importance] = (jnp.asarray(WEIGHTS), ids)

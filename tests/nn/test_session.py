@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recjax.data.sessions.packing import Packed, Queue, make_plan
-from recjax.data.sessions.split import Runs
-from recjax.nn.session import Pool, Row, lane_row, pool_sessions
+from recjax.data.sessions.runs import Runs
+from recjax.nn.session import Pool, Row, pool_sessions, session_rows
 
 QUICK = support.by_encoder("hiertcn")
 WHOLE = Packed(1, 120, 30)
@@ -66,7 +66,7 @@ def test_one_event_at_a_time_gives_the_same_vectors(name):
                 at = [np.array([[v]], np.int32) for v in (event - start, age)]
                 item = np.array([[known.item[event] + 1]], np.int32)
                 gaps = np.array([[gap if age > event - start else 0]], np.float32)
-                batch = lane_row(item, *at, gaps)
+                batch = session_rows(item, *at, gaps)
                 got, memory = support.advance(encoder, params, table, batch, memory)
                 np.testing.assert_allclose(got[0, 0], whole[event], atol=2e-6)
                 age += 1
@@ -78,7 +78,7 @@ def test_no_vector_sees_its_own_or_a_later_event(name):
     encoder = support.ENCODERS[name]
     params, table = support.started(encoder, data)
     plan = make_plan(Packed(1, 30, 8), data.sessions.session_start, everyone(data))
-    batch = data.lane_arrays(plan.grid(0))
+    batch = data.packed_arrays(plan.grid(0))
     memory = encoder.start(1, support.WIDTH)
 
     def run(event):
@@ -89,12 +89,12 @@ def test_no_vector_sees_its_own_or_a_later_event(name):
     moved = np.abs(change).sum((1, 3))
     size = len(data.sessions.item)
     assert not np.triu(moved[:size, :size]).any()
-    # ReLUs may be off here or there, but not at most places.
+    # ReLUs may be off here or there, but not at most positions.
     sees = np.diagonal(moved[:size, :size], -1) > 0
-    place = data.sessions.place[1:size]
-    assert sees[place > 0].mean() > 0.6
+    position = data.sessions.position[1:size]
+    assert sees[position > 0].mean() > 0.6
     if name == "gru4rec":  # a session's first event knows nothing
-        assert not sees[place == 0].any()
+        assert not sees[position == 0].any()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_past_reaches_a_session_by_the_state_alone(name):
     encoder, known = support.ENCODERS[name], data.sessions
     params, table = support.started(encoder, data)
     plan = make_plan(Packed(1, 40, 8), known.session_start, everyone(data))
-    batch = data.lane_arrays(plan.grid(0))
+    batch = data.packed_arrays(plan.grid(0))
     first = known.session_start[1]
     assert first > 1 and known.user_start[1] > 2
 
@@ -130,7 +130,7 @@ def test_no_gradient_reaches_frozen_items_by_the_state():
     frozen = learned.clone(high=learned.high.clone(frozen_items=True))
     params, table = support.started(learned, data)
     plan = make_plan(Packed(1, 40, 8), known.session_start, everyone(data))
-    batch = data.lane_arrays(plan.grid(0))
+    batch = data.packed_arrays(plan.grid(0))
     events, second = table[batch["item"]], slice(*known.session_start[1:3])
 
     def run(encoder, events):
@@ -157,7 +157,7 @@ def test_sessions_are_pooled_as_their_means():
     for number in range(plan.steps):
         grid = plan.grid(number)
         events = vectors[np.maximum(grid.event, 0)].astype(np.float32)
-        row = Row.of(data.lane_arrays(grid), events)
+        row = Row.of(data.packed_arrays(grid), events)
         mean, there, pool = pooled(row, pool)
         for lane, slot in zip(*np.nonzero(grid.session >= 0), strict=True):
             session = grid.session[lane, slot]

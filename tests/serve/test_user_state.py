@@ -10,7 +10,7 @@ import sessions as support
 from recjax.bundle.session_state import SessionState
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.data.sessions.packing import Packed, make_plan
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
 from recjax.models.session_model import SessionModel
@@ -54,7 +54,7 @@ def logs(data):
         out.append(
             {
                 "item": known.item[start:stop] + 1,
-                "place": known.place[start:stop],
+                "position": known.position[start:stop],
                 "age": np.arange(stop - start),
                 "gap": np.repeat(np.float32(gap), lengths),
             }
@@ -79,7 +79,7 @@ def fed(name, online, check):
             continue
         assert user[at] == event
         when, item = int(known.timestamp[at]), known.item_ids[known.item[at]]
-        new = bool(known.place[at] == 0)
+        new = bool(known.position[at] == 0)
         check(f"u{event}", at, when, new)
         online.feed(f"u{event}", item, when, new)
 

@@ -9,7 +9,7 @@ import pytest
 from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.data.sessions.packing import PAD, Packed
 from recjax.data.sessions.read import Sessions
-from recjax.data.sessions.split import LastSessionOut
+from recjax.data.splits import LastOut
 from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
@@ -71,7 +71,7 @@ def opened(known, layout=None, **settings):
     """Returns an opened data set of sessions in memory."""
     layout = layout or Packed(4, 16, 6)
     settings = {"negatives": 16, **settings}
-    made = NextInSession("memory", LastSessionOut(), layout, **settings)
+    made = NextInSession("memory", LastOut(), layout, **settings)
     return NextInSessionData(made, 0, known)
 
 
@@ -80,7 +80,7 @@ def started(encoder, data, seed=0):
     random = np.random.default_rng(seed)
     table = random.normal(size=(len(data.sessions.item_ids) + 1, WIDTH))
     table = table.astype(np.float32)
-    batch = data.lane_arrays(data.epochs.at(0)[0].grid(0))
+    batch = data.packed_arrays(data.epochs.at(0)[0].grid(0))
     row = Row.of(batch, table[batch["item"]])
     memory = encoder.start(len(batch["item"]), WIDTH)
     shapes = jax.eval_shape(
@@ -94,11 +94,11 @@ def started(encoder, data, seed=0):
 
 def streamed(encoder, params, table, data, plan):
     """Returns the vector before every event of a plan, f32[E, D]; NaN elsewhere."""
-    memory = encoder.start(plan.layout.lanes, WIDTH)
+    memory = encoder.start(plan.layout.rows, WIDTH)
     out = np.full((len(data.sessions.item), WIDTH), np.nan, np.float32)
     for number in range(plan.steps):
         grid = plan.grid(number)
-        batch = data.lane_arrays(grid)
+        batch = data.packed_arrays(grid)
         vectors, memory = advance(encoder, params, table, batch, memory)
         there = grid.event != PAD
         out[grid.event[there]] = np.asarray(vectors)[there]

@@ -1,7 +1,18 @@
-"""A hand-made catalogue's tables, for tests."""
+"""A hand-made catalogue's tables, for tests, and how they are prepared."""
 
 import numpy as np
 import polars as pl
+
+from recjax.prepare.options import Files, How
+
+START = 1_600_000_000
+TYPES = (
+    *("pin:board_title=text", "pin:image_caption=text", "pin:gs_v5=vector"),
+    *("pin:item_is_v2=vector", "pin:ue_v4=bits", "pin:anything_else=skip"),
+    *("product:engaged_queries=text", "product:gs_v5=vector", "product:ue_v4=bits"),
+)
+RENAMED = ("product:item_title=title", "product:navboost_v2=engaged_queries")
+HOW = How(column=TYPES, rename=RENAMED)
 
 
 def vector(seed, width=4):
@@ -46,13 +57,13 @@ def products():
 
 def pairs():
     rows = [
-        ("red chair", "a", "pin", "save", 100),
-        ("red chair", "a", "pin", "save", 100),
-        ("lamp", "8", "product", "checkout", 300),
-        ("lamp", " desk lamp ", "query", "click", 200),
-        ("desk lamp", "c", "pin", "long_click", 50),
+        ("red chair", "a", "pin", "save", START + 100),
+        ("red chair", "a", "pin", "save", START + 100),
+        ("lamp", "8", "product", "checkout", START + 300),
+        ("lamp", " desk lamp ", "query", "click", START + 200),
+        ("desk lamp", "c", "pin", "long_click", START + 50),
     ]
-    names = ("query", "candidate_id", "candidate_type", "action", "timestamp")
+    names = ("query", "candidate", "candidate_type", "action", "timestamp")
     return pl.DataFrame(rows, names, orient="row")
 
 
@@ -65,3 +76,11 @@ def write(folder, **frames):
             found[name] = folder / f"{name}.parquet"
             frame.write_parquet(found[name])
     return found
+
+
+def files(folder, **frames):
+    """Writes the tables and returns them as what is prepared."""
+    found = write(folder, **frames)
+    kinds = {kind: found.get(f"{kind}s") for kind in ("pin", "product")}
+    kinds = {kind: path for kind, path in kinds.items() if path is not None}
+    return Files(judgements=found["pairs"], entities=kinds)

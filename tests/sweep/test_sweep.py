@@ -183,7 +183,7 @@ def test_what_is_asked_wrongly(files, tmp_path, capfd, more, says):
 
 def test_the_runs_of_a_grid(files, tmp_path):
     from recjax.sweep.plan import plan
-    from recjax.train.run_folder import Request
+    from recjax.train.request import Request
 
     request = Request(str(files[0]), str(files[1]))
     grid = ("model.temperature=0.05,0.1", "model.query.hidden=(8,),(12,8)")

@@ -8,7 +8,7 @@ import pytest
 
 from recjax.errors import UserError
 from recjax.sweep import table
-from recjax.sweep.table import Row, Spread
+from recjax.sweep.table import ResultRow, Spread
 
 # base: 1, 2, 6 -> mean 3, squares 4 + 1 + 9 = 14, deviation sqrt(14 / 2) = sqrt 7.
 # other: 3, 3, 9 by seed -> mean 5; differences 2, 1, 3 -> mean 2, deviation 1.
@@ -27,8 +27,10 @@ def test_rows():
     assert base.value.deviation == pytest.approx(math.sqrt(7), abs=1e-12)
     assert base.difference is None
     assert (other.value.mean, other.difference) == (5.0, Spread(2.0, 1.0, 3))
-    assert short == Row("short", "t/m", Spread(5.0, None, 1), Spread(3.0, None, 1))
-    assert absent == Row("absent", "t/m", None, None)
+    assert short == ResultRow(
+        "short", "t/m", Spread(5.0, None, 1), Spread(3.0, None, 1)
+    )
+    assert absent == ResultRow("absent", "t/m", None, None)
 
 
 def test_seeds_that_only_one_of_them_has_are_not_compared():

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from recjax.data.catalog.read import load_catalog
-from recjax.prepare.prepare import prepare_catalog
+from recjax.prepare.invented import invented_files
+from recjax.prepare.prepare import prepare
 from recjax.prepare.synthetic.world import CatalogSettings
 from recjax.prepare.synthetic.write import write_catalog
 
@@ -29,12 +30,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def tables(folder):
-    return {name: folder / f"{name}.parquet" for name in ("pairs", "pins", "products")}
-
-
 def test_what_is_made_can_be_prepared(folder, tmp_path):
-    catalog = load_catalog(prepare_catalog(**tables(folder), out=tmp_path / "out"))
+    files, how = invented_files(folder)
+    catalog = load_catalog(prepare(files, tmp_path / "out", how))
     pairs = pl.read_parquet(folder / "pairs.parquet")
     assert len(catalog.pairs.query) == pairs.height
     for kind, count in (("pin", PINS), ("product", PINS // 5)):

@@ -1,10 +1,12 @@
 """Batch s is the same for any number of hosts, wherever a run resumes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import small
 
-from recjax.data.pipeline import batches
+from recjax.data.pipeline import order, rows_of, stream
 from recjax.errors import UserError
 
 SIZE = 16
@@ -16,7 +18,7 @@ def dataset():
 
 
 def take(dataset, start, count, host=(0, 1), threads=0):
-    found = dataset.batches(start, host, threads, 2)
+    found = stream(partial(dataset.batch, host=host), start, threads, 2)
     return [flat(next(found)) for _ in range(count)]
 
 
@@ -69,11 +71,8 @@ def test_batches_differ_by_step_and_seed(dataset):
 
 @pytest.mark.parametrize("examples", [1, 7, 100])
 def test_an_epoch_meets_every_example_once(examples):
-    def make(step, rows, mine):
-        return {"rows": rows[mine]}
-
-    found = batches(examples, 4, make, seed=0, threads=0)
-    seen = np.concatenate([next(found)["rows"] for _ in range(examples)])
+    rows = order(examples, 4, "order/0")
+    seen = np.concatenate([rows(step) for step in range(examples)])
     epochs = seen.reshape(4, examples)
     for epoch in epochs:
         np.testing.assert_array_equal(np.sort(epoch), np.arange(examples))
@@ -83,6 +82,6 @@ def test_an_epoch_meets_every_example_once(examples):
 
 def test_what_cannot_be_split_or_is_not_there():
     with pytest.raises(UserError, match="no training examples"):
-        batches(0, 4, None, seed=0)
+        order(0, 4, "order/0")
     with pytest.raises(UserError, match="batch size 5 is not divisible by 2 hosts"):
-        batches(9, 5, None, seed=0, host=(0, 2))
+        rows_of((0, 2), 5)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from recjax.train.guard import StopSignal, TrainingBroken, check
-from recjax.train.step import Report
+from recjax.train.step import StepReport
 
 
 def report(broken=(), overflow=0):
     names = ("loss", "grad/query/kernel", "grad/tables/film")
-    return Report(
+    return StepReport(
         means={},
         values={},
         broken={name: np.bool_(name in broken) for name in names},

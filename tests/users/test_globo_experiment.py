@@ -22,12 +22,14 @@ def test_a_trained_model_is_a_row_of_the_table(tmp_path, monkeypatch):
     user = known.session_user[known.event_session].astype(np.int64)
     order = np.lexsort((known.timestamp, user))
     user, row, time = user[order], known.item[order], known.timestamp[order]
+    time = time + 1_600_000_000
     article = np.array([f"i{item}" for item in row])
     log = tmp_path / "log.parquet"
     columns = {"user": user, "item": article, "timestamp": time}
     pl.DataFrame(columns).write_parquet(log)
     data, run, bundle = (tmp_path / name for name in ("data", "run", "bundle"))
-    main(["data", "prepare", "sessions", str(log), "--out", str(data)])
+    told = ["data", "prepare", "--events", log, "--gap", 1_800, "--out", data]
+    main([*map(str, told)])
     told = ["train", EXPERIMENTS / "hiertcn_globo.py", "--tiny", "--workdir", run]
     told += ["--on", small.ROOT / "configs" / "cpu.py", "--set", f"data.source={data}"]
     main([*map(str, told), "--set", "export.saved_model=false"])

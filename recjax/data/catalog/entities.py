@@ -1,4 +1,4 @@
-"""A catalogue in memory: pairs, and the columns of pins and products.
+"""A catalogue in memory: pairs, and the columns of what can be found.
 
 Every feature is ragged and may be absent: an entity without a text has an empty one, an
 entity without a vector has none of them. Large columns stay on disk, memory-mapped.
@@ -58,7 +58,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Entities:
-    """A table of pins or products; the position of an entity is its index.
+    """A table of one kind, such as products; an entity's position is its index.
 
     Attributes:
       ids: the user's ids.
@@ -76,7 +76,7 @@ class Entities:
         """Returns the number of entities."""
         return len(self.ids)
 
-    def vectors(self, name: str, width: int, dtype: type = np.float32) -> Vectors:
+    def vectors(self, name: str, width: int, dtype: np.dtype) -> Vectors:
         """Returns a dense feature; without any vector where the file lacks it."""
         none = Vectors(np.zeros((0, width), dtype), np.zeros(len(self) + 1, np.int64))
         return self.dense.get(name, none)
@@ -89,8 +89,8 @@ class Pairs:
     Attributes:
       query: i32[P], index into the catalogue's queries.
       candidate: i32[P], index into the entities of its type, or into the queries.
-      candidate_type: u8[P], position in `catalog_schema.TYPES`.
-      action: u8[P], index into the catalogue's actions.
+      candidate_type: i32[P], index into the catalogue's kinds.
+      action: i32[P], index into the catalogue's actions.
       timestamp: i64[P], unix seconds; 0 where the source has none.
     """
 
@@ -108,12 +108,14 @@ class Catalog:
     Attributes:
       queries: distinct query texts, of both sides of a pair.
       actions: distinct actions, such as "save".
+      kinds: of candidates: the entities by name, and "query".
       pairs: who engaged with what.
-      entities: "pin" and "product" -> their table, which may be empty.
+      entities: kind -> its table, of all but queries.
     """
 
     queries: Texts
     actions: tuple[str, ...]
+    kinds: tuple[str, ...]
     pairs: Pairs
     entities: Mapping[str, Entities]
 

@@ -1,4 +1,4 @@
-"""How pins and products become features: the same at training and at serving."""
+"""How entities become features: the same at training and at serving."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from recjax.data.catalog.entities import Entities
-from recjax.data.catalog.entity_text import FieldText
-from recjax.data.ragged import Images
+from recjax.data.catalog.entity_text import FieldText, all_texts
+from recjax.data.ragged import VectorLists
 from recjax.errors import UserError
 from recjax.features import DenseFeature, Feature, IdFeature, present
-from recjax.tables.entity_schema import CODES
+from recjax.text.features import NGrams
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,12 @@ class VectorColumn:
     Attributes:
       width: numbers of a vector, or bytes.
       most: vectors of an entity that are read.
+      bits: whether the features are the bits of the bytes.
     """
 
     width: int
     most: int
+    bits: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,47 @@ class EntityFeatures:
     vectors: Mapping[str, VectorColumn]
     start: np.ndarray | None = field(default=None, repr=False)
 
+    @classmethod
+    def of(
+        cls,
+        tables: Mapping[str, Entities],
+        vectors: Mapping[str, VectorColumn],
+        ngrams: NGrams,
+        fields: tuple[str, ...],
+        lengths: tuple[int, int],
+    ) -> EntityFeatures:
+        """Returns how some tables are read, with a vocabulary of all their texts.
+
+        Args:
+          tables: kind -> entities.
+          vectors: name -> dense feature that is read.
+          ngrams: the vocabulary.
+          fields: text fields that are read; () for none.
+          lengths: n-grams of a field, and of an entity.
+        """
+        if not fields:
+            return cls(None, vectors)
+        columns = [entities.texts for entities in tables.values()]
+        texts = (text for one in columns for text in all_texts(one, fields))
+        vocabulary = ngrams.build(texts)
+        text = FieldText(vocabulary, fields, *lengths)
+        return cls(text, vectors, ngrams.importance(vocabulary))
+
     def read(self, entities: Entities) -> dict[str, Any]:
         """Returns name -> array-like [N, ...] of all entities, read where asked."""
         features: dict[str, Any] = {}
         if self.text is not None:
             features |= self.text.encode(entities.texts, len(entities))
         for name, column in self.vectors.items():
-            dtype = np.uint8 if name in CODES else np.float32
+            dtype = np.dtype(np.uint8 if column.bits else np.float32)
             vectors = entities.vectors(name, column.width, dtype)
-            if vectors.width != column.width:
+            if (vectors.width, vectors.values.dtype) != (column.width, dtype):
                 raise UserError(
-                    f"{name!r} has {vectors.width} numbers an entity, {column.width} "
-                    "are wanted"
+                    f"{name!r} has {vectors.width} {vectors.values.dtype} an entity, "
+                    f"{column.width} {dtype} are wanted"
                 )
-            features[name] = Images(vectors, column.most)
-            features[present(name)] = Images(vectors, column.most, there=True)
+            features[name] = VectorLists(vectors, column.most)
+            features[present(name)] = VectorLists(vectors, column.most, there=True)
         return features
 
     def side(self) -> dict[str, Feature]:
@@ -67,7 +95,7 @@ class EntityFeatures:
             size = self.text.vocabulary.size
             side["text"] = IdFeature(size, self.text.length, self.start)
         for name, column in self.vectors.items():
-            side[name] = DenseFeature(column.width * (8 if name in CODES else 1))
+            side[name] = DenseFeature(column.width * (8 if column.bits else 1))
         return side
 
 
@@ -95,5 +123,6 @@ def vector_columns(
             )
         most = max(int(np.diff(v.offsets).max(initial=1)) for v in held.values())
         width = next(iter(widths.values()))
-        found[name] = VectorColumn(width, min(max(most, 1), images))
+        bits = {vectors.values.dtype.kind for vectors in held.values()} == {"u"}
+        found[name] = VectorColumn(width, min(max(most, 1), images), bits)
     return found

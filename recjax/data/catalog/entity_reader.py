@@ -1,4 +1,4 @@
-"""Pins and products of a Parquet file that may never have been met."""
+"""Entities of a table that may never have been met."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recjax.data.catalog.entities import Entities, Vectors
 from recjax.data.catalog.entity_features import EntityFeatures, VectorColumn
 from recjax.data.catalog.entity_text import FieldText
+from recjax.data.catalog.read import entities_of
 from recjax.data.column_reader import INDEX
 from recjax.data.dataset import NewItems
-from recjax.errors import UserError
-from recjax.tables.check import known_columns
-from recjax.tables.entity_file import Block, check_entities
-from recjax.tables.entity_schema import ENTITY
-from recjax.tables.report import Findings
-from recjax.text.column import Texts, offsets_of, pack
+from recjax.data.new_items import read_items
+from recjax.tables.columns import Column
 from recjax.text.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -31,43 +27,45 @@ class EntityReader:
     """Makes the features of a catalogue's tower; what a file lacks is missing.
 
     Attributes:
+      entity: name of the kind, which its file's ids may stand under.
       features: how entities become features.
     """
 
+    entity: str
     features: EntityFeatures
 
     def read(
-        self, path: Path, columns: Mapping[str, str], encoding: str
+        self, path: Path, rename: Mapping[str, str], encoding: str
     ) -> Iterator[NewItems]:
-        """Yields the entities of a file block by block; see `ItemReader`.
+        """Yields the entities of a table at once; see `ItemReader`.
 
         Raises:
           UserError: the file cannot be used, or a row of it is bad.
         """
-        del encoding  # Parquet is UTF-8.
-        findings, columns = Findings(), known_columns(columns, ENTITY)
-        file = check_entities(path, columns, findings)
-        report = findings.report()
-        if file is None or not report.ok:
-            raise UserError(str(report))
-        lacking = [name for name in self.wanted if name not in file.names]
+        table = read_items(path, self.entity, self.schema, rename, encoding)
+        lacking = [column.name for column in self.schema if column.name not in table]
         if lacking:
             log.info("%s has no %s: missing for all", path, ", ".join(lacking))
-        for block in file.blocks():
-            entities = _entities(block)
-            yield NewItems(tuple(entities.ids), self.features.read(entities))
+        entities = entities_of(table)
+        yield NewItems(tuple(entities.ids), self.features.read(entities))
 
     @property
-    def wanted(self) -> list[str]:
-        """Names of the columns that features are made from."""
+    def schema(self) -> tuple[Column, ...]:
+        """The columns that features are made from."""
         text = self.features.text
-        return [*(text.fields if text else ()), *self.features.vectors]
+        return (
+            *(Column(n, "text", False, False) for n in (text.fields if text else ())),
+            *(
+                Column(name, "bits" if column.bits else "vector", False, False)
+                for name, column in self.features.vectors.items()
+            ),
+        )
 
     def save(self, folder: Path) -> None:
         """Writes the reader to a folder."""
         text = self.features.text
         vectors = {name: asdict(v) for name, v in self.features.vectors.items()}
-        about = {"kind": KIND, "vectors": vectors, "text": None}
+        about = {"kind": KIND, "entity": self.entity, "vectors": vectors, "text": None}
         if text is not None:
             about["text"] = {
                 "fields": text.fields,
@@ -86,14 +84,4 @@ class EntityReader:
             told = {**about["text"], "fields": tuple(about["text"]["fields"])}
             text = FieldText(vocabulary, **told)
         vectors = {name: VectorColumn(**v) for name, v in about["vectors"].items()}
-        return cls(EntityFeatures(text, vectors))
-
-
-def _entities(block: Block) -> Entities:
-    texts = {
-        n: Texts(data, offsets_of(size)) for n, (data, size) in block.texts.items()
-    }
-    dense = {
-        n: Vectors(rows, offsets_of(size)) for n, (rows, size) in block.dense.items()
-    }
-    return Entities(pack(block.ids), texts, dense)
+        return cls(about["entity"], EntityFeatures(text, vectors))

@@ -9,10 +9,7 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.catalog.entities import Catalog, Pairs
-from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError, nearest
-from recjax.tables.entity_schema import TYPES
-from recjax.text.column import offsets_of
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Engagement:
     """A kind of engagement.
 
     Attributes:
-      kind: of the candidate: "pin", "product" or "query".
+      kind: of the candidate: an entity such as "product", or "query".
       actions: what counts.
       share: of a batch, relative to the other tasks; 0 for what is only asked.
     """
@@ -28,35 +25,6 @@ class Engagement:
     kind: str
     actions: tuple[str, ...]
     share: int = 0
-
-
-def split_pairs(
-    catalog: Catalog, test_from: int | None, validation: float
-) -> np.ndarray:
-    """Returns the split of each pair, i8[P].
-
-    Args:
-      catalog: the catalogue.
-      test_from: pairs from this moment on (unix seconds) are the test; None parts
-        queries by their text.
-      validation: share of the earlier pairs, the latest of them, that validate.
-
-    Raises:
-      UserError: `test_from` without timestamps, or beyond all of them.
-    """
-    pairs = catalog.pairs
-    if test_from is None:
-        return query_split(list(catalog.queries))[pairs.query]
-    late = pairs.timestamp >= test_from
-    if late.all() or not late.any():
-        first, last = pairs.timestamp.min(), pairs.timestamp.max()
-        raise UserError(
-            f"data.test_from = {test_from}: the pairs have timestamps {first} to "
-            f"{last}; choose a moment between them, or None to split by query"
-        )
-    start = np.quantile(pairs.timestamp[~late], 1 - validation, method="higher")
-    held = (pairs.timestamp >= start) & ~late
-    return np.where(late, TEST, np.where(held, VALIDATION, TRAIN)).astype(np.int8)
 
 
 def there_before(catalog: Catalog, kind: str, moment: int | None) -> np.ndarray:
@@ -67,7 +35,7 @@ def there_before(catalog: Catalog, kind: str, moment: int | None) -> np.ndarray:
 
     Args:
       catalog: the catalogue.
-      kind: "pin", "product" or "query".
+      kind: of candidate.
       moment: unix seconds; None for the end of time.
 
     Raises:
@@ -80,13 +48,13 @@ def there_before(catalog: Catalog, kind: str, moment: int | None) -> np.ndarray:
     else:
         pairs, since = catalog.pairs, np.full(len(catalog.queries), np.inf)
         np.minimum.at(since, pairs.query, pairs.timestamp)
-        own = pairs.candidate_type == TYPES.index(kind)
+        own = pairs.candidate_type == catalog.kinds.index(kind)
         np.minimum.at(since, pairs.candidate[own], pairs.timestamp[own])
     there = np.flatnonzero(since < (np.inf if moment is None else moment))
     if not len(there):
         raise UserError(
-            f"every {kind} was created at data.test_from = {moment} or later, so there "
-            "is nothing to draw negatives from; choose a later moment"
+            f"every {kind} was created at data.split.start = {moment} or later, so "
+            "there is nothing to draw negatives from; choose a later moment"
         )
     return there.astype(np.int32)
 
@@ -97,8 +65,11 @@ def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
     Raises:
       UserError: the catalogue knows no such kind or action.
     """
-    if task.kind not in TYPES:
-        raise UserError(f"kind {task.kind!r}: not one of {', '.join(TYPES)}")
+    if task.kind not in catalog.kinds:
+        raise UserError(
+            f"kind {task.kind!r}: not one of {', '.join(catalog.kinds)}."
+            f"{nearest(task.kind, catalog.kinds)}"
+        )
     for action in task.actions:
         if action not in catalog.actions:
             raise UserError(
@@ -107,7 +78,7 @@ def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
             )
     wanted = [catalog.actions.index(action) for action in task.actions]
     pairs = catalog.pairs
-    own = pairs.candidate_type == TYPES.index(task.kind)
+    own = pairs.candidate_type == catalog.kinds.index(task.kind)
     return own & np.isin(pairs.action, wanted)
 
 
@@ -145,20 +116,10 @@ def known_positives(
     both = np.stack([pairs.query[chosen], pairs.candidate[chosen]], 1)
     each, counts = np.unique(both, axis=0, return_counts=True)
     each = each[np.lexsort((-counts, each[:, 0]))]
-    place = np.arange(len(each)) - np.searchsorted(each[:, 0], each[:, 0])
-    kept = place < most
-    found[each[kept, 0], place[kept]] = each[kept, 1]
+    position = np.arange(len(each)) - np.searchsorted(each[:, 0], each[:, 0])
+    kept = position < most
+    found[each[kept, 0], position[kept]] = each[kept, 1]
     return found
-
-
-def judged_lists(
-    pairs: Pairs, chosen: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns distinct queries [Q], offsets [Q + 1] and their candidates, each once."""
-    both = np.stack([pairs.query[chosen], pairs.candidate[chosen]], 1)
-    each = np.unique(both, axis=0)
-    queries, counts = np.unique(each[:, 0], return_counts=True)
-    return queries, offsets_of(counts), each[:, 1].astype(np.int32)
 
 
 def shares(tasks: Mapping[str, Engagement]) -> dict[str, list[tuple[str, int]]]:

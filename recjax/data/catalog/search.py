@@ -2,19 +2,85 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
-from recjax.data.catalog.data import CatalogData
+import numpy as np
+
+from recjax.data import pairs, pipeline, splits
+from recjax.data.catalog import pairs as catalog_pairs
+from recjax.data.catalog.cohorts import cohorts
+from recjax.data.catalog.entities import Catalog, Entities
+from recjax.data.catalog.entity_features import EntityFeatures, vector_columns
+from recjax.data.catalog.entity_reader import EntityReader
+from recjax.data.catalog.pairs import Engagement
 from recjax.data.catalog.read import load_catalog
-from recjax.data.catalog.settings import ASKED, TASKS, CatalogSettings
+from recjax.data.dataset import Corpus, Queries
+from recjax.data.inputs import Input
+from recjax.data.negatives import Negatives
+from recjax.data.pairs import Candidates
+from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
+from recjax.data.splits import TRAIN, ByQuery, Examples, FromTime, Split
+from recjax.errors import UserError
+from recjax.features import Sides
+from recjax.text.features import NGrams, Pieces
 
-__all__ = ["ASKED", "TASKS", "CatalogSearch"]
+QUERY = "query"
 
 
 @dataclass(frozen=True)
-class CatalogSearch(CatalogSettings):
-    """Search in a prepared catalogue; see `CatalogSettings` for the settings."""
+class CatalogSearch:
+    """Settings of search in a catalogue.
+
+    A batch holds pairs of all tasks in the order of kinds, each kind in groups, so that
+    every host and device has its share of each.
+
+    Attributes:
+      source: name or folder of a prepared catalogue.
+      tasks: name -> what is trained on, and its share of a batch.
+      asked: name -> what is evaluated.
+      batch_size: pairs of the global batch.
+      negatives: random negatives a pair, of those of its kind that there were before
+        the test.
+      fields: text fields that are read; () for none.
+      dense: vectors that are read.
+      legacy: frozen vectors that are read for compatibility.
+      images: most vectors a feature and entity.
+      ngrams: vocabulary of the entities' texts.
+      field_length: n-grams of one field.
+      length: n-grams of an entity.
+      query: how queries are read.
+      query_length: tokens of a query.
+      caps: kind -> most training pairs of one candidate.
+      known: known positives of a query that a batch names, for masks.
+      split: how pairs are split; `FromTime` tests on the newest, among what is new.
+    """
+
+    source: str
+    tasks: Mapping[str, Engagement]
+    asked: Mapping[str, Engagement]
+    batch_size: int = 1_024
+    negatives: int = 4
+    fields: tuple[str, ...] = ()
+    dense: tuple[str, ...] = ()
+    legacy: tuple[str, ...] = ()
+    images: int = 4
+    ngrams: NGrams = NGrams()
+    field_length: int = 32
+    length: int = 192
+    query: NGrams | Pieces = Pieces()
+    query_length: int = 64
+    caps: Mapping[str, int] = field(default_factory=dict)
+    known: int = 0
+    split: Split = ByQuery()
+
+    @property
+    def width(self) -> int:
+        """Pairs of a group: the sum of the tasks' shares."""
+        return sum(task.share for task in self.tasks.values())
 
     def open(self, seed: int) -> CatalogData:
         """Reads the prepared catalogue.
@@ -23,3 +89,210 @@ class CatalogSearch(CatalogSettings):
           UserError: it is not prepared.
         """
         return CatalogData(self, seed, load_catalog(prepared_path(self.source)))
+
+
+@dataclass(frozen=True)
+class CatalogData:
+    """An opened catalogue.
+
+    Attributes:
+      settings: the settings.
+      seed: of the order and the negatives.
+      catalog: the catalogue.
+    """
+
+    settings: CatalogSearch
+    seed: int
+    catalog: Catalog
+
+    @cached_property
+    def part(self) -> np.ndarray:
+        """The split of each pair."""
+        known = self.catalog.pairs
+        query = tuple(self.catalog.queries), known.query
+        examples = Examples("pairs", time=known.timestamp, query=query)
+        return self.settings.split.parts(examples)
+
+    @cached_property
+    def training_pairs(self) -> Mapping[str, np.ndarray]:
+        """Task -> positions of the pairs that train it."""
+        found = {}
+        for name, task in self.settings.tasks.items():
+            if not task.share:
+                continue
+            own = catalog_pairs.engaged(self.catalog, task) & (self.part == TRAIN)
+            chosen, most = np.flatnonzero(own), self.settings.caps.get(task.kind)
+            if not len(chosen):
+                raise UserError(f"data.tasks.{name}: no pair trains it: share=0?")
+            found[name] = chosen
+            if most is not None:
+                pairs = self.catalog.pairs
+                found[name] = catalog_pairs.capped(pairs, chosen, most, self.seed)
+        return found
+
+    @cached_property
+    def kinds(self) -> Mapping[str, list[tuple[str, int]]]:
+        """Kind of candidate -> (task, rows in a group) of its tasks."""
+        return catalog_pairs.shares(self.settings.tasks)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        """How query features are made from raw values."""
+        texts = self.catalog.queries.take(np.unique(self._trained_queries))
+        return {"text": self.settings.query.input(texts, self.settings.query_length)}
+
+    @cached_property
+    def reader(self) -> EntityFeatures:
+        """How pins and products become features."""
+        settings, tables = self.settings, self._tables
+        names = settings.dense + settings.legacy
+        vectors = vector_columns(tables, names, settings.images)
+        lengths = settings.field_length, settings.length
+        return EntityFeatures.of(
+            tables, vectors, settings.ngrams, settings.fields, lengths
+        )
+
+    @cached_property
+    def corpora(self) -> Mapping[str, Corpus]:
+        """Kind -> everything of that kind that can be found."""
+        return {kind: self._corpus(kind) for kind in self.kinds}
+
+    @cached_property
+    def sides(self) -> Sides:
+        """The features of queries and of each kind of candidate."""
+        query = {"text": self.settings.query.feature(self.inputs["text"])}
+        return {QUERY: query, **{kind: self.reader.side() for kind in self._tables}}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of what can be asked."""
+        asked = self.settings.asked
+        return tuple(name for name, task in asked.items() if task.kind in self.kinds)
+
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step, by kind of candidate.
+
+        Raises:
+          UserError: a batch size that the tasks' shares and the hosts do not divide.
+        """
+        size, rows = self.settings.batch_size, self.settings.width * host[1]
+        if size % rows or not size:
+            fix = f"must be a multiple of {rows}, the tasks' shares times the hosts"
+            raise UserError(f"data.batch_size = {size}: {fix}")
+        return {kind: self._part(kind, host, step) for kind in self.kinds}
+
+    def queries(self, split: str, task: str = "") -> Queries:
+        """Returns the queries of a split that led to something of a task."""
+        if task not in self.settings.asked:
+            raise UserError(f"no task {task!r}; the data has {', '.join(self.tasks)}")
+        known, asked = self.catalog.pairs, self.settings.asked[task]
+        part = splits.members(self.part, split, self.settings.split, "pairs")
+        own = part[catalog_pairs.engaged(self.catalog, asked)[part]]
+        each = np.unique(np.stack([known.query[own], known.candidate[own]], 1), axis=0)
+        query, item = each.T
+        queries, ranked = pairs.judged(self.corpora[asked.kind], query, item)
+        if asked.kind == QUERY:  # A query would find itself first.
+            out = np.arange(len(queries) + 1, dtype=np.int64)
+            ranked = replace(ranked, exclude_offsets=out, exclude=queries)
+        trained = self._trained_queries, self.training_items(asked.kind)
+        texts = tuple(self.catalog.queries.take(queries))
+        return Queries(
+            {"text": self.inputs["text"].encode(texts)},
+            ranked,
+            texts=texts,
+            corpus=asked.kind,
+            cohorts=cohorts(query, item, *trained, self._tables.get(asked.kind)),
+        )
+
+    def training_items(self, corpus: str = "item") -> np.ndarray:
+        """Returns the candidate of each training pair of a kind."""
+        return self.catalog.pairs.candidate[self._trained(corpus)]
+
+    def raw_queries(self, split: str, count: int) -> dict[str, list]:
+        """Returns the first queries of a split as raw values: their texts."""
+        return {"text": list(self.queries(split, self.tasks[0]).texts[:count])}
+
+    def facts(self) -> Mapping[str, Any]:
+        """Returns sizes of the data and the splits."""
+        text, known = self.reader.text, self.catalog
+        return {
+            "source": self.settings.source,
+            "queries": len(known.queries),
+            **{f"{k}s": len(v) for k, v in known.entities.items()},
+            "pairs": len(self.part),
+            **splits.counts(self.part, "pairs"),
+            **{f"training {k}": len(v) for k, v in self.training_pairs.items()},
+            "n-grams": 0 if text is None else text.vocabulary.size,
+        }
+
+    def _corpus(self, kind: str) -> Corpus:
+        if kind == QUERY:
+            texts = tuple(self.catalog.queries)
+            return Corpus(texts, texts, {"text": self._all_queries}, QUERY)
+        entities = self.catalog.entities[kind]
+        titles = entities.texts.get("title", entities.ids)
+        features, reader = self.reader.read(entities), EntityReader(kind, self.reader)
+        return Corpus(tuple(entities.ids), titles, features, kind, reader)
+
+    def _trained(self, kind: str) -> np.ndarray:
+        own = [self.training_pairs[name] for name, _ in self.kinds[kind]]
+        return np.concatenate(own)
+
+    @cached_property
+    def _trained_queries(self) -> np.ndarray:
+        chosen = np.concatenate([*self.training_pairs.values()])
+        return self.catalog.pairs.query[chosen]
+
+    @cached_property
+    def _all_queries(self) -> np.ndarray:
+        return self.inputs["text"].encode(list(self.catalog.queries))
+
+    @cached_property
+    def _tables(self) -> dict[str, Entities]:
+        return {k: v for k, v in self.catalog.entities.items() if k in self.kinds}
+
+    @cached_property
+    def _orders(self) -> Mapping[str, pipeline.Order]:
+        found = {}
+        for name, rows in self.training_pairs.items():
+            count = self._groups * self.settings.tasks[name].share
+            found[name] = pipeline.order(len(rows), count, f"{name}/{self.seed}")
+        return found
+
+    @property
+    def _groups(self) -> int:
+        return self.settings.batch_size // self.settings.width
+
+    @cached_property
+    def _candidates(self) -> Mapping[str, Candidates]:
+        return {kind: self._candidates_of(kind) for kind in self.kinds}
+
+    def _candidates_of(self, kind: str) -> Candidates:
+        corpus, tasks, split = self.corpora[kind], self.kinds[kind], self.settings.split
+        rows = sum(share for _, share in tasks)
+        catalog, parts = self.catalog, np.zeros(len(corpus))
+        for name, share in tasks:
+            chosen = catalog.pairs.candidate[self.training_pairs[name]]
+            parts += share / rows * np.exp(pairs.log_share(chosen, len(corpus)))
+        # What came later is not drawn: else new items would be unwanted.
+        moment = split.start if isinstance(split, FromTime) else None
+        there = catalog_pairs.there_before(catalog, kind, moment)
+        count = self.settings.negatives * rows * self._groups
+        drawn = Negatives(len(there), count, self.seed, name=f"negatives/{kind}")
+        size, most, known = len(catalog.queries), self.settings.known, None
+        if most:
+            own = self._trained(kind)
+            known = catalog_pairs.known_positives(catalog.pairs, own, size, most)
+        share = np.log(parts).astype(np.float32)
+        return Candidates(corpus, share, drawn, there, known)
+
+    def _part(self, kind: str, host: Host, step: int) -> HostBatch:
+        """Returns this host's pairs of a kind, and their negatives."""
+        names = [name for name, _ in self.kinds[kind]]
+        rows = [self.training_pairs[n][self._orders[n](step)] for n in names]
+        chosen = catalog_pairs.interleaved(rows, self._groups)
+        chosen = chosen[pipeline.rows_of(host, len(chosen))]
+        known = self.catalog.pairs
+        query, weight = known.query[chosen], np.ones(len(chosen), np.float32)
+        of = {"text": self._all_queries[query]}, query, known.candidate[chosen], weight
+        return self._candidates[kind].batch(step, host, *of)

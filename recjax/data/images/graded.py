@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,14 +14,15 @@ from recjax.data.triplets.relevance import Relevance, from_features, from_pairs
 from recjax.errors import UserError
 from recjax.extras import require
 from recjax.images.handcrafted import handcrafted
-from recjax.tables.check import clean
 from recjax.tables.columns import Column
-from recjax.tables.read import read_table
+from recjax.tables.read import read
 from recjax.tables.report import Findings
+from recjax.tables.result import Options, Read
 
 log = logging.getLogger(__name__)
 NAMES = ("image", "other_image")
-SCHEMA = (*(Column(name, "id") for name in NAMES), Column("relevance", "gain"))
+RELEVANCE = Column("relevance", "number", least=0)
+SCHEMA = (*(Column(name, "id") for name in NAMES), RELEVANCE)
 Look = Callable[[Sequence[int]], np.ndarray]
 """Positions -> pixels, uint8 [n, size, size, 3]."""
 
@@ -57,24 +57,23 @@ class RelevanceTable:
         """
         del look
         findings = Findings()
-        read = read_table(Path(self.path), SCHEMA, {}, "utf-8", findings)
-        frame = clean(read, SCHEMA, "s", 0.0, findings)
-        if frame is not None:
-            frame = _placed(frame.filter("good"), table, read.file, findings)
+        pairs = read(self.path, SCHEMA, Options(), findings)
+        one = two = value = np.zeros(0)
+        if pairs is not None:
+            one, two, value = _placed(pairs, table, findings)
         report = findings.report()
-        if frame is None or not report.ok:
+        if not report.ok:
             raise UserError(f"data.relevance.path = {self.path!r}:\n{report}")
         category = np.unique(table.labels[images, 0], return_inverse=True)[1]
         here = np.full(len(table), -1)
         here[images] = np.arange(len(images))
-        one, two = (here[frame[name].to_numpy()] for name in NAMES)
+        one, two = here[one], here[two]
         both = (one >= 0) & (two >= 0)
-        value = frame["relevance"].to_numpy()[both]
-        return from_pairs(category, one[both], two[both], value)
+        return from_pairs(category, one[both], two[both], value[both])
 
 
 @dataclass(frozen=True)
-class GoldenRelevance:
+class HandcraftedRelevance:
     """Relevance by visual features that need no training: colour, shape, texture.
 
     Attributes:
@@ -93,23 +92,26 @@ class GoldenRelevance:
 
 
 def _placed(
-    frame: pl.DataFrame, table: ImageTable, file: str, findings: Findings
-) -> pl.DataFrame:
-    """Returns the pairs with positions in place of names; what is wrong is found."""
-    place = {str(name): i for i, name in enumerate(table.names)}
-    right = np.ones(frame.height, bool)
+    read: Read, table: ImageTable, findings: Findings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns positions of both images of each good pair, and its relevance."""
+    position = {str(name): i for i, name in enumerate(table.names)}
+    good = np.ones(read.table.rows, bool)
+    labels = {name: read.table[name].vocabulary for name in NAMES}
+    codes = {name: read.table[name].array for name in NAMES}
 
-    def problem(column: str, kind: str, where: np.ndarray, fix: str) -> None:
-        nonlocal right
-        rows = frame.filter(pl.Series(where & right))
-        findings.of_rows(file, column, kind, rows["row"], rows[column], fix)
-        right &= ~where
+    def problem(name: str, kind: str, where: np.ndarray, fix: str) -> None:
+        at = np.flatnonzero(where & good)
+        read.tell(findings, name, kind, at, labels[name].take(codes[name][at]), fix)
+        good[at] = False
 
-    at = [np.array([place.get(n, -1) for n in frame[c]], np.int64) for c in NAMES]
-    for column, found in zip(NAMES, at, strict=True):
+    known = {
+        n: np.array([position.get(id, -1) for id in labels[n]], int) for n in NAMES
+    }
+    one, two = (known[name][codes[name]] for name in NAMES)
+    for name, found in zip(NAMES, (one, two), strict=True):
         fix = "name it as it was prepared, or remove the row"
-        problem(column, "no prepared image has this name", found < 0, fix)
-    one, two = at
+        problem(name, "no prepared image has this name", found < 0, fix)
     problem("other_image", "an image with itself", one == two, "remove the row")
     apart = table.labels[one, 0] != table.labels[two, 0]
     kind = f"images of different classes of level {table.levels[0]!r}"
@@ -117,4 +119,4 @@ def _placed(
     pair = np.minimum(one, two) * len(table) + np.maximum(one, two)
     twice = ~pl.Series(pair).is_first_distinct().to_numpy()
     problem("other_image", "the pair stands in an earlier row", twice, "remove one")
-    return frame.with_columns(image=pl.Series(one), other_image=pl.Series(two))
+    return one[good], two[good], read.table["relevance"].array[good]

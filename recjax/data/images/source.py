@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from recjax import rng
-from recjax.data import pipeline
-from recjax.data.images.graded import GoldenRelevance, RelevanceTable
+from recjax.data import pipeline, splits
+from recjax.data.images.graded import HandcraftedRelevance, RelevanceTable
 from recjax.data.images.table import ImageTable, load_images
 from recjax.data.images.views import Keep, KeptViews, open_views
-from recjax.data.pipeline import HostBatch
+from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.splits import SPLITS
-from recjax.data.triplets.buffered import BufferedTriplets, FromReservoirs
 from recjax.data.triplets.exact import TripletRules, Triplets, TripletSampler
+from recjax.data.triplets.online import FromReservoirs, OnlineTriplets
 from recjax.data.triplets.relevance import Relevance, from_classes
 from recjax.errors import UserError
 from recjax.features import ImageFeature, Sides
@@ -52,7 +51,7 @@ class Images:
     source: str
     grades: tuple[float, ...] = ()
     rules: TripletRules = TripletRules()
-    relevance: RelevanceTable | GoldenRelevance | None = None
+    relevance: RelevanceTable | HandcraftedRelevance | None = None
     reservoirs: FromReservoirs | None = None
     batch_size: int = 32
     size: int = 224
@@ -134,11 +133,11 @@ class ImagesData:
         return from_classes(table.labels[images], self.settings.grades)
 
     @cached_property
-    def sampler(self) -> TripletSampler | BufferedTriplets:
-        """Draws triplets of places in `training`."""
+    def sampler(self) -> TripletSampler | OnlineTriplets:
+        """Draws triplets of positions in `training`."""
         rules, reservoirs = self.settings.rules, self.settings.reservoirs
         if reservoirs is not None:
-            return reservoirs.open(self.relevance, rules, self.seed)
+            return OnlineTriplets(self.relevance, rules, reservoirs, self.seed)
         return TripletSampler(self.relevance, rules)
 
     @property
@@ -152,37 +151,22 @@ class ImagesData:
         return {}
 
     def triplets(self, step: int) -> Triplets:
-        """Returns the triplets of a step's global batch, as places in `training`."""
+        """Returns the triplets of a step's global batch, as positions in `training`."""
         generator = rng.host_stream(self.seed, "triplets", step)
         at = () if self.settings.reservoirs is None else (step,)
         return self.sampler.draw(generator, self.settings.batch_size, *at)
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's part of batch `start`, `start + 1`, ... without end.
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's part of the batch of a step.
 
         A batch: image [B, 3, size, size, 3] uint8, image_id [B, 3], label [B, 3,
         levels], relevance [B, 2] and weight [B]; with `views`, maps [B, 3, h, w, C].
         """
-        if self.settings.views:
-            _ = self._kept  # Made here once, not by each of the threads.
-        return pipeline.batches(
-            len(self.training),
-            self.settings.batch_size,
-            lambda step, _, mine: self._batch(step, mine),
-            self.seed,
-            start,
-            host,
-            threads,
-            prefetch,
-        )
-
-    def _batch(self, step: int, mine: slice) -> HostBatch:
+        mine = pipeline.rows_of(host, self.settings.batch_size)
         drawn = self.triplets(step)
-        places = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
+        positions = np.stack([drawn.query, drawn.positive, drawn.negative], 1)
         graded = (drawn.positive_relevance, drawn.negative_relevance)
-        images = self.training[places[mine]]
+        images = self.training[positions[mine]]
         # One stream an image, so that hosts need not make each other's.
         first = (step * self.settings.batch_size + mine.start) * 3
         streams = np.arange(first, first + images.size).reshape(images.shape)
@@ -193,7 +177,7 @@ class ImagesData:
             ]
             shown = {"image": np.stack(pixels).reshape(*images.shape, *pixels[0].shape)}
         else:
-            shown = self._views_of(places[mine], streams)
+            shown = self._views_of(positions[mine], streams)
         return {
             **shown,
             "image_id": images.astype(np.int32),
@@ -233,15 +217,15 @@ class ImagesData:
             lambda i: self._decoded_crop(i, size),
         )
 
-    def _views_of(self, places: np.ndarray, streams: np.ndarray) -> HostBatch:
+    def _views_of(self, positions: np.ndarray, streams: np.ndarray) -> HostBatch:
         """Returns pixels and maps of a view of each image."""
         count = self.settings.views
         drawn = [
             rng.host_stream(self.seed, "view_of", stream).integers(count)
             for stream in streams.flat
         ]
-        kept = np.searchsorted(self._split, self.training[places])
-        numbers = kept * count + np.reshape(drawn, places.shape)
+        kept = np.searchsorted(self._split, self.training[positions])
+        numbers = kept * count + np.reshape(drawn, positions.shape)
         return {
             "image": self._kept.pixels[numbers],
             "maps": self._kept.maps[numbers],
@@ -267,8 +251,8 @@ class ImagesData:
         """Returns what evaluation gives the model of images: image, perhaps maps."""
         if not self.settings.views:
             return {"image": self.center_crops(positions)}
-        kept, places = self._center_crops, np.asarray(positions, np.int64)
-        return {"image": kept.pixels[places], "maps": kept.maps[places]}
+        kept, positions = self._center_crops, np.asarray(positions, np.int64)
+        return {"image": kept.pixels[positions], "maps": kept.maps[positions]}
 
     def _decoded_crop(self, position: int, size: int) -> np.ndarray:
         return self._decoded(position, lambda d: self.settings.center_crop(d, size))
@@ -287,10 +271,9 @@ class ImagesData:
         """Returns sizes of the data, and images that no triplet can start from."""
         table, known = self.table, self.relevance
         lone = int((known.total[known.group] == 0).sum())
-        counts = {name: int((table.split == i).sum()) for name, i in SPLITS.items()}
         return {
             "source": self.settings.source,
-            **{f"{name} images": count for name, count in counts.items()},
+            **splits.counts(table.split, "images"),
             **{
                 f"classes of level {level}": len(classes)
                 for level, classes in zip(table.levels, table.classes, strict=True)

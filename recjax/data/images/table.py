@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from recjax.data import records
-from recjax.data.splits import SPLITS
+from recjax.data.prepared import Prepared
+from recjax.data.splits import ByColumn, members
 from recjax.errors import UserError, nearest
+from recjax.tables.typed import Table
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,7 @@ class ImageTable:
         Raises:
           UserError: there is no such split, or it is empty.
         """
-        found = np.flatnonzero(self.split == SPLITS[split])
-        if not len(found):
-            raise UserError(f"no image is in the split {split!r}")
-        return found
+        return members(self.split, split, ByColumn(), "images")
 
     def in_classes(self, names: Sequence[str]) -> np.ndarray:
         """Tells which images are in any of these classes, of whatever level [N].
@@ -66,7 +63,7 @@ class ImageTable:
         return found
 
     def level(self, level: str) -> int:
-        """Returns the place of a level.
+        """Returns the position of a level.
 
         Raises:
           UserError: there is no such level.
@@ -76,47 +73,34 @@ class ImageTable:
         return self.levels.index(level)
 
 
-class _Reader:
-    """Reads single records of array_record; threads may share it."""
-
-    def __init__(self, path: Path):
-        self._path = path
-
-    @cached_property
-    def _source(self):
-        import tensorflow_datasets as tfds
-
-        versions = sorted((self._path / "pixels").glob("*.*.*"))
-        return tfds.builder_from_directory(versions[-1]).as_data_source("train")
-
-    def __call__(self, position: int) -> bytes:
-        return self._source[int(position)]["image"]
-
-
-def load_images(path: Path) -> ImageTable:
-    """Opens prepared images.
-
-    Args:
-      path: folder that `recjax data prepare` made.
+def load_images(name: str | Path) -> ImageTable:
+    """Opens the images of a prepared data set.
 
     Raises:
-      UserError: it holds other data, or is damaged.
+      UserError: it is not prepared, damaged, or has no labelled images.
     """
-    records.expect(path, "images")
-    names, labels, split = [], [], []
-    for record in records.read(path, "labels"):
-        names.append(record["name"].decode())
-        labels.append(record["labels"])
-        split.append(int(record["split"]))
-    levels, classes = [], []
-    for record in records.read(path, "levels"):
-        levels.append(record["level"].decode())
-        classes.append(tuple(x.decode() for x in record["classes"]))
+    known = Prepared.open(name)
+    levels = tuple(known.settings.get("levels", ()))
+    return images_of(known.table("image", "image", "split", *levels), levels)
+
+
+def images_of(table: Table, levels: tuple[str, ...]) -> ImageTable:
+    """Returns the columns of a table of images.
+
+    Args:
+      table: columns image, split, and one of categories for each level.
+      levels: their names, from coarse to fine.
+    """
+    files, found = table["image"].texts, [table[level] for level in levels]
+    splits = np.array(
+        [SPLITS.get(name, -1) for name in table["split"].vocabulary], np.int8
+    )
+    labels = [np.asarray(column.array) - 1 for column in found]
     return ImageTable(
-        names=tuple(names),
-        labels=np.array(labels, np.int32).reshape(len(names), len(levels)),
-        levels=tuple(levels),
-        classes=tuple(classes),
-        split=np.array(split, np.int8),
-        read=_Reader(path),
+        names=tuple(table["id"].vocabulary),
+        labels=np.stack(labels, 1) if labels else np.zeros((table.rows, 0), np.int32),
+        levels=levels,
+        classes=tuple(tuple(column.vocabulary)[1:] for column in found),
+        split=splits[table["split"].array],
+        read=files.encoded,
     )

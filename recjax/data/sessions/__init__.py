@@ -1,1 +1,1 @@
-"""Sessions of users: reading, cutting, splitting, lanes, and features of moments."""
+"""Sessions of users: reading, cutting, splitting, rows, and features of context."""

@@ -1,4 +1,4 @@
-"""What a model reads of lanes: places of events become arrays of ids, ages and gaps."""
+"""What a model reads of a packed batch: ids, positions, ages and gaps of events."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from recjax.data.sessions.read import Sessions
 from recjax.typing import Array, Int
 
 
-def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
-    """Returns what a model reads of some lanes.
+def packed_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
+    """Returns what a model reads of some rows.
 
     Returns:
       item: id of each event, from 1; 0 where there is none, i32[B, T].
       slot: its session's slot, i32[B, T].
-      place: its place in the session, i32[B, T].
+      position: its position in the session, i32[B, T].
       age: events of its user before it, i32[B, T].
       filled: whether a slot holds a session, bool[B, S].
       fresh: whether that is its user's first, bool[B, S].
@@ -31,7 +31,7 @@ def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
     return {
         "item": np.where(there, known.item[event] + 1, 0).astype(np.int32),
         "slot": grid.slot,
-        "place": np.where(there, event - of_slot, 0).astype(np.int32),
+        "position": np.where(there, event - of_slot, 0).astype(np.int32),
         "age": np.where(there, event - of_run, 0).astype(np.int32),
         "filled": filled,
         "fresh": grid.fresh,
@@ -39,12 +39,12 @@ def lane_arrays(known: Sessions, grid: Grid) -> dict[str, np.ndarray]:
     }
 
 
-def shown_items(known: Sessions, grid: Grid, most: int) -> Int[Array, "B T I"]:
+def impressions_of(known: Sessions, grid: Grid, most: int) -> Int[Array, "B T I"]:
     """Returns ids of the first items shown at events, from 1; 0 for none.
 
     Args:
       known: all sessions.
-      grid: where events lie in some lanes.
+      grid: where events lie in some rows.
       most: `I`.
     """
     there, event = grid.event != PAD, np.maximum(grid.event, 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -64,22 +63,6 @@ class FixedVectors:
         return self[np.maximum(ids, 1) - 1] * (ids > 0)[..., None]
 
 
-class VectorSource(Protocol):
-    """Where fixed vectors come from."""
-
-    def open(self, sessions: Sessions, train: Bool[Array, " E"]) -> FixedVectors:
-        """Returns the vectors of all items.
-
-        Args:
-          sessions: all sessions.
-          train: whether an event may be learned from.
-
-        Raises:
-          UserError: they cannot be had.
-        """
-        ...
-
-
 @dataclass(frozen=True)
 class VectorsFrom:
     """Vectors of a folder: `vectors.npy` and `items.jsonl`, as bundles hold them.
@@ -92,6 +75,10 @@ class VectorsFrom:
 
     def open(self, sessions: Sessions, train: Bool[Array, " E"]) -> FixedVectors:
         """Opens the folder, mapped into memory and not read.
+
+        Args:
+          sessions: all sessions.
+          train: whether an event may be learned from.
 
         Raises:
           UserError: it cannot be opened, or an item has no vector.
@@ -132,3 +119,7 @@ class VectorsFromEvents:
             sessions.item_ids, ("",) * size, (source + target).astype(np.float32)
         )
         return FixedVectors(known, np.arange(size))
+
+
+VectorSource = VectorsFrom | VectorsFromEvents
+"""Where fixed vectors come from."""

@@ -1,37 +1,34 @@
-"""The next event of a session: lanes for training, targets for evaluation."""
+"""The next event of a session: rows for training, targets for evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from recjax.data import pipeline, splits
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events
-from recjax.data.pipeline import HostBatch
+from recjax.data.negatives import Negatives, by_popularity
+from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
-from recjax.data.sessions.arrays import lane_arrays, shown_items
-from recjax.data.sessions.draws import Draws
+from recjax.data.sessions.arrays import impressions_of, packed_arrays
 from recjax.data.sessions.fixed import FixedVectors, VectorSource
 from recjax.data.sessions.packing import (
+    EpochPlan,
     Epochs,
     Grid,
     Packed,
-    Plan,
     Queue,
     make_plan,
 )
 from recjax.data.sessions.pair_features import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
-from recjax.data.sessions.split import (
-    SessionSplit,
-    scoring_runs,
-    training_runs,
-)
-from recjax.data.splits import SPLITS
+from recjax.data.sessions.runs import scoring_runs, training_runs
+from recjax.data.splits import Examples, Split
 from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
@@ -59,7 +56,7 @@ class NextInSession:
     """
 
     source: str
-    split: SessionSplit
+    split: Split
     layout: Packed | Queue = Packed()
     negatives: int | None = 2_048
     popularity: float = 0.5
@@ -71,7 +68,7 @@ class NextInSession:
     @property
     def batch_size(self) -> int:
         """Lanes of the global batch."""
-        return self.layout.lanes
+        return self.layout.rows
 
     def open(self, seed: int) -> NextInSessionData:
         """Opens the prepared sessions.
@@ -110,15 +107,16 @@ class NextInSessionData:
             )
 
     @cached_property
-    def parts(self) -> np.ndarray:
+    def part(self) -> np.ndarray:
         """The split of each session, i8[S]."""
-        return self.settings.split.parts(self.sessions)
+        known = self.sessions
+        time = known.timestamp[known.session_start[:-1]] if known.timed else None
+        return self.settings.split.parts(Examples("sessions", known.session_user, time))
 
     @cached_property
     def train(self) -> np.ndarray:
         """Whether each event trains the model, bool[E]."""
-        fit = [SPLITS[name] for name in self.settings.fit]
-        return np.isin(self.parts, fit)[self.log.session]
+        return splits.in_any(self.part, self.settings.fit)[self.log.session]
 
     @cached_property
     def sides(self) -> Sides:
@@ -149,90 +147,71 @@ class NextInSessionData:
         return SessionPairs.open(self.settings.pairs, self.sessions, self.train)
 
     @cached_property
-    def draws(self) -> Draws:
+    def negatives(self) -> Negatives:
         """The negatives of every step."""
         size, settings = len(self.sessions.item_ids), self.settings
         counts = np.bincount(self.training_items(), minlength=size)
-        return Draws(counts, settings.negatives, settings.popularity, self.seed)
+        share = by_popularity(counts, settings.popularity)
+        return Negatives(size, settings.negatives, self.seed, share)
 
     @cached_property
     def epochs(self) -> Epochs:
         """The plans of training."""
-        runs = training_runs(self.sessions, self.parts, self.settings.fit)
+        runs = training_runs(self.sessions, self.part, self.settings.fit)
         start = np.asarray(self.sessions.session_start)
         return Epochs(self.settings.layout, start, runs, self.seed)
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[HostBatch]:
-        """Yields this host's lanes of batch `start`, `start + 1`, ... without end.
+    def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
+        """Returns a host's rows of the batch of a step, and its negatives.
+
+        Keys, all with rows first: see `packed_arrays`, the negatives, and the features
+        of pairs, as `SessionPairs.of_batch` gives them.
 
         Raises:
-          UserError: lanes or negatives that the hosts do not divide.
+          UserError: rows or negatives that the hosts do not divide.
         """
-        import grain
-
-        lanes, drawn = self.settings.layout.lanes, len(self.draws.at(0))
-        if lanes % host[1] or drawn % host[1]:
-            raise UserError(
-                f"{lanes} lanes and {drawn} negatives are not divisible by {host[1]} "
-                "hosts"
-            )
-        if self.settings.pairs and LEAST % host[1]:
-            raise UserError(
-                f"features of pairs are not divisible by {host[1]} hosts: take a power "
-                f"of two up to {LEAST}"
-            )
-        many = grain.MapDataset.range(2**48)
-        made = many.map(lambda step: self.batch(step, host)).slice(slice(start, None))
-        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
-        return iter(made.to_iter_dataset(options))
-
-    def batch(self, step: int, host: tuple[int, int] = (0, 1)) -> HostBatch:
-        """Returns this host's part of a batch: a pure function of the step.
-
-        Keys, all with lanes first: see `lane_arrays`, the negatives, and the features
-        of pairs, as `SessionPairs.of_batch` gives them.
-        """
-        plan, place = self.epochs.at(step)
-        share = self.settings.layout.lanes // host[1]
-        grid = plan.grid(place, slice(host[0] * share, (host[0] + 1) * share))
-        negative = self.draws.at(step)
-        arrays = self.lane_arrays(grid)
+        rows = pipeline.rows_of(host, self.settings.layout.rows, "rows:")
+        mine = pipeline.rows_of(host, self.negatives.columns, "negatives:")
+        plan, position = self.epochs.at(step)
+        grid, negative = plan.grid(position, rows), self.negatives.at(step)
+        arrays = self.packed_arrays(grid)
         if self.settings.pairs:
-            arrays |= self._pair_arrays(plan.grid(place), negative, host)
-        part = len(negative) // host[1]
-        negative = negative[host[0] * part : (host[0] + 1) * part]
-        draw, held = self.draws.log_share, np.maximum(negative, 0)
+            # Every host makes those of all rows: how many they are decides the shape.
+            whole = self._pairs_of(plan.grid(position), negative, self._room)
+            arrays |= {
+                name: array[pipeline.rows_of(host, len(array), "features of pairs:")]
+                for name, array in whole.items()
+            }
+        negative = negative[mine]
         if self.fixed is not None:
             arrays["negative_vector"] = self.fixed.of_ids(negative + 1)
-        item = np.maximum(arrays["item"] - 1, 0)
+        draw, item = self.negatives.log_share, np.maximum(arrays["item"] - 1, 0)
         return {
             **arrays,
             "weight": (arrays["item"] > 0).astype(np.float32),
             "negative_id": negative,
             "positive_draw_logq": draw[item],
-            "negative_draw_logq": draw[held],
+            "negative_draw_logq": draw[np.maximum(negative, 0)],
         }
 
-    def lane_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
-        """Returns what a model reads of some lanes.
+    def packed_arrays(self, grid: Grid) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some rows.
 
         Returns:
-          What `arrays.lane_arrays` does, and where they are wanted:
+          What `arrays.packed_arrays` does, and where they are wanted:
           shown: ids of items shown at an event, i32[B, T, I].
           item_vector, shown_vector: the fixed vectors of these items, f32[..., D].
         """
         known, settings = self.sessions, self.settings
-        out = lane_arrays(known, grid)
+        out = packed_arrays(known, grid)
         if settings.impressions:
-            out["shown"] = shown_items(known, grid, settings.impressions)
+            out["impressions"] = impressions_of(known, grid, settings.impressions)
         if self.fixed is not None:
-            held = {name: out[name] for name in ("item", "shown") if name in out}
+            held = {name: out[name] for name in ("item", "impressions") if name in out}
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
         return out
 
-    def stream(self, event: np.ndarray) -> Plan:
+    def stream(self, event: np.ndarray) -> EpochPlan:
         """Returns the plan in which a model meets events [Q] and all before them."""
         runs = scoring_runs(self.sessions, np.unique(self.log.session[event]))
         start = np.asarray(self.sessions.session_start)
@@ -244,7 +223,8 @@ class NextInSessionData:
         Earlier events of the user are the history, in any split; items that the user
         met before are ranked again.
         """
-        event = np.flatnonzero((self.parts == SPLITS[split])[self.log.session])
+        session = splits.members(self.part, split, self.settings.split, "sessions")
+        event = np.flatnonzero(np.isin(self.log.session, session))
         ranked = RankingTask.of_one_each(self.log.num_items, self.log.item[event])
         history = self.sessions.histories(self.log, event)
         return Queries({}, ranked, history=history, user=self.log.user[event])
@@ -261,34 +241,22 @@ class NextInSessionData:
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the fill of the batches."""
         known = self.sessions
-        of_part = np.bincount(self.parts, minlength=3)
         return {
             "source": self.settings.source,
             "users": known.users,
             "items": len(known.item_ids),
-            "sessions": len(self.parts),
+            "sessions": len(self.part),
             "events": len(known.item),
-            **{f"{name} sessions": int(of_part[k]) for name, k in SPLITS.items()},
+            **splits.counts(self.part, "sessions"),
             "batches of an epoch": self.epochs.at(0)[0].steps,
-            "filled places": round(self.epochs.at(0)[0].fill, 4),
+            "filled positions": round(self.epochs.at(0)[0].fill, 4),
         }
-
-    def _pair_arrays(
-        self, grid: Grid, drawn: np.ndarray, host: tuple[int, int]
-    ) -> dict[str, np.ndarray]:
-        """Returns this host's part of the features of pairs of all lanes."""
-        # Every host makes those of all lanes: how many there are decides the shape.
-        parts = {}
-        for name, array in self._pairs_of(grid, drawn, self._room).items():
-            share = len(array) // host[1]
-            parts[name] = array[host[0] * share : (host[0] + 1) * share]
-        return parts
 
     @cached_property
     def _room(self) -> int:
         """Room for features of pairs: half as much again as the first batches need."""
         # With its own, a batch at the end of a pass would be compiled for once more.
-        steps = [(*self.epochs.at(i), self.draws.at(i)) for i in range(FIRST)]
+        steps = [(*self.epochs.at(i), self.negatives.at(i)) for i in range(FIRST)]
         held = [self._pairs_of(p.grid(at), draw, LEAST) for p, at, draw in steps]
         need = max(np.count_nonzero(one["pair_value"]) for one in held)
         return LEAST * -(-3 * need // (2 * LEAST)) or LEAST

@@ -1,52 +1,26 @@
-"""Lanes: users one after the other, in rows of static shape, addressed by step.
+"""Packing: users one after the other, in rows of static shape, addressed by step.
 
-A batch has `B` lanes. A lane is a queue of users; each batch takes some sessions from
-the front of every queue, so the state that a model has after a row is what it needs at
-the start of the lane's next row. An epoch is planned as a whole from (seed, epoch): a
-plan is an order of sessions and the places where rows are cut, so batch `s` is a pure
-function of `s` and a resumed run needs nothing but its step.
+A batch has `B` rows. Behind each stands a queue of users; each batch takes some
+sessions from the front of every queue, so the state that a model has after a row is
+what it needs at its start in the next batch. An epoch is planned as a whole from (seed,
+epoch): a plan is an order of sessions and the bounds of rows in it, so batch `s` is a
+pure function of `s` and a resumed run needs nothing but its step.
 """
 
 from __future__ import annotations
 
 import heapq
+import threading
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from recjax import rng
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 
 PAD = -1
-
-
-class Layout(Protocol):
-    """How sessions lie in a row of `events` places.
-
-    Attributes:
-      lanes: `B`.
-      sessions: most sessions of a row.
-      events: places of a row.
-    """
-
-    lanes: int
-    sessions: int
-    events: int
-
-    def load(self, lengths: np.ndarray) -> np.ndarray:
-        """Returns how much of a queue each session takes."""
-        ...
-
-    def column(self, lengths: np.ndarray) -> np.ndarray:
-        """Returns the place of each session's first event in its row [B, S]."""
-        ...
-
-    def cut(self, start: np.ndarray, stop: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Returns where rows end that begin at `start` [B] and may reach `stop` [B]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -54,12 +28,12 @@ class Packed:
     """Sessions stand end to end; a row takes as many as fit.
 
     Attributes:
-      lanes: `B`.
-      events: places of a row; no session may be longer.
+      rows: `B`.
+      events: positions of a row; no session may be longer.
       sessions: most sessions of a row.
     """
 
-    lanes: int = 32
+    rows: int = 32
     events: int = 48
     sessions: int = 24
 
@@ -68,11 +42,13 @@ class Packed:
         return lengths
 
     def column(self, lengths: np.ndarray) -> np.ndarray:
-        """Returns the place of each session's first event in its row [B, S]."""
+        """Returns the position of each session's first event in its row [B, S]."""
         return np.cumsum(lengths, axis=1) - lengths
 
-    def cut(self, start: np.ndarray, stop: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Returns where rows end; `total[i]` is the number of events before place i."""
+    def row_ends(
+        self, start: np.ndarray, stop: np.ndarray, total: np.ndarray
+    ) -> np.ndarray:
+        """Returns where rows end; `total[i]` is the number of events before i."""
         full = np.searchsorted(total, total[start] + self.events, side="right") - 1
         return np.minimum(np.minimum(full, start + self.sessions), stop)
 
@@ -85,18 +61,18 @@ class Queue:
     shape; `paper_slots` counts what that takes.
 
     Attributes:
-      lanes: `B`.
+      rows: `B`.
       sessions: sessions of a row, the paper's K.
-      length: places of a session; no session may be longer.
+      length: positions of a session; no session may be longer.
     """
 
-    lanes: int = 32
+    rows: int = 32
     sessions: int = 10
     length: int = 20
 
     @property
     def events(self) -> int:
-        """Places of a row."""
+        """Positions of a row."""
         return self.sessions * self.length
 
     def load(self, lengths: np.ndarray) -> np.ndarray:
@@ -104,17 +80,23 @@ class Queue:
         return np.ones_like(lengths)
 
     def column(self, lengths: np.ndarray) -> np.ndarray:
-        """Returns the place of each session's first event in its row [B, S]."""
+        """Returns the position of each session's first event in its row [B, S]."""
         return np.broadcast_to(np.arange(self.sessions) * self.length, lengths.shape)
 
-    def cut(self, start: np.ndarray, stop: np.ndarray, total: np.ndarray) -> np.ndarray:
+    def row_ends(
+        self, start: np.ndarray, stop: np.ndarray, total: np.ndarray
+    ) -> np.ndarray:
         """Returns where rows end."""
         del total
         return np.minimum(start + self.sessions, stop)
 
 
+Layout = Packed | Queue
+"""How sessions lie in a row of `events` positions, at most `sessions` of them."""
+
+
 def paper_slots(lengths: np.ndarray) -> int:
-    """Returns the places that the paper pads a batch to, lengths i[B, S]."""
+    """Returns the positions that the paper pads a batch to, lengths i[B, S]."""
     return int(lengths.max(axis=0).sum() * lengths.shape[0])
 
 
@@ -126,8 +108,8 @@ class Grid:
       session: session of each slot i64[B, S]; `PAD` where there is none.
       fresh: whether the slot's session is the first of its run, bool[B, S].
       run_event: first event of the run that each slot belongs to, i64[B, S].
-      event: event of each place i64[B, T]; `PAD` where there is none.
-      slot: slot of each place, i32[B, T]; 0 where there is no event.
+      event: event of each position i64[B, T]; `PAD` where there is none.
+      slot: slot of each position, i32[B, T]; 0 where there is no event.
     """
 
     session: np.ndarray
@@ -138,43 +120,44 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochPlan:
     """One pass over all runs.
 
     Attributes:
       layout: the layout.
       session_start: the data's session offsets i64[S + 1].
-      order: sessions, lane after lane.
+      order: sessions, queue after queue.
       run_first: first session of the run of each of them.
-      cuts: i64[steps + 1, B]: row r of lane b holds order[cuts[r, b]:cuts[r + 1, b]].
+      bounds: i64[steps + 1, B]: row b of batch s holds
+        `order[bounds[s, b]:bounds[s + 1, b]]`.
     """
 
     layout: Layout
     session_start: np.ndarray
     order: np.ndarray
     run_first: np.ndarray
-    cuts: np.ndarray
+    bounds: np.ndarray
 
     @property
     def steps(self) -> int:
         """Batches of the pass."""
-        return len(self.cuts) - 1
+        return len(self.bounds) - 1
 
     @cached_property
     def fill(self) -> float:
-        """Events over places, over the whole pass."""
+        """Events over positions, over the whole pass."""
         start = self.session_start
         events = (start[self.order + 1] - start[self.order]).sum()
-        return float(events / (self.steps * self.layout.lanes * self.layout.events))
+        return float(events / (self.steps * self.layout.rows * self.layout.events))
 
-    def grid(self, step: int, lanes: slice = slice(None)) -> Grid:
-        """Returns the sessions and events of a batch, of some lanes."""
-        first, last = self.cuts[step][lanes], self.cuts[step + 1][lanes]
+    def grid(self, step: int, rows: slice = slice(None)) -> Grid:
+        """Returns the sessions and events of a batch, of some rows."""
+        first, last = self.bounds[step][rows], self.bounds[step + 1][rows]
         slots = np.arange(self.layout.sessions)[None]
         filled = slots < (last - first)[:, None]
-        place = np.where(filled, first[:, None] + slots, 0)
-        session = np.where(filled, self.order[place], PAD)
-        run_first = self.run_first[place]
+        position = np.where(filled, first[:, None] + slots, 0)
+        session = np.where(filled, self.order[position], PAD)
+        run_first = self.run_first[position]
         start = self.session_start[session]
         lengths = np.where(filled, self.session_start[session + 1] - start, 0)
         column = self.layout.column(lengths)
@@ -184,10 +167,10 @@ class Plan:
         row, which = np.nonzero(filled)
         count = lengths[filled]
         inside = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        rows = np.repeat(row, count)
+        into = np.repeat(row, count)
         columns = np.repeat(column[filled], count) + inside
-        event[rows, columns] = np.repeat(start[filled], count) + inside
-        slot[rows, columns] = np.repeat(which, count)
+        event[into, columns] = np.repeat(start[filled], count) + inside
+        slot[into, columns] = np.repeat(which, count)
         return Grid(
             session=session,
             fresh=filled & (session == run_first),
@@ -203,8 +186,8 @@ def make_plan(
     runs: Runs,
     seed: int | None = None,
     epoch: int = 0,
-) -> Plan:
-    """Plans one pass: each run goes to the lane with the shortest queue.
+) -> EpochPlan:
+    """Plans one pass: each run goes to the shortest queue.
 
     Args:
       layout: the layout.
@@ -214,7 +197,7 @@ def make_plan(
       epoch: number of the pass.
 
     Raises:
-      UserError: a session is longer than a row has place for.
+      UserError: a session is longer than a row has room for.
     """
     order = np.arange(len(runs))
     if seed is not None:
@@ -226,21 +209,21 @@ def make_plan(
     if len(lengths) and lengths.max() > longest:
         at = session[int(lengths.argmax())]
         raise UserError(
-            f"session {at} has {lengths.max()} events, a row of the layout has place "
-            f"for {longest}: raise it, or prepare the data with a `longest` session"
+            f"session {at} has {lengths.max()} events, a row has room for "
+            f"{longest}: raise it, or prepare the data with a `longest` session"
         )
     before = np.r_[0, np.cumsum(layout.load(lengths))]
     ends = np.cumsum(count)
-    lane = _shortest_queue(before[ends] - before[ends - count], layout.lanes)
-    by_lane = np.argsort(lane, kind="stable")
-    session, run_first = _spread(first[by_lane], count[by_lane])
+    row = _shortest_queue(before[ends] - before[ends - count], layout.rows)
+    by_row = np.argsort(row, kind="stable")
+    session, run_first = _spread(first[by_row], count[by_row])
     lengths = session_start[session + 1] - session_start[session]
-    of_lane = np.bincount(lane, count, minlength=layout.lanes).astype(np.int64)
-    stop = np.cumsum(of_lane)
-    cuts, total = [stop - of_lane], np.r_[0, np.cumsum(lengths)]
-    while (cuts[-1] < stop).any():
-        cuts.append(layout.cut(cuts[-1], stop, total))
-    return Plan(layout, session_start, session, run_first, np.array(cuts))
+    of_row = np.bincount(row, count, minlength=layout.rows).astype(np.int64)
+    stop = np.cumsum(of_row)
+    bounds, total = [stop - of_row], np.r_[0, np.cumsum(lengths)]
+    while (bounds[-1] < stop).any():
+        bounds.append(layout.row_ends(bounds[-1], stop, total))
+    return EpochPlan(layout, session_start, session, run_first, np.array(bounds))
 
 
 def _spread(first: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -250,13 +233,13 @@ def _spread(first: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return run_first + np.arange(count.sum()) - np.repeat(start, count), run_first
 
 
-def _shortest_queue(loads: np.ndarray, lanes: int) -> np.ndarray:
-    queues = [(0, lane) for lane in range(lanes)]
+def _shortest_queue(loads: np.ndarray, rows: int) -> np.ndarray:
+    queues = [(0, row) for row in range(rows)]
     out = np.zeros(len(loads), np.int64)
-    for place, load in enumerate(loads.tolist()):
-        length, lane = queues[0]
-        heapq.heapreplace(queues, (length + load, lane))
-        out[place] = lane
+    for position, load in enumerate(loads.tolist()):
+        length, row = queues[0]
+        heapq.heapreplace(queues, (length + load, row))
+        out[position] = row
     return out
 
 
@@ -269,19 +252,20 @@ class Epochs:
         """Plans nothing yet."""
         self._planned = layout, np.asarray(session_start), runs, seed
         self._ends: list[int] = []
-        self._kept: tuple[int, Plan] | None = None
+        self._kept: tuple[int, EpochPlan] | None = None
+        self._lock = threading.Lock()  # Several threads make batches ahead.
 
-    def at(self, step: int) -> tuple[Plan, int]:
+    def at(self, step: int) -> tuple[EpochPlan, int]:
         """Returns the plan that holds a step, and the step's number in it."""
-        while not self._ends or step >= self._ends[-1]:
-            before = self._ends[-1] if self._ends else 0
-            self._ends.append(before + self._plan(len(self._ends)).steps)
-        epoch = int(np.searchsorted(self._ends, step, side="right"))
-        plan = self._plan(epoch)
-        return plan, step - (self._ends[epoch] - plan.steps)
+        with self._lock:
+            while not self._ends or step >= self._ends[-1]:
+                before = self._ends[-1] if self._ends else 0
+                self._ends.append(before + self._plan(len(self._ends)).steps)
+            epoch = int(np.searchsorted(self._ends, step, side="right"))
+            plan = self._plan(epoch)
+            return plan, step - (self._ends[epoch] - plan.steps)
 
-    def _plan(self, epoch: int) -> Plan:
-        # Threads that make batches ahead may both plan; either result is the same.
+    def _plan(self, epoch: int) -> EpochPlan:
         kept = self._kept
         if kept is None or kept[0] != epoch:
             layout, session_start, runs, seed = self._planned

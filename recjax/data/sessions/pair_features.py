@@ -51,7 +51,7 @@ class PairValues(Protocol):
     size: int
     reach: int
 
-    def at(self, moments: PairContext) -> tuple[sparse.csr_array, ...]:
+    def at(self, context: PairContext) -> tuple[sparse.csr_array, ...]:
         """Returns each feature of all items, f32[Q, N], rows sorted by item."""
         ...
 
@@ -107,15 +107,15 @@ class SessionPairs:
     def at(self, event: np.ndarray) -> list[sparse.csr_array]:
         """Returns each feature of all items just before events i64[Q], [Q, N] each."""
         reach = max((one.reach for one in self.values), default=0)
-        place = event[:, None] - 1 - np.arange(reach)
-        inside = place >= self.first[event][:, None]
-        item = np.asarray(self.sessions.item)[np.maximum(place, 0)]
-        moments = PairContext(
+        position = event[:, None] - 1 - np.arange(reach)
+        inside = position >= self.first[event][:, None]
+        item = np.asarray(self.sessions.item)[np.maximum(position, 0)]
+        context = PairContext(
             recent=np.where(inside, item, PAD).astype(np.int32),
             when=np.asarray(self.sessions.timestamp)[event],
             session=self.event_session[event].astype(np.int64),
         )
-        return [feature for one in self.values for feature in one.at(moments)]
+        return [feature for one in self.values for feature in one.at(context)]
 
     def of_batch(
         self,
@@ -137,16 +137,16 @@ class SessionPairs:
           pair_value: those of drawn items that are not 0, f32[K]; `K` is `room` times a
             power of two, filled up with zeros.
           pair_feature: number of the feature of each, i32[K].
-          pair_at: event's place in the batch * M + item's place in `drawn`, i32[K].
+          pair_at: event's position in the batch * M + item's in `drawn`, i32[K].
         """
-        place = np.flatnonzero(event.ravel() != PAD)
+        position = np.flatnonzero(event.ravel() != PAD)
         ours = np.zeros((event.size, self.size), np.float32)
-        rows, own = np.arange(len(place)), own.ravel()[place]
+        rows, own = np.arange(len(position)), own.ravel()[position]
         parts = []
-        for number, feature in enumerate(self.at(event.ravel()[place])):
-            ours[place, number] = feature[rows, own]
+        for number, feature in enumerate(self.at(event.ravel()[position])):
+            ours[position, number] = feature[rows, own]
             held = feature[:, drawn].tocoo()
-            at = place[held.row] * len(drawn) + held.col
+            at = position[held.row] * len(drawn) + held.col
             parts.append((held.data, np.full(len(at), number), at))
         value, number, at = map(np.concatenate, zip(*parts, strict=True))
         while room < len(value):

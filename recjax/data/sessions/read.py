@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from recjax.data import records
 from recjax.data.events import Events, Histories
+from recjax.data.prepared import Prepared, seconds
 from recjax.errors import UserError
-from recjax.text.column import Texts, offsets_of
-
-COLUMNS = {
-    "items": np.int32,
-    "timestamps": np.int64,
-    "lengths": np.int32,
-    "sessions": np.int32,
-    "shown": np.int32,
-    "shown_counts": np.int32,
-}
-"""Columns of a record of users, and how they are stored; see `SessionsBuilder`."""
-_FOLDER = "columns"
+from recjax.tables.typed import Table
+from recjax.text.column import Texts
 
 
 @dataclass(frozen=True)
@@ -95,8 +82,8 @@ class Sessions:
         )
 
     @property
-    def place(self) -> np.ndarray:
-        """Place of each event in its session, from 0, i32[E]."""
+    def position(self) -> np.ndarray:
+        """Position of each event in its session, from 0, i32[E]."""
         lengths = np.diff(self.session_start)
         start = np.repeat(self.session_start[:-1], lengths)
         return (np.arange(len(self.item)) - start).astype(np.int32)
@@ -123,104 +110,49 @@ class Sessions:
         return Histories(log.item, first, event, time, when, start[session])
 
 
-def load_sessions(path: str | Path) -> Sessions:
-    """Opens a prepared data set of sessions, without TensorFlow.
+def load_sessions(name: str | Path) -> Sessions:
+    """Opens the sessions of a prepared data set.
 
-    The records are unpacked to NumPy files beside them once; all processes of a host
-    then map the same pages, and data may be larger than memory.
+    Columns are mapped, so that all processes of a host share their pages, and data may
+    be larger than memory.
 
     Raises:
-      UserError: `path` is missing, damaged or holds another kind of data.
+      UserError: it is not prepared, damaged, or has events without sessions.
     """
-    path = Path(path)
-    records.expect(path, "sessions")
-    folder = path / _FOLDER
-    if not folder.is_dir():
-        _unpack(path, folder)
-    column = {file.stem: np.load(file, mmap_mode="r") for file in folder.glob("*.npy")}
-    shown_start = offsets_of(column["shown_counts"]) if len(column["shown"]) else None
+    known = Prepared.open(name)
+    events = known.table("events", "user", "item")
+    if "session" not in events:
+        raise UserError(
+            f"{known.path} has events without sessions: prepare it with --gap SECONDS, "
+            "or from a file with a column `session`"
+        )
+    return sessions_of(events, known.table("user"), known.table("item"))
+
+
+def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
+    """Returns the columns of tables that belong together; users without events go."""
+    start = _starts(events["session"].array)
+    user = events["user"].array[start[:-1]]
+    user_start, user_ids = _starts(user), users["id"].vocabulary
+    if len(user_start) - 1 < users.rows:
+        user_ids = tuple(user_ids.take(user[user_start[:-1]]))
+    shown = events["impressions"].ragged if "impressions" in events else None
+    when = np.zeros(events.rows, np.int64)
+    if "timestamp" in events:
+        when = seconds(events["timestamp"])
     return Sessions(
-        item=column["items"],
-        timestamp=column["timestamps"],
-        session_start=column["session_start"],
-        user_start=column["user_start"],
-        user_ids=Texts(column["ids_data"], column["ids_start"]),
-        item_ids=tuple(_item_ids(path)),
-        shown=column["shown"] if shown_start is not None else None,
-        shown_start=shown_start,
+        item=events["item"].array,
+        timestamp=when,
+        session_start=start,
+        user_start=user_start,
+        user_ids=user_ids,
+        item_ids=tuple(items["id"].vocabulary),
+        shown=None if shown is None else shown.values,
+        shown_start=None if shown is None else shown.start,
     )
 
 
-def _item_ids(path: Path) -> Iterator[str]:
-    for block in records.read(path, "items"):
-        yield from Texts(block["ids"]["data"], offsets_of(block["ids"]["lengths"]))
-
-
-def _unpack(path: Path, folder: Path) -> None:
-    """Writes every column as one .npy, block by block; the folder appears whole."""
-    work = path / f".{_FOLDER}-{os.getpid()}"
-    try:
-        work.mkdir()
-        with _Columns(work) as columns:
-            for block in records.read(path, "users", block=1):
-                for name in COLUMNS:
-                    columns.add(name, block[name])
-                columns.add("ids_data", block["ids"]["data"])
-                columns.add("ids_lengths", block["ids"]["lengths"])
-        for start, lengths in (
-            ("session_start", "lengths"),
-            ("user_start", "sessions"),
-            ("ids_start", "ids_lengths"),
-        ):
-            np.save(work / f"{start}.npy", offsets_of(np.load(work / f"{lengths}.npy")))
-        if folder.is_dir():  # another process was quicker
-            return
-        work.rename(folder)
-    except OSError as error:
-        if folder.is_dir():
-            return
-        raise UserError(
-            f"cannot unpack the columns of {path}: {error.strerror or error}; free "
-            "some space, or prepare it where you may write"
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-class _Columns:
-    """Appends blocks to flat files, then gives each its .npy header."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._types: Mapping[str, type] = {
-            **COLUMNS,
-            "ids_data": np.uint8,
-            "ids_lengths": np.int32,
-        }
-        self._files = {n: (folder / f"{n}.raw").open("wb") for n in self._types}
-
-    def __enter__(self) -> _Columns:
-        return self
-
-    def add(self, name: str, values: np.ndarray) -> None:
-        """Appends values to a column."""
-        np.asarray(values, self._types[name]).tofile(self._files[name])
-
-    def __exit__(self, *error: object) -> None:
-        for name, file in self._files.items():
-            file.close()
-            if error[0] is None:
-                self._finish(name)
-
-    def _finish(self, name: str) -> None:
-        raw, dtype = self._folder / f"{name}.raw", np.dtype(self._types[name])
-        size = raw.stat().st_size // dtype.itemsize
-        if size:
-            out = np.lib.format.open_memmap(
-                self._folder / f"{name}.npy", "w+", dtype, (size,)
-            )
-            out[:] = np.memmap(raw, dtype, "r")
-            out.flush()
-        else:
-            np.save(self._folder / f"{name}.npy", np.zeros(0, dtype))
-        raw.unlink()
+def _starts(codes: np.ndarray) -> np.ndarray:
+    """Returns i64[runs + 1]: where each run of equal codes starts, and their end."""
+    inner = np.flatnonzero(codes[1:] != codes[:-1]) + 1
+    return np.r_[np.zeros(min(len(codes), 1), np.int64), inner, len(codes)]

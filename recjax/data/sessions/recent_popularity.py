@@ -69,7 +69,7 @@ class RecentPopularity:
         """
         del train
         if not sessions.timed:
-            raise UserError("ClickedNow needs timestamps; this data has none")
+            raise UserError("RecentPopularity needs timestamps; this data has none")
         when, item = np.asarray(sessions.timestamp), np.asarray(sessions.item)
         size = len(sessions.item_ids)
         first = np.full(size, np.iinfo(np.int64).max)
@@ -101,13 +101,13 @@ class RecentPopularityValues:
         """Number of features."""
         return self.settings.size
 
-    def at(self, moments: PairContext) -> tuple[sparse.csr_array, ...]:
+    def at(self, context: PairContext) -> tuple[sparse.csr_array, ...]:
         """Returns the features of all items, f32[Q, N]."""
         known = zip(self.settings.windows, self.base, self.counts, strict=True)
         found = [
-            counts[moments.when // window.step - base] for window, base, counts in known
+            counts[context.when // window.step - base] for window, base, counts in known
         ]
-        return click_features(found, self.first, moments.when, self.settings.scale)
+        return click_features(found, self.first, context.when, self.settings.scale)
 
 
 def click_features(
@@ -118,7 +118,7 @@ def click_features(
     Args:
       counts: of each window, clicks on each item [Q, N]; the age is of the last.
       first: time of each item's first click, i64[N].
-      when: the moments, i64[Q].
+      when: the context, i64[Q].
       scale: as of `RecentPopularity`.
     """
     row = np.repeat(np.arange(len(when)), np.diff(counts[-1].indptr))

@@ -41,13 +41,13 @@ class RepeatValues:
     num_items: int
     size = 2
 
-    def at(self, moments: PairContext) -> tuple[sparse.csr_array, ...]:
+    def at(self, context: PairContext) -> tuple[sparse.csr_array, ...]:
         """Returns both features of all items, f32[Q, N]."""
-        recent = moments.recent[:, : self.reach]
+        recent = context.recent[:, : self.reach]
         row, age = np.nonzero(recent != PAD)
         key = row * np.int64(self.num_items) + recent[row, age]
         # Newest first: the first of equal keys is the newest meeting.
         key, newest = np.unique(key, return_index=True)
-        shape = len(moments), self.num_items
+        shape = len(context), self.num_items
         met = from_keys(key, np.ones(len(key)), shape)
         return met, from_keys(key, np.log1p(age[newest]), shape)

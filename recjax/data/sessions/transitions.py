@@ -73,7 +73,7 @@ class OwnPairs:
     weight: np.ndarray
 
     def of(self, sessions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the pairs of some sessions, and whose they are, by place."""
+        """Returns the pairs of some sessions, and whose they are, by position."""
         start = self.start[sessions]
         count = self.stop[sessions] - start
         inside = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
@@ -104,22 +104,22 @@ class TransitionValues:
         """Newest events that are asked."""
         return self.settings.last
 
-    def at(self, moments: PairContext) -> tuple[sparse.csr_array, ...]:
+    def at(self, context: PairContext) -> tuple[sparse.csr_array, ...]:
         """Returns the feature of all items, f32[Q, N]."""
-        recent = moments.recent[:, : self.reach]
+        recent = context.recent[:, : self.reach]
         row, back = np.nonzero(recent != PAD)
         source = recent[row, back]
         total, own = self.total[source], None
         if self.pairs is not None:
-            own, key, added = self._own(moments, row, source)
+            own, key, added = self._own(context, row, source)
             total = total - added
         weight = self.settings.decay**back / (total + self.settings.shrink)
-        shape = len(moments), len(self.total)
+        shape = len(context), len(self.total)
         asked = sparse.csr_array((weight, (row, source)), shape=shape)
         share = asked @ self.counts
         if own is not None:
             mine = sparse.csr_array(
-                (weight, (row, key)), shape=(len(moments), own.shape[0])
+                (weight, (row, key)), shape=(len(context), own.shape[0])
             )
             share = share - mine @ own
         share = sparse.csr_array(share).astype(np.float32)
@@ -131,7 +131,7 @@ class TransitionValues:
         return (share,)
 
     def _own(
-        self, moments: PairContext, row: np.ndarray, source: np.ndarray
+        self, context: PairContext, row: np.ndarray, source: np.ndarray
     ) -> tuple[sparse.csr_array, np.ndarray, np.ndarray]:
         """Returns what the moments' own sessions and later ones added.
 
@@ -140,9 +140,9 @@ class TransitionValues:
           of each asked source; the sum of that row.
         """
         size = len(self.total)
-        known = moments.session != PAD
-        session, of = np.unique(moments.session[known], return_inverse=True)
-        rank = np.full(len(moments), len(session))
+        known = context.session != PAD
+        session, of = np.unique(context.session[known], return_inverse=True)
+        rank = np.full(len(context), len(session))
         rank[known] = of
         pair, owner = self.pairs.of(session)
         held = owner * np.int64(size) + self.pairs.source[pair]
@@ -152,7 +152,7 @@ class TransitionValues:
             (weight, (at, self.pairs.target[pair])), shape=(len(keys) + 1, size)
         )
         wanted = rank[row] * np.int64(size) + source
-        place = np.searchsorted(keys, wanted)
-        found = np.append(keys, PAD)[place] == wanted
-        place = np.where(found, place, len(keys))
-        return added, place, np.bincount(at, weight, len(keys) + 1)[place]
+        position = np.searchsorted(keys, wanted)
+        found = np.append(keys, PAD)[position] == wanted
+        position = np.where(found, position, len(keys))
+        return added, position, np.bincount(at, weight, len(keys) + 1)[position]

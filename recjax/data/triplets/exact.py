@@ -16,12 +16,14 @@ the margin are the first ones of a row, and whether all tries would fail is one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from recjax.data.negatives import pick
 from recjax.data.triplets.relevance import Relevance
 from recjax.errors import UserError
 
@@ -78,6 +80,21 @@ class Triplets(NamedTuple):
     negative_relevance: np.ndarray
 
 
+def shuffled(parts: Sequence[Triplets], generator: np.random.Generator) -> Triplets:
+    """Returns triplets that were drawn in several rounds, in random order."""
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = generator.permutation(len(columns[0]))
+    return Triplets(*(column[order] for column in columns))
+
+
+def other_category(
+    size: int, start: np.ndarray, stop: np.ndarray, u: np.ndarray
+) -> np.ndarray:
+    """Returns positions 0..size, but none of start..stop, from uniform numbers [T]."""
+    position = (u * (size - (stop - start))).astype(np.int64)
+    return np.where(position < start, position, position + stop - start)
+
+
 class _Rows(NamedTuple):
     """What can be drawn for a query of each group: entries sorted by relevance.
 
@@ -130,9 +147,7 @@ class TripletSampler:
             got, kept = self._try(generator, missing)
             parts.append(got)
             missing = missing[~kept]
-        place = generator.permutation(count)
-        columns = zip(*parts, strict=True)
-        return Triplets(*(np.concatenate(column)[place] for column in columns))
+        return shuffled(parts, generator)
 
     def _try(
         self, generator: np.random.Generator, outside: np.ndarray
@@ -141,7 +156,7 @@ class TripletSampler:
         rows, known = self._rows, self.relevance
         u = generator.random((6, len(outside)))
         u[0].sort()  # Rows are then read in the order in which they lie.
-        group = _search(self._query_upto, u[0] * self._query_upto[-1])
+        group = pick(self._query_upto[1:], u[0] * self._query_upto[-1])
         first, last = rows.start[group], rows.start[group + 1]
         entry = _between(rows.upto, first, last, u[1])
         limit, low = rows.limit[entry], rows.upto[first]
@@ -171,20 +186,19 @@ class TripletSampler:
     def _member(
         self, group: np.ndarray, own: np.ndarray, query: np.ndarray, u: np.ndarray
     ) -> np.ndarray:
-        """Draws a place of each group, another one than the query's."""
+        """Draws a position of each group, another one than the query's."""
         same = group == own
         start, size = self.relevance.starts[group], self.relevance.sizes[group]
-        place = start + (u * (size - same)).astype(np.int64)
-        return place + (same & (place >= query))
+        position = start + (u * (size - same)).astype(np.int64)
+        return position + (same & (position >= query))
 
     def _elsewhere(self, group: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Draws a place outside of the group's category."""
+        """Draws a position outside of the group's category."""
         known = self.relevance
         bounds = known.starts[known.first_group]
         category = known.category[group]
         start, stop = bounds[category], bounds[category + 1]
-        place = (u * (len(known) - (stop - start))).astype(np.int64)
-        return np.where(place < start, place, place + stop - start)
+        return other_category(len(known), start, stop, u)
 
     @cached_property
     def _query_upto(self) -> np.ndarray:
@@ -258,14 +272,9 @@ def _sorted_rows(
     )
 
 
-def _search(upto: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Returns the entry whose share of the running sum holds each value."""
-    return np.minimum(np.searchsorted(upto, value, side="right"), len(upto) - 1) - 1
-
-
 def _between(
     upto: np.ndarray, first: np.ndarray, last: np.ndarray, u: np.ndarray
 ) -> np.ndarray:
     """Draws an entry of first..last by weight; all entries have a weight above 0."""
     low, high = upto[first], upto[last]
-    return np.clip(_search(upto, low + u * (high - low)), first, last - 1)
+    return np.clip(pick(upto[1:], low + u * (high - low)), first, last - 1)

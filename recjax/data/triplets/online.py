@@ -20,14 +20,16 @@ slots, and the nearer to the category's own distribution the larger m is.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from recjax import rng
+from recjax.data.negatives import pick
 from recjax.data.triplets import reservoirs
-from recjax.data.triplets.exact import TripletRules, Triplets
+from recjax.data.triplets.exact import TripletRules, Triplets, other_category, shuffled
 from recjax.data.triplets.relevance import Relevance
 from recjax.data.triplets.reservoirs import Reservoirs
 from recjax.errors import UserError
@@ -52,67 +54,81 @@ class Buffers:
 
 
 @dataclass(frozen=True)
-class OnlineTriplets:
-    """Draws triplets from reservoirs that a stream of images fills.
-
-    The total relevance r_i of each image and the relevance between groups must be
-    known; the images themselves need not be in memory.
+class FromReservoirs:
+    """Settings of drawing from reservoirs, the paper's way for many images.
 
     Attributes:
-      relevance: of all images of the stream.
-      rules: what a triplet must be.
       capacity: slots of each category.
-      distinct: A-Res buffers without replacement, as in the paper.
+      distinct: A-Res buffers without replacement, as in the paper; a warning is logged
+        where they hold so much of a category that queries are not drawn by relevance.
       others: slots for out-of-class negatives.
+      every: steps that draw from what one pass over the images left behind.
+    """
+
+    capacity: int = 64
+    distinct: bool = False
+    others: int = 4_096
+    every: int = 100
+
+    def __post_init__(self) -> None:
+        """Checks the sizes.
+
+        Raises:
+          ValueError: one is too small.
+        """
+        for name, least in (("capacity", 2), ("others", 1), ("every", 1)):
+            if (value := getattr(self, name)) < least:
+                raise ValueError(f"{name} = {value}: must be at least {least}")
+
+
+@dataclass(frozen=True)
+class OnlineTriplets:
+    """Draws triplets from reservoirs that passes over all images fill.
+
+    The total relevance r_i of each image and the relevance between groups must be
+    known; the images themselves need not be in memory. A pass is a function of seed and
+    number, so a resumed run needs no buffers saved.
+
+    Attributes:
+      relevance: of all images.
+      rules: what a triplet must be.
+      settings: of the reservoirs.
+      seed: of the passes.
     """
 
     relevance: Relevance
     rules: TripletRules = TripletRules()
-    capacity: int = 64
-    distinct: bool = False
-    others: int = 4_096
+    settings: FromReservoirs = FromReservoirs()
+    seed: int = 0
 
-    def start(self) -> Buffers:
-        """Returns buffers that hold nothing."""
+    def passed(self, number: int) -> Buffers:
+        """Returns the buffers that pass `number` over all images leaves behind."""
+        known, kept = self.relevance, self.settings
+        generator = rng.host_stream(self.seed, "reservoirs", number)
+        fill = reservoirs.fill_distinct if kept.distinct else reservoirs.fill
+        images, one = np.arange(len(known)), np.zeros(len(known), np.int64)
+        held = reservoirs.empty(len(known.blocks), kept.capacity)
+        anywhere = reservoirs.empty(1, kept.others)
         return Buffers(
-            reservoirs.empty(len(self.relevance.blocks), self.capacity),
-            reservoirs.empty(1, self.others),
+            fill(held, images, known.image_category, self._weight, generator),
+            reservoirs.fill(anywhere, images, one, one + 1.0, generator),
         )
 
-    def feed(
-        self, buffers: Buffers, images: np.ndarray, generator: np.random.Generator
-    ) -> Buffers:
-        """Lets images of the stream pass.
+    def draw(self, generator: np.random.Generator, count: int, step: int) -> Triplets:
+        """Draws the triplets of a step; see `draw_from`."""
+        buffers = self._passed(step // self.settings.every)
+        drawn = self.draw_from(buffers, generator, count)
+        if self.rules.weighted:
+            self._watch.see(drawn.query)
+        return drawn
 
-        Args:
-          buffers: what is held before.
-          images: positions of images; each passes once [E].
-          generator: source of randomness.
-        """
-        known = self.relevance
-        fill = reservoirs.fill_distinct if self.distinct else reservoirs.fill
-        category, weight = known.image_category[images], self._weight[images]
-        one = np.zeros(len(images), np.int64)
-        return Buffers(
-            fill(buffers.held, images, category, weight, generator),
-            reservoirs.fill(buffers.anywhere, images, one, one + 1.0, generator),
-        )
-
-    def passed(self, seed: int, number: int) -> Buffers:
-        """Returns the buffers that pass `number` over all images leaves behind.
-
-        A function of its arguments alone, so that a resumed run needs no buffers saved.
-        """
-        generator = rng.host_stream(seed, "reservoirs", number)
-        return self.feed(self.start(), np.arange(len(self.relevance)), generator)
-
-    def draw(
+    def draw_from(
         self, buffers: Buffers, generator: np.random.Generator, count: int
     ) -> Triplets:
         """Draws `count` triplets from what the buffers hold.
 
         Args:
-          buffers: what a stream left.
+          buffers: what a pass left.
           generator: source of randomness.
           count: `T`.
 
@@ -125,14 +141,13 @@ class OnlineTriplets:
             parts.append(got)
             missing = missing[~kept]
             if not len(missing):
-                place = generator.permutation(count)
-                columns = zip(*parts, strict=True)
-                return Triplets(*(np.concatenate(c)[place] for c in columns))
+                return shuffled(parts, generator)
         kind = "out-of-class" if missing.any() else "in-class"
         raise UserError(
             f"{len(missing)} of {count} triplets with {kind} negatives were not found "
             f"in {ROUNDS} rounds of draws: lower margin = {self.rules.margin}, raise "
-            f"tries = {self.rules.tries}, or raise the capacity {self.capacity}"
+            f"tries = {self.rules.tries}, or raise the capacity "
+            f"{self.settings.capacity}"
         )
 
     def _try(
@@ -141,8 +156,7 @@ class OnlineTriplets:
         held, rules = buffers.held, self.rules
         u = generator.random((6, len(outside)))
         upto = np.cumsum(held.total)
-        category = np.searchsorted(upto, u[0] * upto[-1], side="right")
-        category = np.minimum(category, len(upto) - 1)
+        category = pick(upto, u[0] * upto[-1])
         rows = np.arange(len(category))
         slots, weights = held.image[category], held.weight[category]
         there = slots >= 0  # A-Res keeps empty slots last, the other kind has none.
@@ -151,8 +165,8 @@ class OnlineTriplets:
         relevance = self.relevance.between(query[:, None], np.maximum(slots, 0))
         relevance = np.where(there, relevance, 0).astype(np.float64)
         chance = rules.pair_weight(relevance) / np.where(there, weights, 1)
-        place = _weighted(chance, u[2])
-        own = relevance[rows, place][:, None]
+        position = _weighted(chance, u[2])
+        own = relevance[rows, position][:, None]
         low_enough = relevance <= own - rules.margin + 1e-6 * own
         low = np.where(low_enough & (relevance < own), chance, 0)
         total = chance.sum(1)
@@ -164,7 +178,7 @@ class OnlineTriplets:
         kept = (total > 0) & np.where(outside, apart, found)
         negative = np.where(outside, far, slots[rows, near])
         other = np.where(outside, 0, relevance[rows, near])
-        columns = (query, slots[rows, place], negative, own[:, 0], other)
+        columns = (query, slots[rows, position], negative, own[:, 0], other)
         return Triplets(*(column[kept] for column in columns)), kept
 
     def _elsewhere(
@@ -172,15 +186,22 @@ class OnlineTriplets:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws an image outside of each category; False where there is none."""
         images = images[images >= 0]
-        order = np.argsort(self.relevance.image_category[images], kind="stable")
-        images = images[order]
-        sorted_category = self.relevance.image_category[images]
-        start = np.searchsorted(sorted_category, category)
-        stop = np.searchsorted(sorted_category, category, side="right")
-        left = len(images) - (stop - start)
-        place = (u * left).astype(np.int64)
-        place = np.where(place < start, place, place + stop - start)
-        return images[np.minimum(place, len(images) - 1)], left > 0
+        known = self.relevance.image_category[images]
+        order = np.argsort(known, kind="stable")
+        start = np.searchsorted(known[order], category)
+        stop = np.searchsorted(known[order], category, side="right")
+        position = other_category(len(images), start, stop, u)
+        chosen = images[order[np.minimum(position, len(images) - 1)]]
+        return chosen, stop - start < len(images)
+
+    @cached_property
+    def _passed(self) -> Callable[[int], Buffers]:
+        # Two, since threads of the input may be on both sides of a refill.
+        return lru_cache(2)(self.passed)
+
+    @cached_property
+    def _watch(self) -> ShareWatch:
+        return ShareWatch(self.relevance)
 
     @cached_property
     def _weight(self) -> np.ndarray:
@@ -243,5 +264,5 @@ class ShareWatch:
 def _weighted(weight: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Draws a column of each row in proportion to its weight; 0 where all are 0."""
     upto = np.cumsum(weight, axis=1)
-    place = (upto <= u[:, None] * upto[:, -1:]).sum(1)
-    return np.where(place < weight.shape[1], place, 0)
+    position = (upto <= u[:, None] * upto[:, -1:]).sum(1)
+    return np.where(position < weight.shape[1], position, 0)

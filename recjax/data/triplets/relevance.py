@@ -99,8 +99,8 @@ class Relevance:
         category = self.category[first]
         same = category == self.category[second]
         base, width = self.first_group[category], np.diff(self.first_group)[category]
-        place = self._block_start[category] + (first - base) * width + second - base
-        return np.where(same, self._flat[np.where(same, place, 0)], np.float32(0))
+        position = self._block_start[category] + (first - base) * width + second - base
+        return np.where(same, self._flat[np.where(same, position, 0)], np.float32(0))
 
     @cached_property
     def _flat(self) -> np.ndarray:
@@ -187,7 +187,7 @@ def from_features(category: np.ndarray, features: np.ndarray, scale: float = 1.0
 
     Args:
       category: category of each image, numbers from 0 without gaps [N].
-      features: vectors of each image, for example `recjax.data.golden` [N, D].
+      features: vectors of each image, for example `recjax.images.handcrafted` [N, D].
       scale: larger values make far images more relevant.
     """
     order = np.argsort(category, kind="stable")

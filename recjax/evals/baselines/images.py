@@ -13,7 +13,7 @@ import numpy as np
 from recjax.blocks import in_blocks
 from recjax.data.dataset import HasImages
 from recjax.evals.embed import as_images, unit
-from recjax.evals.evaluation import Findings
+from recjax.evals.evaluation import Evaluated
 from recjax.evals.gallery import Embed
 from recjax.extras import require
 from recjax.images.decode import decode
@@ -139,7 +139,7 @@ class LogisticAccuracy:
         require("sklearn", "baselines", "logistic regression")
         return [f"{as_images(data).table.levels[-1]}/accuracy"]
 
-    def run(self, program: Program, state: State) -> Findings:
+    def run(self, program: Program, state: State) -> Evaluated:
         """Returns the accuracy."""
         del state
         data = as_images(program.dataset)
@@ -147,7 +147,7 @@ class LogisticAccuracy:
         held, asked = (data.table.of_split(s) for s in (self.gallery, self.split))
         label = data.table.labels[:, -1]
         right = self.fit(embed(held), label[held]).predict(embed(asked)) == label[asked]
-        return Findings({f"{data.table.levels[-1]}/accuracy": float(right.mean())})
+        return Evaluated({f"{data.table.levels[-1]}/accuracy": float(right.mean())})
 
     def fit(self, features: np.ndarray, label: np.ndarray) -> Any:
         """Returns scikit-learn's model of features [N, W] and classes [N]."""

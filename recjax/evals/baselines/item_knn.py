@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recjax.data.cooccurrence import Cooccurrence, PairCounts
+from recjax.data.cooccurrence import Cooccurrence, EventPairs
 from recjax.data.dataset import HasEvents, Queries
 from recjax.data.events import Events, Histories
 from recjax.evals.baselines.popularity import Popularity
@@ -55,7 +55,7 @@ class ItemKnn(Cooccurrence):
         return self.of_events(data.log.where(data.train), queries.past)
 
     def of_events(
-        self, events: Events, histories: Histories, counts: PairCounts | None = None
+        self, events: Events, histories: Histories, counts: EventPairs | None = None
     ) -> LinearScores:
         """Returns the scores of `N` items for `Q` histories.
 

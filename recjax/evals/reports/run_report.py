@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recjax import disk
-from recjax.evals.evaluation import EXPOSURE_AT, Findings
+from recjax.evals.evaluation import EXPOSURE_AT, Evaluated
 from recjax.evals.reports import page as report
 from recjax.evals.reports import plots
 from recjax.evals.reports.page import Section
@@ -44,7 +44,7 @@ ABOUT_SCORES = (
 def write_report(
     folder: Path,
     title: str,
-    found: Mapping[str, Findings],
+    found: Mapping[str, Evaluated],
     evals: Mapping[str, Any],
     lines: Sequence[Mapping[str, float]] = (),
     curve: str | None = None,
@@ -80,7 +80,7 @@ def write_report(
 
 
 def sections(
-    found: Mapping[str, Findings],
+    found: Mapping[str, Evaluated],
     evals: Mapping[str, Any],
     lines: Sequence[Mapping[str, float]] = (),
     curve: str | None = None,

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError
 from recjax.paths import find_raw, raw_root
-from recjax.prepare import sessionize as sessions_cut
-from recjax.prepare.datasets.sessions import SessionsBuilder
-from recjax.prepare.sessionize import Filter
+from recjax.prepare.sessionize import Filter, event_tables, idle_gaps, session_column
+from recjax.prepare.write import Data
+from recjax.tables.typed import TypedColumn
+from recjax.text.column import pack
 
 FILE = ("globo", "globo_full.npz")
 URL = "https://www.kaggle.com/datasets/gspmoreira/news-portal-user-interactions-by-globocom"
@@ -25,29 +25,24 @@ FILTER = Filter(item_events=50, user_events=10, most_user_events=500, passes=2)
 GAP = 30 * 60
 
 
-class Globo(SessionsBuilder):
-    """Clicks on the news of globo.com."""
+def data() -> Data:
+    """Returns the data.
 
-    name = "globo"
-
-    def tables(self) -> Sessions:
-        """Returns the data.
-
-        Raises:
-          UserError: the raw file is missing or damaged.
-        """
-        path = find_raw(*FILE)
-        if path is None:
-            raise UserError(
-                f"Globo's raw data is not here: put {FILE[1]} (arrays user, item, "
-                f"ts_ms of the clicks of {URL}, sorted by user and time) at "
-                f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
-                "$RECJAX_DATA."
-            )
-        return read(path)
+    Raises:
+      UserError: the raw file is missing or damaged.
+    """
+    path = find_raw(*FILE)
+    if path is None:
+        raise UserError(
+            f"Globo's raw data is not here: put {FILE[1]} (arrays user, item, ts_ms of "
+            f"the clicks of {URL}, sorted by user and time) at "
+            f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
+            "$RECJAX_DATA."
+        )
+    return read(path)
 
 
-def read(path: Path, keep: Filter = FILTER, gap: int = GAP) -> Sessions:
+def read(path: Path, keep: Filter = FILTER, gap: int = GAP) -> Data:
     """Reads clicks from an .npz archive.
 
     Args:
@@ -68,29 +63,19 @@ def read(path: Path, keep: Filter = FILTER, gap: int = GAP) -> Sessions:
         ) from error
     if not len(user) == len(item) == len(when):
         raise UserError(f"{path}: {len(user)} users, {len(item)} items, {len(when)} ts")
+    # Whole seconds, as the figures that others published for this data have it.
     when = when // 1_000
     order = np.lexsort((when, user))
+    order = order[keep.keep(user[order], item[order])]
     user, item, when = user[order], item[order], when[order]
-    kept = keep.keep(user, item)
-    user, item, when = user[kept], item[kept], when[kept]
-    return sessions_cut.build(
-        user=user,
-        item=item,
-        timestamp=when,
-        first=sessions_cut.idle_gaps(user, when, gap),
-        user_ids=_Numbers(),
-        item_ids=_Numbers(int(item.max(initial=-1)) + 1),
+    users, user = np.unique(user, return_inverse=True)
+    items, item = np.unique(item, return_inverse=True)
+    tables = event_tables(
+        user.astype(np.int32),
+        item.astype(np.int32),
+        pack([*map(str, users)]),
+        pack([*map(str, items)]),
+        session_column(idle_gaps(user, when, gap)),
+        TypedColumn("timestamp", "timestamp", when * 1_000_000_000),
     )
-
-
-class _Numbers:
-    """Ids that are the numbers themselves."""
-
-    def __init__(self, size: int = 0) -> None:
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, number: int) -> str:
-        return str(number)
+    return Data(tables, {"gap": gap})

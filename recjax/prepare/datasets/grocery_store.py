@@ -9,13 +9,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
-
-from recjax.data.images.table import ImageTable
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError
 from recjax.paths import find_raw, raw_root
-from recjax.prepare.datasets.images import ImagesBuilder
+from recjax.prepare import make
+from recjax.prepare.write import Data
 
 FOLDER = "grocery_store"
 URL = "https://github.com/marcusklasson/GroceryStoreDataset"
@@ -23,28 +21,23 @@ FILES = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 LEVELS = ("kind", "coarse", "fine")
 
 
-class GroceryStore(ImagesBuilder):
-    """Photographs of groceries with three levels of classes."""
+def data() -> Data:
+    """Returns photographs of groceries with three levels of classes.
 
-    name = "grocery_store"
-
-    def tables(self) -> ImageTable:
-        """Returns the data.
-
-        Raises:
-          UserError: the raw files are missing or damaged.
-        """
-        path = find_raw(FOLDER, "classes.csv")
-        if path is None:
-            raise UserError(
-                "Grocery Store's files are not here: get the folder `dataset` of "
-                f"{URL} (MIT) and put what is in it at {raw_root() / FOLDER}, or name "
-                "another folder of raw data in $RECJAX_DATA."
-            )
-        return read(path.parent)
+    Raises:
+      UserError: the raw files are missing or damaged.
+    """
+    path = find_raw(FOLDER, "classes.csv")
+    if path is None:
+        raise UserError(
+            "Grocery Store's files are not here: get the folder `dataset` of "
+            f"{URL} (MIT) and put what is in it at {raw_root() / FOLDER}, or name "
+            "another folder of raw data in $RECJAX_DATA."
+        )
+    return read(path.parent)
 
 
-def read(folder: Path) -> ImageTable:
+def read(folder: Path) -> Data:
     """Reads the folder `dataset` of the repository.
 
     Raises:
@@ -53,27 +46,29 @@ def read(folder: Path) -> ImageTable:
     try:
         fine, coarse, parent = _classes(folder / "classes.csv")
         names, labels, split = [], [], []
-        for part, number in SPLITS.items():
+        for part in SPLITS:
             for name, fine_id, coarse_id in _lines(folder / FILES[part]):
                 if parent[fine_id] != coarse_id:
                     raise ValueError(f"{name}: coarse {coarse_id}, fine {fine_id}")
                 names.append(name)
-                labels.append((name.split("/")[1], coarse_id, fine_id))
-                split.append(number)
+                labels.append((name.split("/")[1], coarse[coarse_id], fine[fine_id]))
+                split.append(part)
+        images = make.files("image", ((folder / name).read_bytes() for name in names))
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise UserError(
             f"{folder} is not the folder `dataset` of {URL} "
             f"({type(error).__name__}: {error}). Get it again."
         ) from error
     kinds = sorted({kind for kind, _, _ in labels})
-    return ImageTable(
-        names=tuple(names),
-        labels=np.array([(kinds.index(k), c, f) for k, c, f in labels], np.int32),
-        levels=LEVELS,
-        classes=(tuple(kinds), coarse, fine),
-        split=np.array(split, np.int8),
-        read=lambda i: (folder / names[i]).read_bytes(),
-    )
+    columns = [
+        make.category(level, [label[i] for label in labels], known)
+        for i, (level, known) in enumerate(
+            zip(LEVELS, (kinds, coarse, fine), strict=True)
+        )
+    ]
+    splits = make.category("split", split, tuple(SPLITS))
+    table = make.entity(names, images, *columns, splits)
+    return Data({"image": table}, {"levels": LEVELS})
 
 
 def _classes(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], dict[int, int]]:

@@ -11,40 +11,37 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from recjax.data.search_pairs import SearchPairs, from_frames
 from recjax.errors import UserError
 from recjax.paths import find_raw, raw_root
-from recjax.prepare.datasets.base import SearchBuilder
+from recjax.prepare import make
+from recjax.prepare.write import Data
+from recjax.tables.typed import TypedColumn
 
 FILE = ("home_depot", "train.csv.zip")
 URL = "https://www.kaggle.com/c/home-depot-product-search-relevance/data"
 
 
-class HomeDepot(SearchBuilder):
-    """Judged (query, product title) pairs of homedepot.com."""
+def data() -> Data:
+    """Returns the data.
 
-    name = "home_depot"
-
-    def tables(self) -> SearchPairs:
-        """Returns the data.
-
-        Raises:
-          UserError: the raw file is missing or damaged.
-        """
-        path = find_raw(*FILE)
-        if path is None:
-            raise UserError(
-                f"Home Depot's raw data is not here: download train.csv.zip from {URL} "
-                f"(free account; research use only) and put it at "
-                f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
-                "$RECJAX_DATA."
-            )
-        return read(path)
+    Raises:
+      UserError: the raw file is missing or damaged.
+    """
+    path = find_raw(*FILE)
+    if path is None:
+        raise UserError(
+            f"Home Depot's raw data is not here: download train.csv.zip from {URL} "
+            f"(free account; research use only) and put it at "
+            f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
+            "$RECJAX_DATA."
+        )
+    return read(path)
 
 
-def read(path: Path) -> SearchPairs:
+def read(path: Path) -> Data:
     """Reads Kaggle's zip of one latin-1 CSV.
 
     Raises:
@@ -71,6 +68,18 @@ def read(path: Path) -> SearchPairs:
             f"{path} is not Home Depot's train.csv.zip as {URL} gives it "
             f"({type(error).__name__}: {error}). Download it again."
         ) from error
-    return from_frames(
-        frame, frame.unique("product", keep="first", maintain_order=True)
+    products = frame.unique("product", keep="first", maintain_order=True)
+    queries = frame["query"].unique(maintain_order=True)
+    query, item = (
+        make.entity(queries),
+        make.entity(products["product"], make.text("title", products["title"])),
     )
+    judgements = make.table(
+        make.refers("query", make.index_of(frame["query"], queries), query),
+        TypedColumn(
+            "candidate", "id", make.index_of(frame["product"], products["product"])
+        ),
+        make.category("candidate_type", np.repeat("item", frame.height)),
+        make.number("grade", frame["relevance"]),
+    )
+    return Data({"query": query, "item": item, "judgements": judgements})

@@ -11,39 +11,34 @@ from pathlib import Path
 
 import numpy as np
 
-from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError
 from recjax.paths import find_raw, raw_root
-from recjax.prepare import sessionize as sessions_cut
-from recjax.prepare.datasets.sessions import SessionsBuilder
+from recjax.prepare.sessionize import event_tables, session_column
+from recjax.prepare.write import Data
+from recjax.text.column import pack
 
 FILE = ("tmall", "sessions.csv")
 URL = "https://github.com/chenghu17/Sequential_Recommendation"
 
 
-class Tmall(SessionsBuilder):
-    """Shopping sessions of tmall.com."""
+def data() -> Data:
+    """Returns the data.
 
-    name = "tmall"
-
-    def tables(self) -> Sessions:
-        """Returns the data.
-
-        Raises:
-          UserError: the raw file is missing or damaged.
-        """
-        path = find_raw(*FILE)
-        if path is None:
-            raise UserError(
-                f"Tmall's raw data is not here: put sessions.csv (lines "
-                f"`user,item:item@item:item`, sessions parted by @; from {URL}) at "
-                f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
-                "$RECJAX_DATA."
-            )
-        return read(path)
+    Raises:
+      UserError: the raw file is missing or damaged.
+    """
+    path = find_raw(*FILE)
+    if path is None:
+        raise UserError(
+            f"Tmall's raw data is not here: put sessions.csv (lines "
+            f"`user,item:item@item:item`, sessions parted by @; from {URL}) at "
+            f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
+            "$RECJAX_DATA."
+        )
+    return read(path)
 
 
-def read(path: Path) -> Sessions:
+def read(path: Path) -> Data:
     """Reads lines of `user,item:item@item`; the first says `users + 1,items`.
 
     Raises:
@@ -77,13 +72,14 @@ def read(path: Path) -> Sessions:
         )
     first = np.zeros(len(item), bool)
     first[np.r_[0, np.cumsum(lengths)[:-1]]] = True
-    return sessions_cut.build(
-        user=np.repeat(np.arange(len(user_ids)), counts),
-        item=item,
-        timestamp=np.zeros(len(item), np.int64),
-        first=first,
-        user_ids=user_ids,
-        item_ids=tuple(map(str, range(found[1]))),
+    return Data(
+        event_tables(
+            np.repeat(np.arange(len(user_ids), dtype=np.int32), counts),
+            item,
+            pack(user_ids),
+            pack([str(number) for number in range(found[1])]),
+            session_column(first),
+        )
     )
 
 

@@ -50,7 +50,7 @@ class Chunk:
 
     Attributes:
       entities: id, text fields and dense features.
-      pairs: query, candidate_id, candidate_type, action, timestamp: of training and
+      pairs: query, candidate, candidate_type, action, timestamp: of training and
         evaluation.
       saves: id, board_title: the raw log behind the board titles.
       events: id, query, timestamp: the raw log behind the engaged queries.
@@ -113,7 +113,7 @@ def _part(world: World, kind: str, number: int, keep: slice) -> tuple:
     is_query = pl.col("candidate_type") == "query"
     found = found.select(
         "query",
-        candidate_id=pl.when(is_query).then("other").otherwise("id"),
+        candidate=pl.when(is_query).then("other").otherwise("id"),
         **{name: pl.col(name) for name in ("candidate_type", "action", "timestamp")},
     )
     saves = own(pl.DataFrame({"at": saves, "board_title": pl.Series(titles)}))

@@ -10,7 +10,7 @@ from recjax.users.paper.rolling_evaluation import RollingEvaluation
 from recjax.users.profile import DAY
 
 
-def next_action(
+def nearest_embedding_accuracy(
     methods: Mapping[str, Callable],
     vectors: np.ndarray,
     user: np.ndarray,

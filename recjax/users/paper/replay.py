@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from recjax.serve.user_state import LANES, Arrays, Step
+from recjax.serve.user_state import ROWS, Arrays, Step
 
 
 def replay(
@@ -17,22 +17,22 @@ def replay(
     Args:
       step: the step.
       empty: the memory of a user that nobody met.
-      logs: of each user the item (from 1), place, age and gap of every event [E].
+      logs: of each user the item (from 1), position, age and gap of every event [E].
 
     Returns:
       Of each user the query before every event, f32[E, D].
     """
     out: list[np.ndarray] = []
-    for start in range(0, len(logs), LANES):
-        part = logs[start : start + LANES]
+    for start in range(0, len(logs), ROWS):
+        part = logs[start : start + ROWS]
         length = max(len(log["item"]) for log in part)
-        memory = {n: np.repeat(e[None], LANES, 0) for n, e in empty.items()}
+        memory = {n: np.repeat(e[None], ROWS, 0) for n, e in empty.items()}
         columns = []
         for at in range(length):
             call = {
                 name: _column(part, name, at, dtype)
                 for name, dtype in (
-                    *((n, np.int32) for n in ("item", "place", "age")),
+                    *((n, np.int32) for n in ("item", "position", "age")),
                     ("gap", np.float32),
                 )
             }
@@ -47,9 +47,9 @@ def replay(
 def _column(
     logs: Sequence[Mapping[str, np.ndarray]], name: str, at: int, dtype: type
 ) -> np.ndarray:
-    """Returns event `at` of each lane; lanes without one repeat a harmless first."""
-    column = np.full((LANES, 1), int(name == "item"), dtype)
-    for lane, log in enumerate(logs):
+    """Returns event `at` of each row; rows without one repeat a harmless first."""
+    column = np.full((ROWS, 1), int(name == "item"), dtype)
+    for row, log in enumerate(logs):
         if at < len(log[name]):
-            column[lane] = log[name][at]
+            column[row] = log[name][at]
     return column

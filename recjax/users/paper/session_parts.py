@@ -22,7 +22,7 @@ def part_queries(
 
     Args:
       states: of an opened bundle; they stay as they are.
-      parts: items, places among `states.items`, and unix seconds of the events by
+      parts: items, positions among `states.items`, and unix seconds of the events by
         time, both [E], E >= 1.
       now: unix seconds of each query, not before the part's last event.
     """
@@ -53,7 +53,7 @@ def _log(
     return {
         # Which item the last one is has no part in the query before it.
         "item": np.append(items + 1, 1),
-        "place": age - start,
+        "position": age - start,
         "age": age,
         "gap": gap[start].astype(np.float32),
     }

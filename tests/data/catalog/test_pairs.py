@@ -8,10 +8,10 @@ import pytest
 from recjax.data.catalog import pairs as catalog_pairs
 from recjax.data.catalog.entities import Catalog, Entities, Pairs
 from recjax.data.catalog.pairs import Engagement
-from recjax.data.splits import TEST, TRAIN, VALIDATION, query_split
 from recjax.errors import UserError
-from recjax.tables.entity_schema import TYPES
 from recjax.text.column import pack
+
+TYPES = ("pin", "product", "query")
 
 
 def pairs(rows):
@@ -22,31 +22,7 @@ def pairs(rows):
 
 
 def catalog(rows, queries=("a", "b", "c")):
-    return Catalog(pack(list(queries)), ("save", "click"), pairs(rows), {})
-
-
-def timed(times):
-    return catalog([(0, 0, 0, 0, t) for t in times])
-
-
-def test_split_by_time():
-    times = [5, 100, 1, 7, 2, 120, 3, 4, 6, 8]
-    split = catalog_pairs.split_pairs(timed(times), test_from=100, validation=0.25)
-    wanted = {5: TRAIN, 1: TRAIN, 2: TRAIN, 3: TRAIN, 4: TRAIN, 6: TRAIN}
-    wanted |= {7: VALIDATION, 8: VALIDATION, 100: TEST, 120: TEST}
-    assert dict(zip(times, split.tolist(), strict=True)) == wanted
-
-
-def test_split_by_query():
-    rows = [(q, 0, 0, 0, 0) for q in (0, 2, 1, 0)]
-    split = catalog_pairs.split_pairs(catalog(rows), None, 0.1)
-    np.testing.assert_array_equal(split, query_split(["a", "c", "b", "a"]))
-
-
-@pytest.mark.parametrize("moment", [0, 1_000])
-def test_a_moment_outside_of_all_pairs(moment):
-    with pytest.raises(UserError, match="test_from = .* 1 to 9"):
-        catalog_pairs.split_pairs(timed([1, 9]), moment, 0.1)
+    return Catalog(pack(list(queries)), ("save", "click"), TYPES, pairs(rows), {})
 
 
 def test_what_there_was_before_a_moment():
@@ -101,14 +77,6 @@ def test_known_positives_keep_the_most_frequent():
     rows = [(0, c, 0, 0, 0) for c in (4, 4, 4, 9, 2, 2)] + [(2, 1, 0, 0, 0)]
     known = catalog_pairs.known_positives(pairs(rows), np.arange(7), 3, 2)
     assert known.tolist() == [[4, 2], [-1, -1], [1, -1]]
-
-
-def test_judged_lists_hold_each_candidate_once():
-    rows = [(2, 5, 0, 0, 0), (0, 3, 0, 0, 0), (2, 5, 0, 0, 0), (2, 1, 0, 0, 0)]
-    queries, offsets, items = catalog_pairs.judged_lists(pairs(rows), np.arange(4))
-    assert queries.tolist() == [0, 2]
-    assert offsets.tolist() == [0, 1, 3]
-    assert items.tolist() == [3, 1, 5]
 
 
 def test_shares_by_kind():

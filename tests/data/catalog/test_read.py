@@ -1,4 +1,6 @@
-"""A prepared catalogue gives back what its files hold, from memory or from disk."""
+"""A prepared catalogue gives back what its files hold."""
+
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,19 +10,22 @@ import tiny_catalog as tiny
 from recjax.data.catalog.entities import Vectors, unpack_bits
 from recjax.data.catalog.read import load_catalog
 from recjax.errors import UserError
-from recjax.prepare.prepare import prepare_catalog
+from recjax.prepare.options import How
+from recjax.prepare.prepare import check, prepare
 from recjax.text.column import offsets_of, pack
+
+HOW = How(column=("pin:gs_v5=vector",), unit="s")
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("catalog")
-    return prepare_catalog(**tiny.write(folder), out=folder / "out")
+    return prepare(tiny.files(folder), folder / "out", tiny.HOW)
 
 
-@pytest.fixture(params=["memory", "disk"])
-def catalog(request, path):
-    return load_catalog(path, map_over=1 << 40 if request.param == "memory" else 0)
+@pytest.fixture(scope="module")
+def catalog(path):
+    return load_catalog(path)
 
 
 def images(vectors, index):
@@ -66,21 +71,13 @@ def test_pairs(catalog):
     for query, candidate, type_, action, time in zip(
         *vars(pairs).values(), strict=True
     ):
-        kind = ("pin", "product", "query")[type_]
+        kind = catalog.kinds[type_]
         ids = queries if kind == "query" else catalog.entities[kind].ids
         found.append(
             (queries[query], ids[candidate], kind, catalog.actions[action], time)
         )
     expected = [(q, c.strip(), *more) for q, c, *more in tiny.pairs().rows()]
     assert found == expected
-
-
-def test_columns_on_disk_are_mapped_and_written_once(path):
-    load_catalog(path, map_over=0)
-    files = {f: f.stat().st_mtime_ns for f in (path / "columns").rglob("*")}
-    again = load_catalog(path, map_over=0)
-    assert isinstance(again.entities["pin"].dense["gs_v5"].values, np.memmap)
-    assert {f: f.stat().st_mtime_ns for f in (path / "columns").rglob("*")} == files
 
 
 def test_bits_most_significant_first():
@@ -106,55 +103,106 @@ def test_many_blocks(tmp_path):
     rows, rng = 5_000, np.random.default_rng(0)
     numbers = rng.normal(size=(rows, 4)).astype(np.float32)
     titles = ["t" * int(n) for n in rng.integers(0, 9, rows)]
-    created = rng.integers(0, 1_000, rows)
+    created = tiny.START + rng.integers(0, 1_000, rows)
     columns = {"id": range(rows), "title": titles, "gs_v5": numbers}
     pins = pl.DataFrame({**columns, "created": created})
     pairs = pl.DataFrame(
         {
             "query": "q",
-            "candidate_id": [str(i) for i in rng.permutation(rows)],
+            "candidate": [str(i) for i in rng.permutation(rows)],
             "candidate_type": "pin",
             "action": "save",
         }
     )
-    files = tiny.write(tmp_path, pins=pins, pairs=pairs, products=None)
-    catalog = load_catalog(prepare_catalog(**files, out=tmp_path / "out"))
+    files = tiny.files(tmp_path, pins=pins, pairs=pairs, products=None)
+    catalog = load_catalog(prepare(files, tmp_path / "out", HOW))
     pins = catalog.entities["pin"]
     assert list(pins.texts["title"]) == titles
     np.testing.assert_array_equal(pins.dense["gs_v5"].values, numbers)
     np.testing.assert_array_equal(pins.created, created)
-    assert catalog.entities["product"].created is None
-    assert catalog.pairs.candidate.tolist() == [int(i) for i in pairs["candidate_id"]]
-    assert not catalog.pairs.timestamp.any() and len(catalog.entities["product"]) == 0
+    assert catalog.kinds == ("pin", "query")
+    assert catalog.pairs.candidate.tolist() == [int(i) for i in pairs["candidate"]]
+    assert not catalog.pairs.timestamp.any()
 
 
 def test_skipped_rows_leave_no_trace(tmp_path):
     rows = [
-        {"id": f"p{i}", "gs_v5": tiny.vector(i), "created": i * i} for i in range(300)
+        {"id": f"p{i}", "gs_v5": tiny.vector(i), "created": tiny.START + i * i}
+        for i in range(300)
     ]
     rows[5]["gs_v5"] = tiny.vector(5, width=3)
     rows[9]["gs_v5"] = [1.0, float("nan"), 0.0, 0.0]
     rows[11]["id"] = "p10"
     kept = [i for i in range(300) if i not in (5, 9, 11)]
     pairs = [("q", f"p{i}", "pin", "save") for i in kept]
-    names = ("query", "candidate_id", "candidate_type", "action")
-    files = tiny.write(
+    names = ("query", "candidate", "candidate_type", "action")
+    files = tiny.files(
         tmp_path,
         pins=pl.DataFrame(rows),
         pairs=pl.DataFrame(pairs, names, orient="row"),
         products=None,
     )
     with pytest.raises(UserError, match="(?s)3 problems.*on-bad-row skip"):
-        prepare_catalog(**files, out=tmp_path / "out")
-    out = prepare_catalog(**files, out=tmp_path / "out", on_bad_row="skip")
+        prepare(files, tmp_path / "out", HOW)
+    out = prepare(files, tmp_path / "out", replace(HOW, on_bad_row="skip"))
     pins = load_catalog(out).entities["pin"]
     assert list(pins.ids) == [f"p{i}" for i in kept]
     expected = [rows[i]["gs_v5"] for i in kept]
     np.testing.assert_array_equal(pins.dense["gs_v5"].values, np.float32(expected))
-    assert pins.created.tolist() == [i * i for i in kept]
+    assert pins.created.tolist() == [tiny.START + i * i for i in kept]
     assert (out / "skipped_rows.csv").read_text().count("\n") == 4
 
 
-def test_another_kind_of_data(tmp_path):
-    with pytest.raises(UserError, match="not a prepared data set"):
-        load_catalog(tmp_path)
+def replaced(row, **values):
+    """Returns the pairs with values of one row (from 1) replaced."""
+    frame = tiny.pairs()
+    for name, value in values.items():
+        column = frame[name].to_list()
+        column[row - 1] = value
+        frame = frame.with_columns(pl.Series(name, column, dtype=frame[name].dtype))
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "column", "shown"),
+    [
+        (
+            {"candidate_type": "pins"},
+            *("unknown type", "candidate_type", "\"pins\". Did you mean 'pin'?"),
+        ),
+        ({"candidate": "z"}, "unknown pin", "candidate", '"z"'),
+        ({"query": ""}, "empty text", "query", '""'),
+        ({"action": None}, "missing value", "action", "(nothing)"),
+    ],
+)
+def test_a_bad_pair(tmp_path, values, kind, column, shown):
+    files = tiny.files(tmp_path, pairs=replaced(1, **values))
+    checked = check(files, tiny.HOW)
+    found = [
+        (p.file, p.kind, p.row, p.column, p.value) for p in checked.report.problems
+    ]
+    assert found == [("pairs.parquet", kind, 1, column, shown)]
+    assert checked.data.tables["judgements"].rows == 4
+
+
+def test_all_tables_in_one_report(tmp_path):
+    pins = tiny.pins().with_columns(
+        gs_v5=pl.Series([[1.0], None, tiny.vector(2)], dtype=tiny.VECTOR)
+    )
+    products = tiny.products().with_columns(id=pl.Series([7, 7]))
+    files = tiny.files(
+        tmp_path,
+        pins=pl.concat([pins, tiny.pins().with_columns(id=pl.Series(["d", "e", "f"]))]),
+        products=products,
+        pairs=replaced(5, candidate_type="board"),
+    )
+    report = check(files, tiny.HOW).report
+    assert {(p.file, p.kind, p.row) for p in report.problems} == {
+        ("pins.parquet", "wrong length", 1),
+        ("products.parquet", "product given twice", 2),
+        ("pairs.parquet", "unknown type", 5),
+        # Their candidates have no good row.
+        ("pairs.parquet", "unknown pin", 1),
+        ("pairs.parquet", "unknown pin", 2),
+        ("pairs.parquet", "unknown product", 3),
+    }

@@ -5,26 +5,32 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import small
 
 from recjax.data.catalog.pairs import Engagement
-from recjax.data.catalog.search import ASKED, TASKS, CatalogSearch
-from recjax.data.splits import SPLITS
+from recjax.data.splits import SPLITS, ByQuery, FromTime
 from recjax.errors import UserError
+from recjax.experiment import load_experiment
 from recjax.prepare.invented import prepare_invented
 from recjax.prepare.synthetic.catalog import WINDOWS
 from recjax.prepare.synthetic.cell import CAP
 from recjax.prepare.synthetic.world import CatalogSettings
 from recjax.text.features import NGrams, Pieces
 
-SETTINGS = CatalogSearch(
-    "invented",
+PUBLISHED = load_experiment(
+    str(small.ROOT / "experiments" / "omnisearchsage_catalog.py")
+).data
+TASKS, ASKED = PUBLISHED.tasks, PUBLISHED.asked
+SETTINGS = replace(
+    PUBLISHED,
+    source="invented",
     batch_size=32,
     ngrams=NGrams(1_000, 1_000, 0),
     length=48,
     query=Pieces(500),
     query_length=8,
     known=4,
-    test_from=WINDOWS["test"][0],
+    split=FromTime(WINDOWS["test"][0]),
 )
 
 
@@ -44,8 +50,7 @@ def opened(cache, monkeypatch):
 
 
 def batches(data, count=3, start=0, host=(0, 1)):
-    made = data.batches(start, host, 0, 0)
-    return [next(made) for _ in range(count)]
+    return [data.batch(step, host) for step in range(start, start + count)]
 
 
 def test_pairs_of_a_batch_are_training_pairs_with_their_features(opened):
@@ -79,7 +84,7 @@ def test_pairs_of_a_batch_are_training_pairs_with_their_features(opened):
 def test_what_came_later_is_no_negative(opened):
     catalog, moment = opened().catalog, WINDOWS["test"][0]
     asked = {*catalog.pairs.query[catalog.pairs.timestamp < moment].tolist()}
-    for changes in ({}, {"test_from": None}):
+    for changes in ({}, {"split": ByQuery()}):
         drawn, late = {kind: set() for kind in ("pin", "product", "query")}, {}
         for batch in batches(opened(**changes), 100):
             for kind, part in batch.items():
@@ -156,7 +161,7 @@ def test_known_positives_were_engaged_in_training(opened):
 
 def test_splits_do_not_share_time_and_caps_hold(opened):
     data = opened()
-    time, split = data.catalog.pairs.timestamp, data.split
+    time, split = data.catalog.pairs.timestamp, data.part
     last = {n: time[split == v].max() for n, v in SPLITS.items()}
     first = {n: time[split == v].min() for n, v in SPLITS.items()}
     assert last["train"] < first["validation"] and last["validation"] < first["test"]
@@ -169,9 +174,9 @@ def test_splits_do_not_share_time_and_caps_hold(opened):
 def test_queries_of_a_task_find_what_was_engaged_in_the_test(opened, name):
     data, asked = opened(), ASKED[name]
     pairs, got = data.catalog.pairs, data.queries("test", name)
-    places = {text: i for i, text in enumerate(data.catalog.queries)}
+    positions = {text: i for i, text in enumerate(data.catalog.queries)}
     found = {
-        (places[got.texts[q]], item)
+        (positions[got.texts[q]], item)
         for q, item in zip(got.task.query, got.task.items, strict=True)
     }
     actions = {data.catalog.actions.index(a) for a in asked.actions}
@@ -179,26 +184,26 @@ def test_queries_of_a_task_find_what_was_engaged_in_the_test(opened, name):
     wanted = {
         (q, c)
         for q, c, k, a, t in zip(*vars(pairs).values(), strict=True)
-        if k == kind and a in actions and t >= SETTINGS.test_from
+        if k == kind and a in actions and t >= SETTINGS.split.start
     }
     assert found == wanted and got.corpus == asked.kind
     assert all(len(mask) == len(got.task.items) for mask in got.cohorts.values())
     for i, text in enumerate(got.texts):
         out = got.task.exclude[slice(*got.task.exclude_offsets[i : i + 2])]
-        assert out.tolist() == ([places[text]] if asked.kind == "query" else [])
+        assert out.tolist() == ([positions[text]] if asked.kind == "query" else [])
 
 
 def test_exact_shares_add_up_to_one_over_the_corpus(opened):
     data = opened()
-    for kind, shares in data._log_share.items():
-        assert np.exp(shares).sum() == pytest.approx(1, rel=1e-4)
-        assert len(shares) == len(data.corpora[kind])
+    for kind, candidates in data._candidates.items():
+        assert np.exp(candidates.log_share).sum() == pytest.approx(1, rel=1e-4)
+        assert len(candidates.log_share) == len(data.corpora[kind])
 
 
 @pytest.mark.parametrize("size", [0, 8, 40])
 def test_a_batch_holds_whole_groups(opened, size):
     with pytest.raises(UserError, match=f"batch_size = {size}.*16"):
-        opened(batch_size=size).batches(0, (0, 1), 0, 0)
+        opened(batch_size=size).batch(0)
 
 
 def test_what_is_not_there_is_named(opened):

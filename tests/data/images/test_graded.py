@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tiny_images
 
-from recjax.data.images.graded import GoldenRelevance, RelevanceTable
+from recjax.data.images.graded import HandcraftedRelevance, RelevanceTable
 from recjax.data.images.source import Images, ImagesData
-from recjax.data.triplets.buffered import FromReservoirs
 from recjax.data.triplets.exact import TripletRules
+from recjax.data.triplets.online import FromReservoirs
 from recjax.errors import UserError
 from recjax.images.handcrafted import handcrafted
 
@@ -55,11 +55,11 @@ def test_a_table_says_how_relevant_training_images_are(listed):
     for (one, two), value in known.items():
         dense[one, two] = dense[two, one] = value
     images = data.training
-    place = np.arange(len(images))
+    position = np.arange(len(images))
     apart = ~np.eye(len(images), dtype=bool)
-    got = data.relevance.between(place[:, None], place[None])
+    got = data.relevance.between(position[:, None], position[None])
     np.testing.assert_allclose(got[apart], dense[np.ix_(images, images)][apart])
-    batch = next(data.batches(0, (0, 1), 0, 0))
+    batch = data.batch(0)
     query, positive, negative = batch["image_id"].T
     np.testing.assert_allclose(batch["relevance"][:, 0], dense[query, positive])
     np.testing.assert_allclose(batch["relevance"][:, 1], dense[query, negative])
@@ -98,7 +98,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path):
 
 
 def test_images_that_look_alike_are_relevant():
-    data = opened(relevance=GoldenRelevance(scale=2.0))
+    data = opened(relevance=HandcraftedRelevance(scale=2.0))
     images = data.training
     features = np.stack([handcrafted(pixels) for pixels in data.center_crops(images)])
     distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
@@ -113,7 +113,7 @@ def test_images_that_look_alike_are_relevant():
 def test_one_source_of_relevance_is_taken(tmp_path, monkeypatch):
     monkeypatch.setattr("recjax.data.images.source.load_images", lambda path: TABLE)
     monkeypatch.setattr("recjax.data.images.source.prepared_path", lambda name: name)
-    both = replace(SETTINGS, grades=(0.1, 0.5, 1.0), relevance=GoldenRelevance())
+    both = replace(SETTINGS, grades=(0.1, 0.5, 1.0), relevance=HandcraftedRelevance())
     with pytest.raises(UserError, match="both given"):
         both.open(0)
     with pytest.raises(UserError, match=r"data\.grades has 0 numbers"):
@@ -127,6 +127,6 @@ def test_a_run_may_draw_from_reservoirs():
     for step in (7, 2, 8, 0):  # in any order, as after a restart
         for left, right in zip(again.triplets(step), steps[step], strict=True):
             np.testing.assert_array_equal(left, right)
-    batch = next(one.batches(4, (0, 1), 0, 0))
+    batch = one.batch(4)
     np.testing.assert_array_equal(batch["image_id"][:, 0], one.training[steps[4].query])
     assert (batch["relevance"][:, 0] > batch["relevance"][:, 1]).all()

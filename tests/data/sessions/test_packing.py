@@ -6,6 +6,7 @@ import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recjax.data import pipeline
 from recjax.data.sessions.packing import (
     PAD,
     Epochs,
@@ -14,7 +15,7 @@ from recjax.data.sessions.packing import (
     make_plan,
     paper_slots,
 )
-from recjax.data.sessions.split import Runs
+from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 
 LAYOUTS = st.one_of(
@@ -34,14 +35,14 @@ def test_a_pass_holds_every_event_once_and_in_order(seed, layout, epoch):
     runs = everyone(known)
     plan = make_plan(layout, known.session_start, runs, seed, epoch)
     grids = [plan.grid(step) for step in range(plan.steps)]
-    shape = plan.steps, layout.lanes, layout.events
+    shape = plan.steps, layout.rows, layout.events
     events = np.stack([grid.event for grid in grids])
     assert events.shape == shape
     order = np.sort(events[events != PAD])
     np.testing.assert_array_equal(order, np.arange(len(known.item)))
     assert plan.fill == pytest.approx(len(known.item) / events.size)
     session = known.event_session
-    for lane in range(layout.lanes):
+    for lane in range(layout.rows):
         # A user's events follow each other, from the first to the last.
         flat = np.concatenate([grid.event[lane] for grid in grids])
         flat = flat[flat != PAD]
@@ -82,8 +83,8 @@ def test_a_step_is_found_again_without_the_steps_before_it():
     steps = 3 * one.at(0)[0].steps
     there = [one.at(step)[0].grid(one.at(step)[1]) for step in range(steps)]
     for step in (steps - 1, 0, steps // 2):
-        plan, place = other.at(step)
-        np.testing.assert_array_equal(plan.grid(place).event, there[step].event)
+        plan, position = other.at(step)
+        np.testing.assert_array_equal(plan.grid(position).event, there[step].event)
     first = one.at(0)[0].steps
     assert not np.array_equal(there[0].event, there[first].event)  # shuffled anew
 
@@ -97,10 +98,13 @@ def test_hosts_make_their_own_lanes():
         np.testing.assert_array_equal(joined, array)
 
 
-def test_batches_start_anywhere():
-    data = support.opened(support.sessions(2, users=30))
-    ahead = data.batches(5, (0, 1), threads=2, prefetch=2)
-    for step in range(5, 9):
+@pytest.mark.parametrize("start", [5, 300])  # of the first pass, and far behind it
+def test_batches_start_anywhere(start):
+    known = support.sessions(2, users=30)
+    data = support.opened(known)
+    # Threads that plan the passes before at the same time must agree.
+    ahead = pipeline.stream(support.opened(known).batch, start, threads=4, prefetch=4)
+    for step in range(start, start + 4):
         batch, wanted = next(ahead), data.batch(step)
         for name in wanted:
             np.testing.assert_array_equal(batch[name], wanted[name])
@@ -109,13 +113,13 @@ def test_batches_start_anywhere():
 def test_a_batch_tells_places_ages_and_gaps():
     known = support.sessions(6)
     data = support.opened(known)
-    plan, place = data.epochs.at(0)
-    grid, batch = plan.grid(place), data.batch(0)
+    plan, position = data.epochs.at(0)
+    grid, batch = plan.grid(position), data.batch(0)
     session = known.event_session
     for lane, column in np.argwhere(grid.event != PAD):
         event = grid.event[lane, column]
         assert batch["item"][lane, column] == known.item[event] + 1
-        assert batch["place"][lane, column] == known.place[event]
+        assert batch["position"][lane, column] == known.position[event]
         user = known.session_user[session[event]]
         first = known.session_start[known.user_start[user]]
         assert batch["age"][lane, column] == event - first
@@ -133,17 +137,17 @@ def test_packed_rows_are_fuller_than_the_papers():
     packed = make_plan(Packed(8, 48, 24), start, runs, 0)
     assert packed.fill > 0.85
     queue = make_plan(Queue(8, 10, 12), start, runs, 0)
-    places = 0
+    positions = 0
     for step in range(queue.steps):
         session = queue.grid(step).session
         held = np.where(session == PAD, 0, start[session + 1] - start[session])
-        places += paper_slots(held)
-    assert queue.fill < len(known.item) / places < 0.7
+        positions += paper_slots(held)
+    assert queue.fill < len(known.item) / positions < 0.7
 
 
 def test_a_session_that_fits_no_row_is_named():
     known = support.sessions(0)
-    with pytest.raises(UserError, match=r"session \d+ has 5 events.*place for 4"):
+    with pytest.raises(UserError, match=r"session \d+ has 5 events.*room for 4"):
         make_plan(Packed(2, 4, 3), known.session_start, everyone(known))
 
 

@@ -38,9 +38,9 @@ def test_what_a_user_met_is_dated_by_the_newest_meeting(seed, reach):
     for event in range(len(known.item)):
         past = known.item[of_user(known, event)[:reach]]
         for item in range(6):
-            places = np.flatnonzero(past == item)
-            assert met[event, item] == bool(len(places))
-            expected = np.log1p(places[0]) if len(places) else 0
+            positions = np.flatnonzero(past == item)
+            assert met[event, item] == bool(len(positions))
+            expected = np.log1p(positions[0]) if len(positions) else 0
             assert age[event, item] == pytest.approx(expected)
 
 
@@ -106,24 +106,24 @@ def test_a_batch_holds_the_features_of_all_it_scores():
     data = support.opened(known, Packed(4, 16, 6), pairs=sources)
     batch, (plan, step) = data.batch(1), data.epochs.at(1)
     grid = plan.grid(step)
-    drawn, lanes, places = batch["negative_id"], 4, 16
-    dense = np.zeros((lanes * places, len(drawn), 3))
+    drawn, lanes, positions = batch["negative_id"], 4, 16
+    dense = np.zeros((lanes * positions, len(drawn), 3))
     row, column = np.divmod(batch["pair_at"], len(drawn))
     np.add.at(dense, (row, column, batch["pair_feature"]), batch["pair_value"])
-    dense = dense.reshape(lanes, places, len(drawn), 3)
+    dense = dense.reshape(lanes, positions, len(drawn), 3)
     size = len(batch["pair_value"])
     assert size % 64 == 0 and size >= np.count_nonzero(batch["pair_value"]) > 0
-    for lane, place in np.ndindex(lanes, places):
-        event = grid.event[lane, place]
+    for lane, position in np.ndindex(lanes, positions):
+        event = grid.event[lane, position]
         if event == PAD:
-            assert not dense[lane, place].any()
-            assert not batch["pair_own"][lane, place].any()
+            assert not dense[lane, position].any()
+            assert not batch["pair_own"][lane, position].any()
             continue
         whole = [one.toarray()[0] for one in data.pairs.at(np.array([event]))]
         whole = np.stack(whole, -1)
-        np.testing.assert_allclose(dense[lane, place], whole[drawn], rtol=1e-6)
+        np.testing.assert_allclose(dense[lane, position], whole[drawn], rtol=1e-6)
         own = whole[known.item[event]]
-        np.testing.assert_allclose(batch["pair_own"][lane, place], own, rtol=1e-6)
+        np.testing.assert_allclose(batch["pair_own"][lane, position], own, rtol=1e-6)
 
 
 def test_batches_at_the_end_of_a_pass_have_the_shapes_of_the_others():
@@ -168,5 +168,5 @@ def test_hosts_hold_parts_of_the_whole_batch():
     for name, array in whole.items():
         joined = np.concatenate([part[name] for part in parts])
         np.testing.assert_array_equal(joined, array, err_msg=name)
-    with pytest.raises(UserError, match="lanes|power of two"):
-        data.batches(0, (0, 3), 0, 0)
+    with pytest.raises(UserError, match="rows: 4 is not divisible by 3"):
+        data.batch(0, (0, 3))

@@ -23,7 +23,7 @@ def test_events_of_a_split(data):
     past = asked.past
     np.testing.assert_array_equal(past.stop, last)
     np.testing.assert_array_equal(asked.task.items, known.item[last])
-    np.testing.assert_array_equal(past.opening, known.place[last] == 0)
+    np.testing.assert_array_equal(past.opening, known.position[last] == 0)
     user = known.session_user[known.event_session]
     np.testing.assert_array_equal(asked.user, user[last])
     for start, stop in zip(past.start, past.stop, strict=True):

@@ -4,53 +4,59 @@ import numpy as np
 import pytest
 import sessions as support
 
-from recjax.data.sessions.read import Sessions, load_sessions
-from recjax.errors import UserError
+from recjax.data.sessions.read import Sessions, load_sessions, sessions_of
+from recjax.prepare import make
 from recjax.prepare import sessionize as sessions_cut
-from recjax.prepare.datasets.sessions import OwnSessions
-from recjax.prepare.sessionize import Filter
-from recjax.prepare.write import write
+from recjax.prepare.sessionize import Filter, event_tables, session_column
+from recjax.prepare.write import Data, write
+from recjax.tables.typed import Ragged, TypedColumn
+from recjax.text.column import pack
 
 
-def written(tmp_path, known):
-    path = tmp_path / "own"
+def tables(known, shown=None):
+    """Returns sessions as the tables that are written."""
+    return event_tables(
+        known.session_user[known.event_session],
+        known.item,
+        pack(known.user_ids),
+        pack(known.item_ids),
+        session_column(known.place == 0),
+        TypedColumn("timestamp", "timestamp", known.timestamp * 1_000_000_000),
+        shown=shown,
+    )
 
-    def builder(**kwargs):
-        return OwnSessions(data=known, **kwargs)
 
-    builder.BUILDER_CONFIGS = OwnSessions.BUILDER_CONFIGS
-    return write(builder, path, kind="sessions", source={})
-
-
-def test_written_and_mapped(tmp_path, monkeypatch):
-    monkeypatch.setattr("recjax.prepare.datasets.sessions.USERS", 3)
-    known = support.sessions(users=8)
-    read = load_sessions(written(tmp_path, known))
+def test_written_and_mapped(tmp_path):
+    known = support.sessions(users=8, items=6)
+    path = write(Data(tables(known)), tmp_path / "own", source={}, command="")
+    read = load_sessions(path)
     for name in ("item", "timestamp", "session_start", "user_start"):
         np.testing.assert_array_equal(getattr(read, name), getattr(known, name))
-        assert isinstance(getattr(read, name), np.memmap)
+    assert isinstance(read.item, np.memmap)
     assert tuple(read.user_ids) == known.user_ids
     assert read.item_ids == known.item_ids and read.timed and read.shown is None
 
 
-def test_impressions_are_kept(tmp_path):
-    item = np.array([0, 1, 2])
-    shown = np.array([0, 2, 2, 3]), np.array([1, 3, 0])
-    known = sessions_cut.build(
-        np.array([0, 0, 1]), item, item * 0, item != 1, "ab", "wxyz", shown
+def test_impressions_are_kept():
+    shown = Ragged(np.array([0, 2, 2, 3]), np.array([1, 3, 0]))
+    first = session_column(np.array([True, False, True]))
+    user, item = np.array([0, 0, 1]), np.array([0, 1, 2])
+    made = event_tables(
+        user, item, pack(list("ab")), pack(list("wxyz")), first, shown=shown
     )
-    read = load_sessions(written(tmp_path, known))
-    np.testing.assert_array_equal(read.shown, known.shown)
+    read = sessions_of(made["events"], made["user"], made["item"])
+    assert [read.item_ids[i] for i in read.shown] == ["x", "z", "w"]
     np.testing.assert_array_equal(read.shown_start, [0, 2, 2, 3])
     assert read.item_ids == ("w", "x", "y", "z") and not read.timed
 
 
-def test_damage_is_told(tmp_path):
-    path = written(tmp_path, support.sessions())
-    next(path.glob("users/*/*array_record*")).unlink()
-    with pytest.raises(UserError, match="Delete that folder and prepare it again"):
-        load_sessions(path)
-    assert not list(path.glob("*columns*"))
+def test_users_without_events_are_no_sessions():
+    users = make.entity(["a", "b", "c"])
+    first = session_column(np.array([True, True]))
+    made = event_tables(np.array([0, 2]), np.array([0, 0]), users, pack(["x"]), first)
+    assert made["user"] is users
+    read = sessions_of(made["events"], made["user"], made["item"])
+    assert tuple(read.user_ids) == ("a", "c") and read.users == 2
 
 
 def test_idle_gap_of_exactly_the_limit_ends_a_session():
@@ -79,20 +85,18 @@ def test_filter_counts_items_then_users_pass_by_pass():
     np.testing.assert_array_equal(most, [3, 4, 5, 6])
 
 
-def test_build_drops_what_has_no_event():
-    known = sessions_cut.build(
-        np.array([1, 1, 3]),
-        np.array([4, 0, 4]),
-        np.array([5, 6, 7]),
-        np.array([True, True, True]),
-        ["a", "b", "c", "d"],
-        ["v", "w", "x", "y", "z"],
+def test_what_has_no_event_goes():
+    user, item = np.array([1, 1, 3]), np.array([4, 0, 4])
+    made = event_tables(
+        *(user, item, pack(list("abcd")), pack(list("vwxyz"))),
+        session_column(np.array([True, True, True])),
     )
-    assert known.user_ids == ("b", "d") and known.item_ids == ("v", "z")
+    known = sessions_of(made["events"], made["user"], made["item"])
+    assert tuple(known.user_ids) == ("b", "d") and known.item_ids == ("v", "z")
     np.testing.assert_array_equal(known.item, [1, 0, 1])
     np.testing.assert_array_equal(known.user_start, [0, 2, 3])
     np.testing.assert_array_equal(known.event_session, [0, 1, 2])
-    np.testing.assert_array_equal(known.place, [0, 0, 0])
+    np.testing.assert_array_equal(known.position, [0, 0, 0])
 
 
 @pytest.mark.parametrize("start", [[0, 2, 2], [0, 1], [1, 2], []])

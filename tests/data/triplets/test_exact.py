@@ -104,7 +104,7 @@ def test_the_same_generator_gives_the_same_triplets():
 
 
 def test_places_in_a_draw_are_alike():
-    """Hosts take their rows of a draw: no place may prefer early images."""
+    """Hosts take their rows of a draw: no position may prefer early images."""
     got = TripletSampler(classes()).draw(np.random.default_rng(0), 20_000)
     halves = np.array([got.query[:10_000].mean(), got.query[10_000:].mean()])
     assert abs(np.diff(halves)[0]) < 6 * got.query.std() / np.sqrt(10_000)

@@ -5,7 +5,7 @@ import pytest
 from triplet_oracle import p_value, probabilities, relevance_matrix
 
 from recjax.data.triplets.exact import TripletRules
-from recjax.data.triplets.online import OnlineTriplets, ShareWatch
+from recjax.data.triplets.online import FromReservoirs, OnlineTriplets, ShareWatch
 from recjax.data.triplets.relevance import from_blocks
 from recjax.errors import UserError
 
@@ -29,8 +29,8 @@ def shares(drawn, images):
 def test_queries_are_in_proportion_to_their_relevance(capacity):
     known, _ = many(2_000, 10)
     rules = TripletRules(out_of_class=1.0)
-    sampler = OnlineTriplets(known, rules, capacity)
-    held = sampler.passed(seed=0, number=0).held
+    sampler = OnlineTriplets(known, rules, FromReservoirs(capacity))
+    held = sampler.passed(0).held
     # One slot a category, so that draws are independent.
     counts = shares(held.image[:, capacity - 1], 10)
     assert p_value(counts, known.total[:10]) > 1e-3
@@ -40,12 +40,12 @@ def test_queries_are_in_proportion_to_their_relevance(capacity):
 def test_large_buffers_give_the_formulas(outside):
     known, block = many(3, 5)
     rules = TripletRules(float(outside), cap=1.2, margin=0.2, tries=2)
-    sampler = OnlineTriplets(known, rules, capacity=1_000, others=60_000)
+    sampler = OnlineTriplets(known, rules, FromReservoirs(1_000, others=60_000))
     want = probabilities(relevance_matrix(known), known.image_category, rules, outside)
     counts = np.zeros(want.shape)
     for number in range(60):  # Draws from one buffer are not independent.
-        buffers = sampler.passed(0, number)
-        got = sampler.draw(buffers, np.random.default_rng(number), 60)
+        buffers = sampler.passed(number)
+        got = sampler.draw_from(buffers, np.random.default_rng(number), 60)
         np.add.at(counts, (got.query, got.positive, got.negative), 1)
     assert p_value(counts, want) > 1e-3
 
@@ -54,8 +54,9 @@ def test_draws_are_exact_among_the_slots():
     """A-Res buffers: positives by min(T_p, r) / r_p among what is held."""
     known, block = many(1, 12)
     rules = TripletRules(out_of_class=0.0, cap=0.8, margin=0.3, tries=3)
-    sampler = OnlineTriplets(known, rules, capacity=6, distinct=True)
-    buffers = sampler.passed(1, 0)
+    settings = FromReservoirs(capacity=6, distinct=True)
+    sampler = OnlineTriplets(known, rules, settings, seed=1)
+    buffers = sampler.passed(0)
     slots = buffers.held.image[0]
     r = relevance_matrix(known)
     want = np.zeros((12, 12, 12))
@@ -66,7 +67,7 @@ def test_draws_are_exact_among_the_slots():
             if low.sum() > 0:
                 found = 1 - (1 - low.sum() / weight.sum()) ** 3
                 want[q, p, slots] += at * found * low / low.sum()
-    got = sampler.draw(buffers, np.random.default_rng(0), 40_000)
+    got = sampler.draw_from(buffers, np.random.default_rng(0), 40_000)
     counts = np.zeros(want.shape)
     np.add.at(counts, (got.query, got.positive, got.negative), 1)
     assert p_value(counts, want / want.sum()) > 1e-3
@@ -80,11 +81,11 @@ def test_positives_come_nearer_to_the_formula_with_capacity():
     want = want / want.sum()
     far = []
     for capacity in (3, 64):
-        sampler = OnlineTriplets(known, rules, capacity)
+        sampler = OnlineTriplets(known, rules, FromReservoirs(capacity))
         counts = sum(
             shares(
-                sampler.draw(
-                    sampler.passed(0, n), np.random.default_rng(n), 20_000
+                sampler.draw_from(
+                    sampler.passed(n), np.random.default_rng(n), 20_000
                 ).positive,
                 30,
             )
@@ -96,11 +97,12 @@ def test_positives_come_nearer_to_the_formula_with_capacity():
 
 def watched(capacity, distinct):
     known, _ = many(300, 140)
-    sampler = OnlineTriplets(known, TripletRules(1.0), capacity, distinct)
+    settings = FromReservoirs(capacity, distinct)
+    sampler = OnlineTriplets(known, TripletRules(1.0), settings)
     watch = ShareWatch(known)
     for number in range(10):
-        buffers = sampler.passed(0, number)
-        drawn = sampler.draw(buffers, np.random.default_rng(number), 2_000)
+        buffers = sampler.passed(number)
+        drawn = sampler.draw_from(buffers, np.random.default_rng(number), 2_000)
         watch.see(drawn.query)
     return watch
 
@@ -131,14 +133,64 @@ def test_the_target_is_the_share_of_the_weight():
 
 def test_a_pass_is_a_function_of_seed_and_number():
     known, _ = many(5, 6)
-    sampler = OnlineTriplets(known)
-    again = [sampler.passed(3, 4).held.image for _ in range(2)]
+    sampler = OnlineTriplets(known, seed=3)
+    again = [sampler.passed(4).held.image for _ in range(2)]
     np.testing.assert_array_equal(*again)
-    assert (sampler.passed(3, 5).held.image != again[0]).any()
+    assert (sampler.passed(5).held.image != again[0]).any()
 
 
 def test_buffers_that_allow_no_triplet_say_what_to_change():
     known, _ = many(2, 3)
     sampler = OnlineTriplets(known, TripletRules(0.0, margin=50.0))
     with pytest.raises(UserError, match="lower margin = 50.* or raise the capacity"):
-        sampler.draw(sampler.passed(0, 0), np.random.default_rng(0), 10)
+        sampler.draw_from(sampler.passed(0), np.random.default_rng(0), 10)
+
+
+RULES = TripletRules(out_of_class=1.0)
+"""Then any query that has a positive makes a triplet: none is given up by margin."""
+
+
+def two(images):
+    """Two equal categories."""
+    generator = np.random.default_rng(0)
+    liked = generator.gamma(0.3, size=images)
+    block = np.outer(liked, liked) * generator.gamma(1.0, size=(images, images))
+    block = (block + block.T).astype(np.float32)
+    return from_blocks(np.repeat([0, 1], images), [block, block])
+
+
+def queries(sampler, steps, count):
+    drawn = [
+        sampler.draw(np.random.default_rng(step), count, step).query
+        for step in range(steps)
+    ]
+    return np.concatenate(drawn)
+
+
+def test_queries_of_many_fillings_follow_relevance():
+    relevance = two(12)
+    sampler = OnlineTriplets(relevance, RULES, FromReservoirs(64, every=1), seed=5)
+    # One query a filling, so that draws are independent.
+    counts = np.bincount(queries(sampler, 3_000, 1), minlength=24)
+    assert p_value(counts, relevance.total) > 1e-3
+
+
+@pytest.mark.parametrize(("capacity", "warns"), [(4, False), (90, True)])
+def test_a_run_is_warned_where_buffers_hold_too_much(capacity, warns, caplog):
+    settings = FromReservoirs(capacity, distinct=True, every=1)
+    with caplog.at_level(logging.WARNING):
+        queries(OnlineTriplets(two(100), RULES, settings), 300, 20)
+    found = [r for r in caplog.records if "top tenth" in r.message]
+    assert bool(found) is warns
+
+
+def test_triplets_of_one_filling_come_from_its_slots():
+    sampler = OnlineTriplets(two(200), RULES, FromReservoirs(5, every=10), seed=3)
+    assert len(np.unique(queries(sampler, 10, 50))) <= 10
+    assert len(np.unique(queries(sampler, 100, 50))) > 10
+
+
+@pytest.mark.parametrize("name", ["capacity", "others", "every"])
+def test_sizes_that_are_too_small_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} = 0: must be at least"):
+        FromReservoirs(**{name: 0})

@@ -81,7 +81,7 @@ def test_recent_markov_keeps_to_the_window():
     made = Markov("session", recent=20_000).fit(data, queries)
     got = made.scores(0, len(targets))
     counts, scores = (one.scores(0, len(targets)) for one in (window, chain))
-    first = data.sessions.place[targets] == 0
+    first = data.sessions.position[targets] == 0
     np.testing.assert_array_equal(got[first], counts[first])
     rest = ~first[:, None] & (counts > 0)
     wanted = scores + made.weight * counts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import two_corpora as two
 
-from recjax.evals.evaluation import Findings
+from recjax.evals.evaluation import Evaluated
 from recjax.evals.ranking import RandomIndex, Ranking
 from recjax.evals.reports import page as report
 from recjax.evals.reports import plots
@@ -42,7 +42,7 @@ def found():
         "index": Ranking(
             "test", task="pin_save", ties="worst", index=RandomIndex(50)
         ).run(program, state),
-        "counted": Findings({"accuracy": 0.5, "seconds": 1.0}),
+        "counted": Evaluated({"accuracy": 0.5, "seconds": 1.0}),
     }
 
 
@@ -75,14 +75,14 @@ def test_the_page_holds_what_was_found(found, tmp_path):
 
 
 def test_what_nobody_found_has_no_place():
-    made = sections({"counted": Findings({"mrr": 0.5})}, EVALS)
+    made = sections({"counted": Evaluated({"mrr": 0.5})}, EVALS)
     assert [section.title for section in made] == ["Results"]
     assert made[0].table == [["", "mrr"], ["counted", "0.5000"]]
 
 
 def test_figures_of_images_have_rows_and_curves():
     figures = {"fine/map@r": 0.2, "fine/recall@1": 0.5, "fine/recall@4": 0.75}
-    found = {"pins": Findings(figures), "counted": Findings({"fine/recall@1": 0.6})}
+    found = {"pins": Evaluated(figures), "counted": Evaluated({"fine/recall@1": 0.6})}
     results, curves = sections(found, EVALS)
     assert list(results.table[1]) == ["fine/map@r", "0.2000", "-"]
     assert results.note.startswith("fine/recall@1: pins (0.5000) does not beat counted")

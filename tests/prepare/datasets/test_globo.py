@@ -7,12 +7,13 @@ import pytest
 
 from recjax import paths
 from recjax.data.sessions.next import NextInSession
-from recjax.data.sessions.split import ColdStart
+from recjax.data.sessions.read import sessions_of
+from recjax.data.splits import ByUser
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import Markov
 from recjax.evals.baselines.popularity import RecentPop
 from recjax.evals.ranking import Ranking
-from recjax.prepare import prepare
+from recjax.prepare.built_in import prepare_built_in
 from recjax.prepare.datasets import globo
 from recjax.prepare.sessionize import Filter
 
@@ -29,12 +30,14 @@ def archive(tmp_path, **change):
 
 
 def test_sessions_of_clicks(tmp_path):
-    known = globo.read(archive(tmp_path), Filter())
+    data = globo.read(archive(tmp_path), Filter())
+    known = sessions_of(*(data.tables[name] for name in ("events", "user", "item")))
+    assert data.settings == {"gap": 1_800}
     # 1 s and 1800 s lie 1,799 s apart; 5000 s is over half an hour later.
     np.testing.assert_array_equal(known.session_start, [0, 2, 3, 4])
     np.testing.assert_array_equal(known.user_start, [0, 2, 3])
     np.testing.assert_array_equal(known.timestamp, [1, 1_800, 5_000, 7])
-    assert known.item_ids == ("50", "60") and known.user_ids == ("3", "8")
+    assert known.item_ids == ("50", "60") and tuple(known.user_ids) == ("3", "8")
 
 
 def test_damage_is_named(tmp_path):
@@ -52,10 +55,10 @@ def test_damage_is_named(tmp_path):
 )
 def test_the_baselines_are_those_that_others_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
-    data = NextInSession(str(prepare.prepare("globo")), ColdStart()).open(0)
+    data = NextInSession(str(prepare_built_in("globo")), ByUser()).open(0)
     known = data.sessions
     assert (known.users, len(known.item_ids)) == (80_237, 3_225)
-    assert (len(known.item), len(data.parts)) == (1_851_106, 682_343)
+    assert (len(known.item), len(data.part)) == (1_851_106, 682_343)
     wanted = {
         RecentPop(): (0.119, 0.550, 0.249, 0.077, 0.471, 0.196),
         Markov("session"): (0.092, 0.370, 0.182, 0.143, 0.544, 0.269),

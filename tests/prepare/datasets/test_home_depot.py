@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from recjax import paths
-from recjax.data.search_pairs import load_search_pairs
-from recjax.data.splits import TEST, query_split
+from recjax.data.search_pairs import load_search_pairs, search_pairs_of
+from recjax.data.splits import TEST, ByQuery
 from recjax.errors import UserError
-from recjax.prepare import prepare
+from recjax.prepare.built_in import prepare_built_in
 from recjax.prepare.datasets import home_depot
 
 TEXT = (
@@ -32,7 +32,7 @@ def raw(monkeypatch, tmp_path, text=TEXT, member="train.csv"):
 
 def test_prepared_and_read_back(monkeypatch, tmp_path):
     raw(monkeypatch, tmp_path)
-    data = load_search_pairs(prepare.prepare("home_depot"))
+    data = load_search_pairs(prepare_built_in("home_depot"))
     assert data.queries == ("angle bracket", "l bracket")
     assert data.product_ids == ("100001", "100002")
     assert data.titles == ('Simpson 12-Gauge Angle, 8"', "Décor Coating")
@@ -44,7 +44,7 @@ def test_prepared_and_read_back(monkeypatch, tmp_path):
 def test_missing_raw_file_says_where_from_and_where_to(monkeypatch, tmp_path):
     raw(monkeypatch, tmp_path).unlink()
     with pytest.raises(UserError) as error:
-        prepare.prepare("home_depot")
+        prepare_built_in("home_depot")
     expected = str(tmp_path / "raw" / "home_depot" / "train.csv.zip")
     assert "kaggle.com" in str(error.value) and expected in str(error.value)
 
@@ -64,9 +64,13 @@ def test_the_real_file():
     path = paths.find_raw(*home_depot.FILE)
     if path is None:
         pytest.skip("Home Depot's raw file is not under $RECJAX_DATA")
-    data = home_depot.read(path)
+    tables = home_depot.read(path).tables
+    names = ("judgements", "query", "item")
+    data = search_pairs_of(*(tables[name] for name in names), "item")
     assert len(data.query) == 74_067
     assert (len(data.queries), len(data.product_ids)) == (11_795, 54_667)
     # The published protocol's test set.
-    test = (query_split(data.queries)[data.query] == TEST) & (data.relevance == 3)
+    test = (ByQuery().of_texts(data.queries)[data.query] == TEST) & (
+        data.relevance == 3
+    )
     assert (len(set(data.query[test])), test.sum()) == (715, 1_976)

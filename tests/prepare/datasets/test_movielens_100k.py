@@ -6,13 +6,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from recjax.data.interactions import load_interactions
+from recjax.data.interactions import interactions_of
+from recjax.data.prepared import as_texts
 from recjax.errors import UserError
-from recjax.prepare import prepare
+from recjax.prepare.built_in import prepare_built_in
 from recjax.prepare.datasets import movielens_100k as ml
-from recjax.prepare.write import write
 
 RATINGS = "2\t1\t3\t881250949\n1\t3\t5\t891717742\n2\t4\t1\t878887116\n1\t1\t4\t5\n"
+USERS = "1\t24\tM\ttechnician\t85711\n2\t53\tF\tother\t94043\n"
 # Flags in GroupLens's order: unknown, Action, Adventure, Animation, Children's, Comedy,
 # ... Drama is the ninth, Thriller the 17th.
 MOVIES = (
@@ -37,6 +38,7 @@ def zip_file(path, movies=MOVIES, ratings=RATINGS):
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("ml-100k/u.data", ratings)
+        file.writestr("ml-100k/u.user", USERS.replace("\t", "|"))
         file.writestr("ml-100k/u.item", movies.encode("latin-1"))
     return path
 
@@ -52,23 +54,18 @@ def wheel(path, ratings=RATINGS):
     with zipfile.ZipFile(path, "w") as file:
         file.writestr(f"{root}.inter", head + ratings)
         file.writestr(f"{root}.item", WHEEL_MOVIES)
+        file.writestr(f"{root}.user", f"user_id:token\n{USERS}")
         file.writestr("recbole-1.2.1.dist-info/METADATA", meta)
         file.writestr("recbole-1.2.1.dist-info/WHEEL", info)
         file.writestr("recbole-1.2.1.dist-info/RECORD", "")
     return path
 
 
-class TinyMovieLens(ml.MovieLens100K):
-    """The builder for files of 4 ratings."""
-
-    name = "tiny_movie_lens"
-    COUNTS = {"events": 4, "users": 2, "items": 5}
-
-
 @pytest.fixture(autouse=True)
 def roots(monkeypatch, tmp_path):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RECJAX_DATA", str(tmp_path / "raw"))
+    monkeypatch.setattr(ml, "COUNTS", {"events": 4, "user": 2, "item": 5})
     # Nothing here asks the network: the host is a file, the index a folder.
     monkeypatch.setattr(ml, "URL", f"file://{tmp_path}/host/ml-100k.zip")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -76,8 +73,16 @@ def roots(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
 
 
-def check(data):
-    assert data.user_ids == ("1", "2") and data.item_ids == ("1", "2", "3", "4", "5")
+def check(found):
+    tables = found.tables
+    data = interactions_of(*(tables[name] for name in ("events", "user", "item")))
+    assert tuple(data.user_ids) == ("1", "2") and data.item_ids == (
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+    )
     np.testing.assert_array_equal(data.user, [0, 0, 1, 1])
     np.testing.assert_array_equal(data.item, [0, 2, 3, 0])
     np.testing.assert_array_equal(data.rating, [4, 5, 1, 3])
@@ -94,6 +99,13 @@ def check(data):
         *("Animation Children's Comedy 1995", "unknown", "Drama 1995"),
         *("Animation 1995", "Crime Thriller 1995"),
     )
+    user, item = tables["user"], tables["item"]
+    assert user["age"].values.tolist() == [24, 53]
+    assert list(as_texts(user["gender"])) == ["M", "F"]
+    assert list(as_texts(user["occupation"])) == ["technician", "other"]
+    np.testing.assert_array_equal(item["year"].values, [1995, np.nan, *[1995] * 3])
+    genres = item["genres"]
+    assert genres.labels.take(genres.values[4]) == ["Crime", "Thriller"]
 
 
 def test_both_layouts_give_the_same_data(tmp_path):
@@ -103,22 +115,16 @@ def test_both_layouts_give_the_same_data(tmp_path):
 
 def test_from_the_host_then_from_the_kept_file(tmp_path):
     zip_file(tmp_path / "host" / "ml-100k.zip")
-    source = {"name": "tiny"}
-    out = tmp_path / "out"
-    write(TinyMovieLens, out, kind="interactions", source=source)
-    check(load_interactions(out))
+    check(ml.data())
     assert (tmp_path / "cache" / "raw" / "movielens_100k" / "ml-100k.zip").is_file()
     assert len(list((tmp_path / "cache" / "raw" / "movielens_100k").iterdir())) == 1
     shutil.rmtree(tmp_path / "host")
-    shutil.rmtree(out)
-    write(TinyMovieLens, out, kind="interactions", source=source)
-    check(load_interactions(out))
+    check(ml.data())
 
 
 def test_from_the_wheel_where_the_host_is_silent(tmp_path):
     wheel(tmp_path / "index" / ml.WHEEL)
-    write(TinyMovieLens, tmp_path / "out", kind="interactions", source={})
-    check(load_interactions(tmp_path / "out"))
+    check(ml.data())
     assert (tmp_path / "cache" / "raw" / "movielens_100k" / ml.WHEEL).is_file()
 
 
@@ -126,8 +132,7 @@ def test_a_page_in_place_of_the_zip_is_not_kept(tmp_path):
     (tmp_path / "host").mkdir()
     (tmp_path / "host" / "ml-100k.zip").write_text("<html>log in</html>")
     wheel(tmp_path / "index" / ml.WHEEL)
-    write(TinyMovieLens, tmp_path / "out", kind="interactions", source={})
-    check(load_interactions(tmp_path / "out"))
+    check(ml.data())
     kept = [p.name for p in (tmp_path / "cache" / "raw" / "movielens_100k").iterdir()]
     assert kept == [ml.WHEEL]
 
@@ -135,7 +140,7 @@ def test_a_page_in_place_of_the_zip_is_not_kept(tmp_path):
 def test_no_source_says_what_was_tried_and_what_to_do(tmp_path):
     (tmp_path / "index").mkdir()
     with pytest.raises(UserError) as error:
-        prepare.prepare("movielens_100k")
+        prepare_built_in("movielens_100k")
     message = str(error.value)
     assert "No such file" in message and "No matching distribution" in message
     assert (
@@ -145,10 +150,11 @@ def test_no_source_says_what_was_tried_and_what_to_do(tmp_path):
     assert not (tmp_path / "cache" / "prepared" / "movielens_100k").exists()
 
 
-def test_an_incomplete_file_is_refused(tmp_path):
+def test_an_incomplete_file_is_refused(tmp_path, monkeypatch):
     path = zip_file(tmp_path / "cache" / "raw" / "movielens_100k" / "ml-100k.zip")
+    monkeypatch.setattr(ml, "COUNTS", {**ml.COUNTS, "events": 5})
     with pytest.raises(UserError, match="not the whole MovieLens-100K.*'events': 4"):
-        prepare.prepare("movielens_100k")
+        prepare_built_in("movielens_100k")
     assert path.exists()
 
 

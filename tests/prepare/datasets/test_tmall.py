@@ -8,12 +8,12 @@ import pytest
 from recjax import paths
 from recjax.data.sessions.next import NextInSession
 from recjax.data.sessions.read import load_sessions
-from recjax.data.sessions.split import LastSessionOut
+from recjax.data.splits import LastOut
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import SKIP, Markov
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.ranking import Ranking
-from recjax.prepare import prepare
+from recjax.prepare.built_in import prepare_built_in
 from recjax.prepare.datasets import tmall
 
 TEXT = "3,5\n0,0:1@2\n1,3:4:0\n"
@@ -30,7 +30,7 @@ def raw(monkeypatch, tmp_path, text):
 
 def test_prepared_and_read_back(monkeypatch, tmp_path):
     raw(monkeypatch, tmp_path, TEXT)
-    known = load_sessions(prepare.prepare("tmall"))
+    known = load_sessions(prepare_built_in("tmall"))
     np.testing.assert_array_equal(known.item, [0, 1, 2, 3, 4, 0])
     np.testing.assert_array_equal(known.session_start, [0, 2, 3, 6])
     np.testing.assert_array_equal(known.user_start, [0, 2, 3])
@@ -41,7 +41,7 @@ def test_missing_file_says_where_to(monkeypatch, tmp_path):
     path = raw(monkeypatch, tmp_path, TEXT)
     path.unlink()
     with pytest.raises(UserError) as error:
-        prepare.prepare("tmall")
+        prepare_built_in("tmall")
     assert str(path) in str(error.value)
 
 
@@ -68,10 +68,10 @@ def test_damage_is_named(monkeypatch, tmp_path, text, said):
 )
 def test_the_baselines_are_those_that_others_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
-    path = prepare.prepare("tmall")
+    path = prepare_built_in("tmall")
     fit = ("train", "validation")
-    data = NextInSession(str(path), LastSessionOut(), fit=fit).open(0)
-    assert data.sessions.users == 17_616 and len(data.parts) == 116_869
+    data = NextInSession(str(path), LastOut(), fit=fit).open(0)
+    assert data.sessions.users == 17_616 and len(data.part) == 116_869
     wanted = {
         Popularity(): (0.017, 0.009, 0.020, 0.011),
         Markov(): (0.219, 0.130, 0.311, 0.185),

@@ -100,7 +100,7 @@ def test_windows_of_pairs(pins):
 def test_popularity_is_skewed_and_capped(pins):
     of = pins.pairs.filter(pl.col("candidate_type") == "pin")
     of = of.filter(pl.col("timestamp") < WINDOWS["train"][1])
-    counts = np.sort(of["candidate_id"].value_counts()["count"].to_numpy())[::-1]
+    counts = np.sort(of["candidate"].value_counts()["count"].to_numpy())[::-1]
     assert counts[0] <= CAP["pin"]
     assert counts[: SIZE // 10].sum() > 0.35 * counts.sum()
     assert abs(counts.sum() / SIZE - SETTINGS.pairs) < 1.2
@@ -113,7 +113,7 @@ def test_popularity_is_skewed_and_capped(pins):
 def test_some_entities_are_new(world, pins):
     of = pins.pairs.filter(pl.col("candidate_type") == "pin")
     before = pl.col("timestamp") < WINDOWS["train"][1]
-    known, asked = (set(of.filter(w)["candidate_id"]) for w in (before, ~before))
+    known, asked = (set(of.filter(w)["candidate"]) for w in (before, ~before))
     assert len(asked - known) > 20
     columns = (pins.entities[name].to_pylist() for name in ("id", "created"))
     created = dict(zip(*columns, strict=True))
@@ -126,11 +126,11 @@ def test_queries_say_what_their_pin_is_about(world, pins):
     cell = draw_cell(world, "pin", 0)
     word_of = world.words.to_pylist()
     test = pins.pairs.filter(pl.col("action") == "relevance")
-    number = pl.col("candidate_id").str.slice(4).cast(pl.Int64)
+    number = pl.col("candidate").str.slice(4).cast(pl.Int64)
     test = test.filter(number < CELL)
     assert test.height > 20
     names = {word_of[i] for i in world.topic_word(np.arange(world.topics))}
-    for query, id_ in test["query", "candidate_id"].iter_rows():
+    for query, id_ in test["query", "candidate"].iter_rows():
         at = int(id_[4:])
         own = {word_of[c * 3 + v] for c in cell.concepts[at] for v in range(3)}
         own.add(word_of[int(world.topic_word(cell.topic[at : at + 1])[0])])

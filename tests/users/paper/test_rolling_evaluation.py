@@ -19,7 +19,7 @@ from recjax.users.paper.methods import (
     single,
     table,
 )
-from recjax.users.paper.nearest_embedding_accuracy import next_action
+from recjax.users.paper.nearest_embedding_accuracy import nearest_embedding_accuracy
 from recjax.users.paper.rolling_evaluation import (
     METRICS,
     Given,
@@ -96,7 +96,7 @@ def test_next_action_by_hand():
     user, item = np.zeros(4, int), np.array([0, 2, 1, 1])
     time = np.arange(4.0)
     walk = RollingEvaluation(begin=1.0, days=1)
-    found = next_action(single(), vectors, user, item, time, walk)
+    found = nearest_embedding_accuracy(single(), vectors, user, item, time, walk)
     # 2 is near nothing; the first 1 is near 0, which an oracle alone remembers.
     assert found["last item"][0, 0] == pytest.approx(1 / 3)
     assert found["oracle"][0, 0] == pytest.approx(2 / 3)

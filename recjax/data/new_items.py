@@ -1,0 +1,62 @@
+"""Reading a table of items that may never have been met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recjax.errors import UserError
+from recjax.tables.check import given_twice
+from recjax.tables.columns import Column
+from recjax.tables.read import header, read
+from recjax.tables.report import Findings
+from recjax.tables.result import Options
+from recjax.tables.typed import Table
+
+
+def read_items(
+    path: Path,
+    entity: str,
+    schema: Sequence[Column],
+    rename: Mapping[str, str],
+    encoding: str,
+) -> Table:
+    """Reads a table of items; column `id` has their ids.
+
+    Args:
+      path: the file, or what else `Source.of` takes.
+      entity: a column of this name may stand for `id`.
+      schema: the other columns; what is not required may be absent.
+      rename: the file's name -> recjax's, where they differ.
+      encoding: of a CSV file.
+
+    Raises:
+      UserError: the file cannot be used, or a row of it is bad; with all problems.
+    """
+    findings, options = Findings(), Options(encoding=encoding)
+    columns = [Column("id", "id"), *schema]
+    rename = with_id(header(path, options, findings, rename), entity, rename)
+    found = read(path, columns, options, findings, rename)
+    if found is not None:
+        given_twice(found, ["id"], f"{entity} given twice", findings)
+    report = findings.report()
+    if found is None or not report.ok:
+        raise UserError(str(report))
+    return found.table
+
+
+def with_id(
+    header: Sequence[str] | None, entity: str, rename: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns `rename`, with a column named after its entity as `id` if there is none.
+
+    Args:
+      header: the columns, renamed already.
+      entity: such as "item".
+      rename: the file's name -> recjax's.
+    """
+    names = header or ()
+    theirs = {ours: theirs for theirs, ours in rename.items()}.get(entity, entity)
+    if "id" in names or entity not in names:
+        return dict(rename)
+    return {**rename, theirs: "id"}

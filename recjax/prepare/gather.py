@@ -1,0 +1,162 @@
+"""Reading the tables of a data set under one schema each, and its entities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from recjax.data.new_items import with_id
+from recjax.prepare import make
+from recjax.prepare.image_files import load
+from recjax.prepare.options import SKIP, Files, How, option_of
+from recjax.tables.check import given_twice
+from recjax.tables.columns import Column, Type
+from recjax.tables.infer import infer
+from recjax.tables.read import header, read
+from recjax.tables.report import Findings
+from recjax.tables.result import Read
+from recjax.tables.typed import Table
+from recjax.text.column import Texts
+
+OF_ENTITIES = (
+    *(Column(name, "text", False, False) for name in ("title", "description", "text")),
+    Column("tags", "text", False, False),
+    Column("created", "timestamp", False, False),
+)
+"""Columns of entities whose names say what they are."""
+TEXT_LIKE = ("text", "category", "id")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is common to the tables of one data set.
+
+    Attributes:
+      files: the tables.
+      how: the options.
+      findings: where problems go.
+    """
+
+    files: Files
+    how: How
+    findings: Findings
+
+    def header(self, table: str) -> tuple[str, ...]:
+        """Returns the columns of a table by recjax's names; () if it is unreadable."""
+        rename = self.how.names(table, self.files)
+        options, source = self.how.options, self.files.given[table]
+        return header(source, options, Findings(), rename, option_of(table)) or ()
+
+    def read(
+        self,
+        table: str,
+        schema: Sequence[Column],
+        rename: Mapping[str, str] | None = None,
+        others: Type | None = None,
+    ) -> Read | None:
+        """Reads a table; columns that neither schema nor user names are inferred.
+
+        Args:
+          table: its name in `files.given`.
+          schema: the columns that recjax knows.
+          rename: the file's name -> recjax's; None: as the user says.
+          others: type of other columns whose values look like texts.
+
+        Returns:
+          The table; None if it cannot be used, and then `findings` says why.
+        """
+        options, source = self.how.options, self.files.given[table]
+        rename = self.how.names(table, self.files) if rename is None else rename
+        said = self.how.types(table, self.files)
+        told = {column.name: column for column in schema}
+        for name, type in said.items():
+            if type == SKIP:
+                told.pop(name, None)
+            else:
+                one = told.get(name, Column(name, "text", True, False))
+                told[name] = replace(one, type=cast(Type, type))
+        file, findings = option_of(table), self.findings
+        names = header(source, options, findings, rename, file)
+        if names is None:
+            return None
+        guessed: dict[str, Type | None] = {
+            n: None for n in names if n not in told and said.get(n) != SKIP
+        }
+        if guessed:
+            found = infer(source, options, findings, rename, file, only=tuple(guessed))
+            for column in found or ():
+                type = column.type
+                if others is not None and type in TEXT_LIKE:
+                    type = others
+                if type is not None:
+                    told[column.name] = Column(column.name, type, False, False)
+                guessed[column.name] = type
+        got = read(source, tuple(told.values()), options, findings, rename, file)
+        if got is not None and guessed:
+            self._tell(file, guessed)
+        return got
+
+    def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
+        """Notes what columns are taken for that nobody named."""
+        taken = [f"{name} as {type}" for name, type in guessed.items() if type]
+        if taken:
+            say = f"--column {file}:{taken[0].split(' as ')[0]}=TYPE"
+            end = f"for another type pass {say}, to leave it out TYPE = {SKIP}"
+            self.findings.note(file, f"takes {', '.join(taken)}; {end}")
+        unread = [name for name, type in guessed.items() if type is None]
+        if unread:
+            self.findings.note(
+                file, f"leaves out {', '.join(unread)}: nothing that recjax reads"
+            )
+
+
+def read_entity(reading: Reading, name: str) -> Table | None:
+    """Returns a table of entities, of each id the first; None if it cannot be used."""
+    rename = reading.how.names(name, reading.files)
+    rename = with_id(reading.header(name), name, rename)
+    schema = (Column("id", "id"), *OF_ENTITIES)
+    found = reading.read(name, schema, rename)
+    if found is None:
+        return None
+    findings, table = reading.findings, found.table
+    good = ~given_twice(found, ["id"], f"{name} given twice", findings)
+    for column in [c for c in table.columns.values() if c.type == "image"]:
+        images, read = load(found, column.name, findings)
+        table = replace(table, columns={**table.columns, column.name: images})
+        good &= read
+    return by_id(table if good.all() else table.take(good))
+
+
+def by_id(table: Table) -> Table:
+    """Returns a table whose `id` has the labels of its rows alone, in their order."""
+    rest = [column for name, column in table.columns.items() if name != "id"]
+    return make.entity(make.labels_of(table["id"]), *rest)
+
+
+def places(
+    found: Read, name: str, known: Texts, what: str, findings: Findings, own: Any = None
+) -> np.ndarray:
+    """Returns the row of each id of a column among `known`, -1 where it has none.
+
+    Ids that are unknown are problems.
+
+    Args:
+      found: the table.
+      name: column of type id.
+      known: ids of the entity's rows.
+      what: the entity, such as "item".
+      findings: where problems go.
+      own: bool[n], the rows that are asked for; None for all.
+    """
+    column = found.table[name]
+    at = make.index_of(make.series(column.vocabulary), make.series(known))[column.array]
+    lost = np.flatnonzero(at < 0 if own is None else (at < 0) & own)
+    if len(lost):
+        shown = column.vocabulary.take(column.array[lost])
+        fix = f"give the {what} a (valid) row in the table of {option_of(what)}, or "
+        fix += "delete this row"
+        found.tell(findings, name, f"unknown {what}", lost, shown, fix)
+    return at

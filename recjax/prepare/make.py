@@ -1,0 +1,121 @@
+"""Typed columns and tables from values in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from recjax.tables.columns import Type
+from recjax.tables.typed import Ragged, Table, TypedColumn
+from recjax.text.column import Texts, offsets_of, pack
+
+Values = Sequence | pl.Series | np.ndarray
+
+
+def entity(ids: Texts | Values, *columns: TypedColumn) -> Table:
+    """Returns a table of entities, one of each id."""
+    labels = ids if isinstance(ids, Texts) else pack(pl.Series(ids, dtype=pl.String))
+    codes = np.arange(len(labels), dtype=np.int32)
+    return table(TypedColumn("id", "id", codes, labels), *columns)
+
+
+def table(*columns: TypedColumn) -> Table:
+    """Returns a table of columns of one length."""
+    rows = {len(column.values) for column in columns}
+    if len(rows) > 1:
+        raise ValueError(f"columns of {sorted(rows)} rows")
+    return Table(rows.pop() if rows else 0, {c.name: c for c in columns})
+
+
+def refers(
+    name: str, codes: np.ndarray | Ragged, to: Table, type: Type = "id"
+) -> TypedColumn:
+    """Returns a column whose codes are rows of a table of entities."""
+    return TypedColumn(name, type, codes, to["id"].vocabulary)
+
+
+def text(name: str, values: Values) -> TypedColumn:
+    """Returns a column of texts; None counts as ""."""
+    return TypedColumn(name, "text", pack(pl.Series(values, dtype=pl.String)))
+
+
+def number(name: str, values: Values) -> TypedColumn:
+    """Returns a column of numbers; None becomes NaN."""
+    numbers = pl.Series(values, dtype=pl.Float32).fill_null(float("nan"))
+    return TypedColumn(name, "number", numbers.to_numpy())
+
+
+def category(name: str, values: Values, known: Sequence[str] = ()) -> TypedColumn:
+    """Returns a column of categories, numbered from 1; None and "" are 0.
+
+    Args:
+      name: the column's name.
+      values: one category a row.
+      known: categories that are numbered first; others follow as they appear.
+    """
+    series = pl.Series(values, dtype=pl.String).fill_null("")
+    labels = pl.concat([pl.Series(["", *known], dtype=pl.String), series])
+    labels = labels.unique(maintain_order=True)
+    return TypedColumn(name, "category", index_of(series, labels), pack(labels))
+
+
+def categories(name: str, values: Iterable[Sequence[str]]) -> TypedColumn:
+    """Returns a column of any number of categories a row."""
+    rows = [list(row) for row in values]
+    flat = pl.Series([one for row in rows for one in row], dtype=pl.String)
+    labels = flat.unique(maintain_order=True)
+    codes = Ragged(offsets_of(np.array([*map(len, rows)])), index_of(flat, labels))
+    return TypedColumn(name, "categories", codes, pack(labels))
+
+
+def index_of(values: pl.Series, ids: pl.Series) -> np.ndarray:
+    """Returns i32: the position of each value in `ids` (distinct); -1 if not there."""
+    known = pl.DataFrame({"id": ids, "at": np.arange(len(ids), dtype=np.int32)})
+    found = pl.DataFrame({"id": values}).join(
+        known, on="id", how="left", maintain_order="left"
+    )
+    return found["at"].fill_null(-1).to_numpy()
+
+
+def series(texts: Texts) -> pl.Series:
+    """Returns texts as a polars series."""
+    starts = np.ascontiguousarray(texts.offsets, np.int64)
+    buffers = (pa.py_buffer(starts), pa.py_buffer(np.ascontiguousarray(texts.data)))
+    return pl.Series(pa.LargeStringArray.from_buffers(len(texts), *buffers))
+
+
+def met(size: int, *codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the codes below `size` that are there, and i32[size]: their new codes."""
+    there = np.zeros(size, bool)
+    for some in codes:
+        there[some] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1).astype(np.int32)
+
+
+def files(name: str, contents: Iterable[bytes]) -> TypedColumn:
+    """Returns a column of images: bytes of files, kept on disk until it is gone."""
+    lengths = []
+    with tempfile.TemporaryFile() as kept:
+        for content in contents:
+            kept.write(content)
+            lengths.append(len(content))
+        kept.flush()
+        size = sum(lengths)
+        data = np.memmap(kept, np.uint8, "r", shape=size) if size else np.zeros(0, "u1")
+    return TypedColumn(name, "image", Texts(data, offsets_of(np.array(lengths))))
+
+
+def select(texts: Texts, positions: np.ndarray) -> Texts:
+    """Returns the texts at `positions` as a column."""
+    return TypedColumn("", "text", texts).take(positions).texts
+
+
+def labels_of(column: TypedColumn) -> Texts:
+    """Returns the label of each row."""
+    if np.array_equal(column.array, np.arange(len(column.vocabulary))):
+        return column.vocabulary
+    return select(column.vocabulary, column.array)

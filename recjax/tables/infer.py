@@ -1,0 +1,259 @@
+"""What each column of a user's table is taken for, and what is in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recjax.tables.blocks import Opened
+from recjax.tables.builder import Builder
+from recjax.tables.columns import Column, Type
+from recjax.tables.convert import WrongType
+from recjax.tables.opening import each_block
+from recjax.tables.report import Findings
+from recjax.tables.result import Options
+from recjax.tables.source import Part, Source
+from recjax.tables.times import MISSING
+from recjax.tables.units import Unit
+
+TYPES: tuple[Type, ...] = (
+    *("number", "timestamp", "vector", "bits", "ids", "categories"),
+    *("id", "category", "text"),
+)
+"""Types that a column may be taken for; all are tried until a value does not fit."""
+IDS = re.compile(r"(id|user|item|session|product|pin|query|u|i)([_ ]?id)?", re.I)
+CODES = re.compile(r"(.*[_ ])?(id|code|zip)", re.I)
+TIME = re.compile(r"time|date|created|(^|_)(at|ts|when)$", re.I)
+SHOWN = re.compile(r"impressions|shown|.*[_ ]?ids", re.I)
+PICTURE = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
+BLANK = r"(?i)^(null|none|n/?a|nan|-|\?)$"
+SKETCH = 4_096
+"""Hashes kept to count distinct values: exact below, then within some percent."""
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """One column of a file.
+
+    Attributes:
+      name: recjax's name where renamed, else the file's.
+      type: what it is taken for; None for what recjax cannot read.
+      rows: rows read.
+      missing: how many of them have no value.
+      distinct: how many different values, about.
+      examples: some values as they stand in the file.
+      low: the least number, or the first time as ISO text, or None.
+      high: the greatest.
+      unit: of timestamps that are numbers.
+      odd: what looks wrong with it, in words.
+    """
+
+    name: str
+    type: Type | None
+    rows: int
+    missing: int
+    distinct: int
+    examples: tuple[str, ...]
+    low: str | None = None
+    high: str | None = None
+    unit: Unit | None = None
+    odd: tuple[str, ...] = ()
+
+
+def infer(
+    source: Any,
+    options: Options,
+    findings: Findings,
+    rename: Mapping[str, str] | None = None,
+    name: str = "table",
+    only: Collection[str] | None = None,
+) -> tuple[Inferred, ...] | None:
+    """Reads a table once and says what each column is taken for.
+
+    A type is taken only if all values are of it, so that reading the column as that
+    type finds no problem. Names decide between a number and a time, an id, or a code.
+
+    Args:
+      source: what `Source.of` takes.
+      options: how to read.
+      findings: where problems of the file as such go.
+      rename: the file's name -> recjax's, where they differ.
+      name: what a frame is called in reports.
+      only: the columns wanted, by recjax's names; None for all.
+
+    Returns:
+      A column of the file each, in order; None if it cannot be read.
+    """
+    fatal, found = findings.fatal, Source.of(source, findings, name)
+    if found is None:
+        return None
+    columns: dict[str, _Column] = {}
+
+    def choose(part: Part, opened: Opened) -> list[str]:
+        for theirs in opened.header:
+            ours = (rename or {}).get(theirs, theirs)
+            if only is None or ours in only:
+                columns.setdefault(theirs, _Column(ours, options))
+        return list(columns)
+
+    for _, _, block in each_block(found, options.encoding, findings, choose):
+        for theirs, column in columns.items():
+            column.add(block.frame[theirs])
+    if findings.fatal > fatal:
+        return None
+    return tuple(column.finish() for column in columns.values())
+
+
+class _Column:
+    """What is known of one column so far."""
+
+    def __init__(self, name: str, options: Options) -> None:
+        self.name, self.options = name, options
+        self.fits = {
+            type: Builder(Column(name, type, filled=False), options.now)
+            for type in TYPES
+        }
+        self.rows = self.missing = 0
+        self.counts: Counter[str] = Counter()
+        self.hashes = np.zeros(0, np.uint64)
+        self.examples: dict[str, None] = {}
+        self.low, self.high, self.odd = np.inf, -np.inf, []
+
+    def add(self, values: pl.Series) -> None:
+        """Tries the types that still fit on a block, and counts."""
+        missing = values.is_null()
+        if values.dtype.is_float():
+            missing |= values.is_nan().fill_null(False)
+        if values.dtype == pl.String:
+            missing |= (values.str.strip_chars() == "").fill_null(False)
+        self.rows += len(values)
+        self.missing += int(missing.sum())
+        there = values.filter(~missing)
+        for type in list(self.fits):
+            if not self._fits(type, there):
+                del self.fits[type]
+        if not len(there):
+            return
+        if there.dtype == pl.String:
+            self._count(there)
+        if not (there.dtype.is_nested() or there.dtype == pl.Binary):
+            found = np.unique(there.hash().to_numpy())
+            self.hashes = np.union1d(self.hashes, found)[:SKETCH]
+        if len(self.examples) < 3:
+            shown = there.head(20).unique(maintain_order=True).to_list()
+            self.examples.update(dict.fromkeys(str(value)[:40] for value in shown))
+
+    def _fits(self, type: Type, there: pl.Series) -> bool:
+        dtype, builder = there.dtype, self.fits[type]
+        if type == "bits" and not (
+            dtype == pl.Binary or getattr(dtype, "inner", None) == pl.UInt8
+        ):
+            return False
+        if type == "number" and dtype == pl.Boolean:
+            return False
+        if type == "vector" and dtype == pl.String:
+            if not there.str.starts_with("[").all():
+                return False
+        try:
+            found = builder.add(there)
+        except WrongType:
+            return False
+        if found:
+            bad = np.logical_or.reduce([problem.bad for problem in found])
+            few = bad.mean() < 0.1
+            if type == "number" and few and dtype == pl.String:
+                value = there.filter(pl.Series(bad))[0]
+                self.odd.append(f"{value!r} among numbers")
+            # Some rows of another length, or with NaN, do not make it no vector.
+            vectors = type == "bits" or type == "vector" and dtype.is_nested()
+            if not (vectors and (few or "Float" in str(dtype))):
+                return False
+        if type == "timestamp":
+            # A number is a time only in a column that is called so.
+            block = builder.last
+            return bool(TIME.search(self.name) or (block.numbers == MISSING).all())
+        builder.undo()
+        if type == "number" and len(there):
+            numbers = there.str.strip_chars() if dtype == pl.String else there
+            reals = numbers.cast(pl.Float64).to_numpy()
+            self.low = min(self.low, float(reals.min()))
+            self.high = max(self.high, float(reals.max()))
+        return True
+
+    def _count(self, there: pl.Series) -> None:
+        self.counts["spaces"] += int(there.str.count_matches(r"\S\s+\S").sum())
+        self.counts["texts"] += len(there)
+        for name, form in (
+            ("bars", r"\|"),
+            ("lists", r"^\["),
+            ("zeros", r"^0\d"),
+            ("pictures", PICTURE),
+            ("spaces around values", r"^\s|\s$"),
+            ("words for nothing, such as NULL (leave those empty)", BLANK),
+        ):
+            self.counts[name] += int(there.str.contains(form).sum())
+
+    def finish(self) -> Inferred:
+        """Returns what the column is taken for."""
+        low = high = unit = None
+        there, odd = self.rows - self.missing, list(dict.fromkeys(self.odd))
+        if "timestamp" in self.fits and there:
+            decided = self.fits["timestamp"].decide(self.options.unit)
+            if decided.trouble or decided.problems:
+                trouble = decided.trouble or [p.fix for p in decided.problems]
+                odd.append(f"no times: {trouble[0]}")
+                del self.fits["timestamp"]
+            else:
+                ends = np.array([decided.values.min(), decided.values.max()])
+                low, high = map(str, ends.view("M8[ns]").astype("M8[s]"))
+                unit = decided.unit
+        type, distinct = self._type(there), self._distinct()
+        if type == "number" and there:
+            low, high = f"{self.low:.10g}", f"{self.high:.10g}"
+        if not there:
+            odd.append("no value at all")
+        elif distinct == 1 and there > 1:
+            odd.append("always the same value")
+        if self.counts["zeros"] and type != "number":
+            odd.append("zeros in front of numbers, kept as text")
+        odd += [f"{n:,} {what}" for what, n in self.counts.items() if n and " " in what]
+        examples = tuple(self.examples)[:3]
+        counts = self.rows, self.missing, distinct
+        return Inferred(self.name, type, *counts, examples, low, high, unit, tuple(odd))
+
+    def _type(self, there: int) -> Type | None:
+        texts, fits = self.counts["texts"], self.fits
+        if texts and self.counts["pictures"] == texts and "text" in fits:
+            return "image"
+        code = CODES.fullmatch(self.name) or self.counts["zeros"]
+        wanted: list[tuple[Type, bool]] = [
+            ("id", bool(IDS.fullmatch(self.name))),
+            ("timestamp", there > 0),
+            ("number", there > 0 and not code),
+            ("vector", "vector" in fits and (fits["vector"].width or 0) > 1),
+            ("bits", True),
+            ("ids", bool(SHOWN.fullmatch(self.name))),
+            ("categories", not texts or self.counts["bars"] * 10 > texts),
+            ("categories", self.counts["lists"] == texts),
+            ("category", not self._wordy(there)),
+            ("text", True),
+            ("category", True),
+            ("number", True),
+        ]
+        return next((type for type, right in wanted if right and type in fits), None)
+
+    def _wordy(self, there: int) -> bool:
+        spaces, texts = self.counts["spaces"], max(1, self.counts["texts"])
+        varied = there >= 50 and self._distinct() > there / 2
+        return spaces / texts >= (0.3 if varied else 2)
+
+    def _distinct(self) -> int:
+        if len(self.hashes) < SKETCH:
+            return len(self.hashes)
+        return round((SKETCH - 1) * 2.0**64 / float(self.hashes[-1]))
