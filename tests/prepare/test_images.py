@@ -61,7 +61,7 @@ def test_prepared_images_are_read_back(folder, tmp_path):
     np.testing.assert_array_equal(got.split, want.split)
     assert [got.read(i) for i in (47, 0)] == [want.read(i) for i in (47, 0)]
     opened = Images(str(path), (0.1, 0.5, 1.0), batch_size=2, size=16).open(0)
-    assert next(iter(opened.batches(0, (0, 1), 0, 0)))["image"].shape[:2] == (2, 3)
+    assert opened.batch(0)["image"].shape[:2] == (2, 3)
     with pytest.raises(UserError, match="give one grade a level"):
         Images(str(path), (0.1, 1.0)).open(0)
 
