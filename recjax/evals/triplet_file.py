@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import polars as pl
 
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
 from recjax.evals.embed import Show, embed_images, images_of
 from recjax.images.decode import BadImageError
 from recjax.metrics.similarity import Precision, score_at_top, similarity_precision
+from recjax.tables.columns import Column
+from recjax.tables.read import read
+from recjax.tables.report import Findings
+from recjax.tables.result import Options
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -106,10 +109,10 @@ def evaluate_triplets(
 
     Args:
       embedder: of a run or of a bundle.
-      triplets: CSV with query_image, positive_image, negative_image and, for pools,
+      triplets: table with query_image, positive_image, negative_image and, for pools,
         text_query; paths below `images`.
       images: folder of the images.
-      pools: CSV with text_query and image: what is ranked for each query image.
+      pools: table with text_query and image: what is ranked for each query image.
       k: `K` of score-at-top-K.
 
     Raises:
@@ -134,7 +137,8 @@ def evaluate_triplets(
         except BadImageError as error:
             bad[name] = str(error)
     place = {name: i for i, name in enumerate(good)}
-    used = [i for i in range(len(rows)) if all(rows[c][i] in place for c in COLUMNS)]
+    count = len(rows[COLUMNS[0]])
+    used = [i for i in range(count) if all(rows[c][i] in place for c in COLUMNS)]
     if not used:
         raise UserError(f"{triplets}: no triplet is left; {len(bad)} images are bad")
     vectors = embedder.embed(good, show)
@@ -145,7 +149,7 @@ def evaluate_triplets(
         text = [rows["text_query"][i] for i in used]
         score = _score(vectors, place, pool, q, p, n, text, k)
     precision = similarity_precision(near, far, q)
-    return TripletFigures(precision, len(rows) - len(used), bad, score, k)
+    return TripletFigures(precision, count - len(used), bad, score, k)
 
 
 def _score(vectors, place, pool, query, positive, negative, text, k: int) -> int:
@@ -165,27 +169,14 @@ def _score(vectors, place, pool, query, positive, negative, text, k: int) -> int
     return score_at_top(keys, ranks, positive.tolist(), negative.tolist(), k)
 
 
-def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    try:
-        frame = pl.read_csv(path, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} cannot be read as CSV: {reason}") from error
-    missing = [c for c in columns if c not in frame.columns]
-    if missing:
-        raise UserError(
-            f"{path} has no column {', '.join(missing)}; it has "
-            f"{', '.join(frame.columns)}"
-        )
-    for column in columns:
-        empty = np.flatnonzero(frame[column].is_null().to_numpy())
-        if len(empty):
-            raise UserError(
-                f"{path}, row {empty[0] + 2}: {column} is empty; fill it in"
-            )
-    if not frame.height:
-        raise UserError(f"{path} has no rows")
-    return frame
+def _read(path: Path, columns: Sequence[str]) -> dict[str, list[str]]:
+    findings = Findings()
+    found = read(path, [Column(name, "id") for name in columns], Options(), findings)
+    report = findings.report()
+    if found is None or not report.ok:
+        raise UserError(str(report))
+    table = found.table
+    return {name: table[name].vocabulary.take(table[name].array) for name in columns}
 
 
 def _all_there(names: Sequence[str], images: Path, file: Path) -> None:

@@ -196,14 +196,14 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
     "lines, header, said",
     [
         (["0/0.png,0/1.png,no.png"], None, "1 images that are not in .*'no.png'"),
-        (["a,b"], "query_image,positive_image", "no column negative_image"),
-        (["a,b,", "a,b,c"], None, "row 2: negative_image is empty"),
-        ([], None, "has no rows"),
+        (["a,b"], "query_image,positive_image", "missing column.*'negative_image'"),
+        (["a,b,", "a,b,c"], None, "row 2, column 'negative_image'"),
+        ([], None, "no rows"),
     ],
 )
 def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
     path = files(tmp_path, lines, **({"header": header} if header else {}))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=f"(?s){said}"):
         evaluate_triplets(RunImageEmbedder(*trained[:2]), path, tmp_path)
 
 
