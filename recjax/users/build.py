@@ -20,8 +20,8 @@ from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
@@ -31,7 +31,7 @@ from recjax.index.item_vectors import ItemVectors
 from recjax.jobs import Runner, processes
 from recjax.users.rows import read_profiles, write_profiles
 from recjax.users.settings import Settings
-from recjax.users.shard import COLUMNS, Job, profiles
+from recjax.users.shard import Job, ids, profiles, read_table
 from recjax.users.store import DuplicateUser, write_sqlite
 
 MANIFEST = "manifest.json"
@@ -186,7 +186,7 @@ def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
     """Parts events by user: writes `shards` Parquet files, and returns them.
 
     Args:
-      files: Parquet files with the columns user, item, timestamp.
+      files: tables with the columns user, item, timestamp; see `read_events`.
       out: folder; the parts of an earlier call go once the new ones are there.
       shards: number of files; one is read into memory at a time by `build`.
 
@@ -201,29 +201,16 @@ def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
     if mine := sorted(old & {Path(file).resolve() for file in files}):
         raise UserError(f"{mine[0]} would be replaced; choose another --out")
     paths = [out / f"events-{shard:05d}.parquet" for shard in range(shards)]
-    writers: dict[int, pq.ParquetWriter] = {}
-    file = files[0]
-    try:
-        for file in files:
-            for batch in pq.ParquetFile(file).iter_batches(1 << 20, columns=COLUMNS):
-                frame = pl.DataFrame(pa.Table.from_batches([batch])).with_columns(
-                    pl.col("user", "item").cast(pl.String)
-                )
-                shard = frame["user"].hash(0) % shards
-                for (number,), part in frame.group_by(shard, maintain_order=True):
-                    table = part.select(COLUMNS).to_arrow()
-                    if number not in writers:
-                        place = paths[number].with_suffix(".partial")
-                        writers[number] = pq.ParquetWriter(place, table.schema)
-                    writers[number].write_table(table.cast(writers[number].schema))
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise UserError(f"{file}: cannot part it by user: {error}") from None
-    finally:
-        for writer in writers.values():
-            writer.close()
-    written = [paths[number] for number in sorted(writers)]
-    if not written:
-        raise UserError(f"{', '.join(map(str, files))}: no events")
+    table = read_table([Path(file) for file in files])
+    # Codes are held, text only of one part.
+    part_of = pl.Series(list(table["user"].vocabulary)).hash(0) % shards
+    part_of, written = part_of.to_numpy()[table["user"].array], []
+    for number in np.unique(part_of).tolist():
+        mine = table.take(np.flatnonzero(part_of == number))
+        when = pl.Series(mine["timestamp"].array).cast(pl.Datetime("ns"))
+        frame = pl.DataFrame({**ids(mine), "timestamp": when})
+        frame.write_parquet(paths[number].with_suffix(".partial"))
+        written.append(paths[number])
     for path in written:
         path.with_suffix(".partial").replace(path)
     for path in old - {path.resolve() for path in written}:

@@ -1,11 +1,12 @@
 """One file of events -> the clusters of its users. Idempotent, and nothing is silent.
 
-Events are Parquet with the columns user, item, timestamp (unix seconds, or a date and
-time). All events of a user stand in one file; `partition` sees to that.
+Events have the columns user, item and timestamp. All events of a user stand in one
+file; `partition` sees to that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +15,16 @@ import polars as pl
 
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
+from recjax.tables.columns import Column
+from recjax.tables.read import read
+from recjax.tables.report import Findings
+from recjax.tables.result import Options
+from recjax.tables.typed import Table
 from recjax.users.cluster import cluster_users
 from recjax.users.profile import DAY, Profile
 from recjax.users.settings import Settings
 
-COLUMNS = ("user", "item", "timestamp")
+COLUMNS = (Column("user", "id"), Column("item", "id"), Column("timestamp", "timestamp"))
 
 
 @dataclass(frozen=True)
@@ -40,38 +46,37 @@ class Job:
     at_once: int = 200_000
 
 
-def read_events(file: Path) -> pl.DataFrame:
-    """Returns the events of a Parquet file: text user and item, float seconds.
+def read_table(source: Path | Sequence[Path]) -> Table:
+    """Returns the columns user, item and timestamp of a table of events.
+
+    Args:
+      source: CSV, TSV, JSON lines or Parquet, a folder or glob of such; of several
+        files, the unit of times is decided by all of them.
 
     Raises:
-      UserError: the file is not readable, a column is missing or of a wrong type, or a
-        value is missing.
+      UserError: the source cannot be used, or a row is bad; with all problems.
     """
-    try:
-        frame = pl.read_parquet(file, columns=list(COLUMNS))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UserError(
-            f"{file}: not readable as Parquet with {', '.join(COLUMNS)}: {error}"
-        ) from None
-    time = frame["timestamp"]
-    if time.dtype.is_temporal():
-        time = time.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
-    elif not time.dtype.is_numeric():
-        raise UserError(f"{file}, column timestamp: {time.dtype}; give unix seconds")
-    frame = frame.with_columns(
-        pl.col("user", "item").cast(pl.String), time.cast(pl.Float64).alias("timestamp")
-    )
-    for name in COLUMNS:
-        wrong = frame[name].is_null()
-        if name == "timestamp":
-            wrong |= ~frame[name].is_finite()
-        if wrong.any():
-            row = int(wrong.arg_max() or 0)
-            raise UserError(
-                f"{file}, row {row}, column {name}: {frame[name][row]}; give each "
-                f"event a {name}"
-            )
-    return frame
+    findings = Findings()
+    found = read(source, COLUMNS, Options(), findings)
+    report = findings.report()
+    if found is None or not report.ok:
+        raise UserError(str(report))
+    return found.table
+
+
+def read_events(source: Path | Sequence[Path]) -> pl.DataFrame:
+    """Returns events: text user and item, float seconds; see `read_table`."""
+    table = read_table(source)
+    seconds, rest = np.divmod(table["timestamp"].array, 10**9)
+    return pl.DataFrame({**ids(table), "timestamp": seconds + rest / 1e9})
+
+
+def ids(table: Table) -> dict[str, pl.Series]:
+    """Returns the users and items of a table of events, as text."""
+    return {
+        name: pl.Series(list(table[name].vocabulary)).gather(table[name].array)
+        for name in ("user", "item")
+    }
 
 
 def select(
@@ -92,7 +97,7 @@ def select(
     place = pl.DataFrame({"item": distinct, "row": pl.Series(place, dtype=pl.Int64)})
     events = events.join(place, on="item", how="left")
     events = without("unknown_item", events.filter(pl.col("row") >= 0))
-    events = without("twice", events.unique(subset=list(COLUMNS)))
+    events = without("twice", events.unique(subset=[column.name for column in COLUMNS]))
     events = events.sort("user", "timestamp", "item")
     later = pl.int_range(pl.len(), 0, -1).over("user")
     events = without("beyond_most", events.filter(later <= job.most))

@@ -167,10 +167,10 @@ def test_an_order_of_rows_is_as_good_as_another(tmp_path, items, events, now):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([("a", "i1", None), ("b", "i2", 1.0)], "row 0, column timestamp"),
-        ([("a", "i1", 1.0), (None, "i2", 1.0)], "row 1, column user"),
-        ([("a", "i1", float("nan"))], "row 0, column timestamp: nan"),
-        ([("a", "i1", "monday")], "column timestamp: String"),
+        ([("a", "i1", None), ("b", "i2", 1.0)], "row 1, column 'timestamp'"),
+        ([("a", "i1", 1.0), (None, "i2", 1.0)], "row 2, column 'user'"),
+        ([("a", "i1", float("nan"))], "row 1, column 'timestamp'"),
+        ([("a", "i1", "monday")], "row 1, column 'timestamp': \"monday\""),
         ([("a", "x", 1_700_000_000.0)], "none of the items"),
     ],
 )
@@ -202,7 +202,7 @@ def test_a_user_in_two_files_is_refused(tmp_path, folder, now, job):
 
 def test_files_that_are_not_what_they_should_be(tmp_path, folder, job, files):
     (tmp_path / "x.parquet").write_text("no")
-    with pytest.raises(UserError, match="not readable as Parquet"):
+    with pytest.raises(UserError, match="unreadable Parquet"):
         batch.build([tmp_path / "x.parquet"], folder, tmp_path / "o", job)
     with pytest.raises(UserError, match="no such file"):
         batch.build([tmp_path / "y.parquet"], folder, tmp_path / "o", job)
@@ -248,7 +248,7 @@ def test_parts_of_an_earlier_call_go(tmp_path, events, files):
     with pytest.raises(UserError, match="--shards 0"):
         batch.partition([everything], out, 0)
     events.head(0).write_parquet(everything)
-    with pytest.raises(UserError, match="all.parquet: no events"):
+    with pytest.raises(UserError, match="all.parquet: no rows"):
         batch.partition([everything], out, 2)
     assert sorted(out.iterdir()) == two
 
