@@ -18,11 +18,11 @@ from recjax import disk, settings
 from recjax.errors import UserError
 from recjax.evals import run_evaluations
 from recjax.evals.evaluation import Evaluated, check_evals
-from recjax.evals.reports.report_run import report_run
+from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
 from recjax.launch.join import Address, join
+from recjax.train.broken import TrainingBroken
 from recjax.train.checkpoint import newest_step
-from recjax.train.guard import TrainingBroken
 from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory

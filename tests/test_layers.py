@@ -11,7 +11,7 @@ LINES = 300
 
 ORDER = (
     ("errors", "typing", "paths", "blocks"),
-    ("extras", "fetch", "tree", "rng", "features", "outputs", "disk", "settings")
+    ("extras", "fetch", "pytree", "rng", "features", "outputs", "disk", "settings")
     + ("python_file", "jobs"),
     ("text", "images", "metrics", "sharding", "launch"),
     ("tables", "index", "nn", "losses", "optim"),

@@ -25,8 +25,8 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from recjax.users.cluster import cluster_users
+from recjax.users.dendrogram import linkage
 from recjax.users.settings import Settings
-from recjax.users.tree import linkage
 from recjax.users.ward import ward
 
 SHAPES = (

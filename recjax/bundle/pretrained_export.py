@@ -20,10 +20,10 @@ import numpy as np
 from recjax.bundle.write import write_folder
 from recjax.errors import UserError
 from recjax.pretrained import bert
+from recjax.pytree import count
 from recjax.text import minilm
 from recjax.train.program import Program
 from recjax.train.state import State
-from recjax.tree import count
 
 BESIDE = "tokenizer.json tokenizer_config.json special_tokens_map.json vocab.txt"
 """Files of a tokenizer, of which a folder may hold some."""

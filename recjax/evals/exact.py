@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
+from recjax.metrics.ranks import Ranks, Ties, ranks_of
+from recjax.metrics.task import RankingTask
 from recjax.sharding.placement import put
 from recjax.typing import Array
 

@@ -23,7 +23,8 @@ from recjax.metrics.cohorts import cohort_recall, user_metrics
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
 from recjax.metrics.ranking import ranking_metrics
-from recjax.metrics.task import RankingTask, Ranks, Ties
+from recjax.metrics.ranks import Ranks, Ties
+from recjax.metrics.task import RankingTask
 from recjax.train.program import Program
 from recjax.train.state import State
 

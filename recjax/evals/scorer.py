@@ -11,7 +11,8 @@ from scipy import sparse
 from recjax.data.dataset import HasEvents, Queries
 from recjax.errors import UserError
 from recjax.index.exact import largest
-from recjax.metrics.task import RankingTask, Ranks, Ties, ranks_of
+from recjax.metrics.ranks import Ranks, Ties, ranks_of
+from recjax.metrics.task import RankingTask
 
 Need = Literal["texts", "history", "events", "times", "sessions"]
 """What a scorer asks for of the data and its queries."""

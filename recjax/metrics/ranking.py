@@ -30,7 +30,8 @@ import numpy as np
 
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
-from recjax.metrics.task import RankingTask, Ranks
+from recjax.metrics.ranks import Ranks
+from recjax.metrics.task import RankingTask
 
 
 def ranking_metrics(

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import jax.numpy as jnp
 import optax
 
-from recjax import tree
+from recjax import pytree
 from recjax.errors import UserError
 from recjax.optim.rowwise import RowRule
 from recjax.optim.schedule import Constant, Schedule
@@ -127,8 +127,8 @@ class Optimizer:
         Raises:
           UserError: a parameter that no pattern covers, or a row rule covers.
         """
-        labels = tree.label(params, self.rules)
-        used = {label for _, label in tree.named_leaves(labels)}
+        labels = pytree.label(params, self.rules)
+        used = {label for _, label in pytree.named_leaves(labels)}
         transforms = {}
         for pattern in used:
             rule = self.rules[pattern]
@@ -152,7 +152,7 @@ class Optimizer:
         Raises:
           UserError: no pattern covers it, or one of a dense rule.
         """
-        pattern = tree.first_match(self.rules, f"tables/{table}")
+        pattern = pytree.first_match(self.rules, f"tables/{table}")
         rule = self.rules[pattern] if pattern is not None else None
         if not isinstance(rule, RowRule):
             raise UserError(

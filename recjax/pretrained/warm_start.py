@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from recjax.errors import UserError, nearest
 from recjax.pretrained import bert
+from recjax.pytree import named_leaves
 from recjax.text import minilm
-from recjax.tree import named_leaves
 from recjax.typing import Params
 
 

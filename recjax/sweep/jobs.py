@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from recjax import disk
 from recjax.sweep.plan import SweepRun
-from recjax.train import guard
+from recjax.train import stop_signal
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
@@ -144,7 +144,7 @@ def _terminate_as_interrupt() -> Iterator[None]:
         raise KeyboardInterrupt
 
     # SIGINT interrupts by itself, unless the shell says that it is not for us.
-    asking = [one for one in guard.stop_signals() if one != signal.SIGINT]
+    asking = [one for one in stop_signal.stop_signals() if one != signal.SIGINT]
     before = {one: signal.signal(one, interrupt) for one in asking}
     try:
         yield

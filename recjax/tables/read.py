@@ -13,9 +13,9 @@ from recjax.tables.builder import Builder
 from recjax.tables.columns import Column, resolve
 from recjax.tables.convert import WrongType
 from recjax.tables.opening import each_block, open_part
-from recjax.tables.places import Places
 from recjax.tables.report import Findings
 from recjax.tables.result import Options, Read
+from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table
 from recjax.tables.units import WORDS
@@ -94,7 +94,7 @@ class _Reading:
         rename: Mapping[str, str],
     ) -> None:
         self.source, self.schema, self.options = source, schema, options
-        self.findings, self.rename, self.places = findings, rename, Places()
+        self.findings, self.rename, self.places = findings, rename, RowNumbers()
         self.header: tuple[str, ...] = ()
         self.names: dict[str, str] = {}
         self.wrong: set[tuple[int, str]] = set()

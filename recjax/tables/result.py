@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from recjax.tables.places import Places
 from recjax.tables.report import LISTED, Findings
+from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Source
 from recjax.tables.typed import Table
 from recjax.tables.units import Unit
@@ -50,7 +50,7 @@ class Read:
     names: Mapping[str, str]
     unused: tuple[str, ...]
     units: Mapping[str, Unit]
-    places: Places
+    places: RowNumbers
 
     def rows(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns part and row number of rows of `table`.

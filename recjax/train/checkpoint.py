@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from recjax import disk, tree
+from recjax import disk, pytree
 from recjax.errors import UserError
 from recjax.launch import hosts
 
@@ -146,8 +146,8 @@ class Checkpoints:
         path = self.folder / str(step)
         place: Any = path / "default"  # Orbax wants a kind of path of its own.
         found = ocp.StandardCheckpointHandler().metadata(place).tree
-        saved = {name: leaf.shape for name, leaf in tree.named_leaves(found)}
-        wanted = {name: leaf.shape for name, leaf in tree.named_leaves(like)}
+        saved = {name: leaf.shape for name, leaf in pytree.named_leaves(found)}
+        wanted = {name: leaf.shape for name, leaf in pytree.named_leaves(like)}
         wrong = [
             f"{name} has the shape {saved.get(name, 'nothing')}, "
             f"{wanted.get(name, 'nothing')} is wanted"

@@ -13,12 +13,13 @@ import jax
 from jax.sharding import set_mesh
 
 from recjax.sharding.placement import host_part, put_batch
+from recjax.train.broken import check
 from recjax.train.checkpoint import Checkpoints
-from recjax.train.guard import StopSignal, check
 from recjax.train.hooks import Best, Meter, Profiler, Progress
 from recjax.train.program import Program
 from recjax.train.state import State
 from recjax.train.step import StepReport
+from recjax.train.stop_signal import StopSignal
 from recjax.train.watchdog import Watchdog
 from recjax.train.writer import Writer
 

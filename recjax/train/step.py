@@ -11,7 +11,7 @@ import optax
 from flax import struct
 from jax.sharding import Mesh
 
-from recjax import rng, tree
+from recjax import pytree, rng
 from recjax.errors import UserError
 from recjax.features import Sides
 from recjax.losses import Loss, LossValue
@@ -191,5 +191,5 @@ def _checked(name: str, loss: Loss, outputs: object) -> LossValue:
 
 def _broken(arrays: object) -> dict[str, Array]:
     return {
-        name: ~jnp.all(jnp.isfinite(leaf)) for name, leaf in tree.named_leaves(arrays)
+        name: ~jnp.all(jnp.isfinite(leaf)) for name, leaf in pytree.named_leaves(arrays)
     }

@@ -10,7 +10,7 @@ import jax
 from jax.extend.backend import clear_backends
 from jax.sharding import set_mesh
 
-from recjax import settings, tree
+from recjax import pytree, settings
 from recjax.experiment import Experiment, Runtime
 from recjax.sharding.placement import by_batch, host_part
 from recjax.train.program import Program, open_program
@@ -107,7 +107,7 @@ def _facts(facts: Mapping[str, Any]) -> str:
 def _arrays(arrays: Any, total: str) -> str:
     """Returns a line an array: path, shape, type, bytes, and where it lies."""
     rows, here, everywhere = [], 0, 0
-    for name, leaf in tree.named_leaves(arrays):
+    for name, leaf in pytree.named_leaves(arrays):
         local = leaf.sharding.shard_shape(leaf.shape)
         size = leaf.dtype.itemsize
         here += math.prod(local) * size

@@ -30,7 +30,7 @@ from recjax.errors import UserError
 from recjax.models import Model
 from recjax.nn.backbones import FrozenFront
 from recjax.paths import cache_root
-from recjax.train.guard import StopSignal
+from recjax.train.stop_signal import StopSignal
 
 log = logging.getLogger(__name__)
 

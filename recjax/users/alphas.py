@@ -7,8 +7,8 @@ import polars as pl
 
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
+from recjax.users.dendrogram import cut
 from recjax.users.shard import Job, select
-from recjax.users.tree import cut
 from recjax.users.ward import ward
 
 ALPHAS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from recjax.users.dendrogram import COMPILED
 from recjax.users.settings import Settings, UserClusters
-from recjax.users.tree import COMPILED
 from recjax.users.ward import workspace
 from recjax.users.ward_reference import NOT_FINITE
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from recjax.users.dendrogram import cut
 from recjax.users.importance import importance
 from recjax.users.medoids import centroids, medoids
 from recjax.users.settings import Settings, UserClusters
-from recjax.users.tree import cut
 from recjax.users.ward_reference import NOT_FINITE, ward_reference
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recjax.index.item_vectors import ItemVectors
+from recjax.users.dendrogram import cut
 from recjax.users.settings import Settings
-from recjax.users.tree import cut
 from recjax.users.ward import ward_of_clusters
 
 DAY = 86_400.0

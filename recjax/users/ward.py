@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from recjax.users.dendrogram import COMPILED, Tree
 from recjax.users.kernels.layout import padded, stride
-from recjax.users.tree import COMPILED, Tree
 from recjax.users.ward_reference import NOT_FINITE, ward_reference
 
 KEPT = 1 << 24

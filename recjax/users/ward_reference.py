@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recjax.users.tree import Tree
+from recjax.users.dendrogram import Tree
 
 SAME = 1e-9
 """Distances closer than this share are the same: rounding does not decide."""

@@ -5,7 +5,8 @@ import pytest
 
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.ranking import means, ranking_metrics
-from recjax.metrics.task import RankingTask, Ranks
+from recjax.metrics.ranks import Ranks
+from recjax.metrics.task import RankingTask
 
 
 def ranks_of(task, ranks, top):

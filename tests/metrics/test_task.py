@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from recjax.metrics.task import RankingTask, ranks_of
+from recjax.metrics.ranks import ranks_of
+from recjax.metrics.task import RankingTask
 
 
 def lists(task):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recjax import tree
+from recjax import pytree
 from recjax.features import ImageFeature
 from recjax.models import Multiscale
 from recjax.nn import efficientnet
@@ -37,9 +37,9 @@ def batch(triplets=2, size=64):
 
 
 def test_the_papers_net_has_86_269_504_parameters():
-    assert tree.count(shapes(Multiscale(AlexNet()))) == 86_269_504
-    assert tree.count(shapes(Multiscale(AlexNet(groups=1)))) == 87_682_624
-    assert tree.count(shapes(Multiscale(AlexNet(), low=()))["branch"]) == 56_868_224
+    assert pytree.count(shapes(Multiscale(AlexNet()))) == 86_269_504
+    assert pytree.count(shapes(Multiscale(AlexNet(groups=1)))) == 87_682_624
+    assert pytree.count(shapes(Multiscale(AlexNet(), low=()))["branch"]) == 56_868_224
 
 
 def test_the_maps_of_the_papers_net_are_those_of_its_figure():

@@ -13,7 +13,7 @@ import omni
 from eight_devices import COLLECTIVE
 from jax.sharding import set_mesh
 
-from recjax import rng, tree
+from recjax import pytree, rng
 from recjax.losses import SampledSoftmax
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
@@ -79,7 +79,7 @@ def train(name: str, folder: Path) -> dict:
     state = jax.device_get(state)
     specs = made.table_specs(omni.sides())
     cut = {n: t[: specs[n].rows] for n, t in state.tables.items()}
-    named = tree.named_leaves(
+    named = pytree.named_leaves(
         {"params": state.params, "tables": cut, "memory": state.memory}
     )
     arrays = {path.replace("/", "|"): leaf for path, leaf in named}

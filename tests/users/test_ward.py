@@ -9,8 +9,8 @@ from scipy.spatial import distance
 
 from recjax.users.cluster import _one_blas_thread as one_blas_thread
 from recjax.users.cluster import cluster_users
+from recjax.users.dendrogram import cut, labels, linkage
 from recjax.users.settings import Settings
-from recjax.users.tree import cut, labels, linkage
 from recjax.users.ward import ward, ward_of_clusters
 from recjax.users.ward_reference import ward_reference
 

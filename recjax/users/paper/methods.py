@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.cluster import hierarchy, vq
 
+from recjax.users.dendrogram import cut
 from recjax.users.importance import importance
 from recjax.users.medoids import centroids, medoids
-from recjax.users.tree import cut
 from recjax.users.ward import ward
 
 Embeddings = tuple[np.ndarray, np.ndarray]

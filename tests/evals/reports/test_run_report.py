@@ -12,7 +12,7 @@ from recjax.evals.evaluation import Evaluated
 from recjax.evals.ranking import RandomIndex, Ranking
 from recjax.evals.reports import page as report
 from recjax.evals.reports import plots
-from recjax.evals.reports.run_report import sections, write_report
+from recjax.evals.reports.run_page import sections, write_report
 from recjax.evals.score_distribution import ScoreDistribution
 from recjax.metrics.exposure import Exposure
 

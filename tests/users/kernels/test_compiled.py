@@ -32,7 +32,7 @@ from recjax.users.kernels import users
 print(compiled(nogil=True)(lambda x: x + 1)(1), users.grow.stats.cache_path)
 """
 UNCOMPILED = """
-from recjax.users.tree import COMPILED
+from recjax.users.dendrogram import COMPILED
 from recjax.users.ward import ward
 print(COMPILED, ward([[0.0], [3.0]]).height)
 """

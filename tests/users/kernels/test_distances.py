@@ -5,8 +5,8 @@ import pytest
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import cdist
 
+from recjax.users.dendrogram import linkage, write_linkage_reference
 from recjax.users.kernels.layout import LINE, padded, stride
-from recjax.users.tree import linkage, write_linkage_reference
 from recjax.users.ward import ward
 
 

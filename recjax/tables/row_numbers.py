@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass
-class Places:
+class RowNumbers:
     """The part and the row number of each row of a table, kept as ranges.
 
     Attributes:

@@ -90,7 +90,7 @@ def linkage(tree: Tree) -> np.ndarray:
 def _writer():
     if not COMPILED:
         return write_linkage_reference
-    from recjax.users.kernels.tree import write_linkage
+    from recjax.users.kernels.dendrogram import write_linkage
 
     return write_linkage
 

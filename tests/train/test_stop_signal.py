@@ -6,8 +6,9 @@ import signal
 import numpy as np
 import pytest
 
-from recjax.train.guard import StopSignal, TrainingBroken, check
+from recjax.train.broken import TrainingBroken, check
 from recjax.train.step import StepReport
+from recjax.train.stop_signal import StopSignal
 
 
 def report(broken=(), overflow=0):
