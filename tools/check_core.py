@@ -16,7 +16,6 @@ import logging
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -70,31 +69,27 @@ class Tastes:
             "candidate": {"item": IdFeature(rows, 1)},
         }
 
-    def batches(
-        self, start: int, host: tuple[int, int], threads: int, prefetch: int
-    ) -> Iterator[dict]:
-        """Yields batch `start`, `start + 1`, ...; each is a function of its number."""
-        del host, threads, prefetch
+    def batch(self, step: int, host: tuple[int, int] = (0, 1)) -> dict:
+        """Returns the batch of a step; it is a function of its number."""
+        del host
         logq = np.full(self.size, -np.log(self.items), np.float32)
-        while True:
-            draw = rng.host_stream(self.seed, "batch", start)
-            history, item = self.draw(draw, self.size)
-            other = draw.integers(0, self.items, self.size, np.int32)
-            yield {
-                "query": {"history": history + 1},
-                "positive": {"item": item[:, None] + 1},
-                "negative": {"item": other[:, None] + 1},
-                "query_id": np.arange(self.size, dtype=np.int32),
-                "positive_id": item,
-                "negative_id": other,
-                "weight": np.ones(self.size, np.float32),
-                **{
-                    f"{side}{kind}_logq": logq
-                    for side in ("positive", "negative")
-                    for kind in ("", "_draw")
-                },
-            }
-            start += 1
+        draw = rng.host_stream(self.seed, "batch", step)
+        history, item = self.draw(draw, self.size)
+        other = draw.integers(0, self.items, self.size, np.int32)
+        return {
+            "query": {"history": history + 1},
+            "positive": {"item": item[:, None] + 1},
+            "negative": {"item": other[:, None] + 1},
+            "query_id": np.arange(self.size, dtype=np.int32),
+            "positive_id": item,
+            "negative_id": other,
+            "weight": np.ones(self.size, np.float32),
+            **{
+                f"{side}{kind}_logq": logq
+                for side in ("positive", "negative")
+                for kind in ("", "_draw")
+            },
+        }
 
     def draw(self, draw: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
         """Returns histories [count, L] and what comes next [count]."""
@@ -159,7 +154,9 @@ def make_program(data: Tastes, steps: int) -> Program:
     losses = {"softmax": SampledSoftmax(random=True)}
     experiment = Experiment("core", 0, steps, data, model, losses, Optimizer(rules))
     every = max(steps // 2, 1)
-    runtime = Runtime(log_every=max(steps // 30, 1), checkpoint_every=every)
+    runtime = Runtime(
+        threads=0, prefetch=0, log_every=max(steps // 30, 1), checkpoint_every=every
+    )
     return Program(experiment, runtime, data, make_mesh(runtime.mesh))
 
 

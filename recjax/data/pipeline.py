@@ -7,6 +7,7 @@ makes only its own rows of the global batch.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -72,6 +73,8 @@ def stream(
       threads: threads that make batches; 0 makes them when asked.
       prefetch: batches made ahead.
     """
+    if not threads and not prefetch:
+        return map(make, itertools.count(start))
     import grain
 
     steps = grain.MapDataset.range(1).repeat().map_with_index(partial(_at, make))

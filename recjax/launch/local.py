@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 60.0
 """How long processes may take to end once they are asked to."""
+_AFTER = {BROKEN: 1, -signal.SIGABRT: 2, 134: 2}
+"""Statuses of processes that may end of another's death, behind those that do not."""
 WHY = {
     BROKEN: "it broke",
     BAD_INPUT: "bad input",
@@ -118,13 +120,11 @@ def _failed(running: Sequence[subprocess.Popen]) -> int | None:
     """Returns the process that failed; of several that of a cause of its own."""
     ended = [(p.poll(), host) for host, p in enumerate(running) if p.poll()]
     # One that aborts tells of another's death; look once more who that was.
-    own = [host for status, host in ended if status not in (-signal.SIGABRT, 134)]
-    if own or not ended:
-        return own[0] if own else None
+    if not ended:
+        return None
     time.sleep(1)
     ended = [(p.poll(), host) for host, p in enumerate(running) if p.poll()]
-    own = [host for status, host in ended if status not in (-signal.SIGABRT, 134)]
-    return own[0] if own else ended[0][1]
+    return min(ended, key=lambda one: (_AFTER.get(one[0], 0), one[1]))[1]
 
 
 def _start(

@@ -45,7 +45,6 @@ class Watchdog:
         self._began: float | None = None
         self._closed = threading.Event()
         if not hosts.alone():
-            self._main = threading.get_ident()
             threading.Thread(target=self._watch, daemon=True).start()
 
     def at(self, phase: Phase, step: int) -> None:
@@ -83,8 +82,10 @@ class Watchdog:
                     self._end(seconds)
 
     def _stack(self) -> str:
-        frame = sys._current_frames().get(self._main)
-        return "".join(traceback.format_stack(frame)) if frame else ""
+        # Batches are made in threads: the main one alone may say nothing.
+        mine = threading.get_ident()
+        stacks = [f for i, f in sys._current_frames().items() if i != mine]
+        return "\n".join("".join(traceback.format_stack(frame)) for frame in stacks)
 
     def _end(self, seconds: float) -> None:
         what = f"no step ended for {seconds:.0f} s"
