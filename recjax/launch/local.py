@@ -124,7 +124,7 @@ def _failed(running: Sequence[subprocess.Popen]) -> int | None:
         return None
     time.sleep(1)
     ended = [(p.poll(), host) for host, p in enumerate(running) if p.poll()]
-    return min(ended, key=lambda one: (_AFTER.get(one[0], 0), one[1]))[1]
+    return min(ended, key=lambda one: (_AFTER.get(one[0] or 0, 0), one[1]))[1]
 
 
 def _start(
