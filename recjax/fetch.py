@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recjax.errors import UserError
-from recjax.paths import writable_raw
+from recjax.paths import find_raw, raw_root, writable_raw
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 3
@@ -28,6 +28,26 @@ MOST_BYTES = 500_000_000
 """No download is larger: what sends more is not what was asked for."""
 
 Source = tuple[str, Callable[[Path], Path]]
+
+
+def by_hand(*parts: str, what: str, how: str) -> Path:
+    """Returns a raw file that only people can get, because of its licence or login.
+
+    Args:
+      parts: its path below the raw root.
+      what: is missing, for the message, such as "Globo's raw data is".
+      how: says what to get and from where.
+
+    Raises:
+      UserError: it is not there.
+    """
+    path = find_raw(*parts)
+    if path is None:
+        raise UserError(
+            f"{what} not here: {how} at {raw_root().joinpath(*parts)}, or name "
+            "another folder of raw data in $RECJAX_DATA."
+        )
+    return path
 
 
 def first_of(folder: str, sources: Sequence[Source], *, by_hand: str) -> Path:

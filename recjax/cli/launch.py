@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from recjax.errors import UserError
+from recjax.launch.words import train_words
 
 Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
@@ -20,7 +21,7 @@ def launch(
     workdir: Path,
     on: str = "",
     backend: Literal["local", "slurm", "gke"] = "local",
-    processes: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 2,
+    processes: Annotated[int | None, tyro.conf.arg(aliases=["-n"])] = None,
     devices: int = 0,
     restarts: int = 0,
     set: Repeated[tuple[str, ...]] = (),
@@ -41,7 +42,7 @@ def launch(
       workdir: run folder, on a disk that all processes share.
       on: file that defines runtime(); without it, all devices of all processes.
       backend: "local" starts the processes here, "slurm" an sbatch job, "gke" a JobSet.
-      processes: local: how many; slurm: nodes, with one process on each.
+      processes: local: how many; slurm: nodes, with one process on each. By default 2.
       devices: local: CPU devices that each process pretends to have; 0 leaves its own.
       restarts: how often all start again after a failure that a restart may mend.
       set: as of `recjax train`.
@@ -55,12 +56,16 @@ def launch(
       bucket: gke: Cloud Storage bucket mounted at /data.
       dry_run: print what would be started, and start nothing.
     """
-    words = ["train", experiment, "--workdir", str(workdir)]
-    words += ["--on", on] if on else []
-    for flag, values in (("--set", set), ("--set-runtime", set_runtime)):
-        words += [part for value in values for part in (flag, value)]
-    words += ["--tiny"] if tiny else []
-    words += ["--variant", variant] if variant else []
+    _refuse_unused(
+        backend,
+        local={"--devices": devices},
+        slurm={"--slurm": slurm},
+        gke={"--image": image, "--accelerator": accelerator, "--bucket": bucket},
+    )
+    if backend == "gke" and processes is not None:
+        raise UserError("--processes: of --backend gke, --accelerator says how many")
+    processes = 2 if processes is None else processes
+    words = train_words(experiment, workdir, on, set, set_runtime, tiny, variant)
     if backend == "local":
         _local(words, processes, devices, restarts, dry_run)
     elif backend == "slurm":
@@ -74,6 +79,14 @@ def launch(
 
         text = manifest(words, Pods(name, image, accelerator, bucket, restarts))
         _hand_over(["kubectl", "apply", "-f", "-"], text, dry_run, "kubectl")
+
+
+def _refuse_unused(backend: str, **options: dict[str, object]) -> None:
+    """Raises a `UserError` for an option that another backend takes."""
+    for other, given in options.items():
+        for option, value in given.items():
+            if value and other != backend:
+                raise UserError(f"{option} is for --backend {other}, not {backend}")
 
 
 def _local(

@@ -51,7 +51,7 @@ def build(
     """Clusters what each user did; the same command goes on where it stopped.
 
     Args:
-      events: Parquet files (user, item, timestamp), parted by user.
+      events: tables (user, item, timestamp), parted by user.
       vectors: a bundle, or a folder with vectors.npy and items.jsonl.
       out: folder of the profiles.
       now: unix seconds; later events are left out. By default the present; a run that
@@ -93,7 +93,7 @@ def alphas(
     """Counts the clusters of users at several alphas, to choose one for `build`.
 
     Args:
-      events: Parquet file (user, item, timestamp), such as one that `partition` wrote.
+      events: table (user, item, timestamp), such as one that `partition` wrote.
       vectors: a bundle, or a folder with vectors.npy and items.jsonl.
       now: unix seconds; later events are left out. By default that of the last event.
       window: days that count.
@@ -158,8 +158,6 @@ def show(
         timeline; without it each cluster shows its last action.
       images: folder of the items' pictures: ID.jpg, .jpeg, .png or .webp.
     """
-    import polars as pl
-
     from recjax.users.picture import draw, table
     from recjax.users.shard import read_events, select
 
@@ -167,7 +165,7 @@ def show(
     profile = _profile(store, user)
     actions: list[tuple[str, float]] = []
     if events is not None:
-        own = read_events(events).filter(pl.col("user") == user)
+        own = read_events(events).filter(user=user)
         # Those that count, also where `update` came after the build.
         own, _ = select(own, items, replace(job, now=profile.as_of))
         actions = own.select("item", "timestamp").rows()
@@ -207,7 +205,7 @@ def query(
       total: candidates; each cluster gives floor(total / e).
       k: items to print.
       seen: item id to leave out; may be repeated.
-      events: Parquet files (user, item, timestamp); items in a user's are left out.
+      events: tables (user, item, timestamp); items in a user's are left out.
       known: recommend these and the medoids too, which are left out otherwise.
       alike: leave out items whose cosine with a better one is above this.
       seed: of the draw.
@@ -215,7 +213,6 @@ def query(
         catalogue.
     """
     import numpy as np
-    import polars as pl
 
     from recjax.users.retrieve import Retriever
     from recjax.users.shard import read_events
@@ -224,14 +221,14 @@ def query(
     most = max(total // max(e, 1), 1) if index == "scann" else 0
     retriever = Retriever(items, most)
     draw = np.random.default_rng(seed)
-    acted = pl.concat([read_events(file) for file in events]) if events else None
+    acted = read_events(events) if events else None
     for user in users:
         profile = _profile(store, user)
         left_out = set(seen)
         if not known:
             left_out.update(profile.medoid)
         if acted is not None and not known:
-            left_out.update(acted.filter(pl.col("user") == user)["item"])
+            left_out.update(acted.filter(acted["user"] == user)["item"])
         if len(users) > 1:
             print(f"user {user}")
         for item in retriever.recommend(profile, draw, e, total, left_out, alike)[:k]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recjax import disk
+from recjax.launch.words import train_words
 from recjax.sweep.plan import SweepRun
 from recjax.train import stop_signal
 
@@ -82,12 +83,15 @@ def run_all(cells: Sequence[SweepRun], jobs: int = 1) -> list[Failure]:
 def command(cell: SweepRun) -> list[str]:
     """Returns the command of a run, which a person can repeat."""
     asked = cell.request
-    told = ["train", asked.experiment, "--workdir", str(cell.folder)]
-    told += ["--on", asked.runtime] if asked.runtime else []
-    for flag, values in (("--set", asked.set), ("--set-runtime", asked.set_runtime)):
-        told += [part for value in values for part in (flag, value)]
-    told += ["--tiny"] if asked.tiny else []
-    told += ["--variant", asked.variant] if asked.variant else []
+    told = train_words(
+        asked.experiment,
+        cell.folder,
+        asked.runtime,
+        asked.set,
+        asked.set_runtime,
+        asked.tiny,
+        asked.variant,
+    )
     return [sys.executable, "-m", "recjax", *told]
 
 

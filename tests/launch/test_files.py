@@ -116,3 +116,16 @@ def test_the_command_prints_and_refuses(capfd):
         capfd, *start, "--backend", "slurm", "--slurm", "gpu"
     )
     assert "--processes 0" in fails(capfd, *start, "-n", "0")
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (("--image", "i"), "--image is for --backend gke, not local"),
+        (("--backend", "slurm", "--devices", "4"), "--devices is for --backend local"),
+        (("--backend", "gke", "--slurm", "a=b"), "--slurm is for --backend slurm"),
+        (("--backend", "gke", "-n", "4"), "--accelerator says how many"),
+    ],
+)
+def test_an_option_without_effect_is_refused(options, told, capfd):
+    assert told in fails(capfd, "launch", "e.py", "--workdir", "w", *options)

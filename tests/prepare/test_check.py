@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from preparing import found, tables
 
 from recjax.data.interactions import interactions_of
 from recjax.data.sessions.read import sessions_of
@@ -20,16 +21,6 @@ def frame(rows, *names):
 
 def log(*rows):
     return frame([(user, item, START + when) for user, item, when in rows])
-
-
-def found(checked):
-    assert all(p.fix for p in checked.report.problems)
-    return [(p.file, p.kind, p.row, p.column, p.value) for p in checked.report.problems]
-
-
-def tables(checked, *names):
-    assert checked.report.ok, str(checked.report)
-    return [checked.data.tables[name] for name in names]
 
 
 def interactions(checked):

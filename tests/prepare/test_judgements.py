@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from preparing import found, tables
 
 from recjax.data.search_pairs import search_pairs_of
 from recjax.prepare.options import Files
@@ -11,16 +12,6 @@ from recjax.prepare.prepare import check
 
 def frame(rows, *names):
     return pl.DataFrame(rows, names, orient="row")
-
-
-def found(checked):
-    assert all(p.fix for p in checked.report.problems)
-    return [(p.file, p.kind, p.row, p.column, p.value) for p in checked.report.problems]
-
-
-def tables(checked, *names):
-    assert checked.report.ok, str(checked.report)
-    return [checked.data.tables[name] for name in names]
 
 
 PAIRS = frame([("red nut", "p1", 3.0), ("bolt", "p2", 1.0)],

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from preparing import HEAD, START, log, own
 
 from recjax import paths
 from recjax.data import prepared
@@ -17,29 +18,10 @@ from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import prepare
 from recjax.prepare.records import VERSION
 
-HEAD = "user,item,timestamp\n"
-START = 1_600_000_000
-
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def events(tmp_path):
-    path = tmp_path / "events.csv"
-    path.write_text(HEAD + log(("u1", "i1", 10), ("u1", "i2", 20), ("u2", "i1", 30)))
-    return path
-
-
-def log(*rows):
-    return "".join(f"{user},{item},{START + when}\n" for user, item, when in rows)
-
-
-def own(events, out="mine", **how):
-    return prepare(Files(events=events), out, How(**how))
+def cache(own_cache):
+    return own_cache
 
 
 def times(path):

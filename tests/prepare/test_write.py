@@ -6,6 +6,7 @@ import textwrap
 
 import polars as pl
 import pytest
+from preparing import HEAD, log, own
 
 from recjax.data import prepared
 from recjax.data.interactions import load_interactions
@@ -15,28 +16,10 @@ from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import prepare
 from recjax.prepare.records import VERSION
 
-HEAD = "user,item,timestamp\n"
-START = 1_600_000_000
-
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def events(tmp_path):
-    path = tmp_path / "events.csv"
-    path.write_text(HEAD + log(("u1", "i1", 10), ("u1", "i2", 20), ("u2", "i1", 30)))
-    return path
-
-
-def log(*rows):
-    return "".join(f"{user},{item},{START + when}\n" for user, item, when in rows)
-
-
-def own(events, out="mine"):
-    return prepare(Files(events=events), out)
+def cache(own_cache):
+    return own_cache
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recjax import fetch
 from recjax.errors import UserError
-from recjax.paths import find_raw, raw_root
 from recjax.prepare.sessionize import Filter, event_tables, idle_gaps, session_column
 from recjax.prepare.write import Data
 from recjax.tables.typed import TypedColumn
@@ -31,15 +31,9 @@ def data() -> Data:
     Raises:
       UserError: the raw file is missing or damaged.
     """
-    path = find_raw(*FILE)
-    if path is None:
-        raise UserError(
-            f"Globo's raw data is not here: put {FILE[1]} (arrays user, item, ts_ms of "
-            f"the clicks of {URL}, sorted by user and time) at "
-            f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
-            "$RECJAX_DATA."
-        )
-    return read(path)
+    how = f"put {FILE[1]} (arrays user, item, ts_ms of the clicks of {URL}, sorted by "
+    how += "user and time)"
+    return read(fetch.by_hand(*FILE, what="Globo's raw data is", how=how))
 
 
 def read(path: Path, keep: Filter = FILTER, gap: int = GAP) -> Data:

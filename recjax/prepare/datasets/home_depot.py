@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from recjax import fetch
 from recjax.errors import UserError
-from recjax.paths import find_raw, raw_root
 from recjax.prepare import make
 from recjax.prepare.write import Data
 from recjax.tables.typed import TypedColumn
@@ -30,15 +30,9 @@ def data() -> Data:
     Raises:
       UserError: the raw file is missing or damaged.
     """
-    path = find_raw(*FILE)
-    if path is None:
-        raise UserError(
-            f"Home Depot's raw data is not here: download train.csv.zip from {URL} "
-            f"(free account; research use only) and put it at "
-            f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
-            "$RECJAX_DATA."
-        )
-    return read(path)
+    how = f"download train.csv.zip from {URL} (free account; research use only) "
+    how += "and put it"
+    return read(fetch.by_hand(*FILE, what="Home Depot's raw data is", how=how))
 
 
 def read(path: Path) -> Data:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recjax import fetch
 from recjax.errors import UserError
-from recjax.paths import find_raw, raw_root
 from recjax.prepare.sessionize import event_tables, session_column
 from recjax.prepare.write import Data
 from recjax.text.column import pack
@@ -27,15 +27,9 @@ def data() -> Data:
     Raises:
       UserError: the raw file is missing or damaged.
     """
-    path = find_raw(*FILE)
-    if path is None:
-        raise UserError(
-            f"Tmall's raw data is not here: put sessions.csv (lines "
-            f"`user,item:item@item:item`, sessions parted by @; from {URL}) at "
-            f"{raw_root().joinpath(*FILE)}, or name another folder of raw data in "
-            "$RECJAX_DATA."
-        )
-    return read(path)
+    how = "put sessions.csv (lines `user,item:item@item:item`, sessions parted by @; "
+    how += f"from {URL})"
+    return read(fetch.by_hand(*FILE, what="Tmall's raw data is", how=how))
 
 
 def read(path: Path) -> Data:
