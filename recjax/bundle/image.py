@@ -11,6 +11,7 @@ from recjax.bundle import signatures
 from recjax.bundle.check import Function
 from recjax.bundle.functions import prune_state, tower_function
 from recjax.bundle.open import IMAGE
+from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.signatures import SERVING
 from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
@@ -28,12 +29,16 @@ class ImageBundle:
 
     Attributes:
       gallery: split whose images are in it.
+      k: most results of an answer when it is served.
+      batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
       check_images: images that are embedded live and from the bundle.
       tolerance: largest difference of a score.
     """
 
     gallery: str = "train"
+    k: int = 100
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
     check_images: int = 32
     tolerance: float = 1e-4
@@ -74,4 +79,5 @@ class ImageBundle:
             lambda _: prune_state(model, state, {SIDE: pixels}),
             lambda folder: (folder / IMAGE).write_text(about + "\n"),
             {SERVING: partial(signatures.arrays, example=pixels)},
+            Serving(min(self.k, len(vectors)), self.batch_sizes),
         )

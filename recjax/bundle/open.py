@@ -9,6 +9,7 @@ index/                   of ScaNN, where exact search would be slow
 inputs/                  how features of queries and new items are made from raw values
 image.json               how a photograph becomes pixels
 session/                 what a session model keeps of users, see `session_state`
+serving.json             most results of an answer, and rows that are asked at once
 saved_model/             the same for TensorFlow
 """
 
@@ -28,6 +29,7 @@ from recjax.blocks import in_blocks
 from recjax.bundle import jax_export, manifest
 from recjax.bundle.image_files import ImageFiles
 from recjax.bundle.queries import encode_queries
+from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
@@ -68,9 +70,14 @@ class OpenBundle:
         return scann.load(self.folder, np.array(self.items.vectors))
 
     @cached_property
-    def functions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
+    def functions(self) -> Mapping[str, jax_export.Loaded]:
         """Name -> function of arrays; see `ANSWERS`."""
         return jax_export.load(self.folder / FUNCTIONS)
+
+    @cached_property
+    def serving(self) -> Serving:
+        """How it is served."""
+        return Serving.load(self.folder)
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:

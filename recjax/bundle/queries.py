@@ -13,6 +13,8 @@ from recjax.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
 NOTHING, SHOWN = "there is nothing to ask: give a text or a history", 3
+COMPARED = 2_000
+"""Ids that a misspelled one is compared with: more would take a second."""
 
 Raw = Mapping[str, Sequence[Any]]
 
@@ -27,9 +29,8 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
       UserError: a feature that is not taken, values of another kind or number, an id
         that is unknown, or a query that says nothing.
     """
-    takes = {source(name, inputs): kind for name, kind in inputs.items()}
-    count = _checked(raw, takes)
-    features = encode_all(inputs, raw, count)
+    takes = taken(inputs)
+    features = encode_all(inputs, raw, check_queries(raw, takes))
     for text in (name for name in raw if _is_text(takes[name])):
         made = [features[n].any(1) for n in inputs if source(n, inputs) == text]
         known = zip(raw[text], np.any(made, 0), strict=True)
@@ -41,8 +42,17 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
     return features
 
 
-def _checked(raw: Raw, takes: Mapping[str, Input]) -> int:
-    """Returns the number of queries."""
+def taken(inputs: Mapping[str, Input]) -> dict[str, Input]:
+    """Returns the names of raw values, and how one of the features of each is made."""
+    return {source(name, inputs): kind for name, kind in inputs.items()}
+
+
+def check_queries(raw: Raw, takes: Mapping[str, Input]) -> int:
+    """Returns the number of raw queries; `takes` is what `taken` returns.
+
+    Raises:
+      UserError: see `encode_queries`.
+    """
     if not isinstance(raw, Mapping):
         raise UserError(f"{raw!r}: give a mapping of features to lists of values")
     for name, values in raw.items():
@@ -78,7 +88,8 @@ def _says(place: str, value: Any, kind: Input) -> bool:
             if not isinstance(id, str):
                 raise UserError(f"{place}: {id!r} is no text: write ids as '17'")
             if id not in kind.positions:
-                close = nearest(id, kind.positions)
+                few = len(kind.positions) <= COMPARED
+                close = nearest(id, kind.positions) if few else ""
                 raise UserError(f"{place}: the bundle knows no item {id!r}.{close}")
         return len(value) > 0
     if not all(isinstance(age, float | int | np.number) for age in value):

@@ -13,6 +13,7 @@ import numpy as np
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Call, Function
+from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.session_state import SessionState, step_arrays
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.bundle.write import Contents, write_bundle
@@ -34,12 +35,16 @@ class SessionBundle:
     Attributes:
       idle: seconds without an event that end a session when served; None: sessions end
         when they are told to.
+      k: most results of an answer when it is served.
+      batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
       check_events: events of a made-up user that are asked live and from the bundle.
       tolerance: largest difference of a score.
     """
 
     idle: int | None = None
+    k: int = 100
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
     check_events: int = 8
     tolerance: float = 1e-4
@@ -73,7 +78,8 @@ class SessionBundle:
         }
         table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
         save = SessionState(empty, self.idle, data.pairs.values).save
-        return Contents(*table, functions, lambda _: held, save, made)
+        serving = Serving(min(self.k, len(ids)), self.batch_sizes)
+        return Contents(*table, functions, lambda _: held, save, made, serving)
 
 
 def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from recjax.bundle import signatures
 from recjax.bundle.check import Function
 from recjax.bundle.functions import features_read, prune_state, tower_function
 from recjax.bundle.open import INPUTS
+from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.signatures import SERVING
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
@@ -32,7 +33,8 @@ class Bundle:
 
     Attributes:
       corpus: whose items it retrieves.
-      k: neighbours that the SavedModel returns.
+      k: most results of an answer when it is served.
+      batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
       check_split: its queries are asked live and from the bundle.
       check_queries: how many of them.
@@ -42,6 +44,7 @@ class Bundle:
 
     corpus: str = "item"
     k: int = 100
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
     check_split: str = "test"
     check_queries: int = 256
@@ -113,7 +116,8 @@ class Bundle:
             plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
         )
         items, made = (corpus.ids, corpus.titles, vectors), {SERVING: retrieve}
-        return Contents(*items, functions, held, save, made, index)
+        serving = Serving(k, self.batch_sizes)
+        return Contents(*items, functions, held, save, made, serving, index)
 
 
 def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:

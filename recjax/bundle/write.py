@@ -13,6 +13,7 @@ import numpy as np
 from recjax.bundle import jax_export, manifest, saved_model
 from recjax.bundle.check import Function, check
 from recjax.bundle.open import FUNCTIONS
+from recjax.bundle.serving import Serving
 from recjax.index import scann
 from recjax.index.item_vectors import write_vectors
 from recjax.train.program import Program
@@ -31,6 +32,7 @@ class Contents:
       held: names of functions -> what they need of the state.
       save: writes what else there is into a folder.
       signatures: of the SavedModel.
+      serving: how it is served.
       index: finds items; None searches exactly.
     """
 
@@ -41,6 +43,7 @@ class Contents:
     held: Callable[[Sequence[str]], Any]
     save: Callable[[Path], Any]
     signatures: Mapping[str, saved_model.Signature]
+    serving: Serving
     index: scann.Index | None = None
 
 
@@ -67,6 +70,7 @@ def write_bundle(
         made = contents(program, state)
         write_vectors(at, made.ids, made.titles, made.vectors)
         made.save(at)
+        made.serving.save(at)
         names = list(made.functions)
         calls = {name: one.call for name, one in made.functions.items()}
         examples = {name: one.example for name, one in made.functions.items()}

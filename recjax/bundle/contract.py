@@ -1,0 +1,100 @@
+"""What a bundle can be asked by name: raw rows in, named columns out.
+
+The signatures, their inputs and outputs are those of the SavedModel of the same bundle,
+so that a client may ask either. Types are TensorFlow's names, of which nothing else is
+needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recjax.errors import UserError
+
+SERVING, EMBED, ITEM = "serving_default", "embed", "embed_item"
+TEXT, INT, FLOAT = "DT_STRING", "DT_INT32", "DT_FLOAT"
+MANY = -1
+"""Size of a dimension that may be any."""
+NO_SCORE = float(np.finfo(np.float32).min)
+"""Score of a place without a result, whose id is ""."""
+
+Columns = Mapping[str, Sequence[Any]]
+"""Name -> one value a row."""
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A tensor: its type, and its shape with the rows first.
+
+    Attributes:
+      dtype: such as "DT_STRING".
+      shape: `MANY` where any size is taken.
+    """
+
+    dtype: str
+    shape: tuple[int, ...] = (MANY,)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One question that a bundle answers, in the steps that a server needs apart.
+
+    Attributes:
+      inputs: name -> what it takes.
+      outputs: name -> what it gives.
+      read: returns the columns of one request as `encode` takes them; raises
+        `UserError` where they say nothing, or not what they should.
+      encode: (columns, rows) -> arrays [rows, ...].
+      call: arrays -> array or arrays [rows, ...]; compiled for each number of rows.
+      finish: (what `call` gave, columns) -> columns.
+      slow: `read` takes milliseconds, as it does of photographs.
+    """
+
+    inputs: Mapping[str, Spec]
+    outputs: Mapping[str, Spec]
+    read: Callable[[Columns], Columns]
+    encode: Callable[[Columns, int], Arrays]
+    call: Callable[[Arrays], Any]
+    finish: Callable[[Any, Columns], Columns]
+    slow: bool = False
+    blank: Columns = field(default_factory=dict)
+    """Columns of one row that asks for nothing, as `encode` takes them."""
+
+    def ask(self, columns: Columns) -> Columns:
+        """Returns the answer to some rows, as a server gives it.
+
+        Raises:
+          UserError: they say nothing, or not what they should.
+        """
+        read = self.read(columns)
+        rows = len(next(iter(read.values())))
+        return self.finish(self.call(self.encode(read, rows)), read)
+
+
+def padded(arrays: Arrays, rows: int) -> dict[str, np.ndarray]:
+    """Returns arrays with zeros behind, so that they have some number of rows."""
+    return {name: _padded(array, rows) for name, array in arrays.items()}
+
+
+def _padded(array: np.ndarray, rows: int) -> np.ndarray:
+    if len(array) == rows:
+        return array
+    out = np.zeros((rows, *array.shape[1:]), array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+def check_k(values: Sequence[int], most: int) -> None:
+    """Checks the numbers of results that rows ask for.
+
+    Raises:
+      UserError: one is not in 1..most.
+    """
+    for row, k in enumerate(values):
+        if not 1 <= k <= most:
+            raise UserError(f"k, row {row}: {k}; ask for 1..{most} results")

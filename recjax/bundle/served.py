@@ -1,0 +1,204 @@
+"""The signatures of an open bundle, on its jax.export functions and its index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from recjax.bundle.contract import (
+    EMBED,
+    FLOAT,
+    INT,
+    ITEM,
+    MANY,
+    NO_SCORE,
+    SERVING,
+    TEXT,
+    Arrays,
+    Columns,
+    Signature,
+    Spec,
+    check_k,
+)
+from recjax.bundle.open import OpenBundle
+from recjax.bundle.queries import check_queries, taken
+from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all
+from recjax.errors import UserError
+from recjax.images.decode import BadImageError
+
+K = "k"
+IMAGE_BYTES = "image_bytes"
+FOUND = {"ids": Spec(TEXT, (MANY, MANY)), "scores": Spec(FLOAT, (MANY, MANY))}
+
+
+def signatures(bundle: OpenBundle) -> dict[str, Signature]:
+    """Returns what a bundle can be asked, by name.
+
+    Raises:
+      UserError: a file of it is damaged.
+    """
+    made = {}
+    if "query" in bundle.functions:
+        made |= _queries(bundle)
+    if "item" in bundle.functions:
+        made[ITEM] = _arrays(bundle, "item")
+    if "image" in bundle.functions:
+        made |= _images(bundle)
+    if "step" in bundle.functions:
+        made["step"] = _arrays(bundle, "step")
+    return made
+
+
+def input_spec(kind: Input) -> Spec:
+    """Returns what raw values of an input are."""
+    if isinstance(kind, AgeListInput):
+        return Spec(FLOAT, (MANY, MANY))
+    return Spec(TEXT, (MANY, MANY) if isinstance(kind, IdListInput) else (MANY,))
+
+
+def _queries(bundle: OpenBundle) -> dict[str, Signature]:
+    takes = taken(bundle.inputs)
+    lists = [name for name, kind in takes.items() if isinstance(kind, IdListInput)]
+
+    def read(columns: Columns) -> Columns:
+        # Rows of one length are filled up with "".
+        filled = {name: [_without(row) for row in columns[name]] for name in lists}
+        asked = {**{name: columns[name] for name in takes}, **filled}
+        check_queries(asked, takes)
+        return asked
+
+    def encode(columns: Columns, rows: int) -> Arrays:
+        return encode_all(bundle.inputs, columns, rows)
+
+    def hidden(columns: Columns) -> list[Collection[str]]:
+        rows = zip(*(columns[name] for name in lists), strict=True)
+        return [{id for ids in row for id in ids} for row in rows]
+
+    specs = {name: input_spec(kind) for name, kind in takes.items()}
+    blank = {name: [[] if len(s.shape) > 1 else ""] for name, s in specs.items()}
+    embed = Signature(
+        specs,
+        _vector(bundle),
+        read,
+        encode,
+        bundle.functions["query"],
+        _embedding,
+        blank=blank,
+    )
+    return {SERVING: _top_k(bundle, embed, hidden), EMBED: embed}
+
+
+def _images(bundle: OpenBundle) -> dict[str, Signature]:
+    images = bundle.images
+
+    def read(columns: Columns) -> Columns:
+        pixels = []
+        for row, data in enumerate(columns[IMAGE_BYTES]):
+            try:
+                pixels.append(images.pixels(data))
+            except BadImageError as error:
+                raise UserError(f"{IMAGE_BYTES}, row {row}: {error}") from error
+        return {IMAGE_BYTES: pixels}
+
+    def encode(columns: Columns, rows: int) -> Arrays:
+        return {"image": np.stack(columns[IMAGE_BYTES])}
+
+    embed = Signature(
+        {IMAGE_BYTES: Spec(TEXT)},
+        _vector(bundle),
+        read,
+        encode,
+        bundle.functions["image"],
+        _embedding,
+        slow=True,
+        blank={IMAGE_BYTES: [np.zeros((images.size, images.size, 3), np.uint8)]},
+    )
+    return {SERVING: _top_k(bundle, embed), EMBED: embed}
+
+
+def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signature:
+    """Returns the signature that finds the items nearest to what `embed` returns."""
+    most, ids = bundle.serving.k, np.array(bundle.items.ids, object)
+
+    def read(columns: Columns) -> Columns:
+        check_k(columns[K], most)
+        return {**embed.read(columns), K: columns[K]}
+
+    def finish(made: Any, columns: Columns) -> Columns:
+        without = hidden(columns) if hidden else ()
+        wanted = max(columns[K]) + max(map(len, without), default=0)
+        items, scores = bundle.index.search(made, wanted)
+        names: list[Any] = ids[np.maximum(items, 0)].tolist()
+        rows = list(scores)
+        for row, k in enumerate(columns[K]):
+            keep = items[row] >= 0
+            if without and without[row]:
+                keep &= [id not in without[row] for id in names[row]]
+            if not keep.all():
+                names[row] = [names[row][at] for at in np.flatnonzero(keep)]
+                rows[row] = rows[row][keep]
+            names[row], rows[row] = names[row][:k], rows[row][:k]
+        return {"ids": names, "scores": rows}
+
+    return Signature(
+        {**embed.inputs, K: Spec(INT)},
+        FOUND,
+        read,
+        embed.encode,
+        embed.call,
+        finish,
+        embed.slow,
+        {**embed.blank, K: [most]},
+    )
+
+
+def _arrays(bundle: OpenBundle, name: str) -> Signature:
+    """Returns the signature of a function of arrays, as they are."""
+    function = bundle.functions[name]
+    inputs, outputs = function.inputs, function.outputs
+    is_dict = isinstance(outputs, Mapping)
+
+    def encode(columns: Columns, rows: int) -> Arrays:
+        return {
+            name: np.asarray(columns[name], spec.dtype).reshape(rows, *spec.shape[1:])
+            for name, spec in inputs.items()
+        }
+
+    def finish(made: Any, columns: Columns) -> Columns:
+        return made if is_dict else _embedding(made, columns)
+
+    return Signature(
+        {name: _spec(array) for name, array in inputs.items()},
+        {n: _spec(a) for n, a in outputs.items()} if is_dict else _vector(bundle),
+        lambda columns: columns,
+        encode,
+        function,
+        finish,
+        blank={n: [np.zeros(a.shape[1:], a.dtype)] for n, a in inputs.items()},
+    )
+
+
+def _embedding(made: Any, columns: Columns) -> Columns:
+    return {"embedding": made}
+
+
+def _vector(bundle: OpenBundle) -> dict[str, Spec]:
+    return {"embedding": Spec(FLOAT, (MANY, bundle.items.vectors.shape[1]))}
+
+
+def _spec(array: Any) -> Spec:
+    kind = np.dtype(array.dtype)
+    # A TensorFlow type is NumPy's name in capitals, but for booleans and floats.
+    name = {"float32": "FLOAT", "float16": "HALF", "bool": "BOOL"}.get(
+        kind.name, kind.name.upper()
+    )
+    return Spec(f"DT_{name}", (MANY, *array.shape[1:]))
+
+
+def _without(row: Any) -> Any:
+    return [id for id in row if id != ""] if isinstance(row, list) else row
+
+
+__all__ = ["NO_SCORE", "signatures"]
