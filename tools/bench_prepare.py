@@ -4,8 +4,8 @@
 
 The floor reads the same files, sorts them by user and time and writes them in their own
 format, on one thread. Each row is a process of its own, whose imports do not count for
-seconds but do for memory. `open` is what training needs until its first batch, `bad row`
-a CSV whose last line is bad. The last line is JSON.
+seconds but do for memory. `open` is what training needs until its first batch, `bad
+row` a CSV whose last line is bad. The last line is JSON.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def first_batch(path: Path, out: Path) -> None:
     NextItem(str(path), batch_size=512, text_share=0.0).open(0).batch(0)
 
 
-JOBS = {"floor": floor, "prepare": prepare, "bad row": bad_row, "open": first_batch}
+JOBS = {"floor": floor, "prepare": prepare, "open": first_batch, "bad row": bad_row}
 
 
 def child(job: str, path: str, out: str) -> None:
@@ -155,6 +155,7 @@ def main() -> None:
     )
     parser.add_argument("--events", type=int, nargs="+", default=[2_000_000])
     parser.add_argument("--kinds", nargs="+", default=["parquet", "csv"])
+    parser.add_argument("--jobs", nargs="+", choices=list(JOBS), default=list(JOBS))
     parser.add_argument("--folder", help="where files are for as long as this runs")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -169,8 +170,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for events in options.events:
             for kind in options.kinds:
-                jobs = ["floor", "prepare", "open"]
-                jobs += ["bad row"] if kind == "csv" else []
+                skipped = set() if kind == "csv" else {"bad row"}
+                jobs = [job for job in options.jobs if job not in skipped]
                 rows += measure(events, kind, Path(folder), jobs)
     print(json.dumps({"rows": rows}))
 
