@@ -219,7 +219,9 @@ def digest_of(tables: Mapping[str, Table]) -> str:
 def seconds(column: TypedColumn) -> np.ndarray:
     """Returns a timestamp column as i64 seconds, fractions cut; 0 where missing."""
     values = np.asarray(column.values)
-    return np.where(values == MISSING_TIME, 0, values) // SECOND
+    found = values // SECOND
+    found[values == MISSING_TIME] = 0
+    return found
 
 
 def as_texts(column: TypedColumn) -> Texts:
