@@ -29,8 +29,8 @@ ABOUT = "prepared.json"
 COLUMNS = "columns"
 FORMAT = 2
 BUILT_IN = (
-    *("globo", "grocery_store", "home_depot", "invented_catalog"),
-    *("invented_catalog_tiny", "movielens_100k", "tmall"),
+    *("foursquare_nyc", "globo", "grocery_store", "home_depot", "invented_catalog"),
+    *("invented_catalog_tiny", "movielens_100k", "tmall", "toys"),
 )
 """Data sets that recjax knows how to get."""
 AGAIN = "delete that folder and prepare it again"

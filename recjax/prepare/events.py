@@ -36,6 +36,8 @@ SCHEMA = (
     Column("rating", "number", required=False),
     Column("impressions", "ids", required=False, filled=False),
 )
+TWICE = "the same event twice"
+"""The kind of problem."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def read_events(
     if _same_moment(log, order):
         key = ["session" if anonymous else "user", "item", "timestamp"]
         key += ["action"] if "action" in found.table else []
-        good &= ~given_twice(found, key, "the same event twice", findings)
+        good &= ~given_twice(found, key, TWICE, findings)
     order = order[good[order]]
     if log.session is not None:
         order = _whole_sessions(found, log.user, log.session, order, findings)
