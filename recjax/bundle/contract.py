@@ -22,8 +22,8 @@ MANY = -1
 NO_SCORE = float(np.finfo(np.float32).min)
 """Score of a place without a result, whose id is ""."""
 
-Columns = Mapping[str, Sequence[Any]]
-"""Name -> one value a row."""
+Columns = Mapping[str, Any]
+"""Name -> a sequence or an array of one value a row."""
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -38,6 +38,10 @@ class Spec:
 
     dtype: str
     shape: tuple[int, ...] = (MANY,)
+
+
+FOUND = {"ids": Spec(TEXT, (MANY, MANY)), "scores": Spec(FLOAT, (MANY, MANY))}
+"""What signatures give that find items."""
 
 
 @dataclass(frozen=True)

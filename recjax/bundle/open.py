@@ -21,13 +21,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recjax.blocks import in_blocks
 from recjax.bundle import jax_export, manifest
-from recjax.bundle.image_files import ImageFiles
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
@@ -36,12 +35,16 @@ from recjax.data import item_readers
 from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
-from recjax.images.augment import CenterCrop
+from recjax.extras import require
 from recjax.index import scann
 from recjax.index.item_vectors import Found, ItemVectors
 
+if TYPE_CHECKING:
+    from recjax.bundle.image_files import ImageFiles
+
 log = logging.getLogger(__name__)
 FUNCTIONS, INPUTS, IMAGE = "functions.jaxexport.npz", "inputs", "image.json"
+SAVED_MODEL = "saved_model"
 ANSWERS = {
     "query": "queries (`recjax query`, `recjax embed --text`)",
     "item": "new items (`recjax embed --items`)",
@@ -95,6 +98,10 @@ class OpenBundle:
     def images(self) -> ImageFiles:
         """Embeds photographs."""
         self.need("image")
+        require("simplejpeg", "images", "a bundle of photographs")
+        from recjax.bundle.image_files import ImageFiles
+        from recjax.images.augment import CenterCrop
+
         about = json.loads((self.folder / IMAGE).read_text())
         crop = CenterCrop(about["center_crop"])
         return ImageFiles(about["size"], crop, self._blocks("image"))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
+from recjax.bundle import session_served
 from recjax.bundle.contract import (
     EMBED,
     FLOAT,
+    FOUND,
     INT,
     ITEM,
     MANY,
-    NO_SCORE,
     SERVING,
     TEXT,
     Arrays,
@@ -26,11 +27,9 @@ from recjax.bundle.open import OpenBundle
 from recjax.bundle.queries import check_queries, taken
 from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all
 from recjax.errors import UserError
-from recjax.images.decode import BadImageError
 
 K = "k"
 IMAGE_BYTES = "image_bytes"
-FOUND = {"ids": Spec(TEXT, (MANY, MANY)), "scores": Spec(FLOAT, (MANY, MANY))}
 
 
 def signatures(bundle: OpenBundle) -> dict[str, Signature]:
@@ -43,11 +42,11 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
     if "query" in bundle.functions:
         made |= _queries(bundle)
     if "item" in bundle.functions:
-        made[ITEM] = _arrays(bundle, "item")
+        made[ITEM] = _items(bundle)
     if "image" in bundle.functions:
         made |= _images(bundle)
     if "step" in bundle.functions:
-        made["step"] = _arrays(bundle, "step")
+        made |= session_served.signatures(bundle)
     return made
 
 
@@ -92,6 +91,8 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
 
 def _images(bundle: OpenBundle) -> dict[str, Signature]:
     images = bundle.images
+    # Once a bundle of photographs is open, what they need is here.
+    from recjax.images.decode import BadImageError
 
     def read(columns: Columns) -> Columns:
         pixels = []
@@ -154,11 +155,10 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
     )
 
 
-def _arrays(bundle: OpenBundle, name: str) -> Signature:
-    """Returns the signature of a function of arrays, as they are."""
-    function = bundle.functions[name]
-    inputs, outputs = function.inputs, function.outputs
-    is_dict = isinstance(outputs, Mapping)
+def _items(bundle: OpenBundle) -> Signature:
+    """Returns the signature of the features of items, as arrays."""
+    function = bundle.functions["item"]
+    inputs = function.inputs
 
     def encode(columns: Columns, rows: int) -> Arrays:
         return {
@@ -166,16 +166,13 @@ def _arrays(bundle: OpenBundle, name: str) -> Signature:
             for name, spec in inputs.items()
         }
 
-    def finish(made: Any, columns: Columns) -> Columns:
-        return made if is_dict else _embedding(made, columns)
-
     return Signature(
         {name: _spec(array) for name, array in inputs.items()},
-        {n: _spec(a) for n, a in outputs.items()} if is_dict else _vector(bundle),
+        _vector(bundle),
         lambda columns: columns,
         encode,
         function,
-        finish,
+        _embedding,
         blank={n: [np.zeros(a.shape[1:], a.dtype)] for n, a in inputs.items()},
     )
 
@@ -199,6 +196,3 @@ def _spec(array: Any) -> Spec:
 
 def _without(row: Any) -> Any:
     return [id for id in row if id != ""] if isinstance(row, list) else row
-
-
-__all__ = ["NO_SCORE", "signatures"]

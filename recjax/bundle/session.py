@@ -70,16 +70,21 @@ class SessionBundle:
             return _queries(call, arrays, asked)
 
         live = ask(partial(step, held))
-        function = Function(step, arrays, live, lambda saved: saved[STEP], ask)
-        size = data.pairs.size
-        made = {
-            STEP: partial(signatures.arrays, example=arrays),
-            "scores": partial(signatures.scores, vectors=vectors, pairs=size),
-        }
+        function = Function(step, arrays, live, None, ask)
+        k = min(self.k, len(ids))
+        graphs = partial(
+            signatures.sessions,
+            example=arrays,
+            empty=empty,
+            vectors=vectors,
+            item_ids=ids,
+            k=k,
+            pairs=data.pairs.size,
+        )
         table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
         save = SessionState(empty, self.idle, data.pairs.values).save
-        serving = Serving(min(self.k, len(ids)), self.batch_sizes)
-        return Contents(*table, functions, lambda _: held, save, made, serving)
+        serving = Serving(k, self.batch_sizes)
+        return Contents(*table, functions, held, save, graphs, serving)
 
 
 def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:

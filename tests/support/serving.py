@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ import numpy as np
 import small
 import tiny_images
 
+from recjax.bundle import signatures
 from recjax.bundle.check import Function
 from recjax.bundle.open import IMAGE, INPUTS
 from recjax.bundle.serving import Serving
@@ -21,6 +23,7 @@ from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.inputs import AgeListInput, IdListInput, encode_all
 from recjax.images.augment import CenterCrop
+from recjax.index import scann
 from recjax.text import Vocabulary
 from recjax.text.features import TextInput
 
@@ -56,7 +59,7 @@ def item(held, features):
     return unit(bag(held["token"], features["text"]) + held["bias"])
 
 
-def films(folder, seed=0, sizes=(1, 128)):
+def films(folder, seed=0, sizes=(1, 128), saved=False):
     """Writes a bundle of films that answers queries and embeds films."""
     random = np.random.default_rng(seed)
     words = Vocabulary.build(TITLES, unigrams=50, bigrams=50, trigrams=50)
@@ -73,11 +76,18 @@ def films(folder, seed=0, sizes=(1, 128)):
     }
     held = {name: array.astype(np.float32) for name, array in held.items()}
     raw = {"text": list(TITLES[:4]), "history": [["i3"], [], ["i4", "i5"], ["i6"]]}
+    raw["history_age"] = [[0.5], [], [2.0, 0.1], [0.0]]
     features = encode_all(inputs, raw, 4)
     own = {"text": inputs["text"].encode(TITLES)}
     vectors = np.asarray(item(held, own))
     functions = {
-        "query": Function(query, features, np.asarray(query(held, features)), raw=raw),
+        "query": Function(
+            query,
+            features,
+            np.asarray(query(held, features)),
+            lambda saved: lambda _: saved["embed"](raw)["embedding"],
+            raw=raw,
+        ),
         "item": Function(item, {"text": own["text"][:4]}, vectors[:4]),
     }
 
@@ -86,8 +96,16 @@ def films(folder, seed=0, sizes=(1, 128)):
         raw_inputs.save(at / INPUTS, inputs)
 
     serving = Serving(len(IDS), sizes)
-    made = Contents(IDS, TITLES, vectors, functions, lambda _: held, save, {}, serving)
-    write_bundle(*PROGRAM, folder, lambda *_: made, False, 1e-4)
+    graphs = partial(
+        signatures.queries,
+        inputs=inputs,
+        vectors=vectors,
+        item_ids=IDS,
+        plan=scann.Plan(len(IDS)),
+        item=functions["item"].example,
+    )
+    made = Contents(IDS, TITLES, vectors, functions, held, save, graphs, serving)
+    write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 
 def pictures(folder, sizes=(4,)):
@@ -111,9 +129,9 @@ def pictures(folder, sizes=(4,)):
         table.names,
         vectors,
         functions,
-        lambda _: held,
+        held,
         lambda at: (at / IMAGE).write_text(about),
-        {},
+        lambda *_: {},
         Serving(48, sizes),
     )
     write_bundle(*PROGRAM, folder, lambda *_: made, False, 1e-4)

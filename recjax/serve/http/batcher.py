@@ -133,7 +133,7 @@ class Batcher:
 
     def _answers(self, batch: list[Work]) -> list[Answer | Exception]:
         try:
-            return answered(batch)
+            return [*answered(batch)]
         except Exception as error:
             if len(batch) == 1:
                 log.exception("no answer")

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -82,12 +82,10 @@ class Metrics:
         self._stage = [self._stages.labels(stage) for stage in STAGES]
         self.batch = self._rows.observe
 
-    def request(
-        self, model: str, version: str, signature: str, code: int, seconds: float
-    ) -> None:
-        """Counts an answer."""
-        self._count(model, version, signature, str(code)).inc()
-        self._took(model).observe(seconds)
+    def request(self, about: Mapping[str, str], code: int, seconds: float) -> None:
+        """Counts an answer; `about` has its model, version and signature."""
+        self._count(*about.values(), str(code)).inc()
+        self._took(about["model"]).observe(seconds)
 
     def stages(self, seconds: Sequence[float]) -> None:
         """Counts the parts of an answer, as `STAGES` names them."""

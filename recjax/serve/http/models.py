@@ -34,7 +34,7 @@ class Source:
         """
         name, _, place = text.rpartition("=")
         folder = Path(place).resolve()
-        name = name or (folder.parent if folder.name.isdigit() else folder).name
+        name = name or manifest.model_name(folder)
         if not name or set(name) & set("/:?#%"):
             raise UserError(f"model name {name!r}: leave out / : ? # %, or NAME=FOLDER")
         source = cls(name, folder)
@@ -49,7 +49,7 @@ class Source:
         """Returns version -> bundle, as they lie there now."""
         if (self.folder / manifest.NAME).is_file():
             name = self.folder.name
-            return {int(name) if name.isdigit() else 1: self.folder}
+            return {int(name) if name.isdecimal() else 1: self.folder}
         try:
             found = list(self.folder.iterdir())
         except OSError:

@@ -81,7 +81,7 @@ class Predict:
         if _TRACE.fullmatch(trace):
             more.append((b"traceparent", trace))
         about = {"model": "", "version": "", "signature": ""}
-        status, told = 200, ""
+        status, told, content = 200, "", b""
         try:
             content, answer = await self._answer(scope, headers, receive, about, came)
             parts = zip(STAGES, answer.seconds, strict=True)
@@ -100,7 +100,7 @@ class Predict:
         await send({"type": "http.response.start", "status": status, "headers": more})
         await send({"type": "http.response.body", "body": content})
         took = time.monotonic() - came
-        self.metrics.request(*about.values(), status, took)
+        self.metrics.request(about, status, took)
         left_out = self._sparsely() if told and not self.log_all else {}
         if left_out is not None and (told or self.log_all):
             line = {"request": id.decode(), "status": status, **about, **left_out}
