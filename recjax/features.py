@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+
+Names = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,15 @@ class IdFeature:
       length: `L`.
       weight: starting importance of each id, for example its IDF [rows].
       vectors: what is known of each id beforehand [rows, D].
+      names: gives what the ids from 1 on stand for, where that is learned from the
+        data, as n-grams are; None where they are its rows.
     """
 
     rows: int
     length: int
     weight: np.ndarray | None = field(default=None, repr=False, compare=False)
     vectors: np.ndarray | None = field(default=None, repr=False, compare=False)
+    names: Names | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
 from recjax.launch.join import Address, join
+from recjax.train import data_record
 from recjax.train.broken import TrainingBroken
 from recjax.train.checkpoint import newest_step
 from recjax.train.hooks import Profiler
@@ -81,9 +82,9 @@ def join_all(request: Request, hosts_from: str) -> None:
 
 
 def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
-    program = open_program(*request.resolve())
-    facts = str(program.dataset.facts())
-    hosts.agree("data", facts, "prepare the same data on all of them")
+    earlier = Path(request.start) if request.start else None
+    program = open_program(*request.resolve(), earlier)
+    data_record.checked_or_written(workdir, program)
     check_evals(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
@@ -141,7 +142,7 @@ def eval_run(
       hosts_from: as of `train_run`.
     """
     join_all(request_of(run), hosts_from)
-    program = open_program(*request_of(run).resolve())
+    program = _opened(run)
     step, known = -1, dict[str, float]()
     while not watch or _newer_comes(run, best, step, program):
         state = program.restore(_folder(run, best, program))
@@ -238,8 +239,16 @@ def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
     Raises:
       UserError: the folder holds no run, or no good checkpoint.
     """
-    program = open_program(*request_of(run).resolve())
+    program = _opened(run)
     return program, program.restore(_folder(run, best, program))
+
+
+def _opened(run: Path) -> Program:
+    """Opens the experiment of a run, on the data that it was trained on."""
+    program = open_program(*request_of(run).resolve())
+    if newest_step(run / "checkpoints") >= 0:  # Else the restoring will say it.
+        data_record.check(run, program)
+    return program
 
 
 def _folder(run: Path, best: bool, program: Program) -> Path:

@@ -83,6 +83,7 @@ def train(
     set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
     variant: str = "",
+    start: Annotated[str, tyro.conf.arg(name="from")] = "",
     profile: bool = False,
     debug: Literal["no", "nans", "nojit"] = "no",
     hosts: Literal["", "auto"] = "",
@@ -97,6 +98,8 @@ def train(
       set_runtime: override of the runtime, for example log_every=10; may be repeated.
       tiny: take tiny() instead of experiment().
       variant: take this one of sweep() instead.
+      start: run folder to start from: what it learned of ids, categories and texts that
+        the data still has (prepared with --extend) is kept, the rest starts anew.
       profile: trace ten steps into WORKDIR/profile.
       debug: "nans" stops at the operation that makes a NaN, "nojit" runs without
         compilation.
@@ -106,7 +109,7 @@ def train(
     from recjax.runs import train_run
     from recjax.train.request import Request
 
-    request = Request(experiment, on, tiny, set, set_runtime, variant)
+    request = Request(experiment, on, tiny, set, set_runtime, variant, start)
     finished = train_run(request, workdir, profile, debug, hosts)
     if joined() and not finished:
         raise SystemExit(PREEMPTED)

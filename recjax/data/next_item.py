@@ -137,16 +137,17 @@ class NextItemData:
         items = self._size + 1
         vocabulary = self.inputs["text"].vocabulary
         size, start = vocabulary.size, self.settings.ngrams.importance(vocabulary)
+        names = vocabulary.names
         source, target = self._vectors
         return {
             "query": {
                 "history": IdFeature(items, self.settings.history, vectors=source),
                 "history_age": DenseFeature(self.settings.history),
-                "text": IdFeature(size, self.settings.text_length, start),
+                "text": IdFeature(size, self.settings.text_length, start, names=names),
             },
             "candidate": {
                 "item": IdFeature(items, 1, vectors=target),
-                "text": IdFeature(size, self.settings.title_length, start),
+                "text": IdFeature(size, self.settings.title_length, start, names=names),
             },
         }
 
