@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 
@@ -36,6 +36,9 @@ from recjax.train.run_folder import (
     write_result,
 )
 from recjax.train.state import State
+
+if TYPE_CHECKING:  # Polars is for those who read a file.
+    from recjax.tables.result import Options
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS, WEEK = 5, 7 * 86_400
@@ -178,16 +181,18 @@ def eval_triplets(
     pools: Path | None = None,
     k: int = 30,
     best: bool = False,
+    options: Options | None = None,
 ) -> None:
     """Prints how a run, or what was exported of it, does on judged triplets of images.
 
     Args:
       run: the run folder, or a bundle of an image model.
-      triplets: CSV of query_image, positive_image, negative_image[, text_query].
+      triplets: table of query_image, positive_image, negative_image[, text_query].
       images: folder of the images.
-      pools: CSV of text_query and image, for score-at-top-K.
+      pools: table of text_query and image, for score-at-top-K.
       k: `K` of it.
       best: take the best checkpoint.
+      options: how the tables are read.
     """
     from recjax.bundle.manifest import NAME
     from recjax.bundle.open import open_bundle
@@ -198,7 +203,8 @@ def eval_triplets(
         embedder = open_bundle(run).images
     else:
         embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
-    print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
+    told = triplets, images, pools, k, options
+    print(triplet_file.evaluate_triplets(embedder, *told))
 
 
 def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:

@@ -20,7 +20,7 @@ import tyro
 from recjax import __version__, disk
 from recjax.cli import data, init, launch, session, sweep, users
 from recjax.cli.ending import leave, unraisable
-from recjax.cli.files import Flat, Form
+from recjax.cli.files import Flat, Form, refuse_unused
 from recjax.errors import UserError, nearest
 
 App = tyro.extras.SubcommandApp
@@ -125,6 +125,8 @@ def evaluate(
     pools: Path | None = None,
     top: int = 30,
     hosts: Literal["", "auto"] = "",
+    *,
+    form: Flat[Form],
 ) -> None:
     """Runs the evaluations of a trained run and prints their table.
 
@@ -134,20 +136,22 @@ def evaluate(
       run: run folder; with --triplets, a bundle of an image model too.
       watch: go on, evaluating each new checkpoint as it appears.
       best: evaluate the best checkpoint instead of the newest.
-      triplets: CSV of query_image, positive_image, negative_image[, text_query].
-      images: folder that the CSV's paths start from.
-      pools: CSV of text_query and image: adds score-at-top-K of these rankings.
+      triplets: table of query_image, positive_image, negative_image[, text_query].
+      images: folder that the table's paths start from.
+      pools: table of text_query and image: adds score-at-top-K of these rankings.
       top: K of it.
       hosts: "auto" joins the other processes of this SLURM job or TPU pod.
+      form: how these tables are written.
     """
     from recjax.runs import eval_run, eval_triplets
 
+    refuse_unused(form, "--triplets", triplets)
     if triplets is None:
         eval_run(run, watch, best, hosts)
     elif images is None:
         raise UserError("--triplets needs --images: the folder of the images")
     else:
-        eval_triplets(run, triplets, images, pools, top, best)
+        eval_triplets(run, triplets, images, pools, top, best, form.options)
 
 
 @app.command
@@ -212,7 +216,7 @@ def embed(
     """
     from recjax.bundle import ask
 
-    print(ask.embed(bundle, text, items, to, k, form.names, form.encoding))
+    print(ask.embed(bundle, text, items, to, k, form.options))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from recjax.data.inputs import IdListInput, Input
 from recjax.data.new_items import read_items
 from recjax.data.prepared import as_texts
 from recjax.tables.columns import Column
+from recjax.tables.result import Options
 
 KIND = "columns"
 INDEX, INPUTS = "reader.json", "reader_inputs.json"
@@ -58,15 +59,13 @@ class ColumnReader:
             features[name] = kind.encode(given)
         return features
 
-    def read(
-        self, path: Path, rename: Mapping[str, str], encoding: str
-    ) -> Iterator[NewItems]:
+    def read(self, path: Path, options: Options) -> Iterator[NewItems]:
         """Yields the items of a table at once; see `ItemReader`.
 
         Raises:
           UserError: the file cannot be used, or a row of it is bad.
         """
-        table = read_items(path, self.entity, self.schema, rename, encoding)
+        table = read_items(path, self.entity, self.schema, options)
         raw = {name: tuple(as_texts(column)) for name, column in table.columns.items()}
         yield NewItems(raw["id"], self.encode(raw, table.rows))
 

@@ -35,8 +35,8 @@ class Identity:
     @classmethod
     def of(cls, known: Prepared) -> Identity:
         """Returns the identity of a data set."""
-        settings = {k: v for k, v in known.settings.items() if k != "unit"}
-        told = known.digest, known.about.get("command", ""), settings, known.extends
+        about = known.about
+        told = known.digest, about.get("command", ""), known.settings, known.extends
         return cls(str(known.path), *told)
 
     @classmethod
@@ -69,6 +69,11 @@ class Identity:
         made = f", made by `{self.command}`" if self.command else ""
         return f"{self.name} (digest {self.digest[:SHOWN]}{made})"
 
+    @property
+    def made_as(self) -> dict[str, Any]:
+        """The settings that decide what a model learns: not in what unit times were."""
+        return {name: v for name, v in self.settings.items() if name != "unit"}
+
     def keeps(self, other: Identity) -> bool:
         """Returns whether the rows of `other` are the first ones of this data."""
         return other.digest in (self.digest, *self.extends)
@@ -87,14 +92,14 @@ def refuse_other(what: str, made: Identity, now: Identity, run: str = "RUN") -> 
       UserError: they differ in ids, schema or settings; says which command made each,
         and what to do.
     """
-    if made.digest == now.digest and dict(made.settings) == dict(now.settings):
+    if made.digest == now.digest and made.made_as == now.made_as:
         return
     if made.digest == now.digest:
-        names = sorted({**made.settings, **now.settings})
+        one, other = made.made_as, now.made_as
         told = [
-            f"{n} {made.settings.get(n)}, now {now.settings.get(n)}"
-            for n in names
-            if made.settings.get(n) != now.settings.get(n)
+            f"{name} {one.get(name)}, now {other.get(name)}"
+            for name in {**one, **other}
+            if one.get(name) != other.get(name)
         ]
         why = f"prepared with {'; '.join(told)}"
     elif now.keeps(made):

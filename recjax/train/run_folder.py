@@ -164,7 +164,6 @@ def request_of(workdir: Path) -> Request:
             "give the --workdir of a `recjax train`"
         )
     kinds = {"tiny": bool, "set": list, "set_runtime": list, "variant": str}
-    kinds["from"] = str
     saved = disk.read_json(path, "train the run again", **kinds)
     if not all(isinstance(saved.get(name), str) for name in COPIES):
         raise UserError(
@@ -173,7 +172,7 @@ def request_of(workdir: Path) -> Request:
         )
     files = [saved[name] and str(workdir / name / saved[name]) for name in COPIES]
     sets = (tuple(saved["set"]), tuple(saved["set_runtime"]))
-    told = saved["tiny"], *sets, saved["variant"], saved["from"]
+    told = saved["tiny"], *sets, saved["variant"], saved.get("from", "")
     return Request(files[0], files[1], *told)
 
 

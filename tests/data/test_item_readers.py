@@ -14,6 +14,7 @@ from recjax.data.catalog.read import load_catalog
 from recjax.data.column_reader import ColumnReader
 from recjax.errors import UserError
 from recjax.prepare.prepare import prepare
+from recjax.tables.result import Options
 from recjax.text.features import NGrams
 
 
@@ -49,7 +50,7 @@ def test_columns(tmp_path, suffix):
     }
     frame, path = pl.DataFrame(columns), tmp_path / f"items.{suffix}"
     frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
-    (found,) = reader.read(path, {}, "utf-8")
+    (found,) = reader.read(path, Options())
     assert found.ids == tuple(columns["item"])
     same(found.features, corpus.features, order)
     new = {"id": ["n"], "title": [columns["title"][0]]}
@@ -114,9 +115,9 @@ def test_bad_files(features, tmp_path):
     reader, path = EntityReader("pin", features), tmp_path / "bad.parquet"
     pl.DataFrame({"id": ["n", "n"]}).write_parquet(path)
     with pytest.raises(UserError, match="pin given twice"):
-        list(reader.read(path, {}, "utf-8"))
+        list(reader.read(path, Options()))
     with pytest.raises(UserError, match="renamed column is not there"):
-        list(reader.read(path, {"titel": "title"}, "utf-8"))
+        list(reader.read(path, Options(rename={"titel": "title"})))
     (tmp_path / "reader").mkdir()
     with pytest.raises(UserError, match=r"reader.json: cannot be read.*export anew"):
         item_readers.load(tmp_path / "reader", ())
