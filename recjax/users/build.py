@@ -101,11 +101,11 @@ def _collect(
         )
     for old in Path(out).glob(f".{STORE}.*"):
         old.unlink()
-    # A store that a manifest of before describes would be taken for its own.
-    (Path(out) / MANIFEST).unlink(missing_ok=True)
     try:
         with disk.whole(Path(out) / STORE) as file:
             write_sqlite(file, chain.from_iterable(map(read_profiles, made)))
+            # That of before would be taken for this store's.
+            (Path(out) / MANIFEST).unlink(missing_ok=True)
     except DuplicateUser as error:
         raise UserError(_in_which(error.args[0], files, made)) from None
     manifest = {
