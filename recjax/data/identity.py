@@ -105,7 +105,7 @@ def refuse_other(what: str, made: Identity, now: Identity, run: str = "RUN") -> 
     elif now.keeps(made):
         why = "ids have been added to it since"
     else:
-        why = "its rows stand for other ids now"
+        why = "its ids, their order or its columns have changed"
     fix = "prepare the data of before again, or train on this with another --workdir"
     if now.keeps(made):
         fix = f"go on with it: recjax train EXPERIMENT --workdir NEW --from {run}"

@@ -89,7 +89,7 @@ def test_entities(catalog, features, files, tmp_path, kind):
     entities = catalog.entities[kind]
     theirs = {"item_title": "title", "navboost_v2": "engaged_queries"}
     rename = theirs if kind == "product" else {}
-    (found,) = reader.read(files.entities[kind], rename, "utf-8")
+    (found,) = reader.read(files.entities[kind], Options(rename=rename))
     assert found.ids == tuple(entities.ids)
     wanted = features.read(entities)
     assert wanted["text"][0:1].any() and wanted["ue_v4.present"][0:3].any()
@@ -103,7 +103,7 @@ def test_an_entity_of_which_little_is_known(features, tmp_path, caplog):
     pl.DataFrame({**columns, "created": [1_700_000_000_000]}).write_parquet(path)
     with caplog.at_level("INFO"):
         reader = EntityReader("pin", features)
-        (found,) = reader.read(path, {"headline": "title"}, "utf-8")
+        (found,) = reader.read(path, Options(rename={"headline": "title"}))
     assert "has no board_title, image_caption, gs_v5" in caplog.text
     assert found.features["text"][0:1].any()
     for name in ("gs_v5", "item_is_v2", "ue_v4"):
