@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from recjax import disk
 from recjax.blocks import in_blocks
 from recjax.bundle import jax_export, manifest
 from recjax.bundle.image_files import ImageFiles
@@ -32,6 +33,7 @@ from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
 from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
+from recjax.data.identity import Identity
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
 from recjax.images.augment import CenterCrop
@@ -214,6 +216,15 @@ def open_items(path: str | Path) -> ItemVectors:
     folder = Path(path)
     bundle = (folder / manifest.NAME).exists()
     return open_bundle(folder).items if bundle else ItemVectors.open(folder)
+
+
+def data_of(path: str | Path) -> Identity | None:
+    """Returns the data that a bundle is of; None of a folder without a manifest."""
+    file = Path(path) / manifest.NAME
+    if not file.is_file():
+        return None
+    told = disk.read_json(file, "export it anew", info=dict)["info"].get("data")
+    return None if told is None else Identity.read(told)
 
 
 def _blank(items: NewItems) -> np.ndarray:

@@ -139,7 +139,7 @@ def update(
       now: unix seconds, by default the present.
       form: how the events are written.
     """
-    from recjax.users.build import open_profiles
+    from recjax.users.folder import open_profiles
     from recjax.users.profile import empty
     from recjax.users.profile import update as merge
     from recjax.users.shard import read_events
@@ -181,7 +181,7 @@ def show(
       images: folder of the items' pictures: ID.jpg, .jpeg, .png or .webp.
       form: how the events are written.
     """
-    from recjax.users.build import open_profiles
+    from recjax.users.folder import open_profiles
     from recjax.users.picture import draw, table
     from recjax.users.shard import read_events, select
 
@@ -242,7 +242,7 @@ def query(
     """
     import numpy as np
 
-    from recjax.users.build import open_profiles
+    from recjax.users.folder import open_profiles
     from recjax.users.retrieve import Retriever
     from recjax.users.shard import read_events
 

@@ -30,13 +30,10 @@ from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
 from recjax.jobs import Runner, processes
 from recjax.tables.result import Options
+from recjax.users.folder import MANIFEST, STORE
 from recjax.users.rows import read_profiles, write_profiles
-from recjax.users.settings import Settings
 from recjax.users.shard import Job, ids, profiles, read_table
-from recjax.users.store import DuplicateUser, SqliteStore, write_sqlite
-
-MANIFEST = "manifest.json"
-STORE = "profiles.sqlite"
+from recjax.users.store import DuplicateUser, write_sqlite
 
 
 def build(
@@ -88,6 +85,8 @@ def _collect(
     files: Sequence[Path], vectors: Path, out: Path, job: Job, digest: str
 ) -> dict:
     """Writes the store and the manifest once all shards are there."""
+    from recjax.bundle.open import data_of
+
     shards = Path(out) / "shards"
     made = [shards / f"{Path(file).stem}.parquet" for file in files]
     counts: Counter = Counter()
@@ -108,11 +107,13 @@ def _collect(
             (Path(out) / MANIFEST).unlink(missing_ok=True)
     except DuplicateUser as error:
         raise UserError(_in_which(error.args[0], files, made)) from None
+    data = data_of(vectors)
     manifest = {
         "format": "recjax profiles 2",
         "job": asdict(job),
         "vectors": str(Path(vectors).resolve()),
         "digest": digest,
+        "data": None if data is None else data.told,
         "shards": [Path(file).stem for file in files],
         "counts": dict(counts),
     }
@@ -155,46 +156,6 @@ def _opened(vectors: Path, stamp: int) -> ItemVectors:
     """Returns item vectors, which a process opens once for many files of events."""
     del stamp  # Of the file: vectors that are new are opened anew.
     return ItemVectors.open(vectors)
-
-
-def read_manifest(folder: Path) -> tuple[Job, Path, str]:
-    """Returns the job that made a folder, its item vectors' folder and their digest.
-
-    Raises:
-      UserError: there is no manifest, or it is broken.
-    """
-    try:
-        content = json.loads((Path(folder) / MANIFEST).read_text())
-        job = dict(content["job"])
-        settings = Settings(**job.pop("settings"))
-        told = Path(content["vectors"]), str(content["digest"])
-        return Job(settings=settings, **job), *told
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder}/{MANIFEST}: no such file; `recjax users build` writes it last"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder}/{MANIFEST}: not readable: {error!r}; build the profiles again"
-        ) from None
-
-
-def open_profiles(folder: Path) -> tuple[SqliteStore, ItemVectors, Job]:
-    """Opens profiles, and the item vectors that they were made with.
-
-    Raises:
-      UserError: one of them is missing or damaged, or the vectors are others now.
-    """
-    from recjax.bundle.open import open_items
-
-    job, vectors, digest = read_manifest(folder)
-    items = open_items(vectors)
-    if items.digest != digest:
-        raise UserError(
-            f"{folder} was built with other items or vectors than {vectors} holds now: "
-            "build the profiles again with those, or put the vectors of before back"
-        )
-    return SqliteStore(Path(folder) / STORE), items, job
 
 
 def moment(out: Path, now: float | None, present: float) -> float:
