@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import command
 import numpy as np
 import polars as pl
 import pytest
@@ -80,50 +79,6 @@ def test_processes_and_resume_change_nothing(tmp_path, folder, files, job):
     assert rows(tmp_path / "one").equals(rows(tmp_path / "two"))
     batch.build(files, folder, tmp_path / "one", replace(job, most=3))
     assert max(map(sum, rows(tmp_path / "one")["size"].to_list())) == 3
-
-
-@pytest.mark.parametrize("what", ["ids", "vectors"])
-def test_profiles_are_of_one_catalogue(capfd, tmp_path, items, files, job, what):
-    """The same ids in another order, or the same with other vectors, are refused."""
-    vectors, out = tmp_path / "vectors", tmp_path / "out"
-    write_vectors(vectors, items.ids, items.titles, items.vectors)
-    batch.build(files, vectors, out, job)
-    user = rows(out)["user"][0]
-    cli.main(["users", "query", str(out), user])
-    ids = items.ids[::-1] if what == "ids" else items.ids
-    values = -items.vectors if what == "vectors" else items.vectors
-    write_vectors(vectors, ids, items.titles, values)
-    event = write(tmp_path, [(user, "i1", job.now - 1)])
-    for told in (
-        ["query", out, user],
-        ["show", out, user],
-        ["update", out, event],
-    ):
-        message = command.fails(capfd, "users", *told)
-        assert f"{out} was built with other items or vectors than" in message
-        assert "build the profiles again" in message
-    # Built again, shards too.
-    batch.build(files, vectors, out, job)
-    cli.main(["users", "query", str(out), user])
-
-
-def test_events_under_other_names_and_units(capfd, tmp_path, folder, now):
-    log = tmp_path / "log.csv"
-    rows = [("u1", "i1", now), ("u1", "i40", now - 60)]
-    lines = [f"{user};{item};{int(when * 1000)}" for user, item, when in rows]
-    log.write_text("\n".join(["wer;was;wann", *lines]).replace(";", ","), "utf-16")
-    options = ["--rename", "wer=user", "--rename", "was=item", "--rename"]
-    options += ["wann=timestamp", "--encoding", "utf-16", "--unit", "ms"]
-    build = ["--vectors", folder, "--out", tmp_path / "out", "--now", now + 1]
-    message = command.refused(capfd, "users", "build", log, *build)
-    assert "--encoding" in message
-    message = command.refused(capfd, "users", "build", log, *build, *options[-4:])
-    assert "--rename NAME=user" in message
-    cli.main([str(word) for word in ("users", "build", log, *build, *options)])
-    store = SqliteStore(tmp_path / "out" / "profiles.sqlite")
-    assert store.get("u1").newest.max() == now
-    told = ["users", "show", tmp_path / "out", "u1", "--rename", "a=b"]
-    assert "say how --events is written" in command.fails(capfd, *told)
 
 
 def test_beam_writes_the_same_rows(tmp_path, folder, files, job):
