@@ -53,13 +53,13 @@ def without_columns() -> rj.Experiment:
     return rj.Experiment(
         name="two_tower_movielens_plain",
         seed=0,
-        steps=500,
+        steps=400,
         data=rj.NextItem(
             "movielens_100k",
-            batch_size=512,
+            batch_size=256,
             negatives=None,
             met_negatives=True,
-            history=30,
+            history=20,
             texts=("title",),
             ngrams=rj.NGrams(3_000, 2_000, 3_000, min_count=2),
             title_length=32,
@@ -70,7 +70,7 @@ def without_columns() -> rj.Experiment:
             query=rj.Tower({"history": recent}, WIDTH, normalize=False),
             candidate=rj.Tower(
                 inputs={
-                    "item": rj.EmbeddingBag("film", norm=0.0, dropout=0.2),
+                    "item": rj.EmbeddingBag("film", norm=0.0, dropout=0.5),
                     "text": rj.EmbeddingBag("token", "importance"),
                 },
                 width=WIDTH,
@@ -105,7 +105,7 @@ def without_columns() -> rj.Experiment:
         evals={
             "two_tower": rj.Ranking("test"),
             "popularity": rj.Ranking("test", rj.Popularity()),
-            "validation": rj.Ranking("validation", every=100),
+            "validation": rj.Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
         export=rj.Bundle(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from recjax.data.pseudo_queries import some_words
 from recjax.data.splits import ByTime, Examples, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-from recjax.text.features import NGrams, TextInput
+from recjax.text.features import NGrams
 from recjax.text.ngrams import words
 
 
@@ -45,22 +45,22 @@ class NextItem:
       batch_size: pairs of the global batch.
       negatives: uniform negatives of the global batch; None takes the whole corpus,
         which makes the softmax over random columns the full one.
-      met_negatives: only items with training events are negatives: else the model
-        learns that new items are unwanted.
       history: newest items of a query.
-      texts: columns whose texts, joined, are an item's `text`.
-      ngrams: vocabulary of these texts.
+      ngrams: vocabulary of the items' texts.
       text_length: n-grams of a text query.
       title_length: n-grams of an item's text.
       text_share: share of training queries that are text.
       split: how events are split.
       fit: splits whose events train the model.
       half_life: days in which the weight of a training event halves, down to
-        `oldest_weight`: what people watch changes. None weighs all alike.
+        `oldest_weight`; None weighs all alike.
       oldest_weight: weight that no event falls below.
       neighbours: width of the vectors that stand for who follows whom in the training
         events (`Cooccurrence.vectors`), on `history` and `item`; 0 for none.
       cooccurrence: how that is counted.
+      met_negatives: only items with training events are negatives: else the model
+        learns that new items are unwanted.
+      texts: columns whose texts, joined, are an item's `text`.
       columns: of "item" for candidates; of "user" and "events" (what is known when one
         asks, as the device) for queries: see `recjax.data.columns`.
     """
@@ -68,9 +68,7 @@ class NextItem:
     source: str
     batch_size: int = 512
     negatives: int | None = 512
-    met_negatives: bool = False
     history: int = 50
-    texts: tuple[str, ...] = TEXTS
     ngrams: NGrams = NGrams()
     text_length: int = 32
     title_length: int = 64
@@ -81,6 +79,8 @@ class NextItem:
     oldest_weight: float = 0.2
     neighbours: int = 0
     cooccurrence: Cooccurrence = Cooccurrence()
+    met_negatives: bool = False
+    texts: tuple[str, ...] = TEXTS
     columns: Columns = field(default_factory=dict)
 
     def open(self, seed: int) -> NextItemData:
@@ -111,8 +111,7 @@ class NextItemData:
     def part(self) -> np.ndarray:
         """The split of each event [E]."""
         known = self.interactions
-        time = known.timestamp
-        examples = Examples("events", known.user, time, item=known.item)
+        examples = Examples("events", known.user, known.timestamp, known.item)
         return self.settings.split.parts(examples)
 
     @cached_property
@@ -123,14 +122,12 @@ class NextItemData:
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
-        vocabulary = self.settings.ngrams.build(
-            self.interactions.texts(self.settings.texts)
-        )
+        ngrams, length = self.settings.ngrams, self.settings.text_length
         history = IdListInput(self.interactions.item_ids, self.settings.history)
         own: dict[str, Input] = {
             "history": history,
             "history_age": AgeListInput("history", history),
-            "text": TextInput(vocabulary, self.settings.text_length),
+            "text": ngrams.input(self._texts, length),
         }
         return fitted.joined(own, self.columns["user"], self.columns["events"])
 
@@ -144,31 +141,30 @@ class NextItemData:
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
-        known, length = self.interactions, self.settings.title_length
-        text = TextInput(self.inputs["text"].vocabulary, length)
+        known = self.interactions
+        text = replace(self.inputs["text"], length=self.settings.title_length)
         own = {"item": IdListInput(known.item_ids, 1), "text": text}
         sources = {"item": ("id",), "text": self.settings.texts}
-        columns = self.columns["item"]
-        return {"item": corpus("item", known.titles, own, sources, columns)}
+        made = corpus("item", known.titles, own, sources, self.columns["item"])
+        return {"item": made}
 
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
         items = self._size + 1
-        vocabulary = self.inputs["text"].vocabulary
-        size, start = vocabulary.size, self.settings.ngrams.importance(vocabulary)
+        text = self.settings.ngrams.feature(self.inputs["text"])
         source, target = self._vectors
         return {
             "query": {
                 "history": IdFeature(items, self.settings.history, vectors=source),
                 "history_age": DenseFeature(self.settings.history),
-                "text": IdFeature(size, self.settings.text_length, start),
+                "text": text,
                 **self.columns["user"].features,
                 **self.columns["events"].features,
             },
             "candidate": {
                 "item": IdFeature(items, 1, vectors=target),
-                "text": IdFeature(size, self.settings.title_length, start),
+                "text": replace(text, length=self.settings.title_length),
                 **self.columns["item"].features,
             },
         }
@@ -198,8 +194,7 @@ class NextItemData:
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns one query for each event of a split: what comes next?
 
-        The history is what the user did before, in any split; those items are not
-        ranked again.
+        The history is what the user did before, in any split, and is not ranked again.
         """
         events = splits.members(self.part, split, self.settings.split, "events")
         known = self.interactions
@@ -221,7 +216,7 @@ class NextItemData:
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
         events = splits.members(self.part, split, self.settings.split)[:count]
-        return {**self._queries.raw(events), "text": [""] * len(events)}
+        return self._queries.raw(events) | {"text": [""] * len(events)}
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
         """Returns the item of each training event."""
@@ -229,12 +224,11 @@ class NextItemData:
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the limits of the splits in time."""
-        known = self.interactions
         return {
             "source": self.settings.source,
-            "users": len(known.user_ids),
-            "items": len(known.item_ids),
-            "events": len(known.user),
+            "users": len(self.interactions.user_ids),
+            "items": self._size,
+            "events": len(self.part),
             **splits.counts(self.part, "events"),
             "vocabulary": self.inputs["text"].vocabulary.size,
         }
@@ -256,9 +250,8 @@ class NextItemData:
     @cached_property
     def _candidates(self) -> Candidates:
         share = pairs.log_share(self.events.item, self._size)
-        pool = np.arange(self._size)
-        if self.settings.met_negatives:
-            pool = np.unique(self.events.item)
+        met = self.settings.met_negatives
+        pool = np.unique(self.events.item) if met else np.arange(self._size)
         drawn = Negatives(len(pool), self.settings.negatives, self.seed)
         return Candidates(self.corpora["item"], share, drawn, pool)
 

@@ -12,7 +12,7 @@ from recjax.text.features import TextInput
 IDS = ("17", "b", "c")
 HISTORY = IdListInput(IDS, 2)
 TEXT = TextInput(Vocabulary.build(["red lamp"], unigrams=9, bigrams=9, trigrams=9), 8)
-LONGER = TextInput(TEXT.vocabulary, 12)
+LONGER = TextInput(TEXT.vocabulary, 12, "text")
 INPUTS = {
     "text": TEXT,
     "more": LONGER,
@@ -48,10 +48,10 @@ def test_features_are_those_of_the_inputs():
         ({"history": [[None]]}, "None is no text"),
         ({"history": [[]]}, "nothing to ask"),
         ({"history": [["b"], []]}, "query 1: there is nothing to ask"),
-        ({"history": [None]}, "query 0: None is no list"),
+        ({"history": [None]}, "nothing to ask"),
         ({"history": None}, "history = None"),
         ({"text": None}, "text = None"),
-        ({"text": [None]}, "text, query 0: None is no text"),
+        ({"text": [None]}, "nothing to ask"),
         ({"text": [3]}, "text, query 0: 3 is no text"),
         ({"text": ["  "]}, "nothing to ask"),
         ({"text": []}, "nothing to ask"),
@@ -73,7 +73,7 @@ def test_what_is_refused(raw, said):
 
 def test_texts_that_are_not_known_are_told(caplog):
     encode_queries({"text": ["red", "☃"], "history": [[], ["b"]]}, INPUTS)
-    assert "knows no part of '☃'" in caplog.text
+    assert "knows no part of the text '☃'" in caplog.text
     caplog.clear()
     encode_queries({"text": ["☃"] * 9}, INPUTS)
     assert "and 6 more" in caplog.text
