@@ -108,7 +108,6 @@ def without_columns() -> rj.Experiment:
             "validation": rj.Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
-        export=rj.Bundle(),
     )
 
 

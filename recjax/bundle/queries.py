@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,7 +42,7 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
       UserError: a feature that is not taken, values of another kind or number, an id
         that is unknown, or a query that says nothing.
     """
-    takes = {source(name, inputs): kind for name, kind in inputs.items()}
+    takes = takers(inputs)
     count = _checked(raw, takes)
     features = encode_all(inputs, raw, count)
     for text in (
@@ -55,6 +57,50 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
             each = dict.fromkeys(one for some in lists for one in some or () if one)
             _tell(f"no {name}", [v for v in each if v not in takes[name].positions])
     return features
+
+
+def from_texts(
+    columns: Sequence[str], inputs: Mapping[str, Input]
+) -> dict[str, list[Any]]:
+    """Returns one raw query of texts NAME=VALUE, as a command line gives them.
+
+    Raises:
+      UserError: one has another form, a name is not taken, or a value cannot be read.
+    """
+    takes, found = takers(inputs), {}
+    for given in columns:
+        name, equals, text = given.partition("=")
+        if not equals or name not in takes or name in found:
+            close = nearest(name, takes)
+            raise UserError(
+                f"--column {given}: expected NAME=VALUE, each once, of {sorted(takes)}."
+                + close
+            )
+        found[name] = [_from_text(given, text, takes[name])]
+    return found
+
+
+def _from_text(given: str, text: str, kind: Input) -> Any:
+    if isinstance(kind, TextInput | WordPiece) or _is_one_label(kind):
+        return text
+    try:
+        if isinstance(kind, TimeInput) and not text.replace(".", "").isdigit():
+            when = datetime.datetime.fromisoformat(text)
+            return when.replace(tzinfo=when.tzinfo or datetime.UTC).timestamp()
+        return json.loads(text)
+    except ValueError as error:
+        wanted = "2026-11-29T18:00" if isinstance(kind, TimeInput) else _example(kind)
+        wanted = wanted.replace("'", '"')
+        raise UserError(f"--column {given}: expected such as {wanted}") from error
+
+
+def takers(inputs: Mapping[str, Input]) -> dict[str, Input]:
+    """Returns the columns that a query may have -> what is made of each."""
+    return {source(name, inputs): kind for name, kind in inputs.items()}
+
+
+def _is_one_label(kind: Input) -> bool:
+    return isinstance(kind, CategoryInput) and not kind.many
 
 
 def _tell(what: str, values: Sequence[str]) -> None:
@@ -98,7 +144,7 @@ def _says(place: str, value: Any, kind: Input) -> bool:
         return _text(place, value)
     if isinstance(kind, NumberInput | BucketInput | TimeInput):
         return _number(place, value, isinstance(kind, TimeInput))
-    if isinstance(kind, CategoryInput) and not kind.many:
+    if _is_one_label(kind):
         return _text(place, value)
     if not _is_list(value):
         raise UserError(f"{place}: {value!r} is no list, such as {_example(kind)}")
