@@ -46,8 +46,8 @@ def prepare(
 ) -> None:
     """Prepares a data set: a built-in one by its name, or your own tables.
 
-    Built in are globo, grocery_store, home_depot, invented_catalog,
-    invented_catalog_tiny, movielens_100k and tmall.
+    Built in are foursquare_nyc, globo, grocery_store, home_depot, invented_catalog,
+    invented_catalog_tiny, movielens_100k, tmall and toys.
 
     Args:
       name: of a built-in data set.
