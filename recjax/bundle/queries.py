@@ -51,11 +51,11 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
         made = [features[n].any(1) for n in inputs if source(n, inputs) == text]
         known = zip(raw[text], np.any(made, 0), strict=True)
         _tell(f"no part of the {text}", [v for v, any in known if v and not any])
-    for name in raw:
-        if isinstance(takes[name], CategoryInput) and not takes[name].buckets:
-            lists = raw[name] if takes[name].many else [[value] for value in raw[name]]
+    for name, kind in takes.items():
+        if name in raw and isinstance(kind, CategoryInput) and not kind.buckets:
+            lists = raw[name] if kind.many else [[value] for value in raw[name]]
             each = dict.fromkeys(one for some in lists for one in some or () if one)
-            _tell(f"no {name}", [v for v in each if v not in takes[name].positions])
+            _tell(f"no {name}", [v for v in each if v not in kind.positions])
     return features
 
 
@@ -184,9 +184,9 @@ def _number(place: str, value: Any, is_time: bool) -> bool:
 def _vectors(place: str, value: Any, kind: VectorInput) -> bool:
     try:
         given = np.asarray(value, np.float32)
-        fits = given.ndim in (1, 2) and given.shape[-1] == kind.width
     except (ValueError, TypeError):
-        fits = False
+        given = np.full(1, np.nan)
+    fits = given.ndim in (1, 2) and given.shape[-1] == kind.width
     if len(value) and not (fits and np.isfinite(given).all()):
         raise UserError(f"{place}: give a vector of {kind.width} numbers, or None")
     return len(value) > 0
