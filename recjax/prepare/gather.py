@@ -13,6 +13,7 @@ from recjax.data.new_items import with_id
 from recjax.prepare import make
 from recjax.prepare.image_files import load
 from recjax.prepare.options import SKIP, Files, How, option_of
+from recjax.prepare.parts import Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.infer import infer
@@ -42,11 +43,13 @@ class Reading:
       files: the tables.
       how: the options.
       findings: where problems go.
+      parts: how the parts of a table are read; None: by this process.
     """
 
     files: Files
     how: How
     findings: Findings
+    parts: Parts | None = None
 
     def source(self, table: str) -> Any:
         """Returns where a table is from, under a name that no other table has."""
@@ -148,9 +151,11 @@ class Reading:
             for name, type in guess.items()
             if type is not None
         ]
-        own = Findings()
-        options = self.how.options
-        return read(source, (*known, *more), options, own, rename, file), own
+        own, schema, options = Findings(), (*known, *more), self.how.options
+        found = Source.of(source, own, file)
+        if found is None or self.parts is None or len(found.parts) == 1:
+            return read(found or source, schema, options, own, rename, file), own
+        return read_parts(found, schema, options, own, rename, self.parts), own
 
     def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
         """Notes what columns are taken for that nobody named."""
