@@ -23,6 +23,7 @@ class IdFeature:
       names: gives what the ids from 1 on stand for, where that is learned from the
         data, as n-grams are; None where they are its rows.
       named: the experiment asks for it by name, so a model must read it.
+      fitted: what was learned of the training rows to make it, as text.
     """
 
     rows: int
@@ -31,6 +32,7 @@ class IdFeature:
     vectors: np.ndarray | None = field(default=None, repr=False, compare=False)
     names: Names | None = field(default=None, repr=False, compare=False)
     named: bool = False
+    fitted: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class DenseFeature:
     Attributes:
       width: how many.
       named: the experiment asks for it by name, so a model must read it.
+      fitted: what was learned of the training rows to make it, as text.
     """
 
     width: int
     named: bool = False
+    fitted: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What data a run is of: written at its start, compared whenever it is opened.
 
-data.json        the prepared data's identity; of each table how many rows it has, and
-                 a digest of what they stand for, where they are no rows of the data
-names/DIGEST.json  these names, for a run that starts from this one
+data.json  the prepared data's identity; of each table how many rows it has, and a
+           digest of what they stand for, where they are no rows of the data; of each
+           feature one of what was learned of the training rows
+names/     what rows stand for, for a run that starts from this one
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ class DataRecord:
     Attributes:
       data: its identity; None where it was not prepared by recjax.
       rows: table -> what its rows are.
+      fitted: "side/feature" -> digest of what was learned of the training rows.
     """
 
     data: Identity | None
     rows: dict[str, Rows]
+    fitted: dict[str, str]
 
     @classmethod
     def of(cls, program: Program) -> DataRecord:
@@ -57,7 +60,13 @@ class DataRecord:
             name: Rows(spec.rows, tuple(_each(digests, spec.names)))
             for name, spec in program.specs.items()
         }
-        return cls(program.data, rows)
+        fitted = {
+            f"{side}/{name}": digest([feature.fitted])
+            for side, features in program.dataset.sides.items()
+            for name, feature in features.items()
+            if getattr(feature, "fitted", "")
+        }
+        return cls(program.data, rows, fitted)
 
     @classmethod
     def read(cls, run: Path) -> DataRecord:
@@ -69,13 +78,13 @@ class DataRecord:
         path = run / NAME
         if not path.exists():
             raise UserError(f"{run} does not say of which data it is: {AGAIN}")
-        told = disk.read_json(path, AGAIN, rows=dict)
+        told = disk.read_json(path, AGAIN, rows=dict, fitted=dict)
         try:
             data = None if told["data"] is None else Identity.read(told["data"])
             rows = {n: Rows(one[0], tuple(one[1])) for n, one in told["rows"].items()}
         except (TypeError, LookupError) as error:
             raise UserError(f"{path} is damaged: {error!r}; {AGAIN}") from error
-        return cls(data, rows)
+        return cls(data, rows, told["fitted"])
 
     def write(self, run: Path, program: Program) -> None:
         """Writes it to a run folder, the names first."""
@@ -88,8 +97,8 @@ class DataRecord:
                 )
             rows = {n: [one.count, list(one.names)] for n, one in self.rows.items()}
             data = None if self.data is None else self.data.told
-            text = json.dumps({"data": data, "rows": rows}, indent=1)
-            disk.write_text(run / NAME, text + "\n")
+            told = {"data": data, "rows": rows, "fitted": self.fitted}
+            disk.write_text(run / NAME, json.dumps(told, indent=1) + "\n")
 
 
 def check(run: Path, program: Program) -> None:
@@ -102,6 +111,13 @@ def check(run: Path, program: Program) -> None:
     made, now = DataRecord.read(run), DataRecord.of(program)
     if made.data is not None and now.data is not None:
         refuse_other(str(run), made.data, now.data, str(run))
+    changed = [n for n, one in now.fitted.items() if made.fitted.get(n, one) != one]
+    if changed:
+        raise UserError(
+            f"{run}: the training rows that the features {', '.join(changed)} were "
+            f"fitted to have changed: {now.data or 'the data'} has other values or "
+            f"events since; {AGAIN}"
+        )
     for name, rows in now.rows.items():
         before = made.rows.get(name)
         if before is not None and before.names != rows.names:

@@ -18,6 +18,8 @@ from recjax.train.earlier import begin
 from recjax.train.program import open_program
 from recjax.train.run_folder import request_of
 
+OTHER_WORDS = items(ORDER).with_columns(title=items(ORDER, "lamp")["title"])
+OTHER_PRICES = items(ORDER).with_columns(price=items(ORDER)["price"] ** 2)
 CHANGED = "its ids, their order or its columns have changed"
 
 
@@ -57,19 +59,15 @@ def run(made, tmp_path):
     ("again", "why"),
     [
         (items(ORDER[::-1]), CHANGED),
-        (
-            items(np.arange(ITEMS + 1)),
-            CHANGED,
-        ),
-        (
-            items(ORDER).with_columns(price=1.5),
-            CHANGED,
-        ),
-        (items(ORDER, "lamp"), "the texts that table 'token' is learned for"),
+        (items(np.arange(ITEMS + 1)), CHANGED),
+        (items(ORDER).with_columns(weight=1.5), CHANGED),
+        (items(ORDER, "lamp"), CHANGED),
+        (OTHER_WORDS, "the texts that table 'token' is learned for"),
+        (OTHER_PRICES, "rows that the features candidate/price were fitted to have"),
     ],
 )
 def test_other_data_is_refused(capfd, run, again, why):
-    """The last has other words under the ids of before, and as many."""
+    """The last have other words and prices under the ids of before, and as many."""
     prepare(Files(events=events(), items=again), "shop", How(column=TITLES))
     folder = run.parent
     for told in (
@@ -91,7 +89,8 @@ def test_other_data_is_refused(capfd, run, again, why):
 def test_a_run_that_says_nothing_of_its_data_is_refused(capfd, run):
     (run / "data.json").unlink()
     assert "does not say of which data" in command.fails(capfd, "eval", run)
-    for garbage in ("[]", '{"rows": {}}', '{"rows": {"a": 1}, "data": null}'):
+    bad = '{"rows": {"a": 1}, "data": null, "fitted": {}}'
+    for garbage in ("[]", '{"rows": {}, "fitted": {}}', bad):
         (run / "data.json").write_text(garbage)
         assert "data.json is damaged" in command.fails(capfd, "eval", run)
 
@@ -100,7 +99,9 @@ def test_data_that_grew_is_gone_on_with(capfd, run):
     folder, how = run.parent, How(column=TITLES, extend=True)
     before = open_run(run)[1]
     order = np.r_[ITEMS + np.arange(5), ORDER[::-1]]
-    grown = Files(events=events(ITEMS + 5), items=items(order, "lamp"))
+    brand = items(order)["brand"].replace("thing 1", "lamp")
+    today = items(order, "lamp").with_columns(brand=brand)
+    grown = Files(events=events(ITEMS + 5), items=today)
     prepare(grown, "shop", how)
     capfd.readouterr()
     message = command.fails(capfd, "eval", run)
@@ -115,16 +116,17 @@ def test_data_that_grew_is_gone_on_with(capfd, run):
     assert np.abs(new).min() > 0
     for one, other in zip(_leaves(before.params), _leaves(after.params), strict=True):
         np.testing.assert_array_equal(one, other)
-    # A word has its vector, wherever it stands now.
-    was = json.loads(next((run / "names").glob("*.json")).read_bytes())
-    names = program.specs["token"].names[0]()
-    shared = {name: at for at, name in enumerate(names, 1) if name in was}
-    assert 10 < len(shared) < len(was) and names != was
-    for table in ("token", "importance"):
-        old = np.asarray(before.tables[table])
-        for name, at in shared.items():
-            row = np.asarray(after.tables[table][at])
-            np.testing.assert_array_equal(row, old[1 + was.index(name)])
+    # A word and a brand have their vectors, wherever they stand now.
+    was = [json.loads(path.read_bytes()) for path in (run / "names").glob("*.json")]
+    was = {"brand": min(was, key=len), "token": max(was, key=len)}
+    for table, of in (("token",) * 2, ("importance", "token"), ("brand",) * 2):
+        old, new = (np.asarray(state.tables[table]) for state in (before, after))
+        names = program.specs[table].names[0]()
+        shared = [name for name in names if name in was[of]]
+        assert 1 < len(shared) < len(was[of]) and shared != list(names)
+        for name in shared:
+            row = new[1 + names.index(name)]
+            np.testing.assert_array_equal(row, old[1 + was[of].index(name)])
     main(train(folder, "next", "--from", run))
     assert request_of(folder / "next").start == str(run)
     ids = open_run(folder / "next")[0].dataset.corpora["item"].ids
