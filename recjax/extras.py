@@ -8,7 +8,7 @@ from typing import Any
 
 from recjax.errors import UserError
 
-PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
+PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
 """Name on import -> name to install, where they differ."""
 
 
