@@ -27,7 +27,7 @@ LIMITS |= {"evaluate": 7_200, "save": 1_800}
 """Seconds of what takes its time without a step; of others ten times a median step."""
 LEAST_SECONDS, STEPS = 120.0, 10
 POLL_SECONDS, LAST_WORDS_SECONDS, SPEAKER_SECONDS = 1.0, 3.0, 5.0
-"""Between looks; for all to put up their stacks; for the first process to print them."""
+"""Between looks; for all to put up their stacks; for the first to print them."""
 BOARD, STACKS = "at", "stacks"
 
 
