@@ -29,8 +29,8 @@ ABOUT = "prepared.json"
 COLUMNS = "columns"
 FORMAT = 2
 BUILT_IN = (
-    *("globo", "grocery_store", "home_depot", "invented_catalog"),
-    *("invented_catalog_tiny", "movielens_100k", "tmall"),
+    *("foursquare_nyc", "globo", "grocery_store", "home_depot", "invented_catalog"),
+    *("invented_catalog_tiny", "movielens_100k", "tmall", "toys"),
 )
 """Data sets that recjax knows how to get."""
 AGAIN = "delete that folder and prepare it again"
@@ -219,7 +219,9 @@ def digest_of(tables: Mapping[str, Table]) -> str:
 def seconds(column: TypedColumn) -> np.ndarray:
     """Returns a timestamp column as i64 seconds, fractions cut; 0 where missing."""
     values = np.asarray(column.values)
-    return np.where(values == MISSING_TIME, 0, values) // SECOND
+    found = values // SECOND
+    found[values == MISSING_TIME] = 0
+    return found
 
 
 def as_texts(column: TypedColumn) -> Texts:

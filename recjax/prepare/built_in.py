@@ -9,22 +9,26 @@ from pathlib import Path
 from recjax.data.prepared import BUILT_IN, place
 from recjax.errors import UserError, nearest
 from recjax.prepare.datasets import (
+    foursquare_nyc,
     globo,
     grocery_store,
     home_depot,
     movielens_100k,
     tmall,
+    toys,
 )
 from recjax.prepare.records import VERSION
 from recjax.prepare.write import Data, is_prepared, write
 
 log = logging.getLogger(__name__)
 READ: Mapping[str, Callable[[], Data]] = {
+    "foursquare_nyc": foursquare_nyc.data,
     "globo": globo.data,
     "grocery_store": grocery_store.data,
     "home_depot": home_depot.data,
     "movielens_100k": movielens_100k.data,
     "tmall": tmall.data,
+    "toys": toys.data,
 }
 """Name -> reader of the raw files."""
 INVENTED = {"invented_catalog": 10_000, "invented_catalog_tiny": 600}

@@ -36,6 +36,8 @@ SCHEMA = (
     Column("rating", "number", required=False),
     Column("impressions", "ids", required=False, filled=False),
 )
+TWICE = "the same event twice"
+"""The kind of problem."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,13 @@ def read_events(
     if _same_moment(log, order):
         key = ["session" if anonymous else "user", "item", "timestamp"]
         key += ["action"] if "action" in found.table else []
-        good &= ~given_twice(found, key, "the same event twice", findings)
+        good &= ~given_twice(found, key, TWICE, findings)
     order = order[good[order]]
     if log.session is not None:
         order = _whole_sessions(found, log.user, log.session, order, findings)
-    kept = order[_filter(how).keep(log.user[order], log.item[order])]
+    kept, rule = order, Filter(how.item_events, how.user_events, how.most_user_events)
+    if rule != Filter():
+        kept = order[rule.keep(log.user[order], log.item[order])]
     if not len(kept) and len(order):
         raise UserError(
             f"no event is left: no user with {how.user_events} events on items with "
@@ -205,10 +209,6 @@ def _first(user: np.ndarray, session: np.ndarray) -> np.ndarray:
     first = np.ones(len(user), bool)
     first[1:] = (user[1:] != user[:-1]) | (session[1:] != session[:-1])
     return first
-
-
-def _filter(how: How) -> Filter:
-    return Filter(how.item_events, how.user_events, how.most_user_events)
 
 
 def _tables(log: Log, order: np.ndarray, how: How) -> dict[str, Table]:

@@ -12,12 +12,14 @@ from recjax.data.new_items import with_id
 from recjax.prepare import make
 from recjax.prepare.image_files import load
 from recjax.prepare.options import SKIP, Files, How, option_of
+from recjax.prepare.parts import Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.infer import infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
+from recjax.tables.source import Source
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
@@ -28,6 +30,8 @@ OF_ENTITIES = (
 )
 """Columns of entities whose names say what they are."""
 TEXT_LIKE = ("text", "category", "id")
+SAMPLE = 1 << 18
+"""Rows that say what a column is taken for, unless a later row is not of that type."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,13 @@ class Reading:
       files: the tables.
       how: the options.
       findings: where problems go.
+      parts: how the parts of a table are read; None: by this process.
     """
 
     files: Files
     how: How
     findings: Findings
+    parts: Parts | None = None
 
     def header(self, table: str) -> tuple[str, ...]:
         """Returns the columns of a table by recjax's names; () if it is unreadable."""
@@ -82,22 +88,63 @@ class Reading:
         names = header(source, options, findings, rename, file)
         if names is None:
             return None
-        guessed: dict[str, Type | None] = {
-            n: None for n in names if n not in told and said.get(n) != SKIP
-        }
-        if guessed:
-            found = infer(source, options, findings, rename, file, only=tuple(guessed))
-            for column in found or ():
-                type = column.type
-                if others is not None and type in TEXT_LIKE:
-                    type = others
-                if type is not None:
-                    told[column.name] = Column(column.name, type, False, False)
-                guessed[column.name] = type
-        got = read(source, tuple(told.values()), options, findings, rename, file)
-        if got is not None and guessed:
-            self._tell(file, guessed)
+        unnamed = [n for n in names if n not in told and said.get(n) != SKIP]
+        known, args = tuple(told.values()), (rename, file)
+        guess, sure = self._guess(source, unnamed, others, SAMPLE, *args)
+        got, own = self._read(source, known, guess, sure, *args)
+        if not sure and not own.report().ok:
+            # What the first rows say is not true of all, or a row is bad.
+            again, _ = self._guess(source, unnamed, others, None, *args)
+            if again != guess:
+                guess = again
+                got, own = self._read(source, known, guess, True, *args)
+        findings.add(own)
+        if got is not None and guess:
+            self._tell(file, guess)
         return got
+
+    def _guess(
+        self,
+        source: Any,
+        names: Sequence[str],
+        others: Type | None,
+        most: int | None,
+        rename: Mapping[str, str],
+        file: str,
+    ) -> tuple[dict[str, Type | None], bool]:
+        """Returns types of columns, and whether all rows have been seen."""
+        if not names:
+            return {}, True
+        options = self.how.options
+        # The reading will tell what is wrong with the file.
+        found = infer(source, options, Findings(), rename, file, names, most) or ()
+        if most is not None and any(c.missing == c.rows >= most for c in found):
+            return self._guess(source, names, others, None, rename, file)
+        types: dict[str, Type | None] = dict.fromkeys(names)
+        for column in found:
+            text = others is not None and column.type in TEXT_LIKE
+            types[column.name] = others if text else column.type
+        return types, most is None or all(c.rows < most for c in found)
+
+    def _read(
+        self,
+        source: Any,
+        known: Sequence[Column],
+        guess: Mapping[str, Type | None],
+        sure: bool,
+        rename: Mapping[str, str],
+        file: str,
+    ) -> tuple[Read | None, Findings]:
+        more = [
+            Column(name, type, False, False, guessed=not sure)
+            for name, type in guess.items()
+            if type is not None
+        ]
+        own, schema, options = Findings(), (*known, *more), self.how.options
+        found = Source.of(source, own, file)
+        if found is None or self.parts is None or len(found.parts) == 1:
+            return read(found or source, schema, options, own, rename, file), own
+        return read_parts(found, schema, options, own, rename, self.parts), own
 
     def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
         """Notes what columns are taken for that nobody named."""

@@ -51,6 +51,9 @@ class Builder:
         column = self.column
         if column.type == "number":
             block, found = to_numbers(values, filled=column.filled, least=column.least)
+            if column.guessed and values.dtype == pl.String:
+                zeros = values.str.contains(r"^\s*0\d")
+                found += problems(("zeros in front of a number", "read as text", zeros))
         elif column.type == "timestamp":
             block, found = to_times(values, self._now, filled=column.filled)
         elif column.type in ("vector", "bits"):

@@ -28,6 +28,8 @@ class Column:
       required: whether the file must have it.
       filled: whether a missing value is a problem.
       least: the smallest number allowed.
+      guessed: whether its first rows alone said the type: of a number, zeros in front
+        are a problem then, for they say that it is none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Column:
     required: bool = True
     filled: bool = True
     least: float | None = None
+    guessed: bool = False
 
 
 def resolve(

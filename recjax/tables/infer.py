@@ -73,6 +73,7 @@ def infer(
     rename: Mapping[str, str] | None = None,
     name: str = "table",
     only: Collection[str] | None = None,
+    most: int | None = None,
 ) -> tuple[Inferred, ...] | None:
     """Reads a table once and says what each column is taken for.
 
@@ -86,6 +87,7 @@ def infer(
       rename: the file's name -> recjax's, where they differ.
       name: what a frame is called in reports.
       only: the columns wanted, by recjax's names; None for all.
+      most: rows after which to stop, about; None for all.
 
     Returns:
       A column of the file each, in order; None if it cannot be read.
@@ -94,6 +96,7 @@ def infer(
     if found is None:
         return None
     columns: dict[str, _Column] = {}
+    seen = 0
 
     def choose(part: Part, opened: Opened) -> list[str]:
         for theirs in opened.header:
@@ -105,6 +108,9 @@ def infer(
     for _, _, block in each_block(found, options.encoding, findings, choose):
         for theirs, column in columns.items():
             column.add(block.frame[theirs])
+        seen += block.frame.height
+        if most is not None and seen >= most:
+            break
     if findings.fatal > fatal:
         return None
     return tuple(column.finish() for column in columns.values())

@@ -18,7 +18,6 @@ from recjax.tables.result import Options, Read
 from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table
-from recjax.tables.units import WORDS
 
 
 def read(
@@ -177,8 +176,6 @@ class _Reading:
                 good = ~problem.bad if good is None else good & ~problem.bad
             if decided.unit:
                 units[name] = decided.unit
-                text = f"{self.names[name]!r} is read as {WORDS[decided.unit]}"
-                self.findings.note(file, text)
         if self.findings.fatal > fatal:
             return None
         columns = {}
@@ -188,4 +185,6 @@ class _Reading:
         rows = len(self.places) if good is None else int(good.sum())
         if good is not None:
             self.places.kept = np.flatnonzero(good)
-        return replace(told, table=Table(rows, columns), units=units)
+        found = replace(told, table=Table(rows, columns), units=units)
+        found.tell_units(self.findings)
+        return found

@@ -13,7 +13,7 @@ from recjax.tables.report import LISTED, Findings
 from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Source
 from recjax.tables.typed import Table
-from recjax.tables.units import Unit
+from recjax.tables.units import WORDS, Unit
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,12 @@ class Read:
           file with the header as row 1, else records from 1.
         """
         return self.places.at(positions)
+
+    def tell_units(self, findings: Findings) -> None:
+        """Notes what unit times were read in."""
+        for name, unit in self.units.items():
+            text = f"{self.names[name]!r} is read as {WORDS[unit]}"
+            findings.note(self.source.label, text)
 
     def tell(
         self,

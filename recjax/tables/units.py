@@ -15,6 +15,7 @@ import numpy as np
 
 from recjax.tables.convert import Problem
 from recjax.tables.times import DAY, FIRST, MISSING, Times
+from recjax.text.column import offsets_of
 
 Unit = Literal["s", "ms", "us", "ns"]
 NANOSECONDS: dict[Unit, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -43,39 +44,56 @@ class Decided:
 
 def decide(times: Sequence[Times], unit: Unit | None, now: float) -> Decided:
     """Decides the unit of the numbers from all of them, unless it is given."""
-    numbers = np.concatenate([block.numbers for block in times])
-    there = numbers != MISSING
-    dates = _joined([block.dates for block in times], times, MISSING)
-    if not there.any():
-        return Decided(numbers if dates is None else dates)
-    if unit is None:
-        counts = {u: _count(numbers, *bounds(u, now)) for u in NANOSECONDS}
-        trouble = _trouble(numbers[there], counts, dates)
+    held = [block.numbers[block.numbers != MISSING] for block in times]
+    ends = [(int(n.min()), int(n[0]), int(n.max())) for n in held if len(n)]
+    if ends and unit is None:
+        counts = {u: sum(_count(n, *bounds(u, now)) for n in held) for u in NANOSECONDS}
+        dated = any(b.dates is not None and (b.dates != MISSING).any() for b in times)
+        lows, firsts, highs = zip(*ends, strict=True)
+        trouble = _trouble((min(lows), firsts[0], max(highs)), counts, dated)
         if trouble:
-            return Decided(numbers, trouble=trouble)
+            return Decided(np.zeros(0, np.int64), trouble=trouble)
         unit = max(counts, key=counts.__getitem__)
+    del held
+    starts = offsets_of(np.array([len(block.numbers) for block in times], np.int64))
+    values = np.empty(starts[-1], np.int64)
+    # Block by block, for a hundred million times leave no room for steps in between.
+    bad: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for block, start in zip(times, starts, strict=False):
+        own, wrong = _nanoseconds(block, unit, now)
+        values[start : start + len(own)] = own
+        for kind, mask in wrong.items():
+            at = start + np.flatnonzero(mask)
+            bad.setdefault(kind, []).append((at, block.numbers[mask]))
+    found = []
+    for kind, parts in bad.items():
+        at, shown = map(np.concatenate, zip(*parts, strict=True))
+        mask = np.zeros(len(values), bool)
+        mask[at] = True
+        found.append(Problem(kind, _fix(int(shown[0]), unit or "s", now), mask, shown))
+    return Decided(values, unit if ends else None, found)
+
+
+def _nanoseconds(
+    block: Times, unit: Unit | None, now: float
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Returns the times of a block, and which numbers are out of range, by kind."""
+    numbers, dates = block.numbers, block.dates
+    there = numbers != MISSING
+    if unit is None or not there.any():
+        return numbers if dates is None else dates, {}
     low, high = bounds(unit, now)
-    late = there & (numbers > high)
-    early = there & (numbers < low)
+    late, early = there & (numbers > high), there & (numbers < low)
     values = np.where(there & ~late & ~early, numbers, 0) * NANOSECONDS[unit]
-    billionths = _joined([block.billionths for block in times], times, 0)
-    if billionths is not None:
-        values += billionths * NANOSECONDS[unit] // 10**9
+    if block.billionths is not None:
+        values += block.billionths * NANOSECONDS[unit] // 10**9
     values[~there] = MISSING if dates is None else dates[~there]
-    found = [
-        ("timestamp in the future", late),
-        ("negative timestamp", early & (numbers < 0)),
-        ("timestamp before 1990", early & (numbers >= 0)),
-    ]
-    return Decided(
-        values,
-        unit,
-        [
-            Problem(kind, _fix(int(numbers[bad][0]), unit, now), bad, numbers[bad])
-            for kind, bad in found
-            if bad.any()
-        ],
-    )
+    kinds = {
+        "timestamp in the future": late,
+        "negative timestamp": early & (numbers < 0),
+        "timestamp before 1990": early & (numbers >= 0),
+    }
+    return values, {kind: mask for kind, mask in kinds.items() if mask.any()}
 
 
 def _fix(number: int, unit: Unit, now: float) -> str:
@@ -113,31 +131,20 @@ def _count(numbers: np.ndarray, low: int, high: int) -> int:
     return int(np.count_nonzero((numbers >= low) & (numbers <= high)))
 
 
-def _joined(
-    found: list[np.ndarray | None], times: Sequence[Times], empty: int
-) -> np.ndarray | None:
-    if all(part is None for part in found):
-        return None
-    pairs = zip(found, times, strict=True)
-    return np.concatenate(
-        [np.full(len(t.numbers), empty) if part is None else part for part, t in pairs]
-    )
-
-
 def _trouble(
-    numbers: np.ndarray, counts: dict[Unit, int], dates: np.ndarray | None
+    numbers: tuple[int, int, int], counts: dict[Unit, int], dated: bool
 ) -> tuple[str, str, str] | None:
-    """Returns why the unit cannot be told."""
+    """Returns why the unit of numbers (least, first, largest) cannot be told."""
     right = {unit: n for unit, n in counts.items() if n}
-    low, high = int(numbers.min()), int(numbers.max())
+    low, first, high = numbers
     if max(counts.values()) < 0.9 * sum(counts.values()):
         fix = "write them all in one unit"
         value = ", ".join(f"{n:,} in {WORDS[unit]}" for unit, n in right.items())
         return "times of several units", fix, value
-    if right or (dates is not None and (dates != MISSING).any()):
+    if right or dated:
         return None
     value = f"numbers from {low} to {high}"
-    if all("YYYYMMDD" in reading(n, 0) for n in (low, int(numbers[0]), high)):
+    if all("YYYYMMDD" in reading(n, 0) for n in (low, first, high)):
         fix = "write them as dates: 2023-11-05, not 20231105"
         return "days written as numbers", fix, value
     fix = (

@@ -90,6 +90,8 @@ def all_ngrams(
     text: str, rules: TextRules = PUBLISHED
 ) -> tuple[list[str], list[str], list[str]]:
     """Returns (unigrams, bigrams, trigrams), normalising `text` once."""
+    if not text:  # Millions of items without a title should cost nothing.
+        return [], [], []
     text = normalize(text)
     tokens = _words(text, rules)
     return tokens, _bigrams(tokens), _trigrams(text)

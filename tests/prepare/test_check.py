@@ -6,8 +6,10 @@ import pytest
 from preparing import found, tables
 
 from recjax.data.interactions import interactions_of
+from recjax.data.prepared import digest_of
 from recjax.data.sessions.read import sessions_of
 from recjax.errors import UserError
+from recjax.prepare import gather
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import check
 
@@ -200,6 +202,22 @@ def test_columns_that_nobody_named_are_told():
     skip = How(column=("events:price=skip", "flag=category"))
     table = check(Files(events=events), skip).data.tables["events"]
     assert "price" not in table and list(table["flag"].labels) == ["", "n"]
+
+
+@pytest.mark.parametrize("late", ["1", "x", "007", "", "2023-01-01"])
+@pytest.mark.parametrize("early", ["5", "", "2001-02-03", "red"])
+def test_a_later_row_can_make_a_column_another(tmp_path, monkeypatch, early, late):
+    head = "user,item,timestamp,price,when"
+    for part, value in enumerate([early] * 3 + [late]):
+        row = f"u{part},a,{START},{value},{value}"
+        (tmp_path / f"{part}.csv").write_text(f"{head}\n{row}\n")
+    wanted = check(Files(events=tmp_path))
+    monkeypatch.setattr(gather, "SAMPLE", 2)
+    found = check(Files(events=tmp_path))
+    assert str(found.report) == str(wanted.report)
+    assert (found.data is None) == (wanted.data is None)
+    if found.data is not None:
+        assert digest_of(found.data.tables) == digest_of(wanted.data.tables)
 
 
 @pytest.mark.parametrize(
