@@ -29,12 +29,7 @@ from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
 from recjax.train.request import Request
-from recjax.train.run_folder import (
-    begun,
-    environment,
-    request_of,
-    write_result,
-)
+from recjax.train.run_folder import begun, environment, request_of, write_result
 from recjax.train.state import State
 
 if TYPE_CHECKING:  # Polars is for those who read a file.
@@ -203,8 +198,10 @@ def eval_triplets(
         embedder = open_bundle(run).images
     else:
         embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
-    told = triplets, images, pools, k, options
-    print(triplet_file.evaluate_triplets(embedder, *told))
+    found = triplet_file.evaluate_triplets(
+        embedder, triplets, images, pools, k, options
+    )
+    print(found)
 
 
 def export_run(
