@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+
+Names = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -18,19 +20,34 @@ class IdFeature:
       length: `L`.
       weight: starting importance of each id, for example its IDF [rows].
       vectors: what is known of each id beforehand [rows, D].
+      names: gives what the ids from 1 on stand for, where that is learned from the
+        data, as n-grams are; None where they are its rows.
+      named: the experiment asks for it by name, so a model must read it.
+      fitted: what was learned of the training rows to make it, as text.
     """
 
     rows: int
     length: int
     weight: np.ndarray | None = field(default=None, repr=False, compare=False)
     vectors: np.ndarray | None = field(default=None, repr=False, compare=False)
+    names: Names | None = field(default=None, repr=False, compare=False)
+    named: bool = False
+    fitted: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class DenseFeature:
-    """Real numbers [B, width]; all zero where the feature is missing."""
+    """Real numbers [B, width]; all zero where the feature is missing.
+
+    Attributes:
+      width: how many.
+      named: the experiment asks for it by name, so a model must read it.
+      fitted: what was learned of the training rows to make it, as text.
+    """
 
     width: int
+    named: bool = False
+    fitted: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,12 @@ class ImageFeature:
     """Pixels of 0 to 255 [B, size, size, 3]."""
 
     size: int
+
+
+def unread(features: Features, read: Collection[str]) -> list[str]:
+    """Returns the features that an experiment asks for and a model does not read."""
+    asked = [n for n, f in features.items() if getattr(f, "named", False)]
+    return [name for name in asked if name not in read]
 
 
 def present(name: str) -> str:

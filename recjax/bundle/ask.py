@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recjax.bundle.open import open_bundle
+from recjax.bundle.queries import from_texts
 from recjax.errors import UserError
 from recjax.index.item_vectors import Found
+from recjax.tables.result import Options
 
 
 def query(
-    bundle: Path, text: str, history: Sequence[str], k: int, as_json: bool
+    bundle: Path,
+    text: str,
+    history: Sequence[str],
+    k: int,
+    as_json: bool,
+    columns: Sequence[str] = (),
 ) -> str:
     """Returns the results of one query as text for a person or as JSON.
 
@@ -26,9 +33,10 @@ def query(
         raise UserError(f"-k {k}: ask for at least one result")
     raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
     raw |= {"history": [list(history)]} if history else {}
-    if not raw:
-        raise UserError("there is nothing to ask: give --text or --history")
-    (found,) = open_bundle(bundle).search(raw, k)
+    if not raw and not columns:
+        raise UserError("there is nothing to ask: give --text, --history or --column")
+    opened = open_bundle(bundle)
+    (found,) = opened.search(raw | from_texts(columns, opened.inputs), k)
     return listed(found, as_json)
 
 
@@ -45,8 +53,7 @@ def embed(
     items: Path | None = None,
     to: Path | None = None,
     k: int = 0,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
+    options: Options | None = None,
 ) -> str:
     """Embeds texts or the items of a file; returns what to print.
 
@@ -68,7 +75,7 @@ def embed(
     if items is None:
         names, vectors = tuple(texts), opened.embed({"text": list(texts)})
     else:
-        names, vectors = opened.embed_items(items, columns, encoding)
+        names, vectors = opened.embed_items(items, options)
     said = []
     if to is not None:
         np.save(to, vectors)

@@ -13,7 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from recjax.data.column_inputs import CategoryInput, TimeInput, VectorInput
+from recjax.data.inputs import AgeListInput, IdListInput, Input
 from recjax.errors import UserError
+from recjax.text.features import TextInput
+from recjax.text.wordpiece import WordPiece
 
 SERVING, EMBED, ITEM = "serving_default", "embed", "embed_item"
 TEXT, INT, FLOAT = "DT_STRING", "DT_INT32", "DT_FLOAT"
@@ -34,10 +38,12 @@ class Spec:
     Attributes:
       dtype: such as "DT_STRING".
       shape: `MANY` where any size is taken.
+      missing: a row may lack it.
     """
 
     dtype: str
     shape: tuple[int, ...] = (MANY,)
+    missing: bool = False
 
 
 FOUND = {"ids": Spec(TEXT, (MANY, MANY)), "scores": Spec(FLOAT, (MANY, MANY))}
@@ -78,6 +84,34 @@ class Signature:
         read = self.read(columns)
         rows = len(next(iter(read.values())))
         return self.finish(self.call(self.encode(read, rows)), read)
+
+
+def input_spec(kind: Input) -> Spec:
+    """Returns what raw values of an input are.
+
+    Text: string[B], a list of them string[B, any], "" for missing; ages f32[B, any]; a
+    number float32[B] and a moment float64[B], NaN for missing; vectors float32[B, any,
+    D], NaN for none; bits int32[B, any, bytes], -1 for none.
+    """
+    if isinstance(kind, TextInput | WordPiece):
+        return Spec(TEXT, missing=True)
+    if isinstance(kind, CategoryInput):
+        return Spec(TEXT, (MANY, MANY) if kind.many else (MANY,), True)
+    if isinstance(kind, IdListInput):
+        return Spec(TEXT, (MANY, MANY), True)
+    if isinstance(kind, AgeListInput):
+        return Spec(FLOAT, (MANY, MANY), True)
+    if isinstance(kind, TimeInput):
+        return Spec("DT_DOUBLE", missing=True)
+    if isinstance(kind, VectorInput):
+        return Spec(INT if kind.bits else FLOAT, (MANY, MANY, kind.width), True)
+    return Spec(FLOAT, missing=True)
+
+
+def tensor_spec(tf: Any, spec: Spec) -> Any:
+    """Returns TensorFlow's form of a spec."""
+    shape = [None if size == MANY else size for size in spec.shape]
+    return tf.TensorSpec(shape, tf.as_dtype(spec.dtype.removeprefix("DT_").lower()))
 
 
 def padded(arrays: Arrays, rows: int) -> dict[str, np.ndarray]:

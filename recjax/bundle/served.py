@@ -22,10 +22,11 @@ from recjax.bundle.contract import (
     Signature,
     Spec,
     check_k,
+    input_spec,
 )
 from recjax.bundle.open import OpenBundle
-from recjax.bundle.queries import check_queries, taken
-from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all
+from recjax.bundle.queries import check_queries, takers
+from recjax.data.inputs import IdListInput, encode_all
 from recjax.errors import UserError
 
 K = "k"
@@ -50,20 +51,16 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
     return made
 
 
-def input_spec(kind: Input) -> Spec:
-    """Returns what raw values of an input are."""
-    if isinstance(kind, AgeListInput):
-        return Spec(FLOAT, (MANY, MANY))
-    return Spec(TEXT, (MANY, MANY) if isinstance(kind, IdListInput) else (MANY,))
-
-
 def _queries(bundle: OpenBundle) -> dict[str, Signature]:
-    takes = taken(bundle.inputs)
+    takes = takers(bundle.inputs)
     lists = [name for name, kind in takes.items() if isinstance(kind, IdListInput)]
 
     def read(columns: Columns) -> Columns:
         # Rows of one length are filled up with "".
-        filled = {name: [_without(row) for row in columns[name]] for name in lists}
+        filled = {
+            name: [[id for id in row or () if id != ""] for row in columns[name]]
+            for name in lists
+        }
         asked = {**{name: columns[name] for name in takes}, **filled}
         check_queries(asked, takes)
         return asked
@@ -76,7 +73,6 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         return [{id for ids in row for id in ids} for row in rows]
 
     specs = {name: input_spec(kind) for name, kind in takes.items()}
-    blank = {name: [[] if len(s.shape) > 1 else ""] for name, s in specs.items()}
     embed = Signature(
         specs,
         _vector(bundle),
@@ -84,7 +80,7 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         encode,
         bundle.functions["query"],
         _embedding,
-        blank=blank,
+        blank={name: [[]] if name in lists else [None] for name in takes},
     )
     return {SERVING: _top_k(bundle, embed, hidden), EMBED: embed}
 
@@ -192,7 +188,3 @@ def _spec(array: Any) -> Spec:
         kind.name, kind.name.upper()
     )
     return Spec(f"DT_{name}", (MANY, *array.shape[1:]))
-
-
-def _without(row: Any) -> Any:
-    return [id for id in row if id != ""] if isinstance(row, list) else row

@@ -17,6 +17,7 @@ from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.session_state import SessionState, step_arrays
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.bundle.write import Contents, write_bundle
+from recjax.data.sessions.rules import SessionRules
 from recjax.evals.embed import embed_all
 from recjax.evals.model import session_data
 from recjax.models.session_model import ITEM
@@ -30,11 +31,10 @@ STEP = "step"
 class SessionBundle:
     """What an experiment says of its bundle.
 
-    The last number of an item's vector is its bias.
+    The last number of an item's vector is its bias. When served, sessions end as those
+    of the data did.
 
     Attributes:
-      idle: seconds without an event that end a session when served; None: sessions end
-        when they are told to.
       k: most results of an answer when it is served.
       batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
@@ -42,7 +42,6 @@ class SessionBundle:
       tolerance: largest difference of a score.
     """
 
-    idle: int | None = None
     k: int = 100
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
@@ -82,7 +81,8 @@ class SessionBundle:
             pairs=data.pairs.size,
         )
         table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
-        save = SessionState(empty, self.idle, data.pairs.values).save
+        rules = SessionRules.of({} if program.data is None else program.data.settings)
+        save = SessionState(empty, rules, data.pairs.values).save
         serving = Serving(k, self.batch_sizes)
         return Contents(*table, functions, held, save, graphs, serving)
 

@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import session_served, tf_ops, tf_text, tf_word_piece
-from recjax.bundle.contract import EMBED, ITEM, NO_SCORE, SERVING
+from recjax.bundle import session_served, tf_columns, tf_ops, tf_text, tf_word_piece
+from recjax.bundle.contract import (
+    EMBED,
+    ITEM,
+    NO_SCORE,
+    SERVING,
+    input_spec,
+    tensor_spec,
+)
 from recjax.bundle.saved_model import Graph, utf8
 from recjax.data.inputs import (
     AgeListInput,
@@ -42,8 +49,8 @@ def queries(
 ) -> dict[str, Graph]:
     """Returns the graphs of a bundle with towers.
 
-    All take every input by its name, those of one text once (text: string[B]; id list:
-    string[B, any], "" for padding).
+    All take every column that an input reads by its name (text: string[B]; id list:
+    string[B, any], "" for padding; others: see `contract.input_spec`).
 
     embed            -> embedding f32[B, D]
     serving_default  k i32[B] besides -> ids string[B, max k], scores f32[B, max k]: dot
@@ -56,26 +63,23 @@ def queries(
       UserError: ScaNN is not installed, a name or an id is unusable, or a tokenizer is
         not like BERT's.
     """
-    for name in inputs:
+    columns = {name: source(name, inputs) for name in inputs}
+    for name in columns.values():
         if not name.isidentifier():
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
     module.encoders = {name: _encoder(tf, input) for name, input in inputs.items()}
     nearest = top_k(tf, module, vectors, item_ids, plan)
     lists = [name for name, kind in inputs.items() if isinstance(kind, IdListInput)]
     specs = {
-        name: tf.TensorSpec(
-            [None] if isinstance(input, TextInput | WordPiece) else [None, None],
-            tf.float32 if isinstance(input, AgeListInput) else tf.string,
-        )
+        columns[name]: tensor_spec(tf, input_spec(input))
         for name, input in inputs.items()
-        if source(name, inputs) == name
     }
 
     def embed(raw: dict[str, Any]) -> dict[str, Any]:
         features = {
             name: module.encoders[name](raw[name], raw[input.of])
             if isinstance(input, AgeListInput)
-            else module.encoders[name](raw[source(name, inputs)])
+            else module.encoders[name](raw[columns[name]])
             for name, input in inputs.items()
         }
         return {"embedding": tf.cast(functions["query"](features), tf.float32)}
@@ -225,7 +229,8 @@ def _encoder(tf: Any, input: Input) -> Any:
         return tf_text.text_encoder(input.vocabulary, input.length)
     if isinstance(input, WordPiece):
         return tf_word_piece.word_piece_encoder(input)
-
+    if not isinstance(input, IdListInput | AgeListInput):
+        return tf_columns.encoder(tf, input)
     ages = isinstance(input, AgeListInput)
     item_ids = input.ids.item_ids if ages else input.item_ids
 

@@ -40,6 +40,8 @@ def describe(
 def prepare(
     name: Positional[str] = "",
     out: str = "",
+    workers: int = 1,
+    beam: bool = False,
     *,
     given: Flat[Appended[Given]],
     how: Flat[Appended[How]],
@@ -52,6 +54,9 @@ def prepare(
     Args:
       name: of a built-in data set.
       out: name of the data set, or a folder; a built-in one's is its own name.
+      workers: processes that read the parts of a table.
+      beam: an Apache Beam pipeline reads the parts; its options are those of
+        `recjax.jobs.beam` in Python.
       given: the tables.
       how: how they become a data set.
     """
@@ -65,9 +70,11 @@ def prepare(
         files = given.files()
         if not out:
             raise UserError("say with --out what the data set is called")
+        from recjax import jobs
         from recjax.prepare.prepare import prepare
 
-        done = prepare(files, out, how)
+        each = jobs.beam() if beam else jobs.processes(workers)
+        done = prepare(files, out, how, each if beam or workers > 1 else None)
     print(f"prepared: {done}")
 
 

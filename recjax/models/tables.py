@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.errors import UserError, nearest
-from recjax.features import Feature, Features, IdFeature
+from recjax.features import Feature, Features, IdFeature, Names, unread
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn.tower import Tower
 from recjax.typing import Array, Batch, PRNGKey
@@ -54,10 +54,14 @@ def specs(
       UserError: an encoder has no vector for every id of its feature.
     """
     tallest: dict[str, tuple[int, IdFeature]] = {}
+    named: dict[str, list[Names | None]] = {name: [] for name in tables}
     for side, tower, features in users:
+        read = set()
         for name, module in tower.uses(train=False).values():
             age = getattr(module, "age", None)
-            for wanted in (name,) if age is None else (name, age):
+            both = (name,) if age is None else (name, age)
+            read.update(both)
+            for wanted in both:
                 if wanted not in features:
                     raise ValueError(
                         f"the {side} tower wants feature {wanted!r}, the data has "
@@ -75,6 +79,14 @@ def specs(
                 assert isinstance(feature, IdFeature)  # Only these have heights.
                 known = tallest.setdefault(table, (rows, feature))
                 tallest[table] = max(known, (rows, feature), key=lambda one: one[0])
+                # A hashed row stands for no one name.
+                also = [None] if rows != feature.rows else []
+                named[table] += [feature.names, *also]
+        if lost := unread(features, read):
+            raise ValueError(
+                f"data.columns names {', '.join(map(repr, lost))}, which the {side} "
+                "tower does not read: give it inputs of these names, or leave them out"
+            )
     for name, table in tables.items():
         if name not in tallest:
             raise ValueError(f"no tower uses table {name!r}; remove it")
@@ -89,6 +101,7 @@ def specs(
             table.width,
             partial(_start, table=table, feature=tallest[name][1], name=name),
             table.distinct,
+            tuple(dict.fromkeys(named[name])),
         )
         for name, table in tables.items()
     }

@@ -13,8 +13,8 @@ from recjax.errors import UserError
 from recjax.prepare import make
 from recjax.prepare.sessionize import session_column
 from recjax.prepare.write import Data
-from recjax.tables.typed import Ragged, Table, TypedColumn
-from recjax.text.column import Texts, offsets_of, pack
+from recjax.tables.typed import Table, TypedColumn
+from recjax.text.column import Texts, pack
 
 
 def extended(old: Prepared, new: Data) -> Data:
@@ -45,7 +45,7 @@ def extended(old: Prepared, new: Data) -> Data:
             if name in before:
                 _same_schema(old, name, before[name], table)
             tables[name] = _rows(before.get(name), table, new.tables, tables, codes)
-    return replace(new, tables=tables)
+    return replace(new, tables=tables, extends=(*old.extends, old.digest))
 
 
 def _same_schema(old: Prepared, name: str, before: Table, now: Table) -> None:
@@ -70,7 +70,7 @@ def _entities(before: Table, now: Table) -> tuple[Table, np.ndarray]:
     where = np.arange(len(ids))
     where[row] = before.rows + np.arange(now.rows)
     columns = [
-        _joined(column, now[name], where)
+        make.joined([column, now[name]]).take(where)
         for name, column in before.columns.items()
         if name != "id"
     ]
@@ -89,7 +89,7 @@ def _rows(
     for name, column in now.columns.items():
         of = owner(column, entities)
         if of in codes:
-            column = _recoded(column, codes[of], grown[of]["id"].vocabulary)
+            column = make.recoded(column, codes[of], grown[of]["id"].vocabulary)
         elif of is None and column.labels is not None and before is not None:
             column = _relabelled(before[name], column)
         columns[name] = column
@@ -114,42 +114,13 @@ def _rows(
     return table
 
 
-def _joined(before: TypedColumn, now: TypedColumn, where: np.ndarray) -> TypedColumn:
-    """Returns the rows `where` of both columns end to end."""
-    if before.labels is not None:
-        now = _relabelled(before, now)
-    one = before.values
-    values: np.ndarray | Ragged | Texts
-    if isinstance(one, Texts):
-        lengths = np.r_[np.diff(one.offsets), np.diff(now.texts.offsets)]
-        data = np.concatenate([one.data, now.texts.data])
-        values = Texts(data, offsets_of(lengths))
-    elif isinstance(one, Ragged):
-        lengths = np.r_[np.diff(one.start), np.diff(now.ragged.start)]
-        data = np.concatenate([one.values, now.ragged.values])
-        values = Ragged(offsets_of(lengths), data)
-    else:
-        values = np.concatenate([one, now.array])
-    return replace(now, values=values).take(where)
-
-
 def _relabelled(before: TypedColumn, now: TypedColumn) -> TypedColumn:
     """Returns a column of now with the labels of before first."""
     labels = _union(before.vocabulary, now.vocabulary)
     at = make.index_of(make.series(now.vocabulary), make.series(labels))
-    return _recoded(now, at, labels)
+    return make.recoded(now, at, labels)
 
 
 def _union(before: Texts, now: Texts) -> Texts:
     both = pl.concat([make.series(before), make.series(now)])
     return pack(both.unique(maintain_order=True))
-
-
-def _recoded(column: TypedColumn, at: np.ndarray, labels: Texts) -> TypedColumn:
-    """Returns a column whose code `c` becomes `at[c]`; -1 stays."""
-    at = np.append(at, np.int32(-1))
-    if isinstance(column.values, Ragged):
-        values = Ragged(column.values.start, at[column.values.values])
-    else:
-        values = at[column.array]
-    return replace(column, values=values, labels=labels)

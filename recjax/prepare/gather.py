@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,12 +13,14 @@ from recjax.data.new_items import with_id
 from recjax.prepare import make
 from recjax.prepare.image_files import load
 from recjax.prepare.options import SKIP, Files, How, option_of
+from recjax.prepare.parts import Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.infer import infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
+from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
@@ -40,16 +43,28 @@ class Reading:
       files: the tables.
       how: the options.
       findings: where problems go.
+      parts: how the parts of a table are read; None: by this process.
     """
 
     files: Files
     how: How
     findings: Findings
+    parts: Parts | None = None
+
+    def source(self, table: str) -> Any:
+        """Returns where a table is from, under a name that no other table has."""
+        given, paths = self.files.given, (str, Path)
+        names = [Path(one).name for one in given.values() if isinstance(one, paths)]
+        one = given[table]
+        if isinstance(one, paths) and names.count(Path(one).name) > 1:
+            if Path(one).is_file():
+                return Source(str(one), (Part(str(one), Path(one)),))
+        return one
 
     def header(self, table: str) -> tuple[str, ...]:
         """Returns the columns of a table by recjax's names; () if it is unreadable."""
         rename = self.how.names(table, self.files)
-        options, source = self.how.options, self.files.given[table]
+        options, source = self.how.options, self.source(table)
         return header(source, options, Findings(), rename, option_of(table)) or ()
 
     def read(
@@ -70,7 +85,7 @@ class Reading:
         Returns:
           The table; None if it cannot be used, and then `findings` says why.
         """
-        options, source = self.how.options, self.files.given[table]
+        options, source = self.how.options, self.source(table)
         rename = self.how.names(table, self.files) if rename is None else rename
         said = self.how.types(table, self.files)
         told = {column.name: column for column in schema}
@@ -136,9 +151,11 @@ class Reading:
             for name, type in guess.items()
             if type is not None
         ]
-        own = Findings()
-        options = self.how.options
-        return read(source, (*known, *more), options, own, rename, file), own
+        own, schema, options = Findings(), (*known, *more), self.how.options
+        found = Source.of(source, own, file)
+        if found is None or self.parts is None or len(found.parts) == 1:
+            return read(found or source, schema, options, own, rename, file), own
+        return read_parts(found, schema, options, own, rename, self.parts), own
 
     def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
         """Notes what columns are taken for that nobody named."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -79,6 +80,39 @@ def index_of(values: pl.Series, ids: pl.Series) -> np.ndarray:
         known, on="id", how="left", maintain_order="left"
     )
     return found["at"].fill_null(-1).to_numpy()
+
+
+def joined(columns: Sequence[TypedColumn]) -> TypedColumn:
+    """Returns columns of one type end to end; labels are numbered as they appear."""
+    first = columns[0]
+    if first.labels is not None:
+        each = [series(column.vocabulary) for column in columns]
+        labels = pl.concat(each).unique(maintain_order=True)
+        at, held = [index_of(own, labels) for own in each], pack(labels)
+        columns = [recoded(*both, held) for both in zip(columns, at, strict=True)]
+        first = columns[0]
+    values: np.ndarray | Ragged | Texts
+    if isinstance(first.values, Texts):
+        starts = [np.diff(column.texts.offsets) for column in columns]
+        data = np.concatenate([column.texts.data for column in columns])
+        values = Texts(data, offsets_of(np.concatenate(starts)))
+    elif isinstance(first.values, Ragged):
+        starts = [np.diff(column.ragged.start) for column in columns]
+        data = np.concatenate([column.ragged.values for column in columns])
+        values = Ragged(offsets_of(np.concatenate(starts)), data)
+    else:
+        values = np.concatenate([column.array for column in columns])
+    return replace(first, values=values)
+
+
+def recoded(column: TypedColumn, at: np.ndarray, labels: Texts) -> TypedColumn:
+    """Returns a column whose code `c` becomes `at[c]`; -1 stays."""
+    at = np.append(at, np.int32(-1))
+    if isinstance(column.values, Ragged):
+        values = Ragged(column.values.start, at[column.values.values])
+    else:
+        values = at[column.array]
+    return replace(column, values=values, labels=labels)
 
 
 def series(texts: Texts) -> pl.Series:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from recjax import disk
 from recjax.data.prepared import ABOUT, BUILT_IN, Prepared, place
 from recjax.errors import UserError
+from recjax.jobs import Runner
 from recjax.paths import prepared_root
 from recjax.prepare.events import read_events
 from recjax.prepare.extend import extended
@@ -18,7 +21,8 @@ from recjax.prepare.gather import Reading, read_entity
 from recjax.prepare.images import read_images
 from recjax.prepare.judgements import read_judgements
 from recjax.prepare.options import DEFAULTS, Files, How, command
-from recjax.prepare.write import Data, is_prepared, write
+from recjax.prepare.parts import Parts
+from recjax.prepare.write import FIX, Data, is_prepared, write
 from recjax.tables.report import Findings, Report, accept
 from recjax.tables.source import Source
 from recjax.tables.typed import Table
@@ -40,18 +44,19 @@ class Checked:
     data: Data | None
 
 
-def check(files: Files, how: How = DEFAULTS) -> Checked:
+def check(files: Files, how: How = DEFAULTS, parts: Parts | None = None) -> Checked:
     """Reads tables and looks for every problem of each, in one pass.
 
     Args:
       files: the tables.
       how: how they become a data set.
+      parts: how the parts of a table are read; None: by this process.
 
     Raises:
       UserError: an option, rather than a table, is wrong; or no event is left.
     """
     findings = Findings()
-    reading = Reading(files, how, findings)
+    reading = Reading(files, how, findings, parts)
     tables: dict[str, Table | None] = {}
     settings: dict[str, Any] = {}
     for name in files.given:
@@ -73,7 +78,9 @@ def check(files: Files, how: How = DEFAULTS) -> Checked:
     return Checked(report, Data(found, settings) if whole else None)
 
 
-def prepare(files: Files, out: str | Path, how: How = DEFAULTS) -> Path:
+def prepare(
+    files: Files, out: str | Path, how: How = DEFAULTS, each: Runner | None = None
+) -> Path:
     """Checks and prepares tables of your own.
 
     Returns at once if `out` holds the same files prepared with the same options; other
@@ -83,6 +90,8 @@ def prepare(files: Files, out: str | Path, how: How = DEFAULTS) -> Path:
       files: the tables.
       out: name or path of the data set; see `recjax.data.prepared.place`.
       how: how they become a data set.
+      each: goes through the parts of a table, as `recjax.jobs.processes(4)` or
+        `recjax.jobs.beam(options)`; None: they are read by this process.
 
     Returns:
       The folder of the prepared data set.
@@ -99,7 +108,7 @@ def prepare(files: Files, out: str | Path, how: How = DEFAULTS) -> Path:
     source = _source(files, how)
     if source is not None and is_prepared(path, source):
         return path
-    checked = check(files, how)
+    checked = _checked(files, how, path, each)
     report = checked.report
     policy = {"on_bad_row": how.on_bad_row, "max_bad_share": how.max_bad_share}
     accept(report, **policy)
@@ -120,6 +129,16 @@ def prepare(files: Files, out: str | Path, how: How = DEFAULTS) -> Path:
         )
     told = command(files, how, str(out))
     return write(data, path, source=source or {}, command=told, extra=extra)
+
+
+def _checked(files: Files, how: How, path: Path, each: Runner | None) -> Checked:
+    if each is None:
+        return check(files, how)
+    with disk.writing("what is read of parts", path, FIX):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
+    with work as folder:
+        return check(files, how, Parts(each, Path(folder)))
 
 
 def _source(files: Files, how: How) -> Mapping[str, Any] | None:

@@ -162,11 +162,11 @@ class Findings:
         self._counts[file, kind] += rows.size
         self._bad[file].append(rows)
 
-    def add(self, other: Findings) -> None:
+    def add(self, other: Findings, *, notes: bool = True) -> None:
         """Adds all that another reading of other files found."""
         self.fatal += other.fatal
         self._rows |= other._rows
-        self._notes |= other._notes
+        self._notes |= other._notes if notes else {}
         for key, found in other._problems.items():
             self._problems[key] += found
             self._counts[key] += other._counts[key]

@@ -13,7 +13,7 @@ from recjax.tables.report import LISTED, Findings
 from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Source
 from recjax.tables.typed import Table
-from recjax.tables.units import Unit
+from recjax.tables.units import WORDS, Unit
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,15 @@ class Options:
       unit: of timestamps that are numbers; None decides from all values.
       encoding: Python's name of the encoding of CSV and JSON lines.
       now: unix seconds; a day later is the future.
+      rename: the file's column name -> recjax's, where a table has none of its own.
+      can_rename: whether who gives the file can give that.
     """
 
     unit: Unit | None = None
     encoding: str = "utf-8"
     now: float = field(default_factory=time.time)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    can_rename: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class Read:
           file with the header as row 1, else records from 1.
         """
         return self.places.at(positions)
+
+    def tell_units(self, findings: Findings) -> None:
+        """Notes what unit times were read in."""
+        for name, unit in self.units.items():
+            text = f"{self.names[name]!r} is read as {WORDS[unit]}"
+            findings.note(self.source.label, text)
 
     def tell(
         self,

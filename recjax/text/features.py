@@ -21,10 +21,12 @@ class TextInput:
     Attributes:
       vocabulary: of the n-grams.
       length: most ids of one text.
+      column: whose texts they are; "" for that of the feature's name.
     """
 
     vocabulary: Vocabulary = field(repr=False)
     length: int
+    column: str = ""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns padded ids, i32[B, length]."""
@@ -71,7 +73,8 @@ class NGrams:
     def feature(self, made: TextInput) -> IdFeature:
         """Returns what a model must know of such texts."""
         start = self.importance(made.vocabulary)
-        return IdFeature(made.vocabulary.size, made.length, start)
+        names = made.vocabulary.names
+        return IdFeature(made.vocabulary.size, made.length, start, names=names)
 
     def importance(self, vocabulary: Vocabulary) -> np.ndarray:
         """Returns the starting importance of each id, f32[V]; padding has 0."""
@@ -105,4 +108,5 @@ class Pieces:
 
     def feature(self, made: WordPiece) -> IdFeature:
         """Returns what a model must know of such texts: all pieces start alike."""
-        return IdFeature(made.size, made.length, np.ones(made.size, np.float32))
+        ones = np.ones(made.size, np.float32)
+        return IdFeature(made.size, made.length, ones, names=made.names)

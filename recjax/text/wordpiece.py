@@ -31,10 +31,12 @@ class WordPiece:
     Attributes:
       definition: the tokenizer, as the text of a `tokenizer.json`.
       length: most ids of one text, [CLS] and [SEP] among them.
+      column: whose texts they are; "" for that of the feature's name.
     """
 
     definition: str = field(repr=False)
     length: int = 64
+    column: str = ""
 
     def __post_init__(self) -> None:
         """Checks the tokenizer.
@@ -119,6 +121,11 @@ class WordPiece:
     def size(self) -> int:
         """V: number of ids, padding included."""
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def names(self) -> list[str]:
+        """Returns the piece of each id from 1 on."""
+        ids = self._tokenizer.get_vocab(with_added_tokens=True)
+        return sorted(ids, key=ids.__getitem__)[1:]
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns padded ids, i32[B, length]."""

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import gzip
 import io
 import json
 
@@ -38,6 +39,47 @@ CLOCKS += ["1.7e9", "20231105", "-5", "", "yesterday", "1700000000000", "9" * 20
 PRICES = ["1", "2.5", "-0.1", ".5", "5.", "+3", "1e-3", "1e39", "", "NaN", "x", "1_000"]
 
 
+def written(rng, folder, names=NAMES):
+    """Writes a random table of some kind, maybe damaged.
+
+    Args:
+      rng: random numbers.
+      folder: where to.
+      names: what `NAMES` are called in the file.
+
+    Returns:
+      The file, and {row: values by name, or BAD}; None if it cannot be read at all.
+    """
+    kind = rng.choice(["csv", "csv", "tsv", "csv.gz", "jsonl", "jsonl.gz", "parquet"])
+    path, rows = folder / f"t.{kind}", table(rng)
+    if kind == "parquet":
+        return path, parquet(rng, path, rows, names)
+    separator = "\t" if kind == "tsv" else ","
+    lines = "json" in kind
+    if lines:
+        made = as_json(rng, rows, names)
+    else:
+        made = as_csv(rng, rows, separator, names)
+    content = damaged(rng, made)
+    if b"\0" in content[:65_536]:
+        content = content.replace(b"\0", b"0")
+    path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
+    if not content.strip():
+        return path, None
+    try:
+        if lines:
+            found = oracle.json_rows(content, names)
+        else:
+            found = oracle.csv_rows(content, separator, names)
+    except oracle.Fatal:
+        return path, None
+    back = dict(zip(names, NAMES, strict=True))
+    return path, {
+        row: v if v == oracle.BAD else {back[name]: one for name, one in v.items()}
+        for row, v in found.items()
+    }
+
+
 def cell(rng, common):
     odd = rng.random()
     if odd < 0.06:
@@ -71,7 +113,7 @@ def table(rng):
     return [[draw(rng, common[name]) for name in NAMES] for _ in range(rows)]
 
 
-def as_csv(rng, rows, separator):
+def as_csv(rng, rows, separator, names=NAMES):
     text = io.StringIO()
     writer = csv.writer(
         text,
@@ -80,14 +122,14 @@ def as_csv(rng, rows, separator):
         quoting=rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     )
     order = rng.sample(range(len(NAMES)), len(NAMES))
-    writer.writerows([row[i] for i in order] for row in (NAMES, *rows))
+    writer.writerows([row[i] for i in order] for row in (names, *rows))
     content = text.getvalue()
     if rng.random() < 0.2:
         content = content.rstrip("\r\n") + rng.choice(["", "\n\n\n"])
     return (b"\xef\xbb\xbf" if rng.random() < 0.1 else b"") + content.encode()
 
 
-def as_json(rng, rows):
+def as_json(rng, rows, names=NAMES):
     def value(name, text):
         odd = rng.random()
         if name in ("price", "time") and oracle.NUMBER.fullmatch(text):
@@ -99,7 +141,10 @@ def as_json(rng, rows):
             return None
         return odd < 0.03 if odd < 0.04 else text
 
-    made = [{n: value(n, t) for n, t in zip(NAMES, row, strict=True)} for row in rows]
+    made = [
+        {n: value(known, t) for n, known, t in zip(names, NAMES, row, strict=True)}
+        for row in rows
+    ]
     ascii_only = rng.random() < 0.5
     lines = [json.dumps(row, ensure_ascii=ascii_only) for row in made]
     return "".join(line + "\n" for line in lines).encode()
@@ -126,7 +171,7 @@ def damaged(rng, content):
     return bytes(content)
 
 
-def parquet(rng, path, rows):
+def parquet(rng, path, rows, names=NAMES):
     """Writes rows with a column in another type each time; returns what is right."""
     columns = {name: [row[i] for row in rows] for i, name in enumerate(NAMES)}
     frame = {
@@ -165,6 +210,7 @@ def parquet(rng, path, rows):
         real = [s + rng.random() for s in seconds]
         frame["time"] = pl.Series(real, dtype=pl.Float64)
         columns["time"] = [f"{oracle.Decimal(x):.9f}" for x in real]
-    pl.DataFrame({name: frame[name] for name in NAMES}).write_parquet(path)
+    renamed = {own: frame[name] for own, name in zip(names, NAMES, strict=True)}
+    pl.DataFrame(renamed).write_parquet(path)
     each = zip(*(columns[name] for name in NAMES), strict=True)
     return {i: dict(zip(NAMES, row, strict=True)) for i, row in enumerate(each, 1)}

@@ -206,3 +206,29 @@ def times(values):
         else:
             made[row] = value[1] if isinstance(value, tuple) else value
     return made
+
+
+def expected(rows, ids=("user",)):
+    """Returns {row: (user, brand, title, price, ns), BAD or UNCLEAR}.
+
+    Args:
+      rows: {row: values by name, or BAD}.
+      ids: without one of these a row is bad.
+
+    Raises:
+      Fatal: no unit fits all times.
+    """
+    good = {}
+    for row, values in rows.items():
+        if values != BAD and all(label(values[name]) for name in ids):
+            price, when = number(values["price"]), time(values["time"])
+            if not isinstance(price, str) and when not in (None, BAD):
+                good[row] = price, when
+    clocks = times({row: when for row, (_, when) in good.items()})
+    made = {}
+    for row, values in rows.items():
+        made[row] = clock = clocks.get(row, BAD)
+        if clock not in (BAD, UNCLEAR):
+            labels = (label(values[name]) for name in ("user", "brand", "title"))
+            made[row] = (*labels, repr(good[row][0]), clock)
+    return made

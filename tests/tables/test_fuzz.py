@@ -4,7 +4,6 @@ Nothing may end in a traceback, each row is read or reported, and what is read i
 the csv and json modules, Decimal and datetime find in the file.
 """
 
-import gzip
 import itertools
 import random
 
@@ -40,7 +39,7 @@ def check(path, rows, monkey_chunk):
         assert found is None and report.fatal, report
         return
     try:
-        wanted = expected(rows)
+        wanted = oracle.expected(rows)
     except oracle.Fatal:
         assert found is None and report.fatal, report
         return
@@ -62,30 +61,6 @@ def check(path, rows, monkey_chunk):
             assert values == wanted[row], row
 
 
-def expected(rows):
-    """Returns {row: (id, category, text, number, ns), BAD or UNCLEAR}."""
-    good = {}
-    for row, values in rows.items():
-        if values != oracle.BAD:
-            user, price = oracle.label(values["user"]), oracle.number(values["price"])
-            time = oracle.time(values["time"])
-            good[row] = user, price, time
-    early = {
-        row: time
-        for row, (user, price, time) in good.items()
-        if user and not isinstance(price, str) and time not in (None, oracle.BAD)
-    }
-    clocks = oracle.times(early)
-    made = {}
-    for row, values in rows.items():
-        if clocks.get(row, oracle.BAD) in (oracle.BAD, oracle.UNCLEAR):
-            made[row] = clocks.get(row, oracle.BAD)
-        else:
-            labels = (oracle.label(values[name]) for name in ("user", "brand", "title"))
-            made[row] = (*labels, repr(good[row][1]), clocks[row])
-    return made
-
-
 def texts(table):
     """Yields the rows of a table as `expected` has them."""
     user, brand, title, price, time = (table[name] for name in NAMES)
@@ -102,32 +77,8 @@ def texts(table):
 
 def one(seed, folder):
     rng = random.Random(seed)
-    kind = rng.choice(["csv", "csv", "tsv", "csv.gz", "jsonl", "jsonl.gz", "parquet"])
-    path, rows = folder / f"t.{kind}", tables.table(rng)
-    chunk = rng.choice([100, 700, *[1 << 22] * 6])
-    if kind == "parquet":
-        check(path, tables.parquet(rng, path, rows), chunk)
-        return
-    separator = "\t" if kind == "tsv" else ","
-    made = (
-        tables.as_json(rng, rows)
-        if "json" in kind
-        else tables.as_csv(rng, rows, separator)
-    )
-    content = tables.damaged(rng, made)
-    if b"\0" in content[:65_536]:
-        content = content.replace(b"\0", b"0")
-    path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
-    try:
-        if "json" in kind:
-            wanted = oracle.json_rows(content, NAMES)
-        else:
-            wanted = oracle.csv_rows(content, separator, NAMES)
-    except oracle.Fatal:
-        wanted = None
-    if not content.strip():
-        wanted = None
-    check(path, wanted, chunk)
+    path, rows = tables.written(rng, folder)
+    check(path, rows, rng.choice([100, 700, *[1 << 22] * 6]))
 
 
 @pytest.fixture(autouse=True)

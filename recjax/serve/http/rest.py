@@ -141,15 +141,22 @@ def _check_names(place: str, given: Mapping, inputs: Mapping[str, Spec]) -> None
 def _column(name: str, values: Sequence, spec: Spec, limits: Limits) -> list:
     if spec.dtype != TEXT:
         for row, value in enumerate(values):
-            _check_numbers(name, row, value, spec, spec.shape[1:])
+            if not (value is None and spec.missing):
+                _check_numbers(name, row, value, spec, spec.shape[1:])
         return list(values)
     most = limits.characters
     if name == IMAGE_BYTES:
         return [_bytes(name, row, value) for row, value in enumerate(values)]
     if len(spec.shape) == 1:
-        return [_text(name, row, value, most) for row, value in enumerate(values)]
-    read = []
+        return [
+            None if value is None and spec.missing else _text(name, row, value, most)
+            for row, value in enumerate(values)
+        ]
+    read: list = []
     for row, value in enumerate(values):
+        if value is None and spec.missing:
+            read.append(None)
+            continue
         if not isinstance(value, list):
             wanted = example(spec)
             raise UserError(f"{name}, row {row}: {said(value)} is no list; {wanted}")

@@ -1,0 +1,106 @@
+"""Parts read one by one give what one reading of all of them gives."""
+
+import pickle
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import random_tables as tables
+import table_oracle as oracle
+
+from recjax import jobs
+from recjax.data.prepared import digest_of
+from recjax.prepare.options import Files, How
+from recjax.prepare.parts import Parts
+from recjax.prepare.prepare import check, prepare
+
+NAMES = ("user", "item", "impressions", "price", "timestamp")
+HOW = How(now=oracle.NOW, column=("impressions=ids", "price=number"))
+START = 1_600_000_000
+
+
+def far(step, tasks):
+    """Does a step as another process would, which is sent all that it needs."""
+    for task in tasks:
+        pickle.loads(pickle.dumps(step))(pickle.loads(pickle.dumps(task)))
+        yield
+
+
+def same(one, other):
+    """Compares reports and, value by value, tables."""
+    for name in ("rows", "counts", "bad_rows", "notes"):
+        assert getattr(one.report, name) == getattr(other.report, name)
+    # The order of problems may differ, and which value a fix has for an example.
+    problems = [{replace(p, fix="") for p in r.report.problems} for r in (one, other)]
+    assert problems[0] == problems[1]
+    assert (one.data is None) == (other.data is None)
+    if one.data is None:
+        return 0
+    assert one.data.settings == other.data.settings
+    assert digest_of(one.data.tables) == digest_of(other.data.tables)
+    for name, table in one.data.tables.items():
+        for column in table.columns.values():
+            found = other.data.tables[name][column.name]
+            for part in ("", "values", "start", "data", "offsets"):
+                mine = getattr(column.values, part, column.values)
+                if isinstance(mine, np.ndarray):
+                    theirs = getattr(found.values, part, found.values)
+                    np.testing.assert_array_equal(mine, theirs)
+    return one.data.tables["events"].rows
+
+
+def test_random_parts(tmp_path):
+    rows = 0
+    for seed in range(16):
+        rng, folder = random.Random(seed), tmp_path / str(seed)
+        (folder / "work").mkdir(parents=True)
+        whole, count = tables.table(rng), rng.choice([2, 3])
+        for part in range(count):
+            file = folder / "events" / f"{part}.csv"
+            file.parent.mkdir(exist_ok=True)
+            content = tables.as_csv(rng, whole[part::count], ",", NAMES)
+            file.write_bytes(tables.damaged(rng, content).replace(b"\0", b"0"))
+        files, parts = Files(events=file.parent), Parts(far, folder / "work")
+        rows += same(check(files, HOW), check(files, HOW, parts))
+        assert not [*(folder / "work").iterdir()]
+    assert rows > 40
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Parts whose ids, categories and sessions come in another order each."""
+    made = tmp_path / "events"
+    made.mkdir()
+    for part in range(3):
+        lines = "".join(
+            f"u{(i * 7 + part) % 5},i{(i + part) % 4},{START + i * 60 + part},"
+            f"{'view buy save'.split()[(i + part) % 3]}\n"
+            for i in range(10)
+        )
+        (made / f"{part}.csv").write_text(f"user,item,timestamp,action\n{lines}")
+    return made
+
+
+def files_of(path):
+    return {
+        file.relative_to(path): file.read_bytes()
+        for file in path.rglob("*.npy")
+        if file.is_file()
+    }
+
+
+def test_a_prepared_data_set(folder, tmp_path):
+    files, how = Files(events=folder), How(gap=120, user_events=2)
+    one = prepare(files, tmp_path / "one", how)
+    other = prepare(files, tmp_path / "other", how, far)
+    assert files_of(one) == files_of(other) and len(files_of(one)) > 6
+    assert {path.name for path in tmp_path.iterdir()} == {"events", "one", "other"}
+
+
+def test_beam(folder, tmp_path):
+    pytest.importorskip("apache_beam", reason="the extra `beam` is not installed")
+    files = Files(events=folder)
+    one = prepare(files, tmp_path / "one")
+    other = prepare(files, tmp_path / "other", each=jobs.beam())
+    assert files_of(one) == files_of(other)
