@@ -220,7 +220,7 @@ def open_bundle(path: str | Path) -> OpenBundle:
     """
     folder = Path(path)
     content = manifest.verify(folder)
-    info, vectors = content["info"], content["files"].get("vectors.npy", {})
+    info, vectors = content.get("info", {}), content["files"].get("vectors.npy", {})
     model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
     return OpenBundle(folder, ItemVectors.open(folder), info, model)
 

@@ -33,8 +33,8 @@ TITLES = tuple(
 )
 WIDTH, SIDE = 8, 32
 PROGRAM = (
-    SimpleNamespace(experiment=SimpleNamespace(name="made")),
-    SimpleNamespace(step=0),
+    SimpleNamespace(experiment=SimpleNamespace(name="made"), data=None),
+    SimpleNamespace(step=0, params={}),
 )
 
 

@@ -10,7 +10,7 @@ from recjax.bundle.open import open_bundle
 def bundles(tmp_path_factory):
     """Returns the folder of two bundles: films, and numbered images."""
     folder = tmp_path_factory.mktemp("served")
-    serving.films(folder / "films", saved=True)
+    serving.films(folder / "films")
     (folder / "pictures").mkdir()
     serving.pictures(folder / "pictures" / "7")
     return folder
