@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from recjax.data.given_split import given_split
 from recjax.data.prepared import Prepared, as_texts, seconds
+from recjax.data.splits import Examples
 from recjax.errors import UserError, nearest
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
@@ -35,6 +37,12 @@ class Interactions:
     timestamp: np.ndarray
     rating: np.ndarray
     tables: Mapping[str, Table]
+
+    @cached_property
+    def examples(self) -> Examples:
+        """What is known of the events that decides to which split one belongs."""
+        known = Examples("events", self.user, self.timestamp, self.item)
+        return replace(known, column=given_split(self.tables["events"], "events"))
 
     @property
     def user_ids(self) -> Texts:

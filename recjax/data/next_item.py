@@ -25,7 +25,7 @@ from recjax.data.pairs import Candidates
 from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.pseudo_queries import some_words
-from recjax.data.splits import ByTime, Examples, Split
+from recjax.data.splits import ByTime, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
 from recjax.text.features import NGrams
@@ -110,9 +110,7 @@ class NextItemData:
     @cached_property
     def part(self) -> np.ndarray:
         """The split of each event [E]."""
-        known = self.interactions
-        examples = Examples("events", known.user, known.timestamp, known.item)
-        return self.settings.split.parts(examples)
+        return self.settings.split.parts(self.interactions.examples)
 
     @cached_property
     def training_events(self) -> np.ndarray:
