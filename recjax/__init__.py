@@ -21,6 +21,13 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.bundle.session import SessionBundle
     from recjax.bundle.two_tower import Bundle
     from recjax.data.catalog.search import CatalogSearch
+    from recjax.data.columns import (
+        CategoryColumn,
+        NumberColumn,
+        TextColumn,
+        TimeColumn,
+        VectorColumn,
+    )
     from recjax.data.images.source import Images
     from recjax.data.next_item import NextItem
     from recjax.data.search import Search
@@ -28,7 +35,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.data.sessions.packing import Packed
     from recjax.data.sessions.repeats import Repeats
     from recjax.data.sessions.transitions import Transitions
-    from recjax.data.splits import ByQuery, ByTime, ByUser, FromTime, LastOut
+    from recjax.data.splits import ByItem, ByQuery, ByTime, ByUser, FromTime, LastOut
     from recjax.data.triplets.exact import TripletRules
     from recjax.evals.baselines.bm25 import Bm25
     from recjax.evals.baselines.item_knn import ItemKnn
@@ -50,7 +57,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.nn.fields import HashEmbedding
     from recjax.nn.gru import Gru
     from recjax.nn.hier import HierTcn, SessionStates
-    from recjax.nn.inputs import EmbeddingBag
+    from recjax.nn.inputs import Dense, EmbeddingBag
     from recjax.nn.tcn import Tcn
     from recjax.nn.tower import Tower
     from recjax.nn.transformer import Transformer, TransformerSettings

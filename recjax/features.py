@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,19 +18,27 @@ class IdFeature:
       length: `L`.
       weight: starting importance of each id, for example its IDF [rows].
       vectors: what is known of each id beforehand [rows, D].
+      named: the experiment asks for it by name, so a model must read it.
     """
 
     rows: int
     length: int
     weight: np.ndarray | None = field(default=None, repr=False, compare=False)
     vectors: np.ndarray | None = field(default=None, repr=False, compare=False)
+    named: bool = False
 
 
 @dataclass(frozen=True)
 class DenseFeature:
-    """Real numbers [B, width]; all zero where the feature is missing."""
+    """Real numbers [B, width]; all zero where the feature is missing.
+
+    Attributes:
+      width: how many.
+      named: the experiment asks for it by name, so a model must read it.
+    """
 
     width: int
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,12 @@ class ImageFeature:
     """Pixels of 0 to 255 [B, size, size, 3]."""
 
     size: int
+
+
+def unread(features: Features, read: Collection[str]) -> list[str]:
+    """Returns the features that an experiment asks for and a model does not read."""
+    asked = [n for n, f in features.items() if getattr(f, "named", False)]
+    return [name for name in asked if name not in read]
 
 
 def present(name: str) -> str:

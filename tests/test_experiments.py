@@ -6,12 +6,14 @@ import math
 from dataclasses import replace
 from functools import cache
 
+import films
 import jax
 import numpy as np
 import pytest
 import sessions as session_support
 import small
 import tiny_images
+import tiny_search
 
 from recjax.bundle.two_tower import Bundle
 from recjax.cli.main import main
@@ -90,10 +92,7 @@ def opened(settings, seed):
             item=item.astype(np.int32),
             timestamp=timestamp,
             rating=np.ones(len(user), np.float32),
-            user_ids=tuple(map(str, range(USERS))),
-            item_ids=ids,
-            titles=titles,
-            tags=("",) * ITEMS,
+            tables=films.tables(USERS, ids, titles),
         )
         return NextItemData(settings, seed, known)
     if isinstance(settings, Images):
@@ -105,9 +104,7 @@ def opened(settings, seed):
         query=np.array([queries.index(query) for query, _, _ in rows], np.int32),
         product=np.array([item for _, item, _ in rows], np.int32),
         relevance=np.array([relevance for _, _, relevance in rows], np.float32),
-        queries=queries,
-        product_ids=ids,
-        titles=titles,
+        tables=tiny_search.tables(queries, ids, titles),
     )
     return SearchData(settings, seed, known)
 

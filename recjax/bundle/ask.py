@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle.open import open_bundle
+from recjax.bundle.queries import from_texts
 from recjax.errors import UserError
 from recjax.index.item_vectors import Found
 
 
 def query(
-    bundle: Path, text: str, history: Sequence[str], k: int, as_json: bool
+    bundle: Path,
+    text: str,
+    history: Sequence[str],
+    k: int,
+    as_json: bool,
+    columns: Sequence[str] = (),
 ) -> str:
     """Returns the results of one query as text for a person or as JSON.
 
@@ -26,9 +32,10 @@ def query(
         raise UserError(f"-k {k}: ask for at least one result")
     raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
     raw |= {"history": [list(history)]} if history else {}
-    if not raw:
-        raise UserError("there is nothing to ask: give --text or --history")
-    (found,) = open_bundle(bundle).search(raw, k)
+    if not raw and not columns:
+        raise UserError("there is nothing to ask: give --text, --history or --column")
+    opened = open_bundle(bundle)
+    (found,) = opened.search(raw | from_texts(columns, opened.inputs), k)
     return listed(found, as_json)
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from recjax.data.column_inputs import (
+    BucketInput,
+    CategoryInput,
+    NumberInput,
+    TimeInput,
+    VectorInput,
+)
 from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
+from recjax.text.features import TextInput
+from recjax.text.wordpiece import WordPiece
 
 log = logging.getLogger(__name__)
 NOTHING, SHOWN = "there is nothing to ask: give a text or a history", 3
+
+NUMBER = float | int | np.number
+LATEST = 1e11
+"""A moment beyond it is not in seconds."""
 
 Raw = Mapping[str, Sequence[Any]]
 
@@ -20,25 +35,81 @@ Raw = Mapping[str, Sequence[Any]]
 def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarray]:
     """Returns the feature arrays of raw queries, [B, ...].
 
-    A feature left out is empty. A text of which the bundle knows no part is told in a
-    warning.
+    What is left out, or None, is missing. A text of which the bundle knows no part, and
+    a category that it does not know, are told in a warning.
 
     Raises:
       UserError: a feature that is not taken, values of another kind or number, an id
         that is unknown, or a query that says nothing.
     """
-    takes = {source(name, inputs): kind for name, kind in inputs.items()}
+    takes = takers(inputs)
     count = _checked(raw, takes)
     features = encode_all(inputs, raw, count)
-    for text in (name for name in raw if _is_text(takes[name])):
+    for text in (
+        name for name in raw if isinstance(takes[name], TextInput | WordPiece)
+    ):
         made = [features[n].any(1) for n in inputs if source(n, inputs) == text]
         known = zip(raw[text], np.any(made, 0), strict=True)
-        lost = [repr(value) for value, any in known if value.strip() and not any]
-        if lost:
-            more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-            said = ", ".join(lost[:SHOWN]) + more
-            log.warning("the bundle knows no part of %s: it says nothing", said)
+        _tell(f"no part of the {text}", [v for v, any in known if v and not any])
+    for name, kind in takes.items():
+        if name in raw and isinstance(kind, CategoryInput) and not kind.buckets:
+            lists = raw[name] if kind.many else [[value] for value in raw[name]]
+            each = dict.fromkeys(one for some in lists for one in some or () if one)
+            _tell(f"no {name}", [v for v in each if v not in kind.positions])
     return features
+
+
+def from_texts(
+    columns: Sequence[str], inputs: Mapping[str, Input]
+) -> dict[str, list[Any]]:
+    """Returns one raw query of texts NAME=VALUE, as a command line gives them.
+
+    Raises:
+      UserError: one has another form, a name is not taken, or a value cannot be read.
+    """
+    takes, found = takers(inputs), {}
+    for given in columns:
+        name, equals, text = given.partition("=")
+        if not equals or name not in takes or name in found:
+            close = nearest(name, takes)
+            raise UserError(
+                f"--column {given}: expected NAME=VALUE, each once, of {sorted(takes)}."
+                + close
+            )
+        found[name] = [_from_text(given, text, takes[name])]
+    return found
+
+
+def _from_text(given: str, text: str, kind: Input) -> Any:
+    if isinstance(kind, TextInput | WordPiece) or _is_one_label(kind):
+        return text
+    try:
+        if isinstance(kind, TimeInput) and not text.replace(".", "").isdigit():
+            when = datetime.datetime.fromisoformat(text)
+            return when.replace(tzinfo=when.tzinfo or datetime.UTC).timestamp()
+        return json.loads(text)
+    except ValueError as error:
+        wanted = "2026-11-29T18:00" if isinstance(kind, TimeInput) else _example(kind)
+        wanted = wanted.replace("'", '"')
+        raise UserError(f"--column {given}: expected such as {wanted}") from error
+
+
+def takers(inputs: Mapping[str, Input]) -> dict[str, Input]:
+    """Returns the columns that a query may have -> what is made of each."""
+    return {source(name, inputs): kind for name, kind in inputs.items()}
+
+
+def _is_one_label(kind: Input) -> bool:
+    return isinstance(kind, CategoryInput) and not kind.many
+
+
+def _tell(what: str, values: Sequence[str]) -> None:
+    """Warns of values that say nothing."""
+    lost = [repr(value) for value in values if value.strip()]
+    if lost:
+        more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+        said = ", ".join(lost[:SHOWN]) + more
+        log.warning("the bundle knows %s %s: it says nothing", what, said)
 
 
 def _checked(raw: Raw, takes: Mapping[str, Input]) -> int:
@@ -67,12 +138,20 @@ def _checked(raw: Raw, takes: Mapping[str, Input]) -> int:
 
 def _says(place: str, value: Any, kind: Input) -> bool:
     """Checks one value; returns whether it asks anything."""
-    if _is_text(kind):
-        if not isinstance(value, str):
-            raise UserError(f"{place}: {value!r} is no text")
-        return bool(value.strip())
+    if value is None:
+        return False
+    if isinstance(kind, TextInput | WordPiece):
+        return _text(place, value)
+    if isinstance(kind, NumberInput | BucketInput | TimeInput):
+        return _number(place, value, isinstance(kind, TimeInput))
+    if _is_one_label(kind):
+        return _text(place, value)
     if not _is_list(value):
         raise UserError(f"{place}: {value!r} is no list, such as {_example(kind)}")
+    if isinstance(kind, CategoryInput):
+        return any([_text(place, one) for one in value])
+    if isinstance(kind, VectorInput):
+        return _vectors(place, value, kind)
     if isinstance(kind, IdListInput):
         for id in value:
             if not isinstance(id, str):
@@ -81,20 +160,47 @@ def _says(place: str, value: Any, kind: Input) -> bool:
                 close = nearest(id, kind.positions)
                 raise UserError(f"{place}: the bundle knows no item {id!r}.{close}")
         return len(value) > 0
-    if not all(isinstance(age, float | int | np.number) for age in value):
+    if not all(isinstance(age, NUMBER) for age in value):
         raise UserError(f"{place}: {value!r}: give seconds since each event")
     return False
+
+
+def _text(place: str, value: Any) -> bool:
+    if not isinstance(value, str):
+        raise UserError(f"{place}: {value!r} is no text: write '{value}'")
+    return bool(value.strip())
+
+
+def _number(place: str, value: Any, is_time: bool) -> bool:
+    if not isinstance(value, NUMBER) or isinstance(value, bool):
+        raise UserError(f"{place}: {value!r} is no number")
+    if np.isinf(value):
+        raise UserError(f"{place}: {value!r}: give a finite number, or None")
+    if is_time and not (np.isnan(value) or 0 <= value < LATEST):
+        raise UserError(f"{place}: {value!r}: give seconds since 1970 (UTC)")
+    return not np.isnan(value)
+
+
+def _vectors(place: str, value: Any, kind: VectorInput) -> bool:
+    try:
+        given = np.asarray(value, np.float32)
+    except (ValueError, TypeError):
+        given = np.full(1, np.nan)
+    fits = given.ndim in (1, 2) and given.shape[-1] == kind.width
+    if len(value) and not (fits and np.isfinite(given).all()):
+        raise UserError(f"{place}: give a vector of {kind.width} numbers, or None")
+    return len(value) > 0
 
 
 def _is_list(values: Any) -> bool:
     return isinstance(values, list | tuple | np.ndarray)
 
 
-def _is_text(kind: Input) -> bool:
-    return not isinstance(kind, IdListInput | AgeListInput)
-
-
 def _example(kind: Input) -> str:
-    if _is_text(kind):
+    if isinstance(kind, TextInput | WordPiece):
         return "'red lamp'"
-    return "['a', 'b']" if isinstance(kind, IdListInput) else "[3600.0, 60.0]"
+    if isinstance(kind, CategoryInput):
+        return "['a', 'b']" if kind.many else "'a'"
+    if isinstance(kind, IdListInput):
+        return "['a', 'b']"
+    return "[3600.0, 60.0]" if isinstance(kind, AgeListInput | VectorInput) else "3.5"

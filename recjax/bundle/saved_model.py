@@ -69,8 +69,8 @@ def write(
 def load(path: Path) -> dict[str, Call]:
     """Returns the signatures as functions of raw values, by name.
 
-    They take every input by its name: B texts, B lists of ids of any lengths, or an
-    array [B, ...]. Uses TensorFlow alone, and ScaNN if the file holds it.
+    They take every input by its name: B values or lists of any lengths, None where one
+    is missing, or an array [B, ...]. Uses TensorFlow alone, and ScaNN if it is inside.
 
     Raises:
       UserError: TensorFlow or ScaNN is needed and missing, or the folder is broken.
@@ -97,13 +97,29 @@ def load(path: Path) -> dict[str, Call]:
 
 
 def _tensor(tf: Any, values: Any, spec: Any) -> Any:
-    is_text = spec.dtype == tf.string
-    if isinstance(values, list) and spec.shape.rank == 2:
-        width, filler = max(map(len, values)), "" if is_text else 0.0
-        flat = [one for row in values for one in (*row, *[filler] * (width - len(row)))]
-        shape = [len(values), width]
-        return tf.constant(utf8(flat) if is_text else flat, spec.dtype, shape)
-    return tf.constant(utf8(values) if is_text else np.asarray(values), spec.dtype)
+    """Returns raw values as a tensor; lists are filled up, None is missing."""
+    rank = spec.shape.rank
+    if rank > 3 or isinstance(values, np.ndarray):
+        return tf.constant(np.asarray(values), spec.dtype)
+    if spec.dtype == tf.string:
+        missing: Any = ""
+    else:
+        missing = float("nan") if spec.dtype.is_floating else -1
+    if rank == 1:
+        flat, shape = [missing if v is None else v for v in values], [len(values)]
+    else:
+        rows = [[] if value is None else list(value) for value in values]
+        if rank == 3:  # One vector may stand for a list of one.
+            rows = [[r] if len(r) and np.ndim(r[0]) == 0 else r for r in rows]
+            missing = [missing] * spec.shape[2]
+        elif spec.dtype != tf.string:
+            missing = 0.0
+        most = max(map(len, rows), default=0)
+        flat = [one for row in rows for one in (*row, *[missing] * (most - len(row)))]
+        shape = [len(rows), most, *spec.shape[2:]]
+    if spec.dtype == tf.string:
+        flat = utf8(flat)
+    return tf.reshape(tf.constant(flat, spec.dtype), shape)
 
 
 def _texts(array: np.ndarray) -> np.ndarray:

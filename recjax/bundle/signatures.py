@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import tf_ops, tf_text, tf_word_piece
+from recjax.bundle import tf_columns, tf_ops, tf_text, tf_word_piece
 from recjax.bundle.saved_model import Graph, utf8
-from recjax.data.inputs import AgeListInput, Input, WordPiece, check_ids, source
+from recjax.data.inputs import (
+    AgeListInput,
+    IdListInput,
+    Input,
+    WordPiece,
+    check_ids,
+    source,
+)
 from recjax.errors import UserError
 from recjax.index import scann
 from recjax.text.features import TextInput
@@ -28,16 +35,17 @@ def retrieve(
 ) -> Graph:
     """Returns the graph from raw queries to the best items.
 
-    It takes every input by its name, those of one text once (text: string[B]; id list:
-    string[B, any], "" for padding), and gives ids string[B, K], scores f32[B, K] (dot
-    products, best first) and embedding f32[B, D].
+    It takes every column that an input reads by its name (text: string[B]; id list:
+    string[B, any], "" for padding; others: see `tf_columns.spec`), and gives ids
+    string[B, K], scores f32[B, K] (dot products, best first) and embedding f32[B, D].
 
     Raises:
       UserError: ScaNN is not installed, a name or an id is unusable, or a tokenizer is
         not like BERT's.
     """
     check_ids(item_ids)
-    for name in inputs:
+    columns = {name: source(name, inputs) for name in inputs}
+    for name in columns.values():
         if not name.isidentifier():
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
     module.item_ids = tf.Variable(utf8(item_ids), trainable=False)
@@ -46,20 +54,13 @@ def retrieve(
         module.index = scann.build_tf(vectors, plan)
     else:
         module.vectors = tf.Variable(vectors, trainable=False)
-    specs = {
-        name: tf.TensorSpec(
-            [None] if isinstance(input, TextInput | WordPiece) else [None, None],
-            tf.float32 if isinstance(input, AgeListInput) else tf.string,
-        )
-        for name, input in inputs.items()
-        if source(name, inputs) == name
-    }
+    specs = {columns[name]: _spec(tf, input) for name, input in inputs.items()}
 
     def graph(raw: dict[str, Any]) -> dict[str, Any]:
         features = {
             name: module.encoders[name](raw[name], raw[input.of])
             if isinstance(input, AgeListInput)
-            else module.encoders[name](raw[source(name, inputs)])
+            else module.encoders[name](raw[columns[name]])
             for name, input in inputs.items()
         }
         embedding = tf.cast(function(features), tf.float32)
@@ -114,12 +115,23 @@ def scores(
     return specs, graph
 
 
+def _spec(tf: Any, input: Input) -> Any:
+    if isinstance(input, TextInput | WordPiece):
+        return tf.TensorSpec([None], tf.string)
+    if isinstance(input, IdListInput):
+        return tf.TensorSpec([None, None], tf.string)
+    if isinstance(input, AgeListInput):
+        return tf.TensorSpec([None, None], tf.float32)
+    return tf_columns.spec(tf, input)
+
+
 def _encoder(tf: Any, input: Input) -> Any:
     if isinstance(input, TextInput):
         return tf_text.text_encoder(input.vocabulary, input.length)
     if isinstance(input, WordPiece):
         return tf_word_piece.word_piece_encoder(input)
-
+    if not isinstance(input, IdListInput | AgeListInput):
+        return tf_columns.encoder(tf, input)
     ages = isinstance(input, AgeListInput)
     item_ids = input.ids.item_ids if ages else input.item_ids
 

@@ -122,6 +122,4 @@ def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, In
     read = features_read(model, QUERY, state, blank)
     ages = [i for n, i in inputs.items() if n in read and isinstance(i, AgeListInput)]
     read |= {one.of for one in ages}
-    # Several inputs are made of one text, which has the name of one of them.
-    read |= {source(name, inputs) for name in read}
     return {name: input for name, input in inputs.items() if name in read}

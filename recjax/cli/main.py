@@ -172,6 +172,7 @@ def query(
     history: Repeated[tuple[str, ...]] = (),
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
     json: bool = False,
+    column: Repeated[tuple[str, ...]] = (),
 ) -> None:
     """Asks a bundle: what fits this text, or follows this history?
 
@@ -181,10 +182,12 @@ def query(
       history: item id, oldest first; may be repeated.
       k: number of results.
       json: print JSON instead of a table.
+      column: NAME=VALUE of the user or of the moment, as in --column age=24; lists and
+        vectors as JSON, moments as 2026-11-29T18:00 (UTC); may be repeated.
     """
     from recjax.bundle import ask
 
-    print(ask.query(bundle, text, history, k, json))
+    print(ask.query(bundle, text, history, k, json, column))
 
 
 @app.command

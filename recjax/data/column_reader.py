@@ -1,36 +1,37 @@
-"""Items whose features are made from columns of text of a user's table."""
+"""Items whose features are made from the columns of a user's table."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from recjax.data import inputs as raw_inputs
-from recjax.data.dataset import NewItems
-from recjax.data.inputs import IdListInput, Input
+from recjax.data.dataset import Corpus, CorpusColumn, NewItems
+from recjax.data.fitted import Fitted, joined
+from recjax.data.inputs import Input, encode_all, encode_column
 from recjax.data.new_items import read_items
 from recjax.data.prepared import as_texts
 from recjax.tables.columns import Column
+from recjax.tables.typed import Table
 
+log = logging.getLogger(__name__)
 KIND = "columns"
 INDEX, INPUTS = "reader.json", "reader_inputs.json"
-TITLE = Column("title", "text")
-TAGS = Column("tags", "text", required=False, filled=False)
 
 
 @dataclass(frozen=True)
 class ColumnReader:
-    """Makes a feature of one or several columns of text.
+    """Makes the features of items from the columns of their table.
 
     Attributes:
       entity: name of the kind of item, which its file's ids may stand under.
       schema: the columns of the file, besides `id`.
-      sources: feature -> columns whose texts are joined, those that are not empty.
-      inputs: feature -> how it is made from that text.
+      sources: feature -> its columns; of several columns the texts are joined, those
+        that are not empty.
+      inputs: feature -> how it is made.
     """
 
     entity: str
@@ -38,24 +39,19 @@ class ColumnReader:
     sources: Mapping[str, tuple[str, ...]]
     inputs: Mapping[str, Input]
 
-    def encode(
-        self, raw: Mapping[str, Sequence[str]], count: int
-    ) -> dict[str, np.ndarray]:
-        """Returns the feature arrays of `count` items.
-
-        Args:
-          raw: column -> one text an item; a column left out is empty.
-          count: number of items.
-        """
+    def encode(self, table: Table) -> dict[str, CorpusColumn]:
+        """Returns the features of a table's rows; a column left out is missing."""
         features = {}
         for name, kind in self.inputs.items():
-            columns = [raw[c] for c in self.sources[name] if c in raw]
-            rows = zip(*columns, strict=True) if columns else [()] * count
-            texts = [" ".join(part for part in row if part) for row in rows]
-            given = texts
-            if isinstance(kind, IdListInput):
-                given = [[text] if text else [] for text in texts]
-            features[name] = kind.encode(given)
+            columns = [table[c] for c in self.sources[name] if c in table]
+            if not columns:
+                features[name] = encode_all({name: kind}, {}, table.rows)[name]
+            elif len(columns) == 1:
+                features[name] = encode_column(kind, columns[0])
+            else:
+                rows = zip(*map(as_texts, columns), strict=True)
+                texts = [" ".join(part for part in row if part) for row in rows]
+                features[name] = encode_all({"": kind}, {"": texts}, len(texts))[""]
         return features
 
     def read(
@@ -67,8 +63,10 @@ class ColumnReader:
           UserError: the file cannot be used, or a row of it is bad.
         """
         table = read_items(path, self.entity, self.schema, rename, encoding)
-        raw = {name: tuple(as_texts(column)) for name, column in table.columns.items()}
-        yield NewItems(raw["id"], self.encode(raw, table.rows))
+        lacking = [column.name for column in self.schema if column.name not in table]
+        if lacking:
+            log.info("%s has no %s: missing for all", path, ", ".join(lacking))
+        yield NewItems(tuple(table["id"].vocabulary), self.encode(table))
 
     def save(self, folder: Path) -> None:
         """Writes the reader to a folder."""
@@ -96,3 +94,33 @@ class ColumnReader:
             {name: tuple(columns) for name, columns in about["sources"].items()},
             raw_inputs.load(folder, item_ids, INPUTS),
         )
+
+
+def corpus(
+    entity: str,
+    titles: tuple[str, ...],
+    own: Mapping[str, Input],
+    sources: Mapping[str, tuple[str, ...]],
+    fitted: Fitted,
+) -> Corpus:
+    """Returns all items of a table, with features of their own and of columns.
+
+    Args:
+      entity: name of the table.
+      titles: what to show a person [N].
+      own: feature -> how it is made.
+      sources: such a feature -> its columns.
+      fitted: the table, and the columns that the experiment names.
+
+    Raises:
+      UserError: two features have one name.
+    """
+    inputs, table = joined(own, fitted), fitted.table
+    sources = {n: (kind.column,) for n, kind in fitted.inputs.items()} | {**sources}
+    names = sorted({one for columns in sources.values() for one in columns} - {"id"})
+    kinds = {name: column.type for name, column in table.columns.items()}
+    # A file of items has a title, and may lack what else the data knows of them.
+    schema = [Column(n, kinds.get(n, "text"), *[n == "title"] * 2) for n in names]
+    reader = ColumnReader(entity, tuple(schema), sources, inputs)
+    ids, features = tuple(table["id"].vocabulary), reader.encode(table)
+    return Corpus(ids, titles, features, reader=reader)

@@ -5,14 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recjax.data.column_inputs import (
+    BucketInput,
+    CategoryInput,
+    ColumnInput,
+    ColumnRows,
+    NumberInput,
+    TimeInput,
+    VectorInput,
+)
+from recjax.data.prepared import as_texts
 from recjax.errors import UserError
+from recjax.tables.typed import TypedColumn
 from recjax.text.features import TextInput
 from recjax.text.vocabulary import Vocabulary
 from recjax.text.wordpiece import WordPiece
@@ -94,7 +105,15 @@ def _fill(row: np.ndarray, values: list) -> None:
     row[: len(values)] = values
 
 
-Input = TextInput | WordPiece | IdListInput | AgeListInput
+Input = TextInput | WordPiece | IdListInput | AgeListInput | ColumnInput
+SAVED = {
+    "category": CategoryInput,
+    "number": NumberInput,
+    "bucket": BucketInput,
+    "time": TimeInput,
+    "vector": VectorInput,
+}
+"""Kinds of columns whose settings are all that there is to save, by name."""
 
 
 def encode_all(
@@ -104,21 +123,46 @@ def encode_all(
 
     Args:
       inputs: how each feature is made.
-      raw: feature -> one raw value a query; a feature left out is empty, but one of
-        text then takes the values of "text": several may be made of the same text.
+      raw: column (see `source`) -> one raw value a query; one left out is missing.
       count: number of queries.
     """
     features = {}
     for name, kind in inputs.items():
-        if isinstance(kind, TextInput | WordPiece):
-            values = raw.get(name, raw.get("text", [""] * count))
-        else:
-            values = raw.get(name, [[]] * count)
+        values = raw.get(source(name, inputs), [None] * count)
         if isinstance(kind, AgeListInput):
-            features[name] = kind.encode(values, raw.get(kind.of, [[]] * count))
+            lists = raw.get(kind.of, [[]] * count)
+            features[name] = kind.encode([v or [] for v in values], lists)
+        elif isinstance(kind, TextInput | WordPiece):
+            features[name] = kind.encode([v or "" for v in values])
+        elif isinstance(kind, IdListInput):
+            features[name] = kind.encode([[] if v is None else v for v in values])
         else:
             features[name] = kind.encode(values)
     return features
+
+
+def blanked(
+    arrays: Mapping[str, np.ndarray], inputs: Mapping[str, Input], rows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns features [B, L] in which nothing is known of some queries, bool[B]."""
+    blank = encode_all({name: inputs[name] for name in arrays}, {}, 1)
+    return {n: np.where(rows[:, None], blank[n], array) for n, array in arrays.items()}
+
+
+def encode_column(kind: Input, column: TypedColumn) -> Any:
+    """Returns the features of a typed column, an array [n, ...] or what reads as one.
+
+    What needs no look at labels or texts is made where it is asked for.
+    """
+    if isinstance(kind, TextInput | WordPiece):
+        return kind.encode(tuple(as_texts(column)))
+    if isinstance(kind, IdListInput):
+        return kind.encode([[id] if id else [] for id in as_texts(column)])
+    if isinstance(kind, AgeListInput):
+        raise ValueError(f"no column holds the ages of {kind.of!r}")
+    if isinstance(kind, CategoryInput):
+        return kind.encode_column(column)
+    return ColumnRows(kind, column)
 
 
 def check_ids(item_ids: Sequence[str]) -> None:
@@ -136,9 +180,8 @@ def check_ids(item_ids: Sequence[str]) -> None:
 
 
 def source(name: str, inputs: Mapping[str, Input]) -> str:
-    """Returns whose raw values an input reads: texts read "text", if it exists."""
-    is_text = isinstance(inputs[name], TextInput | WordPiece)
-    return "text" if is_text and "text" in inputs else name
+    """Returns the column whose raw values an input reads: its own name, or another."""
+    return getattr(inputs[name], "column", "") or name
 
 
 def save(folder: Path, inputs: Mapping[str, Input], index: str = INDEX) -> None:
@@ -152,14 +195,18 @@ def save(folder: Path, inputs: Mapping[str, Input], index: str = INDEX) -> None:
       index: name of the file that describes them.
     """
     about: dict[str, dict[str, Any]] = {}
+    kinds = {kind: name for name, kind in SAVED.items()}
     for name, kind in inputs.items():
+        if type(kind) in kinds:
+            about[name] = {"kind": kinds[type(kind)], **asdict(kind)}
+            continue
         about[name] = {"kind": "ids", "length": kind.length}
         if isinstance(kind, TextInput):
             file = _named_by_content(folder, kind.vocabulary.save)
-            about[name] |= {"kind": "text", "file": file}
+            about[name] |= {"kind": "text", "file": file, "column": kind.column}
         elif isinstance(kind, WordPiece):
             file = _named_by_content(folder, kind.save)
-            about[name] |= {"kind": "pieces", "file": file}
+            about[name] |= {"kind": "pieces", "file": file, "column": kind.column}
         elif isinstance(kind, AgeListInput):
             about[name] |= {"kind": "ages", "of": kind.of}
     (folder / index).write_text(json.dumps(about, indent=2) + "\n")
@@ -190,16 +237,21 @@ def load(
     inputs: dict[str, Input] = {}
     try:
         for name, about in json.loads(path.read_text()).items():
-            if about["kind"] == "text":
-                vocabulary = Vocabulary.load(folder / about["file"])
-                inputs[name] = TextInput(vocabulary, about["length"])
-            elif about["kind"] == "pieces":
-                file = folder / about["file"]
-                inputs[name] = WordPiece.load(file, about["length"])
-            else:
-                ids = IdListInput(item_ids, about["length"])
-                ages = about["kind"] == "ages"
-                inputs[name] = AgeListInput(about["of"], ids) if ages else ids
+            inputs[name] = _loaded(folder, about, item_ids)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); export anew") from error
     return inputs
+
+
+def _loaded(folder: Path, about: dict[str, Any], item_ids: tuple[str, ...]) -> Input:
+    kind = about.pop("kind")
+    if kind in SAVED:
+        told = {n: tuple(v) if isinstance(v, list) else v for n, v in about.items()}
+        return SAVED[kind](**told)
+    length, column = about["length"], about.get("column", "")
+    if kind == "text":
+        return TextInput(Vocabulary.load(folder / about["file"]), length, column)
+    if kind == "pieces":
+        return replace(WordPiece.load(folder / about["file"], length), column=column)
+    ids = IdListInput(item_ids, length)
+    return AgeListInput(about["of"], ids) if kind == "ages" else ids

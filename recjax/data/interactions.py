@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from recjax.data.prepared import Prepared, as_texts, seconds
+from recjax.errors import UserError, nearest
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
+
+TEXTS = ("title", "tags")
+"""Columns that are an item's text, where the experiment names no others."""
 
 
 @dataclass(frozen=True)
@@ -17,35 +23,59 @@ class Interactions:
     """`E` events of users with items, sorted by (user, timestamp, input row).
 
     Attributes:
-      user: i32[E], index into `user_ids`.
-      item: i32[E], index into `item_ids`.
+      user: i32[E], row of the users.
+      item: i32[E], row of the items.
       timestamp: i64[E], unix seconds.
       rating: f32[E]; 1 where the source has none.
-      user_ids: raw user ids.
-      item_ids: raw item ids.
-      titles: one text an item; empty where the source has none.
-      tags: genres or categories of an item as one text; may be empty.
+      tables: "user", "item" and "events": what is known of them.
     """
 
     user: np.ndarray
     item: np.ndarray
     timestamp: np.ndarray
     rating: np.ndarray
-    user_ids: Texts | tuple[str, ...]
-    item_ids: tuple[str, ...]
-    titles: tuple[str, ...]
-    tags: tuple[str, ...]
+    tables: Mapping[str, Table]
+
+    @property
+    def user_ids(self) -> Texts:
+        """Raw user ids."""
+        return self.tables["user"]["id"].vocabulary
+
+    @cached_property
+    def item_ids(self) -> tuple[str, ...]:
+        """Raw item ids."""
+        return tuple(self.tables["item"]["id"].vocabulary)
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """One text an item; empty where the source has none."""
+        return texts_of(self.tables["item"], "title")
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """Genres or categories of an item as one text; may be empty."""
+        return texts_of(self.tables["item"], "tags")
 
     @property
     def offsets(self) -> np.ndarray:
         """i64[users + 1]: events `offsets[u]:offsets[u + 1]` are those of user `u`."""
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1))
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Title and tags of each item, as one text [N]."""
-        both = zip(self.titles, self.tags, strict=True)
-        return tuple(f"{title} {tags}".strip() for title, tags in both)
+    def texts(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Returns columns of items joined, those that are not empty, as one text [N].
+
+        Raises:
+          UserError: there is no such column; what `TEXTS` names may be missing.
+        """
+        table = self.tables["item"]
+        for name in names:
+            if name not in table and name not in TEXTS:
+                raise UserError(
+                    f"data.texts: the items have no column {name!r}."
+                    + nearest(name, table.columns)
+                )
+        rows = zip(*(texts_of(table, name) for name in names), strict=True)
+        return tuple(" ".join(part for part in row if part) for row in rows)
 
 
 def load_interactions(name: str | Path) -> Interactions:
@@ -69,10 +99,7 @@ def interactions_of(events: Table, users: Table, items: Table) -> Interactions:
         item=events["item"].array,
         timestamp=seconds(events["timestamp"]),
         rating=rating,
-        user_ids=users["id"].vocabulary,
-        item_ids=tuple(items["id"].vocabulary),
-        titles=texts_of(items, "title"),
-        tags=texts_of(items, "tags"),
+        tables={"user": users, "item": items, "events": events},
     )
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from recjax import rng
-from recjax.data import pairs, pipeline, splits
-from recjax.data.column_reader import TAGS, TITLE, ColumnReader
+from recjax.data import fitted, pairs, pipeline, splits
+from recjax.data.column_reader import corpus
+from recjax.data.columns import Columns
 from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.dataset import Corpus, Queries
-from recjax.data.events import Events, Histories, hide_seen, history_bounds, newest
-from recjax.data.inputs import AgeListInput, IdListInput, Input
-from recjax.data.interactions import Interactions, load_interactions
+from recjax.data.event_queries import EventQueries
+from recjax.data.events import Events, hide_seen
+from recjax.data.fitted import Fitted
+from recjax.data.inputs import AgeListInput, IdListInput, Input, blanked
+from recjax.data.interactions import TEXTS, Interactions, load_interactions
 from recjax.data.negatives import Negatives
 from recjax.data.pairs import Candidates
 from recjax.data.pipeline import Host, HostBatch
@@ -25,7 +28,7 @@ from recjax.data.pseudo_queries import some_words
 from recjax.data.splits import ByTime, Examples, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
-from recjax.text.features import NGrams, TextInput
+from recjax.text.features import NGrams
 from recjax.text.ngrams import words
 
 
@@ -33,9 +36,9 @@ from recjax.text.ngrams import words
 class NextItem:
     """Settings of a next-item data set.
 
-    Queries have three features: `history`, the newest items of the user, `history_age`,
+    Queries have the features `history`, the newest items of the user, `history_age`,
     the seconds since each, and `text`. Most training queries are histories; a share are
-    words of an item's title and tags instead, so that one query tower serves both.
+    words of an item's text instead, so that one query tower serves both.
 
     Attributes:
       source: name or folder of prepared interactions.
@@ -43,18 +46,23 @@ class NextItem:
       negatives: uniform negatives of the global batch; None takes the whole corpus,
         which makes the softmax over random columns the full one.
       history: newest items of a query.
-      ngrams: vocabulary of titles and tags.
+      ngrams: vocabulary of the items' texts.
       text_length: n-grams of a text query.
-      title_length: n-grams of an item's title and tags.
+      title_length: n-grams of an item's text.
       text_share: share of training queries that are text.
       split: how events are split.
       fit: splits whose events train the model.
       half_life: days in which the weight of a training event halves, down to
-        `oldest_weight`: what people watch changes. None weighs all alike.
+        `oldest_weight`; None weighs all alike.
       oldest_weight: weight that no event falls below.
       neighbours: width of the vectors that stand for who follows whom in the training
         events (`Cooccurrence.vectors`), on `history` and `item`; 0 for none.
       cooccurrence: how that is counted.
+      met_negatives: only items with training events are negatives: else the model
+        learns that new items are unwanted.
+      texts: columns whose texts, joined, are an item's `text`.
+      columns: of "item" for candidates; of "user" and "events" (what is known when one
+        asks, as the device) for queries: see `recjax.data.columns`.
     """
 
     source: str
@@ -71,6 +79,9 @@ class NextItem:
     oldest_weight: float = 0.2
     neighbours: int = 0
     cooccurrence: Cooccurrence = Cooccurrence()
+    met_negatives: bool = False
+    texts: tuple[str, ...] = TEXTS
+    columns: Columns = field(default_factory=dict)
 
     def open(self, seed: int) -> NextItemData:
         """Reads the prepared interactions.
@@ -100,8 +111,8 @@ class NextItemData:
     def part(self) -> np.ndarray:
         """The split of each event [E]."""
         known = self.interactions
-        time = known.timestamp
-        return self.settings.split.parts(Examples("events", known.user, time))
+        examples = Examples("events", known.user, known.timestamp, known.item)
+        return self.settings.split.parts(examples)
 
     @cached_property
     def training_events(self) -> np.ndarray:
@@ -111,42 +122,50 @@ class NextItemData:
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
-        vocabulary = self.settings.ngrams.build(self.interactions.texts)
+        ngrams, length = self.settings.ngrams, self.settings.text_length
         history = IdListInput(self.interactions.item_ids, self.settings.history)
-        return {
+        own: dict[str, Input] = {
             "history": history,
             "history_age": AgeListInput("history", history),
-            "text": TextInput(vocabulary, self.settings.text_length),
+            "text": ngrams.input(self._texts, length),
         }
+        return fitted.joined(own, self.columns["user"], self.columns["events"])
+
+    @cached_property
+    def columns(self) -> Mapping[str, Fitted]:
+        """The columns of users, items and events as features."""
+        met = {"user": np.unique(self.events.user), "item": np.unique(self.events.item)}
+        rows = {**met, "events": self.training_events}
+        return fitted.fit(self.settings.columns, self.interactions.tables, rows)
 
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
-        known, length = self.interactions, self.settings.title_length
-        text = TextInput(self.inputs["text"].vocabulary, length)
-        inputs = {"item": IdListInput(known.item_ids, 1), "text": text}
-        columns = {"item": ("id",), "text": ("title", "tags")}
-        reader = ColumnReader("item", (TITLE, TAGS), columns, inputs)
-        raw = {"id": known.item_ids, "title": known.titles, "tags": known.tags}
-        features = reader.encode(raw, self._size)
-        return {"item": Corpus(known.item_ids, known.titles, features, reader=reader)}
+        known = self.interactions
+        text = replace(self.inputs["text"], length=self.settings.title_length)
+        own = {"item": IdListInput(known.item_ids, 1), "text": text}
+        sources = {"item": ("id",), "text": self.settings.texts}
+        made = corpus("item", known.titles, own, sources, self.columns["item"])
+        return {"item": made}
 
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
         items = self._size + 1
-        vocabulary = self.inputs["text"].vocabulary
-        size, start = vocabulary.size, self.settings.ngrams.importance(vocabulary)
+        text = self.settings.ngrams.feature(self.inputs["text"])
         source, target = self._vectors
         return {
             "query": {
                 "history": IdFeature(items, self.settings.history, vectors=source),
                 "history_age": DenseFeature(self.settings.history),
-                "text": IdFeature(size, self.settings.text_length, start),
+                "text": text,
+                **self.columns["user"].features,
+                **self.columns["events"].features,
             },
             "candidate": {
                 "item": IdFeature(items, 1, vectors=target),
-                "text": IdFeature(size, self.settings.title_length, start),
+                "text": replace(text, length=self.settings.title_length),
+                **self.columns["item"].features,
             },
         }
 
@@ -161,47 +180,43 @@ class NextItemData:
         rows = rows[mine]
         events = self.training_events[rows]
         positive = known.item[events]
-        query = self._history(events)
-        query = {n: np.where(is_text[:, None], 0, a) for n, a in query.items()}
+        query = blanked(self._queries.features(events), self.inputs, is_text)
         texts = [
             some_words(self._words[item], seed) if chosen else ""
             for item, chosen, seed in zip(positive, is_text, seeds, strict=True)
         ]
         query["text"] = self.inputs["text"].encode(texts)
         # Histories of one user at one time are one query; text queries stand alone.
-        query_id = np.where(is_text, -1 - rows, self._bounds[1][events])
+        query_id = np.where(is_text, -1 - rows, self._queries.bounds[1][events])
         weight = self._weight[events]
         return self._candidates.batch(step, host, query, query_id, positive, weight)
 
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns one query for each event of a split: what comes next?
 
-        The history is what the user did before, in any split; those items are not
-        ranked again.
+        The history is what the user did before, in any split, and is not ranked again.
         """
         events = splits.members(self.part, split, self.settings.split, "events")
-        item, time = self.interactions.item, self.interactions.timestamp
-        start, stop = (bound[events] for bound in self._bounds)
-        items = item[events]
-        history = Histories(item, start, stop, time, time[events])
+        known = self.interactions
+        items, users = known.item[events], known.user[events]
+        history = self._queries.histories(events)
         task = hide_seen(RankingTask.of_one_each(self._size, items), history)
         no_text = np.zeros((len(events), self.settings.text_length), np.int32)
-        new = ~np.isin(items, self.events.item)
         return Queries(
-            {**self._history(events), "text": no_text},
+            {**self._queries.features(events), "text": no_text},
             task,
             history=history,
-            cohorts={"new item": new, "no history": start == stop},
+            cohorts={
+                "new item": ~np.isin(items, self.events.item),
+                "new user": ~np.isin(users, self.events.user),
+                "no history": history.start == history.stop,
+            },
         )
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: ids and texts."""
-        known, lists, ages = self.interactions, [], []
-        for event in splits.members(self.part, split, self.settings.split)[:count]:
-            seen = slice(*(bound[event] for bound in self._bounds))
-            lists.append([known.item_ids[i] for i in known.item[seen]])
-            ages.append((known.timestamp[event] - known.timestamp[seen]).tolist())
-        return {"history": lists, "history_age": ages, "text": [""] * len(lists)}
+        events = splits.members(self.part, split, self.settings.split)[:count]
+        return self._queries.raw(events) | {"text": [""] * len(events)}
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
         """Returns the item of each training event."""
@@ -209,12 +224,11 @@ class NextItemData:
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the limits of the splits in time."""
-        known = self.interactions
         return {
             "source": self.settings.source,
-            "users": len(known.user_ids),
-            "items": len(known.item_ids),
-            "events": len(known.user),
+            "users": len(self.interactions.user_ids),
+            "items": self._size,
+            "events": len(self.part),
             **splits.counts(self.part, "events"),
             "vocabulary": self.inputs["text"].vocabulary.size,
         }
@@ -224,8 +238,9 @@ class NextItemData:
         return len(self.interactions.item_ids)
 
     @cached_property
-    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return history_bounds(self.interactions.user, self.interactions.timestamp)
+    def _queries(self) -> EventQueries:
+        both = self.columns["user"], self.columns["events"]
+        return EventQueries(self.interactions, self.settings.history, *both)
 
     @cached_property
     def _order(self) -> pipeline.Order:
@@ -235,8 +250,10 @@ class NextItemData:
     @cached_property
     def _candidates(self) -> Candidates:
         share = pairs.log_share(self.events.item, self._size)
-        drawn = Negatives(self._size, self.settings.negatives, self.seed)
-        return Candidates(self.corpora["item"], share, drawn)
+        met = self.settings.met_negatives
+        pool = np.unique(self.events.item) if met else np.arange(self._size)
+        drawn = Negatives(len(pool), self.settings.negatives, self.seed)
+        return Candidates(self.corpora["item"], share, drawn, pool)
 
     @cached_property
     def log(self) -> Events:
@@ -269,18 +286,15 @@ class NextItemData:
         age = when[self.training_events].max() - when
         return pairs.recency_weight(age, settings.half_life, settings.oldest_weight)
 
+    @property
+    def _texts(self) -> tuple[str, ...]:
+        return self.interactions.texts(self.settings.texts)
+
     @cached_property
     def _words(self) -> list[list[str]]:
-        return [words(text) for text in self.interactions.texts]
+        return [words(text) for text in self._texts]
 
-    def _history(self, events: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the newest items before each event, and how long before it."""
-        known, length = self.interactions, self.settings.history
-        start, stop = (bound[events] for bound in self._bounds)
-        items = newest(known.item + 1, start, stop, length)
-        when = newest(known.timestamp, start, stop, length)
-        age = np.where(items > 0, known.timestamp[events][:, None] - when, 0)
-        return {
-            "history": items.astype(np.int32),
-            "history_age": age.astype(np.float32),
-        }
+    @cached_property
+    def _blank(self) -> Mapping[str, np.ndarray]:
+        """What stands for a query of which nothing is known, [1, ...] each."""
+        return encode_all(self.inputs, {}, 1)

@@ -56,9 +56,10 @@ class Candidates:
         """
         mine = pipeline.rows_of(host, self.negatives.columns, "negatives")
         negative = self.negatives.at(step)[mine]
+        filled = negative >= 0  # -1 fills up
         if self.pool is not None:
-            negative = self.pool[negative]
-        there = np.maximum(negative, 0)  # -1 fills up
+            negative = np.where(filled, self.pool[negative], -1)
+        there = np.where(filled, negative, 0)
         uniform = -np.log(self.negatives.size)
         features = self.corpus.features
         known = {} if self.known is None else {"known_id": self.known[query_id]}

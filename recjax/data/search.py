@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from recjax import rng
-from recjax.data import pairs, pipeline, splits
-from recjax.data.column_reader import TITLE, ColumnReader
+from recjax.data import fitted, pairs, pipeline, splits
+from recjax.data.column_reader import corpus
+from recjax.data.columns import Columns
 from recjax.data.dataset import Corpus, Queries
-from recjax.data.inputs import Input
+from recjax.data.fitted import Fitted
+from recjax.data.inputs import Input, blanked
 from recjax.data.negatives import Negatives
 from recjax.data.pairs import Candidates
 from recjax.data.pipeline import Host, HostBatch
@@ -51,6 +53,8 @@ class Search:
       lowest_relevance: the scale's lower end: gains are relevance minus this.
       split: how pairs are split.
       fit: splits whose pairs train the model.
+      columns: of products for candidates, of "query" for queries; see
+        `recjax.data.columns`. Spans of titles have none of a query's.
     """
 
     source: str
@@ -69,6 +73,7 @@ class Search:
     lowest_relevance: float = 1.0
     split: Split = ByQuery()
     fit: tuple[str, ...] = ("train",)
+    columns: Columns = field(default_factory=dict)
 
     def open(self, seed: int) -> SearchData:
         """Reads the prepared pairs.
@@ -109,13 +114,28 @@ class SearchData:
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
+        return fitted.joined(self.text_inputs, self.columns["query"])
+
+    @cached_property
+    def text_inputs(self) -> Mapping[str, Any]:
+        """How features are made of the text of a query."""
         queries = np.unique(self.pairs.query[self.training_pairs])
         texts = [*self.pairs.titles, *(self.pairs.queries[q] for q in queries)]
         vocabulary = self.settings.ngrams.build(texts)
-        inputs = {"text": TextInput(vocabulary, self.settings.query_length)}
+        length = self.settings.query_length
+        inputs: dict[str, Input] = {"text": TextInput(vocabulary, length)}
         if (pieces := self.settings.pieces) is not None:
-            inputs["pieces"] = pieces.input(texts, self.settings.query_pieces)
+            made = pieces.input(texts, self.settings.query_pieces)
+            inputs["pieces"] = replace(made, column="text")
         return inputs
+
+    @cached_property
+    def columns(self) -> Mapping[str, Fitted]:
+        """The columns of queries and products as features."""
+        known, chosen = self.pairs, self.training_pairs
+        met = {"query": known.query[chosen], known.kind: known.product[chosen]}
+        rows = {name: np.unique(of) for name, of in met.items()}
+        return fitted.fit(self.settings.columns, known.tables, rows)
 
     @cached_property
     def title_inputs(self) -> Mapping[str, Input]:
@@ -124,17 +144,14 @@ class SearchData:
             "text": self.settings.title_length,
             "pieces": self.settings.title_pieces,
         }
-        return {n: replace(i, length=lengths[n]) for n, i in self.inputs.items()}
+        return {n: replace(i, length=lengths[n]) for n, i in self.text_inputs.items()}
 
     @cached_property
     def corpus(self) -> Corpus:
         """All products."""
-        ids, titles = self.pairs.product_ids, self.pairs.titles
-        made = self.title_inputs
+        known, made = self.pairs, self.title_inputs
         sources = {name: ("title",) for name in made}
-        reader = ColumnReader(self.pairs.kind, (TITLE,), sources, made)
-        features = reader.encode({"title": titles}, len(ids))
-        return Corpus(ids, titles, features, reader=reader)
+        return corpus(known.kind, known.titles, made, sources, self.columns[known.kind])
 
     @property
     def corpora(self) -> Mapping[str, Corpus]:
@@ -145,9 +162,11 @@ class SearchData:
     def sides(self) -> Sides:
         """The features of both sides."""
         kinds = {"text": self.settings.ngrams, "pieces": self.settings.pieces}
-        made = {"query": self.inputs, "candidate": self.title_inputs}
+        made = {"query": self.text_inputs, "candidate": self.title_inputs}
+        tables = {"query": "query", "candidate": self.pairs.kind}
         return {
             side: {name: kinds[name].feature(input) for name, input in inputs.items()}
+            | {**self.columns[tables[side]].features}
             for side, inputs in made.items()
         }
 
@@ -170,10 +189,9 @@ class SearchData:
         ]
         top = max(settings.positive_relevance, known.relevance.max())
         weight = np.where(spans, 1.0, known.relevance[pair] / top)
-        query, query_id = (
-            self._encode(texts),
-            np.where(spans, -1 - number, known.query[pair]),
-        )
+        own = self.columns["query"].take(known.query[pair])
+        query = {**self._encode(texts), **blanked(own, self.inputs, spans)}
+        query_id = np.where(spans, -1 - number, known.query[pair])
         return self._candidates.batch(step, host, query, query_id, positive, weight)
 
     def queries(self, split: str, task: str = "") -> Queries:
@@ -191,7 +209,8 @@ class SearchData:
             settings.positive_relevance - settings.lowest_relevance,
         )
         texts = tuple(known.queries[q] for q in wanted)
-        return Queries(self._encode(texts), task, texts=texts)
+        own = self.columns["query"].take(wanted)
+        return Queries({**self._encode(texts), **own}, task, texts=texts)
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
         """Returns the product of each training pair."""
@@ -199,7 +218,9 @@ class SearchData:
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: their texts."""
-        return {"text": list(self.queries(split).texts[:count])}
+        texts = self.queries(split).texts[:count]
+        asked = [self.pairs.queries.index(text) for text in texts]
+        return {"text": list(texts), **self.columns["query"].raw(np.array(asked))}
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes of the data and the splits."""
@@ -229,7 +250,7 @@ class SearchData:
         return Candidates(self.corpus, mixed.astype(np.float32), drawn)
 
     def _encode(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        return {name: input.encode(texts) for name, input in self.inputs.items()}
+        return {name: input.encode(texts) for name, input in self.text_inputs.items()}
 
     @cached_property
     def _words(self) -> list[list[str]]:

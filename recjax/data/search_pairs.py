@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +21,33 @@ class SearchPairs:
     """`P` judged (query, product) pairs in input order.
 
     Attributes:
-      query: i32[P], index into `queries`.
-      product: i32[P], index into `product_ids`.
+      query: i32[P], row of the queries.
+      product: i32[P], row of the products.
       relevance: f32[P], on the source's own scale, at least 0.
-      queries: distinct query texts.
-      product_ids: raw product ids: the whole corpus.
-      titles: one text a product.
-      kind: name of the entity that products are.
+      tables: of "query" and of the products.
+      kind: name of the table of products.
     """
 
     query: np.ndarray
     product: np.ndarray
     relevance: np.ndarray
-    queries: tuple[str, ...]
-    product_ids: tuple[str, ...]
-    titles: tuple[str, ...]
+    tables: Mapping[str, Table]
     kind: str = "item"
+
+    @cached_property
+    def queries(self) -> tuple[str, ...]:
+        """Distinct query texts."""
+        return tuple(query_texts(self.tables["query"]))
+
+    @cached_property
+    def product_ids(self) -> tuple[str, ...]:
+        """Raw product ids: the whole corpus."""
+        return tuple(self.tables[self.kind]["id"].vocabulary)
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """One text a product."""
+        return texts_of(self.tables[self.kind], "title")
 
 
 def load_search_pairs(name: str | Path) -> SearchPairs:
@@ -64,9 +77,7 @@ def search_pairs_of(
         query=judgements["query"].array,
         product=judgements["candidate"].array,
         relevance=judgements["grade"].array,
-        queries=tuple(query_texts(queries)),
-        product_ids=tuple(products["id"].vocabulary),
-        titles=texts_of(products, "title"),
+        tables={"query": queries, kind: products},
         kind=kind,
     )
 

@@ -20,7 +20,10 @@ from recjax.errors import UserError, nearest
 
 log = logging.getLogger(__name__)
 TRAIN, VALIDATION, TEST = 0, 1, 2
-WORDS = {"time": "timestamps", "user": "users", "query": "queries", "column": "a split"}
+WORDS = {
+    **{"time": "timestamps", "user": "users", "item": "items", "query": "queries"},
+    "column": "a split",
+}
 FEW = 100
 """Examples of a part below which its figures are mostly chance."""
 
@@ -45,6 +48,7 @@ class Examples:
       what: their name in messages: "events".
       user: the user of each [E]; a user's stand together, the oldest first.
       time: of each, i64[E].
+      item: the item of each [E].
       query: the texts of all queries, and the query of each example [E].
       column: a given column `split` of numbers in `SPLITS`, [E].
     """
@@ -52,6 +56,7 @@ class Examples:
     what: str
     user: np.ndarray | None = None
     time: np.ndarray | None = None
+    item: np.ndarray | None = None
     query: tuple[Sequence[str], np.ndarray] | None = None
     column: np.ndarray | None = None
 
@@ -185,6 +190,27 @@ class ByUser(_Fractions):
 
 
 @dataclass(frozen=True)
+class ByItem(_Fractions):
+    """Items are split: those of the test are new.
+
+    Attributes:
+      fractions: shares of *items* in train, validation and test, drawn by `seed`; above
+        0, summing to 1.
+      seed: of the draw.
+    """
+
+    seed: int = 0
+    needs, fix = "item", "bring more items, or give it more in data.split.fractions"
+
+    def _parts(self, value: np.ndarray) -> np.ndarray:
+        items, of = np.unique(value, return_inverse=True)
+        drawn = np.random.default_rng(self.seed).permutation(len(items))
+        return np.searchsorted(self.ends(len(items)), drawn[of], side="right").astype(
+            np.int8
+        )
+
+
+@dataclass(frozen=True)
 class ByQuery(_Split):
     """Queries are split by the MD5 of their text: a part depends on no other query.
 
@@ -229,7 +255,7 @@ class ByColumn(_Split):
         return value
 
 
-Split = ByTime | FromTime | LastOut | ByUser | ByQuery | ByColumn
+Split = ByTime | FromTime | LastOut | ByUser | ByItem | ByQuery | ByColumn
 
 
 def members(

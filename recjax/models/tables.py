@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.errors import UserError, nearest
-from recjax.features import Feature, Features, IdFeature
+from recjax.features import Feature, Features, IdFeature, unread
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn.tower import Tower
 from recjax.typing import Array, Batch, PRNGKey
@@ -55,9 +55,12 @@ def specs(
     """
     tallest: dict[str, tuple[int, IdFeature]] = {}
     for side, tower, features in users:
+        read = set()
         for name, module in tower.uses(train=False).values():
             age = getattr(module, "age", None)
-            for wanted in (name,) if age is None else (name, age):
+            both = (name,) if age is None else (name, age)
+            read.update(both)
+            for wanted in both:
                 if wanted not in features:
                     raise ValueError(
                         f"the {side} tower wants feature {wanted!r}, the data has "
@@ -75,6 +78,11 @@ def specs(
                 assert isinstance(feature, IdFeature)  # Only these have heights.
                 known = tallest.setdefault(table, (rows, feature))
                 tallest[table] = max(known, (rows, feature), key=lambda one: one[0])
+        if lost := unread(features, read):
+            raise ValueError(
+                f"data.columns names {', '.join(map(repr, lost))}, which the {side} "
+                "tower does not read: give it inputs of these names, or leave them out"
+            )
     for name, table in tables.items():
         if name not in tallest:
             raise ValueError(f"no tower uses table {name!r}; remove it")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax.numpy as jnp
 
-from recjax.features import IdFeature
+from recjax.features import DenseFeature, Feature, IdFeature
 from recjax.nn.embedding_bag import bag
 from recjax.nn.mlp import unit
 from recjax.typing import Array, Batch, Float, Int
@@ -65,6 +65,43 @@ class EmbeddingBag(nn.Module):
             return total
         square = jnp.sum(total * total, -1, keepdims=True)
         return total / (square + 1e-6) ** (self.norm / 2)
+
+
+class Dense(nn.Module):
+    """The numbers of a feature through one layer without a bias.
+
+    Attributes:
+      width: of the vector.
+      scale: standard deviation of the starting weights.
+    """
+
+    width: int
+    scale: float = 0.05
+
+    def row_ids(self, ids: Array) -> dict[str, Array]:
+        """Names no table rows."""
+        del ids
+        return {}
+
+    def check(self, name: str, feature: Feature) -> None:
+        """Raises a ValueError where a feature holds no numbers."""
+        if not isinstance(feature, DenseFeature):
+            raise ValueError(
+                f"{name!r} holds ids: read it with EmbeddingBag, not Dense"
+            )
+
+    @nn.compact
+    def __call__(
+        self,
+        name: str,
+        features: Batch,
+        rows: Mapping[str, tuple[Array, Array]],
+        train: bool,
+    ) -> Float[Array, "B D"]:
+        """Returns one vector a row."""
+        del rows, train
+        start = nn.initializers.normal(self.scale)
+        return nn.Dense(self.width, use_bias=False, kernel_init=start)(features[name])
 
 
 class Scaled(nn.Module):

@@ -21,10 +21,12 @@ class TextInput:
     Attributes:
       vocabulary: of the n-grams.
       length: most ids of one text.
+      column: whose texts they are; "" for that of the feature's name.
     """
 
     vocabulary: Vocabulary = field(repr=False)
     length: int
+    column: str = ""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns padded ids, i32[B, length]."""

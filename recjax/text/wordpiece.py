@@ -31,10 +31,12 @@ class WordPiece:
     Attributes:
       definition: the tokenizer, as the text of a `tokenizer.json`.
       length: most ids of one text, [CLS] and [SEP] among them.
+      column: whose texts they are; "" for that of the feature's name.
     """
 
     definition: str = field(repr=False)
     length: int = 64
+    column: str = ""
 
     def __post_init__(self) -> None:
         """Checks the tokenizer.

@@ -112,7 +112,7 @@ def test_empty_and_unknown_texts_from_the_shell(whole, capfd, caplog):
         assert "there is nothing to ask" in message
         caplog.clear()
         main([*told, str(whole[2]), "--text", "☃☃☃"])
-        assert "knows no part of '☃☃☃'" in caplog.text
+        assert "knows no part of the text '☃☃☃'" in caplog.text
     capfd.readouterr()
 
 

@@ -13,7 +13,9 @@ from recjax.data.catalog.entity_text import FieldText
 from recjax.data.catalog.read import load_catalog
 from recjax.data.column_reader import ColumnReader
 from recjax.errors import UserError
+from recjax.prepare import make
 from recjax.prepare.prepare import prepare
+from recjax.tables.typed import Table
 from recjax.text.features import NGrams
 
 
@@ -52,12 +54,12 @@ def test_columns(tmp_path, suffix):
     (found,) = reader.read(path, {}, "utf-8")
     assert found.ids == tuple(columns["item"])
     same(found.features, corpus.features, order)
-    new = {"id": ["n"], "title": [columns["title"][0]]}
-    features = reader.encode(new, 1)
+    title = make.text("title", columns["title"][:1])
+    features = reader.encode(make.entity(["n"], title))
     assert features["item"].tolist() == [[0]]
-    words = reader.encode({"title": [columns["title"][0]]}, 1)["text"]
+    words = reader.encode(make.table(title))["text"]
     np.testing.assert_array_equal(features["text"], words)
-    assert words.any() and not reader.encode({}, 2)["text"].any()
+    assert words.any() and not reader.encode(Table(2, {}))["text"].any()
 
 
 @pytest.fixture(scope="module")

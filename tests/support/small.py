@@ -23,6 +23,7 @@ from recjax.models import Table, Tower, TwoTower
 from recjax.nn.decayed_sum import RecencyBag
 from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
+from recjax.prepare import make
 from recjax.text.features import NGrams
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,16 +83,21 @@ class InMemory:
         noise = random.integers(0, 2, (self.users, self.each))
         items = (start + np.arange(self.each) + noise) % self.items
         when = 600 * np.arange(self.each) + random.integers(0, 500, (self.users, 1))
-        colors = ("red", "green", "blue", "grey")
+        named = [("red", "green", "blue", "grey")[i % 4] for i in range(self.items)]
         interactions = Interactions(
             user=np.repeat(np.arange(self.users, dtype=np.int32), self.each),
             item=items.ravel().astype(np.int32),
             timestamp=when.ravel().astype(np.int64),
             rating=np.ones(items.size, np.float32),
-            user_ids=tuple(f"u{u}" for u in range(self.users)),
-            item_ids=tuple(f"i{i}" for i in range(self.items)),
-            titles=tuple(f"{colors[i % 4]} thing {i}" for i in range(self.items)),
-            tags=("drama",) * self.items,
+            tables={
+                "user": make.entity([f"u{u}" for u in range(self.users)]),
+                "item": make.entity(
+                    [f"i{i}" for i in range(self.items)],
+                    make.text("title", [f"{c} thing {i}" for i, c in enumerate(named)]),
+                    make.text("tags", ["drama"] * self.items),
+                ),
+                "events": make.table(make.number("hour", when.ravel() / 3600)),
+            },
         )
         return NextItemData(self.settings, seed, interactions)
 

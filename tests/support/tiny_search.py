@@ -4,8 +4,15 @@ import numpy as np
 
 from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
+from recjax.prepare import make
 
 TITLES = ("red shoe", "green hat", "blue lamp", "grey shoe", "red hat", "green lamp")
+
+
+def tables(queries, ids, titles):
+    """Returns the tables of queries and of products."""
+    item = make.entity(list(ids), make.text("title", titles))
+    return {"query": make.entity(queries), "item": item}
 
 
 class InMemory(Search):
@@ -18,8 +25,6 @@ class InMemory(Search):
             query=np.array([queries.index(t.split()[0]) for t in TITLES], np.int32),
             product=np.arange(len(TITLES), dtype=np.int32),
             relevance=np.full(len(TITLES), 3, np.float32),
-            queries=queries,
-            product_ids=tuple(map(str, range(len(TITLES)))),
-            titles=TITLES,
+            tables=tables(queries, map(str, range(len(TITLES))), TITLES),
         )
         return SearchData(self, seed, known)

@@ -14,6 +14,7 @@ from recjax.losses import SampledSoftmax
 from recjax.models import Table, Tower, TwoTower
 from recjax.nn.inputs import EmbeddingBag
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
+from recjax.prepare import make
 from recjax.text.features import NGrams
 from recjax.train.summary import _size, summarize
 
@@ -37,10 +38,14 @@ class InMemory:
                 item=generator.integers(0, ITEMS, events).astype(np.int32),
                 timestamp=np.tile(np.arange(EACH, dtype=np.int64), USERS) * 60,
                 rating=np.ones(events, np.float32),
-                user_ids=tuple(map(str, range(USERS))),
-                item_ids=tuple(map(str, range(ITEMS))),
-                titles=tuple(f"title {i}" for i in range(ITEMS)),
-                tags=("drama",) * ITEMS,
+                tables={
+                    "user": make.entity([str(u) for u in range(USERS)]),
+                    "item": make.entity(
+                        [str(i) for i in range(ITEMS)],
+                        make.text("title", [f"title {i}" for i in range(ITEMS)]),
+                    ),
+                    "events": make.table(),
+                },
             ),
         )
 

@@ -1,0 +1,68 @@
+"""Queries that events ask: what comes next, given what is known beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recjax.data.events import Histories, history_bounds, newest
+from recjax.data.fitted import Fitted
+from recjax.data.interactions import Interactions
+
+
+@dataclass(frozen=True)
+class EventQueries:
+    """What is known at each event: the user's history, the user, the circumstances.
+
+    Attributes:
+      known: all events.
+      length: newest items of a query.
+      user: columns of users.
+      event: columns of events.
+    """
+
+    known: Interactions
+    length: int
+    user: Fitted
+    event: Fitted
+
+    @cached_property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Start and stop of the history of each event [E]; see `history_bounds`."""
+        return history_bounds(self.known.user, self.known.timestamp)
+
+    def features(self, events: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the newest items before each event, how long before, and columns."""
+        start, stop = (bound[events] for bound in self.bounds)
+        time = self.known.timestamp
+        items = newest(self.known.item + 1, start, stop, self.length)
+        when = newest(time, start, stop, self.length)
+        age = np.where(items > 0, time[events][:, None] - when, 0)
+        return {
+            "history": items.astype(np.int32),
+            "history_age": age.astype(np.float32),
+            **self.user.take(self.known.user[events]),
+            **self.event.take(events),
+        }
+
+    def raw(self, events: np.ndarray) -> dict[str, list]:
+        """Returns the same as raw values: ids, seconds, and values of columns."""
+        known, lists, ages = self.known, [], []
+        for event in events:
+            seen = slice(*(bound[event] for bound in self.bounds))
+            lists.append([known.item_ids[i] for i in known.item[seen]])
+            ages.append((known.timestamp[event] - known.timestamp[seen]).tolist())
+        return {
+            "history": lists,
+            "history_age": ages,
+            **self.user.raw(known.user[events]),
+            **self.event.raw(events),
+        }
+
+    def histories(self, events: np.ndarray) -> Histories:
+        """Returns all that the user of each event did before it."""
+        start, stop = (bound[events] for bound in self.bounds)
+        time = self.known.timestamp
+        return Histories(self.known.item, start, stop, time, time[events])

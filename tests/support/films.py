@@ -1,0 +1,23 @@
+"""Tables of users and films in memory."""
+
+import numpy as np
+
+from recjax.prepare import make
+
+
+def tables(count, ids, titles):
+    """Returns tables with the columns that experiments on MovieLens read."""
+    users, items = np.arange(count), np.arange(len(ids))
+    user = make.entity(
+        [*map(str, users)],
+        make.number("age", 20 + users),
+        make.category("gender", [("F", "M")[i % 2] for i in users]),
+        make.category("occupation", [("artist", "other")[i % 2] for i in users]),
+    )
+    item = make.entity(
+        ids,
+        make.text("title", titles),
+        make.categories("genres", [("Drama", "War")[: 1 + i % 2] for i in items]),
+        make.number("year", 1990 + items),
+    )
+    return {"user": user, "item": item, "events": make.table()}
