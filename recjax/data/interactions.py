@@ -19,6 +19,8 @@ from recjax.text.column import Texts
 
 TEXTS = ("title", "tags")
 """Columns that are an item's text, where the experiment names no others."""
+MINUTE = 60
+"""Seconds between events whose times are not known, for what forgets by age."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Interactions:
     Attributes:
       user: i32[E], row of the users.
       item: i32[E], row of the items.
-      timestamp: i64[E], unix seconds; numbers that rise where only the order is known.
+      timestamp: i64[E], unix seconds; a minute an event where only the order is known.
       rating: f32[E]; 1 where the source has none.
       tables: "user", "item" and "events": what is known of them.
       timed: whether timestamps are known.
@@ -122,11 +124,11 @@ def interactions_of(events: Table, users: Table, items: Table) -> Interactions:
     rating = np.broadcast_to(np.float32(1), events.rows)
     if "rating" in events:
         rating = events["rating"].array
-    timed = "timestamp" in events
+    timed, order = "timestamp" in events, np.arange(events.rows) * MINUTE
     return Interactions(
         user=events["user"].array,
         item=events["item"].array,
-        timestamp=seconds(events["timestamp"]) if timed else np.arange(events.rows),
+        timestamp=seconds(events["timestamp"]) if timed else order,
         rating=rating,
         tables={"user": users, "item": items, "events": events},
         timed=timed,

@@ -37,8 +37,8 @@ class NextItem:
     """Settings of a next-item data set.
 
     Queries have the features `history`, the newest items of the user, `history_age`,
-    the seconds since each (events, where no time is known), and `text`. Most training
-    queries are histories; a share are words of an item's text, for one tower for both.
+    the seconds since each (a minute an event where only the order is known), and
+    `text`. Most are histories in training; a share are words of an item's text.
 
     Attributes:
       source: name or folder of prepared interactions.

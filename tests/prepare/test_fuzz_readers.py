@@ -93,7 +93,7 @@ def events(rng, folder):
 
 def users(rng, folder):
     path, rows = tables.written(rng, folder, AS_EVENTS)
-    table = read_table(path)
+    table = read_table(path, Options(now=oracle.NOW))
     assert table.rows
     if odd(rows):
         return
@@ -114,7 +114,7 @@ IDS = ("user", "brand")
 def items(rng, folder):
     path, rows = tables.written(rng, folder, AS_ITEMS)
     text = Column("title", "text", filled=False)
-    table = read_items(path, "item", (text,), {}, "utf-8")
+    table = read_items(path, "item", (text,), Options(now=oracle.NOW))
     ids = labels(table, "id")
     assert len(set(ids)) == len(ids) == table.rows
     if odd(rows):
