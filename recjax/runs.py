@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -200,36 +200,38 @@ def eval_triplets(
     print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
 
 
-def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:
+def export_run(
+    run: Path, to: Path, set: Sequence[str] = (), best: bool = False
+) -> None:
     """Writes the bundle of a trained run and checks it.
 
     Args:
       run: the run folder.
       to: folder of the bundle.
-      corpus: whose items it retrieves; what the experiment says if "".
+      set: overrides of how it is exported, "export.path=value".
       best: export the best checkpoint.
 
     Raises:
-      UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
+      UserError: `to` exists, an override is wrong, or the bundle cannot be made.
     """
-    from recjax.bundle.two_tower import Bundle
-
     if Address.of(os.environ) is not None:
         raise UserError("export runs in one process: start it without `recjax launch`")
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
+    for text in set:
+        if not text.startswith("export."):
+            raise UserError(
+                f"--set {text}: the run is trained; only how it is exported can be "
+                "set, as in --set export.saved_model=false"
+            )
     program, state = open_run(run, best)
-    spec = program.experiment.export
-    if corpus:
-        if not isinstance(spec, Bundle):
-            raise UserError(f"--corpus {corpus}: {run} exports no corpus by its name")
-        experiment = replace(program.experiment, export=replace(spec, corpus=corpus))
-        program = replace(program, experiment=experiment)
+    spec = settings.override(program.experiment, set).export
     if spec is None:
         raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    program = replace(program, experiment=replace(program.experiment, export=spec))
     fix = "free space, or choose another folder with --to"
     with disk.writing("the bundle", to, fix):
-        print(program.experiment.export.write(program, state, to))
+        print(spec.write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:

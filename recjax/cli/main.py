@@ -149,20 +149,23 @@ def evaluate(
 
 @app.command
 def export(
-    run: Positional[Path], to: Path, corpus: str = "", best: bool = False
+    run: Positional[Path],
+    to: Path,
+    set: Repeated[tuple[str, ...]] = (),
+    best: bool = False,
 ) -> None:
     """Writes a bundle: vectors, index, SavedModel, jax.export, manifest; all checked.
 
     Args:
       run: run folder.
       to: folder of the bundle; must not exist.
-      corpus: whose items it retrieves, where the data has several; else what the
-        experiment says.
+      set: override of how it is exported, for example --set export.corpus=query or
+        --set export.saved_model=false; may be repeated.
       best: export the best checkpoint instead of the newest.
     """
     from recjax.runs import export_run
 
-    export_run(run, to, corpus, best)
+    export_run(run, to, set, best)
 
 
 @app.command
