@@ -31,7 +31,7 @@ from recjax.tables.typed import Table, TypedColumn
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".jfif", ".ppm"),
+    ".jfif",
 )
 OTHER_NAMES = {
     **{name: "validation" for name in ("val", "valid", "dev", "validate")},
