@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from recjax.data.events import Events
+from recjax.data.given_split import given_split
 from recjax.data.prepared import Prepared, as_texts, seconds
 from recjax.data.splits import Examples
 from recjax.errors import UserError, nearest
@@ -71,7 +72,8 @@ class Interactions:
     def examples(self) -> Examples:
         """The events, as splits know them."""
         time = self.timestamp if self.timed else None
-        return Examples("events", self.user, time, self.item)
+        known = Examples("events", self.user, time, self.item)
+        return replace(known, column=given_split(self.tables["events"], "events"))
 
     @property
     def log(self) -> Events:
