@@ -63,6 +63,10 @@ class Signature:
       call: arrays -> array or arrays [rows, ...]; compiled for each number of rows.
       finish: (what `call` gave, columns) -> columns.
       slow: `read` takes milliseconds, as it does of photographs.
+      blank: columns of one row that asks for nothing, as `encode` takes them.
+      texts: columns in which case and more spaces than one say nothing.
+      asked: columns of one row as a request gives them, where `read` is slow at first.
+      kept: rows are asked for again, so that it pays to keep their answers.
     """
 
     inputs: Mapping[str, Spec]
@@ -73,7 +77,9 @@ class Signature:
     finish: Callable[[Any, Columns], Columns]
     slow: bool = False
     blank: Columns = field(default_factory=dict)
-    """Columns of one row that asks for nothing, as `encode` takes them."""
+    texts: tuple[str, ...] = ()
+    kept: bool = False
+    asked: Columns = field(default_factory=dict)
 
     def ask(self, columns: Columns) -> Columns:
         """Returns the answer to some rows, as a server gives it.

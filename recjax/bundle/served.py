@@ -28,6 +28,7 @@ from recjax.bundle.open import OpenBundle
 from recjax.bundle.queries import check_queries, takers
 from recjax.data.inputs import IdListInput, encode_all
 from recjax.errors import UserError
+from recjax.text.features import TextInput
 
 K = "k"
 IMAGE_BYTES = "image_bytes"
@@ -81,6 +82,8 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         bundle.functions["query"],
         _embedding,
         blank={name: [[]] if name in lists else [None] for name in takes},
+        texts=tuple(n for n, kind in takes.items() if isinstance(kind, TextInput)),
+        kept=True,
     )
     return {SERVING: _top_k(bundle, embed, hidden), EMBED: embed}
 
@@ -88,7 +91,7 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
 def _images(bundle: OpenBundle) -> dict[str, Signature]:
     images = bundle.images
     # Once a bundle of photographs is open, what they need is here.
-    from recjax.images.decode import BadImageError
+    from recjax.images.decode import BadImageError, example_image
 
     def read(columns: Columns) -> Columns:
         pixels = []
@@ -111,6 +114,7 @@ def _images(bundle: OpenBundle) -> dict[str, Signature]:
         _embedding,
         slow=True,
         blank={IMAGE_BYTES: [np.zeros((images.size, images.size, 3), np.uint8)]},
+        asked={IMAGE_BYTES: [example_image()]},
     )
     return {SERVING: _top_k(bundle, embed), EMBED: embed}
 
@@ -148,6 +152,8 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
         finish,
         embed.slow,
         {**embed.blank, K: [most]},
+        embed.texts,
+        embed.kept,
     )
 
 

@@ -29,6 +29,7 @@ def serve(
     token_file: Path | None = None,
     no_auth: bool = False,
     log_requests: bool = False,
+    poll_s: float = 5.0,
     *,
     limits: Flat[Limits],
 ) -> None:
@@ -45,6 +46,7 @@ def serve(
       token_file: file of the token that requests must bear; else RECJAX_TOKEN has it.
       no_auth: listen at any address without a token.
       log_requests: log every request, not only those that were refused.
+      poll_s: seconds between looks for new versions.
       limits: what is taken of a request, and of all at once.
     """
     for package in ("uvicorn", "httptools", "starlette", "orjson", "prometheus_client"):
@@ -55,8 +57,9 @@ def serve(
 
     if not bundles:
         raise UserError("give at least one bundle: recjax serve BUNDLE")
-    if workers < 1 or wait_us < 0:
-        raise UserError(f"--workers {workers} --wait-us {wait_us}: from 1, from 0")
+    if workers < 1 or wait_us < 0 or not poll_s > 0:
+        given = f"--workers {workers} --wait-us {wait_us} --poll-s {poll_s}"
+        raise UserError(f"{given}: at least 1, at least 0, above 0")
     sources = [Source.of(one) for one in bundles]
     names = [one.name for one in sources]
     for name in names:
@@ -71,7 +74,16 @@ def serve(
     labels = _labels(label, names)
     start(
         Settings(
-            sources, labels, host, port, workers, wait_us, token, log_requests, limits
+            sources,
+            labels=labels,
+            host=host,
+            port=port,
+            workers=workers,
+            wait_us=wait_us,
+            token=token,
+            log_all=log_requests,
+            poll_s=poll_s,
+            limits=limits,
         )
     )
 

@@ -57,6 +57,13 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
     return _any(data)
 
 
+def example_image() -> bytes:
+    """Returns the file of a small grey image."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (128, 128, 128)).save(out, "JPEG")
+    return out.getvalue()
+
+
 def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.ndarray:
     import simplejpeg
 

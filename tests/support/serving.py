@@ -1,5 +1,6 @@
 """A server in a process of its own, and small bundles for it to serve."""
 
+import concurrent.futures
 import http.client
 import json
 import signal
@@ -207,3 +208,34 @@ class Server:
         status, said, _ = self.ask(f"/v1/models/{model}:predict", content)
         assert status == 200, said
         return said
+
+
+PATH = "/v1/models/films:predict"
+BEARER = {"Authorization": "Bearer secret"}
+ROW = {"text": "red thing", "history": ["i3"], "history_age": [], "k": 5}
+
+
+def hammer(port, seconds, threads=8, rows=8):
+    """Asks as fast as it can; returns (status, content) of each answer."""
+    until, found = time.monotonic() + seconds, []
+
+    def client(number):
+        own = []
+        body = json.dumps({"instances": [{**ROW, "k": number + 1}] * rows})
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while time.monotonic() < until:
+            try:
+                link.request("POST", PATH, body, BEARER)
+                answer = link.getresponse()
+                own.append((answer.status, number, json.loads(answer.read())))
+            except (OSError, http.client.HTTPException) as error:
+                own.append((0, number, repr(error)))
+                link.close()
+                time.sleep(0.01)
+        link.close()
+        return own
+
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        for own in pool.map(client, range(threads)):
+            found += own
+    return found

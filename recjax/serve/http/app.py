@@ -53,8 +53,11 @@ class Paths:
         """TensorFlow Serving's GetModelStatus."""
         found = dict(request.path_params)
         name, version = found["name"], found.get("version", "")
-        if "label" in found or version or name not in self.models.sources:
+        known = map(str, self.models.states.get(name, ()))
+        if "label" in found or name not in self.models.sources:
             version = str(self.models.find(**found).version)
+        elif version and version not in known:
+            self.models.find(**found)
         return _json(status(self.models, name, version))
 
     async def metadata(self, request: Request) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recjax.errors import UserError
@@ -21,6 +23,8 @@ class Limits:
       keep_alive_s: seconds that a connection may be idle between requests.
       connections: open at a time; more are refused (503).
       drain_s: seconds for what is under way when the server is told to end.
+      cache_mb: megabytes of answers that a worker keeps; 0 keeps none.
+      cache_s: seconds that it keeps one.
     """
 
     queue: int = 512
@@ -32,6 +36,8 @@ class Limits:
     keep_alive_s: int = 75
     connections: int = 900
     drain_s: int = 20
+    cache_mb: int = 64
+    cache_s: float = 300.0
 
     def __post_init__(self) -> None:
         """Checks the numbers.
@@ -40,7 +46,7 @@ class Limits:
           UserError: one is not positive.
         """
         for name, value in vars(self).items():
-            if not value > 0:
+            if not value > 0 and (name, value) != ("cache_mb", 0):
                 raise UserError(f"{name} = {value}: must be positive")
 
 
@@ -58,8 +64,9 @@ class Room:
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
 
-    def enter(self, examples: int) -> None:
-        """Takes examples.
+    @contextlib.contextmanager
+    def of(self, examples: int) -> Iterator[None]:
+        """Takes examples for as long as it is entered.
 
         Raises:
           RefusedError: there is no room for them (429).
@@ -69,7 +76,7 @@ class Room:
                 429, f"the server is full: {self.taken} examples wait; try again soon"
             )
         self.taken += examples
-
-    def leave(self, examples: int) -> None:
-        """Gives their room back."""
-        self.taken -= examples
+        try:
+            yield
+        finally:
+            self.taken -= examples

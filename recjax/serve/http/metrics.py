@@ -78,6 +78,7 @@ class Metrics:
         )
         self._now = waiting
         self._count = lru_cache(1_024)(self._requests.labels)
+        self._known = lru_cache(64)(self._cache.labels)
         self._took = lru_cache(256)(self._seconds.labels)
         self._stage = [self._stages.labels(stage) for stage in STAGES]
         self.batch = self._rows.observe
@@ -92,10 +93,11 @@ class Metrics:
         for stage, took in zip(self._stage, seconds, strict=True):
             stage.observe(took)
 
-    def cache(self, model: str, hits: int, misses: int, size: int) -> None:
-        """Counts rows that the cache knew and did not know; `size` is its bytes."""
-        self._cache.labels(model, "hit").inc(hits)
-        self._cache.labels(model, "miss").inc(misses)
+    def cache(self, model: str, held: int, awaited: int, asked: int, size: int) -> None:
+        """Counts rows by what the cache knew of them; `size` is its bytes."""
+        for what, rows in (("hit", held), ("awaited", awaited), ("miss", asked)):
+            if rows:
+                self._known(model, what).inc(rows)
         self._cached.set(size)
 
     def version(self, model: str, version: int) -> None:

@@ -85,6 +85,8 @@ def load(name: str, version: int, folder: Path) -> Model:
     bundle = open_bundle(folder)
     model = Model(name, version, bundle, signatures(bundle))
     for signature in model.signatures.values():
+        if signature.asked:
+            signature.read(signature.asked)
         for size in model.sizes:
             columns = {n: list(v) * size for n, v in signature.blank.items()}
             done: Any = None

@@ -13,9 +13,11 @@ from typing import Any
 
 import orjson
 
+from recjax.bundle.contract import Columns, Signature
 from recjax.errors import UserError
 from recjax.serve.http import rest
 from recjax.serve.http.batcher import STAGES, Answer, Batcher, Work
+from recjax.serve.http.cache import Cache, row_keys, rows_of
 from recjax.serve.http.limits import Limits, RefusedError, Room
 from recjax.serve.http.metrics import Metrics, Sparsely
 from recjax.serve.http.models import Model, Models
@@ -52,6 +54,7 @@ class Predict:
       room: examples under way.
       batcher: asks the models.
       metrics: what is counted.
+      cache: of answers; None keeps none.
       token: that a request must bear; "" for none.
       log_all: log answers that are as they should be, too.
     """
@@ -63,12 +66,13 @@ class Predict:
         room: Room,
         batcher: Batcher,
         metrics: Metrics,
+        cache: Cache | None = None,
         token: str = "",
         log_all: bool = False,
     ) -> None:
         self.models, self.limits, self.room = models, limits, room
         self.batcher, self.metrics = batcher, metrics
-        self.token, self.log_all = token, log_all
+        self.cache, self.token, self.log_all = cache, token, log_all
         self._sparsely = Sparsely()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,23 +144,66 @@ class Predict:
         return model
 
     async def ask(self, model: Model, asked: rest.Asked, came: float) -> Answer:
-        """Returns the answer to a request.
+        """Returns the answer to a request; rows that the cache knows are not asked for.
 
         Raises:
           UserError: it asks what cannot be answered.
           RefusedError: there is no room, or no time.
         """
-        signature, loop = model.signatures[asked.signature], asyncio.get_running_loop()
-        self.room.enter(asked.rows)
-        try:
-            if signature.slow:
-                columns = await asyncio.to_thread(signature.read, asked.columns)
-            else:
-                columns = signature.read(asked.columns)
+        signature = model.signatures[asked.signature]
+        if signature.slow:
+            columns = await self._read(signature, asked, came)
+        else:
+            columns = signature.read(asked.columns)
+        if self.cache is None or not signature.kept:
+            return await self._compute(model, signature, columns, asked.rows, came)
+        place = f"{model.name} {model.version} {id(model)}"
+        keys = row_keys(place, asked.signature, signature, columns)
+        rows, waits, mine = self.cache.sort(keys)
+        self.metrics.cache(
+            model.name, len(rows), len(waits), len(mine), self.cache.size
+        )
+        seconds = (0.0,) * len(STAGES)
+        if mine:
+            own = {
+                n: [values[at] for at in mine.values()] for n, values in columns.items()
+            }
+            asking = self._compute(model, signature, own, len(mine), came)
+            answer = await self.cache.fly(list(mine), asking)
+            rows |= zip(mine, rows_of(answer.columns), strict=True)
+            seconds = answer.seconds
+        for key, flight in waits.items():
+            rows[key] = await asyncio.shield(flight)
+        found = [rows[key] for key in keys]
+        return Answer(
+            {name: [row[name] for row in found] for name in found[0]}, seconds
+        )
+
+    async def _read(
+        self, signature: Signature, asked: rest.Asked, came: float
+    ) -> Columns:
+        left = came + self.limits.deadline_ms / 1e3 - time.monotonic()
+        with self.room.of(asked.rows):
+            reading = asyncio.to_thread(signature.read, asked.columns)
+            try:
+                return await asyncio.wait_for(reading, left)
+            except TimeoutError:
+                raise late(self.limits.deadline_ms) from None
+
+    async def _compute(
+        self,
+        model: Model,
+        signature: Signature,
+        columns: Columns,
+        rows: int,
+        came: float,
+    ) -> Answer:
+        loop = asyncio.get_running_loop()
+        with self.room.of(rows):
             done: asyncio.Future[Answer] = loop.create_future()
             deadline = came + self.limits.deadline_ms / 1e3
             self.batcher.submit(
-                Work(signature, model.sizes, columns, asked.rows, deadline, done)
+                Work(signature, model.sizes, columns, rows, deadline, done)
             )
             left = max(deadline - time.monotonic(), 0)
             timer = loop.call_later(left, _expire, done, self.limits.deadline_ms)
@@ -166,13 +213,16 @@ class Predict:
                 timer.cancel()
             self.metrics.stages(answer.seconds)
             return answer
-        finally:
-            self.room.leave(asked.rows)
 
 
 def _expire(done: asyncio.Future, deadline_ms: int) -> None:
     if not done.done():
-        done.set_exception(RefusedError(504, f"no answer within {deadline_ms} ms"))
+        done.set_exception(late(deadline_ms))
+
+
+def late(deadline_ms: int) -> RefusedError:
+    """Returns what is said where there is no time."""
+    return RefusedError(504, f"no answer within {deadline_ms} ms")
 
 
 def error_body(message: str) -> bytes:

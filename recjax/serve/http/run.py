@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,13 @@ import uvicorn
 from recjax.errors import UserError
 from recjax.serve.http.app import Paths, application
 from recjax.serve.http.batcher import Batcher
+from recjax.serve.http.cache import Cache
 from recjax.serve.http.limits import Limits, Room
 from recjax.serve.http.metrics import Metrics, log_json
 from recjax.serve.http.models import LOADING, Models, Source, load
 from recjax.serve.http.predict import Predict
 from recjax.serve.http.protocol import Protocol
+from recjax.serve.http.swap import Swapper, keep_compiled
 
 log = logging.getLogger(__name__)
 SWITCH = 0.000_5
@@ -41,6 +44,7 @@ class Settings:
       wait_us: microseconds that a batch waits for more.
       token: that a request must bear; "" for none.
       log_all: log every request.
+      poll_s: seconds between looks for new versions.
       limits: of requests.
     """
 
@@ -52,6 +56,7 @@ class Settings:
     wait_us: int = 0
     token: str = ""
     log_all: bool = False
+    poll_s: float = 5.0
     limits: Limits = Limits()
 
 
@@ -87,9 +92,10 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     limits, room = settings.limits, Room(settings.limits.queue)
     metrics = Metrics(lambda: room.taken)
     batcher = Batcher(settings.wait_us, metrics.batch)
-    predict = Predict(
-        models, limits, room, batcher, metrics, settings.token, settings.log_all
-    )
+    most = 10**6 * limits.cache_mb
+    cache = Cache(most, limits.cache_s) if most else None
+    others = cache, settings.token, settings.log_all
+    predict = Predict(models, limits, room, batcher, metrics, *others)
     failed: list[UserError] = []
 
     async def load_all() -> None:
@@ -103,6 +109,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
             place = listening.getsockname()
             fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
             log.info("ready", extra={"fields": fields})
+            await Swapper(models, metrics.version).run(settings.poll_s)
         except UserError as error:
             failed.append(error)
             server.should_exit = True
@@ -139,6 +146,8 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         if threading.current_thread() is threading.main_thread():
             signal.signal(number, end)
-    server.run([listening])
+    with tempfile.TemporaryDirectory(prefix="recjax_compiled_") as compiled:
+        keep_compiled(compiled)
+        server.run([listening])
     if failed:
         raise failed[0]

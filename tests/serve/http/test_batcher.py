@@ -133,9 +133,11 @@ def test_all_that_waits_is_answered_before_it_stops():
 
 def test_room_is_counted_in_examples():
     room = Room(10)
-    room.enter(7)
-    with pytest.raises(RefusedError, match="7 examples wait") as refused:
-        room.enter(4)
-    assert refused.value.status == 429 and room.taken == 7
-    room.leave(7)
-    room.enter(10)
+    with room.of(7):
+        with pytest.raises(RefusedError, match="7 examples wait") as refused:
+            with room.of(4):
+                pass
+        assert refused.value.status == 429 and room.taken == 7
+    with room.of(10):
+        assert room.taken == 10
+    assert room.taken == 0

@@ -1,7 +1,5 @@
 """Start, overload, and end of the server's processes."""
 
-import concurrent.futures
-import http.client
 import json
 import os
 import shutil
@@ -13,38 +11,9 @@ import time
 import command
 import pytest
 import serving
+from serving import BEARER, PATH, ROW, hammer
 
 from recjax.serve.http.limits import Limits
-
-PATH = "/v1/models/films:predict"
-BEARER = {"Authorization": "Bearer secret"}
-ROW = {"text": "red thing", "history": ["i3"], "history_age": [], "k": 5}
-
-
-def hammer(port, seconds, threads=8, rows=8):
-    """Asks as fast as it can; returns (status, content) of each answer."""
-    until, found = time.monotonic() + seconds, []
-
-    def client(number):
-        own = []
-        body = json.dumps({"instances": [{**ROW, "k": number + 1}] * rows})
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        while time.monotonic() < until:
-            try:
-                link.request("POST", PATH, body, BEARER)
-                answer = link.getresponse()
-                own.append((answer.status, number, json.loads(answer.read())))
-            except (OSError, http.client.HTTPException) as error:
-                own.append((0, number, repr(error)))
-                link.close()
-                time.sleep(0.01)
-        link.close()
-        return own
-
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-        for own in pool.map(client, range(threads)):
-            found += own
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +21,16 @@ def guarded(bundles, tmp_path_factory):
     """A server with a token and narrow limits, which a test may end."""
     token = tmp_path_factory.mktemp("token") / "token"
     token.write_text("secret\n")
-    limits = "--queue", "24", "--deadline-ms", "20000", "--read-s", "1"
+    limits = (
+        "--queue",
+        "24",
+        "--deadline-ms",
+        "20000",
+        "--read-s",
+        "1",
+        "--cache-mb",
+        "0",
+    )
     others = "--host", "0.0.0.0", "--token-file", token
     with serving.Server(bundles / "films", *limits, *others) as server:
         yield server
@@ -78,7 +56,11 @@ def test_overload_is_refused_and_answers_stay_right(guarded):
 
 def test_a_token_is_asked_for(guarded):
     body = {"instances": [ROW]}
-    for path, content in ((PATH, body), ("/metrics", None), ("/v1/models/films", None)):
+    for path, content in (
+        (PATH, body),
+        ("/metrics", None),
+        ("/v1/models/films", None),
+    ):
         assert guarded.ask(path, content)[0] == 401
         wrong = {"Authorization": "Bearer secre"}
         assert guarded.ask(path, content, headers=wrong)[0] == 401

@@ -1,0 +1,149 @@
+"""Answers that are asked for again, kept by what was asked, a row at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from recjax.bundle.contract import Columns, Signature
+from recjax.serve.http.batcher import Answer
+
+Row = dict[str, Any]
+OVERHEAD = 400
+"""Bytes of an answer beside its values."""
+
+
+class Cache:
+    """Rows' answers, the last used, of some bytes and seconds; one loop uses it.
+
+    Attributes:
+      flying: key -> the answer that somebody has asked for and waits for.
+      size: bytes that are held.
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:
+        """Keeps answers of `most` bytes together, each for some seconds."""
+        self._most, self._seconds = most, seconds
+        self._held: OrderedDict[bytes, tuple[Row, int, float]] = OrderedDict()
+        self.flying: dict[bytes, asyncio.Future[Row]] = {}
+        self.size = 0
+
+    def get(self, key: bytes) -> Row | None:
+        """Returns the answer to a row, if it is held and not too old."""
+        found = self._held.get(key)
+        if found is None:
+            return None
+        if found[2] < time.monotonic():
+            self._drop(key)
+            return None
+        self._held.move_to_end(key)
+        return found[0]
+
+    def put(self, key: bytes, row: Row) -> None:
+        """Keeps an answer; the least used make room for it."""
+        if key in self._held:
+            self._drop(key)
+        size = OVERHEAD + sum(map(_bytes, row.values()))
+        self._held[key] = (row, size, time.monotonic() + self._seconds)
+        self.size += size
+        while self.size > self._most:
+            self._drop(next(iter(self._held)))
+
+    def sort(
+        self, keys: Sequence[bytes]
+    ) -> tuple[dict[bytes, Row], dict[bytes, asyncio.Future[Row]], dict[bytes, int]]:
+        """Returns what is held, what is awaited already, and the places of the rest."""
+        rows, waits, mine = {}, {}, {}
+        for at, key in enumerate(keys):
+            if key in mine:
+                continue
+            found = self.get(key)
+            if found is not None:
+                rows[key] = found
+            elif key in self.flying:
+                waits[key] = self.flying[key]
+            else:
+                mine[key] = at
+        return rows, waits, mine
+
+    async def fly(self, keys: Sequence[bytes], asking: Awaitable[Answer]) -> Answer:
+        """Returns what `asking` does of the rows of some keys; others may wait for it.
+
+        Raises:
+          Exception: what `asking` raises; the others hear it too.
+        """
+        loop = asyncio.get_running_loop()
+        flights = {key: loop.create_future() for key in keys}
+        self.flying |= flights
+        try:
+            answer = await asking
+            for key, row in zip(keys, rows_of(answer.columns), strict=True):
+                self.put(key, row)
+                flights[key].set_result(row)
+            return answer
+        except Exception as error:
+            for flight in flights.values():
+                flight.set_exception(error)
+                flight.exception()  # Nobody need have waited.
+            raise
+        finally:
+            for key, flight in flights.items():
+                del self.flying[key]
+                flight.cancel()
+
+    def _drop(self, key: bytes) -> None:
+        self.size -= self._held.pop(key)[1]
+
+
+def row_keys(
+    model: str, name: str, signature: Signature, columns: Columns
+) -> list[bytes]:
+    """Returns a key for each row: the same where the answer must be the same.
+
+    Args:
+      model: its name and version.
+      name: of the signature.
+      signature: says which columns are texts, of which case and spaces do not count.
+      columns: as a request gives them.
+    """
+    start = f"{model} {name} ".encode()
+    normal = {
+        column: [normalised(value) for value in values]
+        if column in signature.texts
+        else values
+        for column, values in columns.items()
+    }
+    rows = zip(*normal.values(), strict=True)
+    return [
+        hashlib.blake2b(start + orjson.dumps(row), digest_size=16).digest()
+        for row in rows
+    ]
+
+
+def normalised(text: str | None) -> str | None:
+    """Returns a text without what its n-grams do not tell: case and more spaces."""
+    if text is None or not text.isascii():
+        return text
+    return " ".join(part for part in text.lower().split(" ") if part)
+
+
+def rows_of(columns: Columns) -> Iterator[Row]:
+    """Yields the rows of columns, copied from larger arrays."""
+    for row in zip(*columns.values(), strict=True):
+        yield {
+            name: value.copy() if isinstance(value, np.ndarray) else value
+            for name, value in zip(columns, row, strict=True)
+        }
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return sum(50 + len(one) for one in value) if isinstance(value, list) else 32

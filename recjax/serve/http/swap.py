@@ -1,0 +1,152 @@
+"""New versions take over while the old ones answer; a bad one is refused.
+
+A child of low priority opens a new version first, compiles it and asks it: what it
+compiles lies in a cache, so that the server's own thread has little left to do.
+
+    python -m recjax.serve.http.swap NAME VERSION FOLDER    is that child
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+
+from recjax.errors import UserError
+from recjax.serve.http.models import END, LOADING, Model, Models, load
+
+log = logging.getLogger(__name__)
+LOW = 10
+"""Niceness of what is not to be in the way."""
+AGAIN = 30.0
+"""Seconds after which a version that was refused is looked at again."""
+SETTINGS = {
+    "jax_compilation_cache_dir": "",
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+}
+
+
+def keep_compiled(folder: str) -> None:
+    """Keeps what this process and its children compile in a folder."""
+    for name, value in SETTINGS.items():
+        jax.config.update(name, value or folder)
+        os.environ[name.upper()] = str(value or folder)
+
+
+def load_quietly(name: str, version: int, folder: Path) -> Model:
+    """Does what `load` does, at low priority: in a thread of its own."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW)
+    return load(name, version, folder)
+
+
+class Swapper:
+    """Looks for new versions, and has them take over."""
+
+    def __init__(self, models: Models, added: Callable[[str, int], None]) -> None:
+        """`added` is told the name and version of what answers now."""
+        self._models, self._added = models, added
+        self._refused: dict[tuple[str, int], float] = {}
+
+    async def run(self, seconds: float) -> None:
+        """Looks every so many seconds, without end."""
+        while True:
+            await asyncio.sleep(seconds)
+            for name in self._models.sources:
+                try:
+                    await self.look(name)
+                except Exception:
+                    log.exception("looking for versions of %s", name)
+
+    async def look(self, name: str) -> None:
+        """Has the versions of a model answer that lie there now."""
+        models = self._models
+        wanted = await asyncio.to_thread(models.wanted, name)
+        for version, folder in sorted(wanted.items()):
+            late = self._refused.get((name, version), 0.0)
+            if version not in models.available[name] and late < time.monotonic():
+                await self._take(name, version, folder)
+        there = models.available[name]
+        if set(wanted) & set(there):
+            newest = max(wanted)
+            # Until the newest is there, the one before it goes on.
+            for version in [v for v in there if v not in wanted and newest in there]:
+                models.set_state(name, version, END)
+                log.info("ended", extra={"fields": {"model": name, "version": version}})
+
+    async def _take(self, name: str, version: int, folder: Path) -> None:
+        models, start = self._models, time.monotonic()
+        models.set_state(name, version, LOADING)
+        fields: dict[str, object] = {"model": name, "version": version}
+        try:
+            await _try(name, version, folder)
+            model = await asyncio.to_thread(_in_thread, name, version, folder)
+        except UserError as error:
+            fault = str(error).replace(str(folder), f"{name}/{version}")
+            models.set_state(name, version, END, fault)
+            self._refused[name, version] = time.monotonic() + AGAIN
+            log.error("refused", extra={"fields": {**fields, "error": fault}})
+            return
+        models.add(model)
+        self._added(name, version)
+        fields["seconds"] = round(time.monotonic() - start, 1)
+        log.info("available", extra={"fields": fields})
+
+
+def _in_thread(name: str, version: int, folder: Path) -> Model:
+    """Runs `load_quietly` in a thread that ends, so that none stays slow."""
+    found: list[Model | Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(load_quietly(name, version, folder))
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, name="load")
+    thread.start()
+    thread.join()
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+async def _try(name: str, version: int, folder: Path) -> None:
+    """Has a child open and ask a version.
+
+    Raises:
+      UserError: what it found.
+    """
+    words = [sys.executable, "-m", __name__, name, str(version), str(folder)]
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*words, stderr=pipe, stdout=pipe)
+    try:
+        said, _ = await child.communicate()
+    except asyncio.CancelledError:
+        child.kill()
+        raise
+    if child.returncode:
+        told = said.decode(errors="replace").strip()
+        status = f"the process that tried it ended with status {child.returncode}"
+        raise UserError(told or status)
+
+
+def _main(name: str, version: str, folder: str) -> int:
+    os.nice(LOW)
+    try:
+        load(name, int(version), Path(folder))
+    except UserError as error:
+        print(error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:]))

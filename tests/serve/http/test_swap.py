@@ -1,0 +1,64 @@
+"""A new version takes over while the old one answers; a damaged one is refused."""
+
+import shutil
+import threading
+import time
+
+import pytest
+import serving
+from serving import PATH, ROW, hammer
+
+
+@pytest.mark.slow
+def test_versions_take_over_and_a_damaged_one_does_not(bundles, tmp_path):
+    """Starts a server and two children of it."""
+    models = tmp_path / "films"
+    models.mkdir()
+    shutil.copytree(bundles / "films", models / "1")
+    options = "--poll-s", "0.5", "--deadline-ms", "20000", "--cache-s", "60"
+    with serving.Server(models, *options) as server:
+
+        def states():
+            said = server.ask("/v1/models/films")[1]["model_version_status"]
+            return {one["version"]: one["state"] for one in said}
+
+        def wait(version, state):
+            until = time.monotonic() + 120
+            while states().get(version) != state:
+                assert time.monotonic() < until, (states(), server.lines[-3:])
+                time.sleep(0.1)
+
+        def answer():
+            return server.predict("films", instances=[{**ROW, "k": 8}])["predictions"][
+                0
+            ]
+
+        first, found = answer(), []
+        asking = threading.Thread(
+            target=lambda: found.extend(hammer(server.port, 15.0, 3, 2))
+        )
+        asking.start()
+        serving.films(tmp_path / "made", seed=1)
+        shutil.copytree(tmp_path / "made", tmp_path / "bad")
+        (tmp_path / "made").rename(models / "2")
+        wait("2", "AVAILABLE")
+        wait("1", "END")
+        second = answer()
+        assert first["ids"] != second["ids"]
+        vectors = tmp_path / "bad" / "vectors.npy"
+        vectors.write_bytes(vectors.read_bytes()[:-9])
+        (tmp_path / "bad").rename(models / "3")
+        wait("3", "END")
+        said = server.ask("/v1/models/films/versions/3")
+        assert said[0] == 200
+        (three,) = said[1]["model_version_status"]
+        error = three["status"]["error_message"]
+        assert "films/3/vectors.npy: truncated" in error and str(tmp_path) not in error
+        assert answer() == second
+        asking.join()
+        assert {status for status, _, _ in found} == {200}
+        for _, number, said in found:
+            for row in said["predictions"]:
+                ids = [one["ids"][: number + 1] for one in (first, second)]
+                assert row["ids"] in ids, "an answer of neither version"
+        assert server.ask(PATH.replace("films:", "films/versions/1:"), {})[0] == 404
