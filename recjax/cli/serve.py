@@ -30,6 +30,7 @@ def serve(
     no_auth: bool = False,
     log_requests: bool = False,
     poll_s: float = 5.0,
+    pictures: Repeated[tuple[str, ...]] = (),
     *,
     limits: Flat[Limits],
 ) -> None:
@@ -47,6 +48,8 @@ def serve(
       no_auth: listen at any address without a token.
       log_requests: log every request, not only those that were refused.
       poll_s: seconds between looks for new versions.
+      pictures: NAME=FOLDER: pictures that the page shows, named by the ids of items;
+        may be repeated.
       limits: what is taken of a request, and of all at once.
     """
     for package in ("uvicorn", "httptools", "starlette", "orjson", "prometheus_client"):
@@ -83,6 +86,7 @@ def serve(
             token=token,
             log_all=log_requests,
             poll_s=poll_s,
+            pictures=_pictures(pictures, names),
             limits=limits,
         )
     )
@@ -109,3 +113,13 @@ def _labels(given: tuple[str, ...], names: list[str]) -> dict[str, dict[str, int
             raise UserError(f"--label {one}: give NAME/LABEL=VERSION, NAME of {names}")
         labels[name][label] = int(version)
     return labels
+
+
+def _pictures(given: tuple[str, ...], names: list[str]) -> dict[str, Path]:
+    folders = {}
+    for one in given:
+        name, _, place = one.partition("=")
+        if name not in names or not Path(place).is_dir():
+            raise UserError(f"--pictures {one}: give NAME=FOLDER, NAME of {names}")
+        folders[name] = Path(place).resolve()
+    return folders

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from recjax.errors import UserError
+from recjax.serve.http import page
 from recjax.serve.http.limits import RefusedError
 from recjax.serve.http.metrics import Metrics
 from recjax.serve.http.models import Models, metadata, status
@@ -43,11 +45,35 @@ class Paths:
       models: that answer.
       metrics: what is counted.
       token: that a request must bear; "" for none.
+      pictures: model -> folder of pictures, named by the ids of items.
     """
 
     models: Models
     metrics: Metrics
     token: str
+    pictures: Mapping[str, Path] = field(default_factory=dict)
+
+    async def page(self, request: Request) -> Response:
+        """The search page."""
+        text, headers = page.page()
+        return Response(text, headers=headers, media_type="text/html")
+
+    async def names(self, request: Request) -> Response:
+        """The names of all models."""
+        return _json({"models": [*self.models.sources]})
+
+    async def items(self, request: Request) -> Response:
+        """Titles and pictures of items, `?id=a&id=b`."""
+        model = self.models.find(request.path_params["name"])
+        ids = request.query_params.getlist("id")
+        return _json(page.items(model, ids, self.pictures))
+
+    async def picture(self, request: Request) -> Response:
+        """The picture of an item, by its row."""
+        model = self.models.find(request.path_params["name"])
+        row = request.path_params["row"]
+        path, kind = page.picture_file(model, row, self.pictures)
+        return FileResponse(path, media_type=kind)
 
     async def status(self, request: Request) -> Response:
         """TensorFlow Serving's GetModelStatus."""
@@ -85,6 +111,10 @@ class Paths:
         return [
             *(Route(place, self._guarded(self.status)) for place in places),
             *(Route(f"{p}/metadata", self._guarded(self.metadata)) for p in places),
+            Route("/v1/models", self._guarded(self.names)),
+            Route(MODEL + "/items", self._guarded(self.items)),
+            Route(MODEL + "/items/{row:int}/picture", self._guarded(self.picture)),
+            Route("/", self.page),
             Route("/metrics", self._guarded(self.counts)),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import uvicorn
 
@@ -45,6 +46,7 @@ class Settings:
       token: that a request must bear; "" for none.
       log_all: log every request.
       poll_s: seconds between looks for new versions.
+      pictures: model -> folder of pictures, named by the ids of items.
       limits: of requests.
     """
 
@@ -57,6 +59,7 @@ class Settings:
     token: str = ""
     log_all: bool = False
     poll_s: float = 5.0
+    pictures: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = Limits()
 
 
@@ -121,7 +124,9 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
         loading.cancel()
         batcher.stop()
 
-    app = application(predict, Paths(models, metrics, settings.token), background)
+    app = application(
+        predict, Paths(models, metrics, settings.token, settings.pictures), background
+    )
     kind = type("Bounded", (Protocol,), {"limits": limits})
     config = uvicorn.Config(
         app,

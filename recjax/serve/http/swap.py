@@ -27,18 +27,20 @@ LOW = 10
 """Niceness of what is not to be in the way."""
 AGAIN = 30.0
 """Seconds after which a version that was refused is looked at again."""
-SETTINGS = {
-    "jax_compilation_cache_dir": "",
+CACHE = "jax_compilation_cache_dir"
+ALL = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": -1,
 }
+"""Settings with which everything that is compiled is kept."""
 
 
 def keep_compiled(folder: str) -> None:
-    """Keeps what this process and its children compile in a folder."""
-    for name, value in SETTINGS.items():
-        jax.config.update(name, value or folder)
-        os.environ[name.upper()] = str(value or folder)
+    """Keeps what this process and its children compile, in a folder if none is set."""
+    folder = os.environ.get(CACHE.upper(), folder)
+    for name, value in {CACHE: folder, **ALL}.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)
 
 
 def load_quietly(name: str, version: int, folder: Path) -> Model:
