@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -79,7 +79,7 @@ class Predict:
         """Answers one request."""
         came, headers = time.monotonic(), dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        id = given if _ID.fullmatch(given) else uuid.uuid4().hex.encode()
+        id = given if _ID.fullmatch(given) else os.urandom(16).hex().encode()
         more = [JSON, (b"x-request-id", id)]
         trace = headers.get(b"traceparent", b"")
         if _TRACE.fullmatch(trace):
