@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import sessions as support
 
+from recjax.bundle.open import data_of, open_bundle
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
+from recjax.data.identity import Identity
 from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.recent_popularity import RecentPopularity, Window
 from recjax.data.sessions.repeats import Repeats
+from recjax.data.sessions.rules import SessionRules
 from recjax.data.sessions.transitions import Transitions
 from recjax.errors import UserError
 from recjax.evals.model import model_scores, user_vectors
@@ -42,7 +45,13 @@ def program():
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
         export=SessionBundle(saved_model=False),
     )
-    return Program(made, Runtime(mesh={"data": 1}), data, make_mesh({"data": 1}))
+    command, settings = (
+        "recjax data prepare --events e.csv",
+        {"longest": 50, "unit": "s"},
+    )
+    known = Identity("shop", "ab12", "recjax data prepare --events e.csv", settings)
+    mesh = make_mesh({"data": 1})
+    return Program(made, Runtime(mesh={"data": 1}), data, mesh, known)
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +199,14 @@ def test_commands(bundle, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(told)
         assert "none.npz: no readable states" in capsys.readouterr().err
+
+
+def test_a_bundle_says_what_it_is_of_and_how_sessions_were_cut(program, bundle):
+    states, of = open_states(bundle), open_bundle(bundle)
+    assert states.kept.rules == SessionRules(longest=50, unit="s")
+    assert data_of(bundle) == program.data
+    assert "shop (digest ab12, made by `recjax data prepare" in states.of["data"]
+    assert of.info["experiment"] == "sessions" and len(of.model.split()) == 2
 
 
 def test_a_damaged_bundle_is_refused(bundle, tmp_path):
