@@ -45,10 +45,7 @@ def program():
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
         export=SessionBundle(saved_model=False),
     )
-    command, settings = (
-        "recjax data prepare --events e.csv",
-        {"longest": 50, "unit": "s"},
-    )
+    settings = {"longest": 50, "unit": "s"}
     known = Identity("shop", "ab12", "recjax data prepare --events e.csv", settings)
     mesh = make_mesh({"data": 1})
     return Program(made, Runtime(mesh={"data": 1}), data, mesh, known)
