@@ -81,6 +81,15 @@ def verify(folder: Path) -> dict[str, Any]:
     return content
 
 
+def model_name(bundle: Path) -> str:
+    """Returns what a server calls a bundle: its folder's name, or that above a number.
+
+    "shop" of bundles/shop, and of bundles/shop/3.
+    """
+    bundle = bundle.resolve()
+    return (bundle.parent if bundle.name.isdecimal() else bundle).name
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the installed packages that matter."""
     found = {"python": platform.python_version()}
