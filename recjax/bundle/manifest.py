@@ -66,6 +66,8 @@ def verify(folder: Path) -> dict[str, Any]:
                 entry["sha256"], str
             ):
                 raise TypeError(f"{name}: {entry}")
+        if not isinstance(content.setdefault("info", {}), dict):
+            raise TypeError(f"info: {content['info']}")
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such file; {folder} is not a bundle of recjax export"

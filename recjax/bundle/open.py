@@ -233,12 +233,19 @@ def open_items(path: str | Path) -> ItemVectors:
 
 
 def data_of(path: str | Path) -> Identity | None:
-    """Returns the data that a bundle is of; None of a folder without a manifest."""
+    """Returns the data that a bundle is of; None where it says nothing of it.
+
+    Raises:
+      UserError: its manifest is damaged.
+    """
     file = Path(path) / manifest.NAME
     if not file.is_file():
         return None
-    told = disk.read_json(file, "export it anew", info=dict)["info"].get("data")
-    return None if told is None else Identity.read(told)
+    told = disk.read_json(file, "export it anew").get("info", {}).get("data")
+    try:
+        return None if told is None else Identity.read(told)
+    except TypeError as error:
+        raise UserError(f"{file}: not a readable manifest ({error})") from error
 
 
 def _blank(items: NewItems) -> np.ndarray:

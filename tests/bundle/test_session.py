@@ -7,13 +7,15 @@ import pytest
 import sessions as support
 
 from recjax.bundle import saved_model
-from recjax.bundle.open import open_bundle
+from recjax.bundle.open import data_of, open_bundle
 from recjax.bundle.served import signatures
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
+from recjax.data.identity import Identity
 from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.recent_popularity import RecentPopularity, Window
 from recjax.data.sessions.repeats import Repeats
+from recjax.data.sessions.rules import SessionRules
 from recjax.data.sessions.transitions import Transitions
 from recjax.errors import UserError
 from recjax.evals.model import model_scores, user_vectors
@@ -45,7 +47,10 @@ def program():
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
         export=SessionBundle(saved_model=False),
     )
-    return Program(made, Runtime(mesh={"data": 1}), data, make_mesh({"data": 1}))
+    settings = {"longest": 50, "unit": "s"}
+    known = Identity("shop", "ab12", "recjax data prepare --events e.csv", settings)
+    mesh = make_mesh({"data": 1})
+    return Program(made, Runtime(mesh={"data": 1}), data, mesh, known)
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +266,14 @@ def test_commands(bundle, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(told)
         assert "none.npz: no readable states" in capsys.readouterr().err
+
+
+def test_a_bundle_says_what_it_is_of_and_how_sessions_were_cut(program, bundle):
+    states, of = open_states(bundle), open_bundle(bundle)
+    assert states.kept.rules == SessionRules(longest=50, unit="s")
+    assert data_of(bundle) == program.data
+    assert "shop (digest ab12, made by `recjax data prepare" in states.of["data"]
+    assert of.info["experiment"] == "sessions" and len(of.model.split()) == 2
 
 
 def test_a_damaged_bundle_is_refused(bundle, tmp_path):
