@@ -59,6 +59,8 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
 
 def example_image() -> bytes:
     """Returns the file of a small grey image."""
+    from PIL import Image
+
     out = io.BytesIO()
     Image.new("RGB", (64, 48), (128, 128, 128)).save(out, "JPEG")
     return out.getvalue()

@@ -99,7 +99,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     cache = Cache(most, limits.cache_s) if most else None
     others = cache, settings.token, settings.log_all
     predict = Predict(models, limits, room, batcher, metrics, *others)
-    failed: list[UserError] = []
+    failed: list[Exception] = []
 
     async def load_all() -> None:
         try:
@@ -113,7 +113,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
             fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
             log.info("ready", extra={"fields": fields})
             await Swapper(models, metrics.version).run(settings.poll_s)
-        except UserError as error:
+        except Exception as error:
             failed.append(error)
             server.should_exit = True
 
