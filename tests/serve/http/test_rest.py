@@ -41,7 +41,7 @@ def made(films):
     return signatures(films)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODY)
 def test_any_json_is_read_or_refused(made, body):
     limits = Limits()
@@ -56,7 +56,7 @@ def test_any_json_is_read_or_refused(made, body):
         assert {len(array) for array in arrays.values()} == {asked.rows}
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(made, body):
     with pytest.raises(UserError):
