@@ -133,7 +133,8 @@ class NextInSessionData:
         features = {"item": np.arange(1, len(ids) + 1, dtype=np.int32)[:, None]}
         if self.fixed is not None:
             features["vector"] = self.fixed
-        return {"item": Corpus(ids, ("",) * len(ids), features)}
+        titles = self.sessions.titles or ("",) * len(ids)
+        return {"item": Corpus(ids, titles, features)}
 
     @cached_property
     def fixed(self) -> FixedVectors | None:
