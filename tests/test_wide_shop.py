@@ -1,10 +1,14 @@
 """A shop of 20 columns of all types, on every way from its files to answers."""
 
 import json
+import re
+from dataclasses import replace
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
+import small
 import wide_shop as shop
 
 from recjax.bundle import saved_model
@@ -16,6 +20,7 @@ from recjax.data.prepared import Prepared
 from recjax.evals.embed import embed_all
 from recjax.prepare.prepare import prepare
 from recjax.runs import open_run
+from recjax.train.program import open_program
 
 pytestmark = pytest.mark.slow
 FORMS = ("csv", "csv.gz", "parquet")
@@ -62,7 +67,7 @@ def live(trained):
 def test_every_form_of_a_file_gives_the_same_data(prepared, capsys, folder):
     first, *others = prepared.values()
     told = first.about["tables"]
-    assert sum(len(table["columns"]) for table in told.values()) == 3 + 2 + 21
+    assert sum(len(table["columns"]) for table in told.values()) == 5 + 20
     for other in others:
         assert other.digest == first.digest and other.about["tables"] == told
         for name in first.tables:
@@ -165,3 +170,14 @@ def test_a_query_of_the_command_line(live, trained, capsys):
     raw = {"age": [30], "country": ["it"], "likes": [["art"]], "history": [["i3"]]}
     (wanted,) = opened.search({**raw, "timestamp": [seconds]}, 4)
     assert [one["id"] for one in found] == [one.id for one in wanted]
+
+
+def test_the_example_of_the_docs(prepared):
+    text = (small.ROOT / "docs" / "columns.md").read_text()
+    found = {}
+    exec(re.search(r"```python\n(import.*?)```", text, re.DOTALL)[1], found)
+    made = found["experiment"]()
+    data = replace(made.data, source=str(prepared["csv"].path), batch_size=32)
+    program = open_program(replace(made, data=data), small.runtime())
+    step = jax.eval_shape(program.step(), program.like, program.example_batch)
+    assert jax.tree.structure(step[0]) == jax.tree.structure(program.like)

@@ -16,6 +16,8 @@ HOW = How(
         *("items:brand=category", "items:title=text", "users:bio=text"),
         *("users:country=category", "users:plan=category", "users:likes=categories"),
         *("events:device=category", "events:place=category", "items:look=vector"),
+        *("items:released=timestamp", "users:joined=timestamp"),
+        *("users:city_code=number", "users:age=number", "items:price=number"),
         *("users:taste=vector", "items:stock=number", "events:basket=number"),
     ),
     now=START + 10**7,
