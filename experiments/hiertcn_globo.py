@@ -69,7 +69,7 @@ def experiment() -> rj.Experiment:
             "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
-        export=rj.SessionBundle(idle=1_800),
+        export=rj.SessionBundle(),
     )
 
 

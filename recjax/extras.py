@@ -8,7 +8,7 @@ from typing import Any
 
 from recjax.errors import UserError
 
-PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
+PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
 """Name on import -> name to install, where they differ."""
 
 
@@ -23,7 +23,8 @@ def require_tensorflow() -> Any:
     except ImportError as error:
         raise UserError(
             "a SavedModel needs TensorFlow, which is not installed: "
-            "pip install 'recjax[savedmodel]'"
+            "pip install 'recjax[savedmodel]', or export without one: "
+            "--set export.saved_model=false"
         ) from error
     return tensorflow
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+
+Names = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,19 @@ class IdFeature:
       length: `L`.
       weight: starting importance of each id, for example its IDF [rows].
       vectors: what is known of each id beforehand [rows, D].
+      names: gives what the ids from 1 on stand for, where that is learned from the
+        data, as n-grams are; None where they are its rows.
       named: the experiment asks for it by name, so a model must read it.
+      fitted: what was learned of the training rows to make it, as text.
     """
 
     rows: int
     length: int
     weight: np.ndarray | None = field(default=None, repr=False, compare=False)
     vectors: np.ndarray | None = field(default=None, repr=False, compare=False)
+    names: Names | None = field(default=None, repr=False, compare=False)
     named: bool = False
+    fitted: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,12 @@ class DenseFeature:
     Attributes:
       width: how many.
       named: the experiment asks for it by name, so a model must read it.
+      fitted: what was learned of the training rows to make it, as text.
     """
 
     width: int
     named: bool = False
+    fitted: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 
@@ -21,6 +21,7 @@ from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
 from recjax.launch.join import Address, join
+from recjax.train import data_record
 from recjax.train.broken import TrainingBroken
 from recjax.train.checkpoint import newest_step
 from recjax.train.hooks import Profiler
@@ -28,13 +29,11 @@ from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.program import Program, open_program
 from recjax.train.request import Request
-from recjax.train.run_folder import (
-    begun,
-    environment,
-    request_of,
-    write_result,
-)
+from recjax.train.run_folder import begun, environment, request_of, write_result
 from recjax.train.state import State
+
+if TYPE_CHECKING:  # Polars is for those who read a file.
+    from recjax.tables.result import Options
 
 log = logging.getLogger(__name__)
 WATCH_SECONDS, WEEK = 5, 7 * 86_400
@@ -81,9 +80,9 @@ def join_all(request: Request, hosts_from: str) -> None:
 
 
 def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
-    program = open_program(*request.resolve())
-    facts = str(program.dataset.facts())
-    hosts.agree("data", facts, "prepare the same data on all of them")
+    earlier = Path(request.start) if request.start else None
+    program = open_program(*request.resolve(), earlier)
+    data_record.checked_or_written(workdir, program)
     check_evals(program)
     for name, value in program.dataset.facts().items():
         log.info("%s: %s", name, value)
@@ -141,7 +140,7 @@ def eval_run(
       hosts_from: as of `train_run`.
     """
     join_all(request_of(run), hosts_from)
-    program = open_program(*request_of(run).resolve())
+    program = _opened(run)
     step, known = -1, dict[str, float]()
     while not watch or _newer_comes(run, best, step, program):
         state = program.restore(_folder(run, best, program))
@@ -177,16 +176,18 @@ def eval_triplets(
     pools: Path | None = None,
     k: int = 30,
     best: bool = False,
+    options: Options | None = None,
 ) -> None:
     """Prints how a run, or what was exported of it, does on judged triplets of images.
 
     Args:
       run: the run folder, or a bundle of an image model.
-      triplets: CSV of query_image, positive_image, negative_image[, text_query].
+      triplets: table of query_image, positive_image, negative_image[, text_query].
       images: folder of the images.
-      pools: CSV of text_query and image, for score-at-top-K.
+      pools: table of text_query and image, for score-at-top-K.
       k: `K` of it.
       best: take the best checkpoint.
+      options: how the tables are read.
     """
     from recjax.bundle.manifest import NAME
     from recjax.bundle.open import open_bundle
@@ -197,39 +198,44 @@ def eval_triplets(
         embedder = open_bundle(run).images
     else:
         embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
-    print(triplet_file.evaluate_triplets(embedder, triplets, images, pools, k))
+    found = triplet_file.evaluate_triplets(
+        embedder, triplets, images, pools, k, options
+    )
+    print(found)
 
 
-def export_run(run: Path, to: Path, corpus: str = "", best: bool = False) -> None:
+def export_run(
+    run: Path, to: Path, set: Sequence[str] = (), best: bool = False
+) -> None:
     """Writes the bundle of a trained run and checks it.
 
     Args:
       run: the run folder.
       to: folder of the bundle.
-      corpus: whose items it retrieves; what the experiment says if "".
+      set: overrides of how it is exported, "export.path=value".
       best: export the best checkpoint.
 
     Raises:
-      UserError: `to` exists, there is no such corpus, or the bundle cannot be made.
+      UserError: `to` exists, an override is wrong, or the bundle cannot be made.
     """
-    from recjax.bundle.two_tower import Bundle
-
     if Address.of(os.environ) is not None:
         raise UserError("export runs in one process: start it without `recjax launch`")
     if to.exists():
         raise UserError(f"{to} exists; choose another folder or remove it")
+    for text in set:
+        if not text.startswith("export."):
+            raise UserError(
+                f"--set {text}: the run is trained; only how it is exported can be "
+                "set, as in --set export.saved_model=false"
+            )
     program, state = open_run(run, best)
-    spec = program.experiment.export
-    if corpus:
-        if not isinstance(spec, Bundle):
-            raise UserError(f"--corpus {corpus}: {run} exports no corpus by its name")
-        experiment = replace(program.experiment, export=replace(spec, corpus=corpus))
-        program = replace(program, experiment=experiment)
+    spec = settings.override(program.experiment, set).export
     if spec is None:
         raise UserError(f"experiment {program.experiment.name!r} has export=None")
+    program = replace(program, experiment=replace(program.experiment, export=spec))
     fix = "free space, or choose another folder with --to"
     with disk.writing("the bundle", to, fix):
-        print(program.experiment.export.write(program, state, to))
+        print(spec.write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
@@ -238,8 +244,16 @@ def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
     Raises:
       UserError: the folder holds no run, or no good checkpoint.
     """
-    program = open_program(*request_of(run).resolve())
+    program = _opened(run)
     return program, program.restore(_folder(run, best, program))
+
+
+def _opened(run: Path) -> Program:
+    """Opens the experiment of a run, on the data that it was trained on."""
+    program = open_program(*request_of(run).resolve())
+    if newest_step(run / "checkpoints") >= 0:  # Else the restoring will say it.
+        data_record.check(run, program)
+    return program
 
 
 def _folder(run: Path, best: bool, program: Program) -> Path:

@@ -18,7 +18,7 @@ INTERACTIONS = [
     (
         "a wrong column",
         EVENTS.replace("timestamp", "time"),
-        ["missing column", "'timestamp'", "user", "--rename events.csv:NAME=timestamp"],
+        ["missing column", "'timestamp'", "user", "--rename events:NAME=timestamp"],
     ),
     (
         "another separator",

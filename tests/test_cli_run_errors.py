@@ -108,8 +108,10 @@ def test_runs(capfd, tmp_path, run):
         assert "is no run folder" in fails(told[0], tmp_path, *told[1:])
         message = fails(told[0], run, *told[1:], "--best")
         assert "names no best metric" in message
-    message = fails("export", run, "--to", bundle, "--corpus", "itm")
+    message = fails("export", run, "--to", bundle, "--set", "export.corpus=itm")
     assert "export.corpus = 'itm': the data has ['item']" in message
+    message = fails("export", run, "--to", bundle, "--set", "steps=3")
+    assert "only how it is exported can be set" in message
     assert f"{run} exists; choose another folder" in fails("export", run, "--to", run)
     record = (run / "run.json").read_text()
     for damaged in (record[:9], "[]", "{}"):
@@ -143,7 +145,7 @@ def test_a_checkpoint_of_another_model(capfd, run):
     text = text.replace("steps=2)", "steps=2, items=300)")
     (run / "experiment" / "experiment.py").write_text(text)
     message = command.fails(capfd, "eval", run)
-    assert "tables/film has the shape (256, 8), (512, 8) is wanted" in message
+    assert "the texts that table 'token' is learned for are others now" in message
 
 
 def test_an_experiment_that_exports_nothing(capfd, run):

@@ -279,7 +279,7 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
     assert scores == sorted(scores, reverse=True)
     for kind in ("pin", "query") if invented else ():
         other = tmp_path / kind
-        main(["export", str(run), "--to", str(other), "--corpus", kind])
+        main(["export", str(run), "--to", str(other), "--set", f"export.corpus={kind}"])
         capsys.readouterr()
         main(["query", str(other), "--text", "red shoe", "-k", "5", "--json"])
         found = json.loads(capsys.readouterr().out)

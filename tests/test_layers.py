@@ -1,7 +1,9 @@
 """Imports go one way. Needs Python alone: `python tests/test_layers.py` runs it too."""
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +42,8 @@ IN_FUNCTIONS = (
     *("tokenizers", "safetensors", "threadpoolctl"),
 )
 """Packages that only those need who use them."""
+COMPILED = "recjax.users.kernels"
+"""Imported by those alone who have numba."""
 TENSORFLOW = ("tensorflow", "scann")
 TENSORFLOW_IN = ("extras", "index", "bundle")
 NOT_OURS = ("experiments", "configs", "tests", "tools", "small", "conftest")
@@ -197,6 +201,20 @@ def test_heavy_packages_are_imported_in_functions():
         for name in MODULES
         for other in imports(name, top=True)
         if first(other) in IN_FUNCTIONS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_imported_is_a_dependency():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[^\w-]", name)[0] for name in wanted["dependencies"]}
+    known = {name.replace("-", "_") for name in names} | {"orbax", "recjax"}
+    wrong = [
+        f"{name} imports {other} on import"
+        for name in MODULES
+        if not name.startswith(COMPILED)
+        for other in imports(name, top=True)
+        if first(other) not in known | sys.stdlib_module_names
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import small
@@ -15,6 +16,11 @@ from recjax.python_file import files
 
 SOURCES = ("recjax", "experiments")
 FILES = ("pyproject.toml", "setup.py", "LICENSE", "README.md")
+EXTRAS = [
+    *("tensorflow", "scann", "apache_beam", "tokenizers", "safetensors", "sklearn"),
+    *("skimage", "simplejpeg", "numba", "threadpoolctl"),
+]
+"""What a plain install does not bring."""
 EVENTS = ["user,item,timestamp"] + [
     f"u{u},i{(u + step) % 30},{1_600_000_000 + 60 * step}"
     for u in range(40)
@@ -45,6 +51,8 @@ def installed(wheel, tmp_path_factory):
     site, here = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("empty")
     with zipfile.ZipFile(wheel) as file:
         file.extractall(site)
+    shutil.copy(Path(small.__file__).with_name("masked.py"), site)
+    (site / "sitecustomize.py").write_text(f"import masked; masked.mask({EXTRAS})")
     own = {"PYTHONPATH": str(site), "RECJAX_CACHE": str(here.parent / "wheel_cache")}
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | own
 

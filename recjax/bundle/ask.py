@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from recjax.bundle.open import open_bundle
 from recjax.bundle.queries import from_texts
 from recjax.errors import UserError
 from recjax.index.item_vectors import Found
+from recjax.tables.result import Options
 
 
 def query(
@@ -52,8 +53,7 @@ def embed(
     items: Path | None = None,
     to: Path | None = None,
     k: int = 0,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
+    options: Options | None = None,
 ) -> str:
     """Embeds texts or the items of a file; returns what to print.
 
@@ -75,7 +75,7 @@ def embed(
     if items is None:
         names, vectors = tuple(texts), opened.embed({"text": list(texts)})
     else:
-        names, vectors = opened.embed_items(items, columns, encoding)
+        names, vectors = opened.embed_items(items, options)
     said = []
     if to is not None:
         np.save(to, vectors)

@@ -17,13 +17,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recjax import disk
 from recjax.blocks import in_blocks
 from recjax.bundle import jax_export, manifest
 from recjax.bundle.image_files import ImageFiles
@@ -32,11 +33,13 @@ from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
 from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
+from recjax.data.identity import Identity
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
 from recjax.images.augment import CenterCrop
 from recjax.index import scann
 from recjax.index.item_vectors import Found, ItemVectors
+from recjax.tables.result import Options
 
 log = logging.getLogger(__name__)
 FUNCTIONS, INPUTS, IMAGE = "functions.jaxexport.npz", "inputs", "image.json"
@@ -56,10 +59,14 @@ class OpenBundle:
     Attributes:
       folder: where it lies.
       items: ids, titles and vectors of the items.
+      info: what its manifest says of the run and the data that it is of.
+      model: what tells its model from others.
     """
 
     folder: Path
     items: ItemVectors
+    info: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
 
     @cached_property
     def index(self) -> scann.Index:
@@ -116,22 +123,20 @@ class OpenBundle:
     def embed_items(
         self,
         path: str | Path,
-        columns: Mapping[str, str] | None = None,
-        encoding: str = "utf-8",
+        options: Options | None = None,
     ) -> tuple[tuple[str, ...], np.ndarray]:
         """Returns ids and vectors f32[n, D] of the items of a file, known or new.
 
         Args:
           path: CSV, TSV or Parquet file with the columns of the bundle's corpus.
-          columns: recjax's column name -> the file's, where they differ.
-          encoding: of a CSV file.
+          options: how it is read, and under which names.
 
         Raises:
           UserError: the bundle takes no new items, or the file has a problem.
         """
         ids: list[str] = []
         vectors = []
-        for part in self.reader.read(Path(path), columns or {}, encoding):
+        for part in self.reader.read(Path(path), options or Options()):
             blank = _blank(part)
             if len(blank):
                 counts = len(blank), len(part.ids), part.ids[blank[0]]
@@ -200,8 +205,10 @@ def open_bundle(path: str | Path) -> OpenBundle:
       films.search({"history": [["50", "181"]]}, 5)
     """
     folder = Path(path)
-    manifest.verify(folder)
-    return OpenBundle(folder, ItemVectors.open(folder))
+    content = manifest.verify(folder)
+    info, vectors = content["info"], content["files"].get("vectors.npy", {})
+    model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
+    return OpenBundle(folder, ItemVectors.open(folder), info, model)
 
 
 def open_items(path: str | Path) -> ItemVectors:
@@ -209,6 +216,15 @@ def open_items(path: str | Path) -> ItemVectors:
     folder = Path(path)
     bundle = (folder / manifest.NAME).exists()
     return open_bundle(folder).items if bundle else ItemVectors.open(folder)
+
+
+def data_of(path: str | Path) -> Identity | None:
+    """Returns the data that a bundle is of; None of a folder without a manifest."""
+    file = Path(path) / manifest.NAME
+    if not file.is_file():
+        return None
+    told = disk.read_json(file, "export it anew", info=dict)["info"].get("data")
+    return None if told is None else Identity.read(told)
 
 
 def _blank(items: NewItems) -> np.ndarray:

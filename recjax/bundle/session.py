@@ -16,6 +16,7 @@ from recjax.bundle.check import Call, Function
 from recjax.bundle.session_state import SessionState, step_arrays
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.bundle.write import Contents, write_bundle
+from recjax.data.sessions.rules import SessionRules
 from recjax.evals.embed import embed_all
 from recjax.evals.model import session_data
 from recjax.models.session_model import ITEM
@@ -29,17 +30,15 @@ STEP = "step"
 class SessionBundle:
     """What an experiment says of its bundle.
 
-    The last number of an item's vector is its bias.
+    The last number of an item's vector is its bias. When served, sessions end as those
+    of the data did.
 
     Attributes:
-      idle: seconds without an event that end a session when served; None: sessions end
-        when they are told to.
       saved_model: write a SavedModel (needs TensorFlow).
       check_events: events of a made-up user that are asked live and from the bundle.
       tolerance: largest difference of a score.
     """
 
-    idle: int | None = None
     saved_model: bool = True
     check_events: int = 8
     tolerance: float = 1e-4
@@ -72,7 +71,8 @@ class SessionBundle:
             "scores": partial(signatures.scores, vectors=vectors, pairs=size),
         }
         table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
-        save = SessionState(empty, self.idle, data.pairs.values).save
+        rules = SessionRules.of({} if program.data is None else program.data.settings)
+        save = SessionState(empty, rules, data.pairs.values).save
         return Contents(*table, functions, lambda _: held, save, made)
 
 

@@ -1,6 +1,6 @@
 """What a session bundle keeps of a user, and the features of pairs that join scores.
 
-session/session.json  seconds that end a session; kind and settings of each feature
+session/session.json  when a session ends; kind and settings of each feature
 session/arrays.npz    memory of a user that nobody met; arrays of features, their names
                       led by the feature's number
 """
@@ -21,6 +21,7 @@ from scipy import sparse
 from recjax.data.sessions import recent_popularity as recent
 from recjax.data.sessions.pair_features import PairValues
 from recjax.data.sessions.repeats import RepeatValues
+from recjax.data.sessions.rules import SessionRules
 from recjax.data.sessions.transitions import Transitions, TransitionValues
 from recjax.errors import UserError
 
@@ -34,13 +35,13 @@ class SessionState:
 
     Attributes:
       empty: memory by name, arrays without rows.
-      idle: seconds without an event that end a session; None: it is told to end.
+      rules: when a session ends.
       pairs: features of pairs; `RecentPopularityValues` that were read hold no click
         but each item's first.
     """
 
     empty: Mapping[str, np.ndarray]
-    idle: int | None = None
+    rules: SessionRules = SessionRules()
     pairs: tuple[PairValues | recent.RecentPopularityValues, ...] = ()
 
     def save(self, bundle: Path) -> None:
@@ -52,7 +53,7 @@ class SessionState:
             arrays |= {f"{number}.{name}": array for name, array in held.items()}
         folder = bundle / FOLDER
         folder.mkdir()
-        about = {"idle": self.idle, "pairs": pairs}
+        about = {"rules": dataclasses.asdict(self.rules), "pairs": pairs}
         (folder / SETTINGS).write_text(json.dumps(about, indent=2) + "\n")
         np.savez(folder / ARRAYS, **arrays)
 
@@ -70,7 +71,7 @@ class SessionState:
                 held = {name: file[name] for name in file.files}
             pairs = (_made(dict(one), held, n) for n, one in enumerate(about["pairs"]))
             empty = {name: array for name, array in held.items() if "." not in name}
-            return cls(empty, about["idle"], tuple(pairs))
+            return cls(empty, SessionRules(**about["rules"]), tuple(pairs))
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise UserError(f"{folder}: damaged ({error}); export it anew") from error
 

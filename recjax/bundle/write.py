@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from recjax.bundle import jax_export, manifest, saved_model
@@ -15,6 +17,7 @@ from recjax.bundle.check import Function, check
 from recjax.bundle.open import FUNCTIONS
 from recjax.index import scann
 from recjax.index.item_vectors import write_vectors
+from recjax.pytree import named_leaves
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -94,7 +97,12 @@ def write_folder(
     try:
         partial.mkdir(parents=True)
         facts = fill(partial)
-        about = {"experiment": program.experiment.name, "step": int(state.step)}
+        about = {
+            "experiment": program.experiment.name,
+            "step": int(state.step),
+            "data": None if program.data is None else program.data.told,
+            "parameters": _digest(state.params),
+        }
         manifest.write(partial, {**about, "check": dict(facts)})
         manifest.verify(partial)
         partial.rename(folder)
@@ -102,3 +110,12 @@ def write_folder(
         shutil.rmtree(partial, ignore_errors=True)
     lines = [f"bundle: {folder}", *(f"  {k}: {v}" for k, v in facts.items())]
     return "\n".join(lines)
+
+
+def _digest(params: Any) -> str:
+    """Returns what tells parameters from others."""
+    found = hashlib.sha256()
+    for name, leaf in named_leaves(jax.device_get(params)):
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(leaf).tobytes())
+    return found.hexdigest()

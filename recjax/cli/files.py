@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import tyro
 
 from recjax.errors import UserError
 from recjax.prepare.options import Files
+
+if TYPE_CHECKING:  # Polars is for those who read a file.
+    from recjax.tables.result import Options
 
 T = TypeVar("T")
 Flat = Annotated[T, tyro.conf.arg(name="")]
@@ -85,3 +88,34 @@ class Form:
                 raise UserError(f"--rename {pair}: one of them is named already")
             found[theirs] = ours
         return found
+
+    @property
+    def options(self) -> Options:
+        """How the file is read."""
+        from recjax.tables.result import Options
+
+        return Options(encoding=self.encoding, rename=self.names)
+
+
+@dataclass(frozen=True)
+class EventForm(Form):
+    """How a file of events is written.
+
+    Attributes:
+      unit: of timestamps that are numbers; None decides by the values.
+    """
+
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+
+    @property
+    def options(self) -> Options:
+        """How the file is read."""
+        from recjax.tables.result import Options
+
+        return Options(self.unit, self.encoding, rename=self.names)
+
+
+def refuse_unused(form: Form, option: str, given: object) -> None:
+    """Raises UserError where it is said how a file is written, and none is given."""
+    if not given and form != type(form)():
+        raise UserError(f"--rename, --encoding and --unit say how {option} is written")

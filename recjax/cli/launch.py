@@ -28,6 +28,7 @@ def launch(
     set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
     variant: str = "",
+    start: Annotated[str, tyro.conf.arg(name="from")] = "",
     name: str = "recjax",
     slurm: Repeated[tuple[str, ...]] = (),
     image: str = "",
@@ -49,6 +50,7 @@ def launch(
       set_runtime: as of `recjax train`.
       tiny: as of `recjax train`.
       variant: as of `recjax train`.
+      start: as of `recjax train`.
       name: of the job.
       slurm: option of sbatch, such as --slurm partition=gpu; may be repeated.
       image: gke: container image with recjax in it.
@@ -65,7 +67,8 @@ def launch(
     if backend == "gke" and processes is not None:
         raise UserError("--processes: of --backend gke, --accelerator says how many")
     processes = 2 if processes is None else processes
-    words = train_words(experiment, workdir, on, set, set_runtime, tiny, variant)
+    told = set, set_runtime, tiny, variant, start
+    words = train_words(experiment, workdir, on, *told)
     if backend == "local":
         _local(words, processes, devices, restarts, dry_run)
     elif backend == "slurm":

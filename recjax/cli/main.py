@@ -20,7 +20,7 @@ import tyro
 from recjax import __version__, disk
 from recjax.cli import data, init, launch, session, sweep, users
 from recjax.cli.ending import leave, unraisable
-from recjax.cli.files import Flat, Form
+from recjax.cli.files import Flat, Form, refuse_unused
 from recjax.errors import UserError, nearest
 
 App = tyro.extras.SubcommandApp
@@ -83,6 +83,7 @@ def train(
     set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
     variant: str = "",
+    start: Annotated[str, tyro.conf.arg(name="from")] = "",
     profile: bool = False,
     debug: Literal["no", "nans", "nojit"] = "no",
     hosts: Literal["", "auto"] = "",
@@ -97,6 +98,8 @@ def train(
       set_runtime: override of the runtime, for example log_every=10; may be repeated.
       tiny: take tiny() instead of experiment().
       variant: take this one of sweep() instead.
+      start: run folder to start from: what it learned of ids, categories and texts that
+        the data still has (prepared with --extend) is kept, the rest starts anew.
       profile: trace ten steps into WORKDIR/profile.
       debug: "nans" stops at the operation that makes a NaN, "nojit" runs without
         compilation.
@@ -106,7 +109,7 @@ def train(
     from recjax.runs import train_run
     from recjax.train.request import Request
 
-    request = Request(experiment, on, tiny, set, set_runtime, variant)
+    request = Request(experiment, on, tiny, set, set_runtime, variant, start)
     finished = train_run(request, workdir, profile, debug, hosts)
     if joined() and not finished:
         raise SystemExit(PREEMPTED)
@@ -122,6 +125,8 @@ def evaluate(
     pools: Path | None = None,
     top: int = 30,
     hosts: Literal["", "auto"] = "",
+    *,
+    form: Flat[Form],
 ) -> None:
     """Runs the evaluations of a trained run and prints their table.
 
@@ -131,38 +136,43 @@ def evaluate(
       run: run folder; with --triplets, a bundle of an image model too.
       watch: go on, evaluating each new checkpoint as it appears.
       best: evaluate the best checkpoint instead of the newest.
-      triplets: CSV of query_image, positive_image, negative_image[, text_query].
-      images: folder that the CSV's paths start from.
-      pools: CSV of text_query and image: adds score-at-top-K of these rankings.
+      triplets: table of query_image, positive_image, negative_image[, text_query].
+      images: folder that the table's paths start from.
+      pools: table of text_query and image: adds score-at-top-K of these rankings.
       top: K of it.
       hosts: "auto" joins the other processes of this SLURM job or TPU pod.
+      form: how these tables are written.
     """
     from recjax.runs import eval_run, eval_triplets
 
+    refuse_unused(form, "--triplets", triplets)
     if triplets is None:
         eval_run(run, watch, best, hosts)
     elif images is None:
         raise UserError("--triplets needs --images: the folder of the images")
     else:
-        eval_triplets(run, triplets, images, pools, top, best)
+        eval_triplets(run, triplets, images, pools, top, best, form.options)
 
 
 @app.command
 def export(
-    run: Positional[Path], to: Path, corpus: str = "", best: bool = False
+    run: Positional[Path],
+    to: Path,
+    set: Repeated[tuple[str, ...]] = (),
+    best: bool = False,
 ) -> None:
     """Writes a bundle: vectors, index, SavedModel, jax.export, manifest; all checked.
 
     Args:
       run: run folder.
       to: folder of the bundle; must not exist.
-      corpus: whose items it retrieves, where the data has several; else what the
-        experiment says.
+      set: override of how it is exported, for example --set export.corpus=query or
+        --set export.saved_model=false; may be repeated.
       best: export the best checkpoint instead of the newest.
     """
     from recjax.runs import export_run
 
-    export_run(run, to, corpus, best)
+    export_run(run, to, set, best)
 
 
 @app.command
@@ -212,7 +222,7 @@ def embed(
     """
     from recjax.bundle import ask
 
-    print(ask.embed(bundle, text, items, to, k, form.names, form.encoding))
+    print(ask.embed(bundle, text, items, to, k, form.options))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,26 +7,39 @@ from typing import Annotated
 
 import tyro
 
+from recjax.cli.files import EventForm, Flat
+
 Positional = tyro.conf.Positional
 
 app = tyro.extras.SubcommandApp()
 
 
 @app.command
-def feed(bundle: Positional[Path], events: Positional[Path], states: Path) -> None:
-    """Feeds events (user, item[, timestamp][, session]) to the users' states.
+def feed(
+    bundle: Positional[Path],
+    events: Positional[str],
+    states: Path,
+    *,
+    form: Flat[EventForm],
+) -> None:
+    """Feeds events to the users' states: what `recjax data prepare --events` takes.
+
+    Sessions end as those did that the model was trained on. Feed a log in as many calls
+    as you like, each with what came after the one before.
 
     Args:
       bundle: folder that `recjax export` wrote of a session model.
-      events: CSV file, in the order of time.
+      events: user, item, timestamp[, session]: CSV, TSV, JSON lines (maybe .gz) or
+        Parquet, or a folder or quoted pattern of parts.
       states: file of states; made if it is not there.
+      form: how the file is written.
     """
     from recjax.serve.session import feed_file, open_states
 
     opened = open_states(bundle, states if states.exists() else None)
-    fed = feed_file(opened, events)
+    fed = feed_file(opened, events, form.options)
     opened.save(states)
-    print(f"fed {fed} events; {len(opened)} users have a state in {states}")
+    print(f"{fed}; {len(opened):,} users have a state in {states}")
 
 
 @app.command
@@ -34,7 +47,7 @@ def ask(
     bundle: Positional[Path],
     states: Path,
     user: str,
-    time: int | None = None,
+    time: float | None = None,
     new_session: bool = False,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
     json: bool = False,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from recjax.cli.files import EventForm, Flat, refuse_unused
 from recjax.errors import UserError, nearest
 
 Positional = tyro.conf.Positional
@@ -20,18 +21,23 @@ app = tyro.extras.SubcommandApp()
 
 @app.command
 def partition(
-    events: Positional[tuple[Path, ...]], out: Path, shards: int = 16
+    events: Positional[tuple[Path, ...]],
+    out: Path,
+    shards: int = 16,
+    *,
+    form: Flat[EventForm],
 ) -> None:
     """Parts events by user: all that one user did goes to one file.
 
     Args:
-      events: Parquet files with the columns user, item, timestamp.
+      events: tables with the columns user, item, timestamp.
       out: folder of the parts.
       shards: number of files.
+      form: how the events are written.
     """
     from recjax.users import build
 
-    files = build.partition(events, out, shards)
+    files = build.partition(events, out, shards, form.options)
     print(f"parted: {len(files)} files in {out}")
 
 
@@ -47,6 +53,8 @@ def build(
     window: float = 90.0,
     most: int = 1_000,
     workers: int = 1,
+    *,
+    form: Flat[EventForm],
 ) -> None:
     """Clusters what each user did; the same command goes on where it stopped.
 
@@ -62,6 +70,7 @@ def build(
       window: days that count.
       most: newest actions of a user that count.
       workers: processes.
+      form: how the events are written.
     """
     from recjax.jobs import processes
     from recjax.users import build as batch
@@ -76,7 +85,8 @@ def build(
     date = datetime.fromtimestamp(now, UTC)
     print(f"counted: {window:g} days up to {date:%Y-%m-%d %H:%M} UTC (--now {now:.0f})")
     job, each = Job(now, settings, window, most), processes(workers)
-    counts = batch.build(events, vectors, out, job, each, progress=True)["counts"]
+    made = batch.build(events, vectors, out, job, each, True, form.options)
+    counts = made["counts"]
     (out / "now").unlink()
     print("\n".join(f"{name:>12}: {value:,}" for name, value in counts.items()))
 
@@ -89,6 +99,8 @@ def alphas(
     window: float = 90.0,
     most: int = 1_000,
     users: int = 1_000,
+    *,
+    form: Flat[EventForm],
 ) -> None:
     """Counts the clusters of users at several alphas, to choose one for `build`.
 
@@ -99,12 +111,13 @@ def alphas(
       window: days that count.
       most: newest actions of a user that count.
       users: those to look at, the first.
+      form: how the events are written.
     """
     from recjax.bundle.open import open_items
     from recjax.users.alphas import report
     from recjax.users.shard import Job, read_events
 
-    found = read_events(events)
+    found = read_events(events, form.options)
     last = found["timestamp"].to_numpy().max(initial=0)
     job = Job(float(last) if now is None else now, window=window, most=most)
     print(report(found, open_items(vectors), job, users))
@@ -112,23 +125,30 @@ def alphas(
 
 @app.command
 def update(
-    profiles: Positional[Path], events: Positional[Path], now: float | None = None
+    profiles: Positional[Path],
+    events: Positional[Path],
+    now: float | None = None,
+    *,
+    form: Flat[EventForm],
 ) -> None:
     """Merges new events into profiles, the last 20 of each user.
 
     Args:
       profiles: folder that `recjax users build` wrote.
-      events: Parquet file (user, item, timestamp).
+      events: table (user, item, timestamp).
       now: unix seconds, by default the present.
+      form: how the events are written.
     """
+    from recjax.users.folder import open_profiles
     from recjax.users.profile import empty
     from recjax.users.profile import update as merge
     from recjax.users.shard import read_events
 
-    store, items, job = _open(profiles)
+    store, items, job = open_profiles(profiles)
     now = time.time() if now is None else now
     done = []
-    for (user,), own in read_events(events).group_by("user", maintain_order=True):
+    found = read_events(events, form.options)
+    for (user,), own in found.group_by("user", maintain_order=True):
         old = store.get(user) or empty(items.vectors.shape[1], job.now)
         times = own["timestamp"].to_list()
         new = merge(old, own["item"].to_list(), times, now, items, job.settings)
@@ -146,6 +166,8 @@ def show(
     most: int = 30,
     events: Path | None = None,
     images: Path | None = None,
+    *,
+    form: Flat[EventForm],
 ) -> None:
     """Shows a user's clusters, and draws them.
 
@@ -157,15 +179,18 @@ def show(
       events: Parquet file (user, item, timestamp) with the user's actions, for the
         timeline; without it each cluster shows its last action.
       images: folder of the items' pictures: ID.jpg, .jpeg, .png or .webp.
+      form: how the events are written.
     """
+    from recjax.users.folder import open_profiles
     from recjax.users.picture import draw, table
     from recjax.users.shard import read_events, select
 
-    store, items, job = _open(profiles)
+    refuse_unused(form, "--events", events)
+    store, items, job = open_profiles(profiles)
     profile = _profile(store, user)
     actions: list[tuple[str, float]] = []
     if events is not None:
-        own = read_events(events).filter(user=user)
+        own = read_events(events, form.options).filter(user=user)
         # Those that count, also where `update` came after the build.
         own, _ = select(own, items, replace(job, now=profile.as_of))
         actions = own.select("item", "timestamp").rows()
@@ -195,6 +220,8 @@ def query(
     alike: float = 0.999,
     seed: int = 0,
     index: Literal["exact", "scann"] = "exact",
+    *,
+    form: Flat[EventForm],
 ) -> None:
     """Recommends items to users.
 
@@ -211,17 +238,20 @@ def query(
       seed: of the draw.
       index: exact, or ScaNN's, which is built first: for many users of a large
         catalogue.
+      form: how the events are written.
     """
     import numpy as np
 
+    from recjax.users.folder import open_profiles
     from recjax.users.retrieve import Retriever
     from recjax.users.shard import read_events
 
-    store, items, _ = _open(profiles)
+    refuse_unused(form, "--events", events)
+    store, items, _ = open_profiles(profiles)
     most = max(total // max(e, 1), 1) if index == "scann" else 0
     retriever = Retriever(items, most)
     draw = np.random.default_rng(seed)
-    acted = read_events(events) if events else None
+    acted = read_events(events, form.options) if events else None
     for user in users:
         profile = _profile(store, user)
         left_out = set(seen)
@@ -238,15 +268,6 @@ def query(
             f"medoids asked: {retriever.asked}, answered from the cache: "
             f"{retriever.kept} ({100 * retriever.hit_rate:.0f} %)"
         )
-
-
-def _open(folder: Path):
-    from recjax.bundle.open import open_items
-    from recjax.users.build import STORE, read_manifest
-    from recjax.users.store import SqliteStore
-
-    job, vectors = read_manifest(folder)
-    return SqliteStore(folder / STORE), open_items(vectors), job
 
 
 def _profile(store, user: str):

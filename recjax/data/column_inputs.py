@@ -68,7 +68,13 @@ class CategoryInput:
 
     def feature(self) -> IdFeature:
         """Returns what a model must know of it."""
-        return IdFeature(1 + (self.buckets or len(self.labels)), self.length)
+        if self.buckets:
+            return IdFeature(1 + self.buckets, self.length)
+        return IdFeature(1 + len(self.labels), self.length, names=self.names)
+
+    def names(self) -> tuple[str, ...]:
+        """Returns the label of each row from 1 on."""
+        return self.labels
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -113,7 +119,7 @@ class NumberInput:
 
     def feature(self) -> DenseFeature:
         """Returns what a model must know of it."""
-        return DenseFeature(2)
+        return DenseFeature(2, fitted=repr((self.mean, self.deviation)))
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ class BucketInput:
 
     def feature(self) -> IdFeature:
         """Returns what a model must know of it."""
-        return IdFeature(len(self.edges) + 2, 1)
+        return IdFeature(len(self.edges) + 2, 1, fitted=repr(self.edges))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from recjax.data.inputs import Input, encode_all, encode_column
 from recjax.data.new_items import read_items
 from recjax.data.prepared import as_texts
 from recjax.tables.columns import Column
+from recjax.tables.result import Options
 from recjax.tables.typed import Table
 
 log = logging.getLogger(__name__)
@@ -54,15 +55,13 @@ class ColumnReader:
                 features[name] = encode_all({"": kind}, {"": texts}, len(texts))[""]
         return features
 
-    def read(
-        self, path: Path, rename: Mapping[str, str], encoding: str
-    ) -> Iterator[NewItems]:
+    def read(self, path: Path, options: Options) -> Iterator[NewItems]:
         """Yields the items of a table at once; see `ItemReader`.
 
         Raises:
           UserError: the file cannot be used, or a row of it is bad.
         """
-        table = read_items(path, self.entity, self.schema, rename, encoding)
+        table = read_items(path, self.entity, self.schema, options)
         lacking = [column.name for column in self.schema if column.name not in table]
         if lacking:
             log.info("%s has no %s: missing for all", path, ", ".join(lacking))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # Readers need packages that training does not.
     from recjax.data.sessions.packing import EpochPlan, Grid
     from recjax.data.sessions.pair_features import SessionPairs
     from recjax.data.sessions.read import Sessions
+    from recjax.tables.result import Options
 
 
 class CorpusColumn(Protocol):
@@ -49,15 +50,12 @@ class NewItems:
 class ItemReader(Protocol):
     """How a file of items becomes the features of a corpus's side."""
 
-    def read(
-        self, path: Path, rename: Mapping[str, str], encoding: str
-    ) -> Iterator[NewItems]:
+    def read(self, path: Path, options: Options) -> Iterator[NewItems]:
         """Yields the items of a file in its order, part by part.
 
         Args:
           path: the file.
-          rename: the file's name -> recjax's, where they differ.
-          encoding: of a CSV file.
+          options: how it is read.
 
         Raises:
           UserError: the file cannot be used, or a row of it is bad.

@@ -18,8 +18,7 @@ def read_items(
     path: Path,
     entity: str,
     schema: Sequence[Column],
-    rename: Mapping[str, str],
-    encoding: str,
+    options: Options,
 ) -> Table:
     """Reads a table of items; column `id` has their ids.
 
@@ -27,15 +26,14 @@ def read_items(
       path: the file, or what else `Source.of` takes.
       entity: a column of this name may stand for `id`.
       schema: the other columns; what is not required may be absent.
-      rename: the file's name -> recjax's, where they differ.
-      encoding: of a CSV file.
+      options: how it is read.
 
     Raises:
       UserError: the file cannot be used, or a row of it is bad; with all problems.
     """
-    findings, options = Findings(), Options(encoding=encoding)
-    columns = [Column("id", "id"), *schema]
-    rename = with_id(header(path, options, findings, rename), entity, rename)
+    findings, columns = Findings(), [Column("id", "id"), *schema]
+    names = header(path, options, findings)
+    rename = with_id(names, entity, options.rename)
     found = read(path, columns, options, findings, rename)
     if found is not None:
         given_twice(found, ["id"], f"{entity} given twice", findings)

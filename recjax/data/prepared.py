@@ -65,6 +65,11 @@ class Prepared:
         return self.about["digest"]
 
     @property
+    def extends(self) -> tuple[str, ...]:
+        """Digests of the data sets whose rows it keeps, the oldest first."""
+        return tuple(self.about.get("extends", ()))
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """How it was made: `unit`, `gap`, `longest`, `levels` ..., where they apply."""
         return self.about["settings"]

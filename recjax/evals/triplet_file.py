@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from recjax.evals.embed import Show, embed_images, images_of
 from recjax.images.decode import BadImageError
 from recjax.metrics.similarity import Precision, score_at_top, similarity_precision
 from recjax.tables.columns import Column
-from recjax.tables.read import read
+from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Options
 from recjax.train.program import Program
@@ -104,6 +104,7 @@ def evaluate_triplets(
     images: Path,
     pools: Path | None = None,
     k: int = 30,
+    options: Options | None = None,
 ) -> TripletFigures:
     """Embeds each image once and compares distances.
 
@@ -114,12 +115,15 @@ def evaluate_triplets(
       images: folder of the images.
       pools: table with text_query and image: what is ranked for each query image.
       k: `K` of score-at-top-K.
+      options: how the tables are read.
 
     Raises:
       UserError: a file, column or image is missing, or every triplet is left out.
     """
-    rows = _read(triplets, COLUMNS if pools is None else (*COLUMNS, "text_query"))
-    pool = None if pools is None else _read(pools, ("text_query", "image"))
+    options = options or Options()
+    columns = COLUMNS if pools is None else (*COLUMNS, "text_query")
+    rows = _read(triplets, columns, options)
+    pool = None if pools is None else _read(pools, ("text_query", "image"), options)
     named = [rows[c] for c in COLUMNS] + ([] if pool is None else [pool["image"]])
     names = list(dict.fromkeys(name for column in named for name in column))
     _all_there(names, images, pools or triplets)
@@ -169,9 +173,13 @@ def _score(vectors, place, pool, query, positive, negative, text, k: int) -> int
     return score_at_top(keys, ranks, positive.tolist(), negative.tolist(), k)
 
 
-def _read(path: Path, columns: Sequence[str]) -> dict[str, list[str]]:
-    findings = Findings()
-    found = read(path, [Column(name, "id") for name in columns], Options(), findings)
+def _read(path: Path, columns: Sequence[str], options: Options) -> dict[str, list[str]]:
+    findings, schema = Findings(), [Column(name, "id") for name in columns]
+    # What is said for one of two tables may not be there in the other.
+    there = header(path, replace(options, rename={}), Findings()) or ()
+    kept = {name: ours for name, ours in options.rename.items() if name in there}
+    options = replace(options, rename=kept)
+    found = read(path, schema, options, findings)
     report = findings.report()
     if found is None or not report.ok:
         raise UserError(str(report))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
+from recjax.extras import require
 from recjax.images.decode import decode
-from recjax.images.resample import grey_mean, resample
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 AS_THEY_ARE = np.eye(3, 4, dtype=np.float32)
@@ -61,6 +62,7 @@ class Augment:
         Raises:
           BadImageError: it cannot be decoded.
         """
+        kernels = _kernels()
         u = generator.random(11)
         low, high = self.area
         share = low + (high - low) * u[0]
@@ -75,8 +77,8 @@ class Augment:
         top, left = u[2] * (height - tall), u[3] * (width - wide)
         # One type, so that one compilation serves all.
         box = float(left), float(top), float(wide), float(tall)
-        colours = self._colours(2 * u[5:] - 1, grey_mean(pixels, *box, GREY))
-        return resample(pixels, *box, size, bool(u[4] < self.flip), colours)
+        colours = self._colours(2 * u[5:] - 1, kernels.grey_mean(pixels, *box, GREY))
+        return kernels.resample(pixels, *box, size, bool(u[4] < self.flip), colours)
 
     def _colours(self, v: np.ndarray, mean: float) -> np.ndarray:
         """Returns the affine map of (red, green, blue) that is all changes in one."""
@@ -110,4 +112,12 @@ class CenterCrop:
         side = self.share * min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
         box = float(left), float(top), float(side), float(side)
-        return resample(pixels, *box, size, False, AS_THEY_ARE)
+        return _kernels().resample(pixels, *box, size, False, AS_THEY_ARE)
+
+
+def _kernels() -> ModuleType:
+    """Returns what is compiled: loaded by those alone who read images."""
+    require("numba", "images", "resizing images")
+    from recjax.images import resample
+
+    return resample

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
-import simplejpeg
-from PIL import Image, ImageOps, UnidentifiedImageError
+
+from recjax.extras import require
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MOST_PIXELS, MOST_JPEG_PIXELS = 50_000_000, 100_000_000
 """Larger images are refused before memory, up to 28 bytes a pixel, is taken."""
@@ -35,7 +39,12 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
 
     Raises:
       BadImageError: empty, cut short, damaged, too large, or no image.
+      UserError: the packages that read images are not installed.
     """
+    for package in ("PIL", "simplejpeg"):
+        require(package, "images", "reading images")
+    import simplejpeg
+
     if not data:
         raise BadImageError("the file is empty")
     if data[:3] == JPEG:
@@ -49,6 +58,8 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
 
 
 def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.ndarray:
+    import simplejpeg
+
     turn = _orientation(data)
     if turn >= 5:
         height, width = width, height
@@ -71,6 +82,8 @@ def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.n
 
 
 def _any(data: bytes) -> np.ndarray:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _refuse_huge(image.height, image.width, MOST_PIXELS)
@@ -99,6 +112,8 @@ def _refuse_huge(rows: int, columns: int, most: int) -> None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow would clip 16 bits to 8 instead of scaling them.
         values = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
@@ -114,6 +129,8 @@ def _orientation(data: bytes) -> int:
     """Returns EXIF's orientation of a JPEG, 1 to 8; 1 where there is none."""
     if b"Exif\x00\x00" not in data[:65_536]:
         return 1
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             turn = image.getexif().get(0x0112, 1)

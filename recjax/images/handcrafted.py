@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
 
 
 def lab_histogram(pixels: np.ndarray, bins: int = 8) -> np.ndarray:
@@ -37,6 +36,7 @@ def hog(
       cell: pixels a side of a cell.
       turns: orientations from 0 to 180 degrees, unsigned.
     """
+    from PIL import Image
     from skimage import feature
 
     image = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
@@ -58,6 +58,7 @@ def binary_patterns(pixels: np.ndarray, side: int = 128) -> np.ndarray:
     Patterns that change at most twice around the circle count by their number of
     brighter neighbours, all others together.
     """
+    from PIL import Image
     from skimage.feature import local_binary_pattern
 
     image = Image.fromarray(pixels).convert("L").resize((side, side))

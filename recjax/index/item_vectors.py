@@ -6,6 +6,7 @@ items.jsonl   one JSON object an item, in the order of the vectors: id, title
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 
 from recjax.errors import UserError
 
+SAMPLED = 4_096
+"""Vectors that tell a file from others: who trains anew changes all of them."""
 _BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError)
 
 
@@ -59,10 +62,7 @@ class ItemVectors:
         """
         folder = Path(folder)
         try:
-            with (folder / "items.jsonl").open(encoding="utf-8") as file:
-                items = json.loads(f"[{','.join(file)}]")
-            ids = tuple(str(item["id"]) for item in items)
-            titles = tuple(str(item.get("title", "")) for item in items)
+            ids, titles = _read_items(folder / "items.jsonl")
             # Not np.load, which opens archives and pickles too.
             vectors = np.lib.format.open_memmap(folder / "vectors.npy", mode="r")
             if vectors.ndim != 2 or len(vectors) != len(ids):
@@ -80,14 +80,22 @@ class ItemVectors:
         except (*_BROKEN, OverflowError) as error:
             said = f"{folder}: not readable as item vectors: {error}"
             raise UserError(said) from None
-        if len(set(ids)) < len(ids):
-            raise UserError(f"{folder}/items.jsonl: an id stands there twice")
         return cls(ids, titles, vectors, f"{folder}/vectors.npy")
 
     @cached_property
     def rows(self) -> dict[str, int]:
         """Id -> row of the vectors."""
         return {id: row for row, id in enumerate(self.ids)}
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells them from others: all ids, and vectors spread over all of them."""
+        some = np.linspace(0, len(self.ids) - 1, min(len(self.ids), SAMPLED))
+        vectors = np.ascontiguousarray(self.vectors[some.astype(np.int64)])
+        found = hashlib.sha256(json.dumps(self.ids).encode())
+        found.update(repr((self.vectors.shape, vectors.dtype.str)).encode())
+        found.update(vectors.tobytes())
+        return found.hexdigest()
 
     def found(
         self, rows: np.ndarray, scores: np.ndarray, hidden: Collection[str] = ()
@@ -129,3 +137,32 @@ def write_vectors(
     with (folder / "items.jsonl").open("w", encoding="utf-8") as file:
         for id, title in zip(ids, titles, strict=True):
             file.write(json.dumps({"id": str(id), "title": title}) + "\n")
+
+
+def _read_items(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns ids and titles.
+
+    Raises:
+      UserError: a row is no item, or has an id that an earlier one has; names it.
+    """
+    ids: dict[str, int] = {}
+    titles = []
+    with path.open(encoding="utf-8-sig") as file:
+        for row, line in enumerate(file, 1):
+            try:
+                item = json.loads(line)
+                id, title = item["id"], item.get("title", "")
+                if isinstance(id, bool | float) or not isinstance(id, str | int):
+                    raise TypeError(f"the id {id!r} is neither text nor a whole number")
+            except _BROKEN as error:
+                raise UserError(
+                    f"{path}, row {row}: {line.strip()[:60]!r} is no item ({error!r}); "
+                    'write {"id": "...", "title": "..."}'
+                ) from None
+            if (first := ids.setdefault(str(id), row)) != row:
+                raise UserError(
+                    f"{path}, row {row}: the id {str(id)!r} stands in row {first} too; "
+                    "give each item one row, and one vector"
+                )
+            titles.append(str(title))
+    return tuple(ids), tuple(titles)

@@ -6,6 +6,7 @@ Everything here is host-side and goes through the coordination service of
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from collections import Counter
@@ -18,6 +19,7 @@ from recjax.errors import UserError
 
 SECONDS = 600.0
 """How long a process waits for the others."""
+READ_MILLISECONDS = 10_000
 _TURNS: Counter[str] = Counter()
 """How often each name was used: all processes call the same functions in one order."""
 
@@ -92,6 +94,9 @@ def gather(what: str, value: str, seconds: float = SECONDS) -> list[str]:
                 f"host {host} did not say its {what} within {seconds:.0f} s: see its "
                 "own output, then start all again"
             ) from error
+    # The first process holds the words: it may leave once all have read them.
+    with contextlib.suppress(Exception):
+        client.wait_at_barrier(f"{key}/read", READ_MILLISECONDS)
     return found
 
 

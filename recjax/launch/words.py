@@ -14,6 +14,7 @@ def train_words(
     set_runtime: Sequence[str] = (),
     tiny: bool = False,
     variant: str = "",
+    start: str = "",
 ) -> list[str]:
     """Returns what stands after `recjax`, as `recjax train` takes it."""
     words = ["train", experiment, "--workdir", str(workdir)]
@@ -21,4 +22,5 @@ def train_words(
     for flag, values in (("--set", set), ("--set-runtime", set_runtime)):
         words += [part for value in values for part in (flag, value)]
     words += ["--tiny"] if tiny else []
-    return words + (["--variant", variant] if variant else [])
+    words += ["--variant", variant] if variant else []
+    return words + (["--from", start] if start else [])

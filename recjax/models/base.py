@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from recjax.features import Sides
+from recjax.features import Names, Sides
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
 
@@ -26,12 +26,16 @@ class TableSpec:
       distinct: most distinct rows that a batch may touch; None for as many as it
         names. A smaller number saves time and memory; a batch that exceeds it stops
         the run with an error.
+      names: what gives the names of the ids that look up rows, see
+        `recjax.features.IdFeature`; None where ids are rows of the data. More than one
+        where the same row stands for several.
     """
 
     rows: int
     width: int
     init: Callable[[PRNGKey, tuple[int, int]], Array]
     distinct: int | None = None
+    names: tuple[Names | None, ...] = (None,)
 
 
 class TableRows(NamedTuple):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.errors import UserError, nearest
-from recjax.features import Feature, Features, IdFeature, unread
+from recjax.features import Feature, Features, IdFeature, Names, unread
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn.tower import Tower
 from recjax.typing import Array, Batch, PRNGKey
@@ -54,6 +54,7 @@ def specs(
       UserError: an encoder has no vector for every id of its feature.
     """
     tallest: dict[str, tuple[int, IdFeature]] = {}
+    named: dict[str, list[Names | None]] = {name: [] for name in tables}
     for side, tower, features in users:
         read = set()
         for name, module in tower.uses(train=False).values():
@@ -78,6 +79,9 @@ def specs(
                 assert isinstance(feature, IdFeature)  # Only these have heights.
                 known = tallest.setdefault(table, (rows, feature))
                 tallest[table] = max(known, (rows, feature), key=lambda one: one[0])
+                # A hashed row stands for no one name.
+                also = [None] if rows != feature.rows else []
+                named[table] += [feature.names, *also]
         if lost := unread(features, read):
             raise ValueError(
                 f"data.columns names {', '.join(map(repr, lost))}, which the {side} "
@@ -97,6 +101,7 @@ def specs(
             table.width,
             partial(_start, table=table, feature=tallest[name][1], name=name),
             table.distinct,
+            tuple(dict.fromkeys(named[name])),
         )
         for name, table in tables.items()
     }

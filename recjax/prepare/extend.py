@@ -45,7 +45,7 @@ def extended(old: Prepared, new: Data) -> Data:
             if name in before:
                 _same_schema(old, name, before[name], table)
             tables[name] = _rows(before.get(name), table, new.tables, tables, codes)
-    return replace(new, tables=tables)
+    return replace(new, tables=tables, extends=(*old.extends, old.digest))
 
 
 def _same_schema(old: Prepared, name: str, before: Table, now: Table) -> None:

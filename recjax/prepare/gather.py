@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -19,7 +20,7 @@ from recjax.tables.infer import infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
-from recjax.tables.source import Source
+from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
@@ -50,10 +51,20 @@ class Reading:
     findings: Findings
     parts: Parts | None = None
 
+    def source(self, table: str) -> Any:
+        """Returns where a table is from, under a name that no other table has."""
+        given, paths = self.files.given, (str, Path)
+        names = [Path(one).name for one in given.values() if isinstance(one, paths)]
+        one = given[table]
+        if isinstance(one, paths) and names.count(Path(one).name) > 1:
+            if Path(one).is_file():
+                return Source(str(one), (Part(str(one), Path(one)),))
+        return one
+
     def header(self, table: str) -> tuple[str, ...]:
         """Returns the columns of a table by recjax's names; () if it is unreadable."""
         rename = self.how.names(table, self.files)
-        options, source = self.how.options, self.files.given[table]
+        options, source = self.how.options, self.source(table)
         return header(source, options, Findings(), rename, option_of(table)) or ()
 
     def read(
@@ -74,7 +85,7 @@ class Reading:
         Returns:
           The table; None if it cannot be used, and then `findings` says why.
         """
-        options, source = self.how.options, self.files.given[table]
+        options, source = self.how.options, self.source(table)
         rename = self.how.names(table, self.files) if rename is None else rename
         said = self.how.types(table, self.files)
         told = {column.name: column for column in schema}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from recjax.errors import UserError, nearest
@@ -141,8 +141,8 @@ class How:
         """How files are read."""
         from recjax.tables.result import Options
 
-        now = {} if self.now is None else {"now": self.now}
-        return Options(unit=self.unit, encoding=self.encoding, **now)
+        options = Options(unit=self.unit, encoding=self.encoding)
+        return options if self.now is None else replace(options, now=self.now)
 
     def types(self, table: str, files: Files) -> dict[str, str]:
         """Returns column -> type, or "skip", as said for a table.

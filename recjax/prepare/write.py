@@ -38,10 +38,12 @@ class Data:
       tables: entities, "events" and "judgements" by name. A column of ids whose
         `labels` are those of an entity's `id` refers to the rows of that entity.
       settings: how it was made.
+      extends: digests of the data sets whose rows it keeps, the oldest first.
     """
 
     tables: Mapping[str, Table]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    extends: tuple[str, ...] = ()
 
 
 def write(
@@ -83,11 +85,13 @@ def write(
             shutil.rmtree(work, ignore_errors=True)
             staged = work / path.name
             staged.mkdir(parents=True)
+            digest = digest_of(data.tables)
             about = {
                 "format": FORMAT,
                 "tables": _write_tables(data.tables, staged),
                 "settings": dict(data.settings),
-                "digest": digest_of(data.tables),
+                "digest": digest,
+                "extends": [one for one in data.extends if one != digest],
                 "command": command,
                 "source": source,
                 "bytes": _sizes(staged),

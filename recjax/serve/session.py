@@ -2,78 +2,174 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recjax.bundle.open import open_bundle
+from recjax.data.identity import Identity
+from recjax.data.sessions.rules import SessionRules
 from recjax.errors import UserError
 from recjax.serve.user_state import UserStates
+from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
-from recjax.tables.read import read
+from recjax.tables.read import header, read
 from recjax.tables.report import Findings
-from recjax.tables.result import Options
+from recjax.tables.result import Options, Read
 
-EVENTS = (
-    Column("user", "id"),
-    Column("item", "id"),
-    Column("timestamp", "timestamp", required=False),
-    Column("session", "id", required=False),
-)
+USER, ITEM = Column("user", "id"), Column("item", "id")
+TIME = Column("timestamp", "timestamp")
+SESSION = Column("session", "id")
+ACTION = Column("action", "category", required=False)
+SHOWN = 5
 
-SECOND = 10**9
-"""Nanoseconds of one, which tables hold."""
+
+@dataclass(frozen=True)
+class Fed:
+    """What became of a log.
+
+    Attributes:
+      events: how many were fed.
+      unknown: items that the bundle does not know -> events left out.
+      notes: what was decided of the file, a line each.
+    """
+
+    events: int
+    unknown: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """For people."""
+        lines = [*self.notes, f"fed {self.events:,} events"]
+        if self.unknown:
+            most = Counter(self.unknown).most_common(SHOWN)
+            shown = ", ".join(f"{item} ({count})" for item, count in most)
+            shown += ", ..." if len(self.unknown) > SHOWN else ""
+            left_out = sum(self.unknown.values())
+            lines.append(
+                f"left out {left_out:,} events of {len(self.unknown):,} items that the "
+                f"bundle does not know: {shown}"
+            )
+        return "\n".join(lines)
 
 
 def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
     """Opens a bundle of a session model, and the file of states that a server saved.
 
     Raises:
-      UserError: it is no such bundle, or a file is missing or damaged.
+      UserError: it is no such bundle, a file is missing or damaged, or the states are
+        of another bundle.
     """
     opened = open_bundle(bundle)
-    kept = opened.session
+    kept, data = opened.session, opened.info.get("data")
+    of = {
+        "model": opened.model,
+        "bundle": f"{bundle} ({opened.info['experiment']}, step {opened.info['step']})",
+        "data": "its own data" if data is None else str(Identity.read(data)),
+    }
     items = replace(opened.items, vectors=np.array(opened.items.vectors))
-    users = UserStates(opened.functions["step"], items, kept)
+    users = UserStates(opened.functions["step"], items, kept, of)
     if states is not None:
         users.load(states)
     return users
 
 
-def feed_file(states: UserStates, path: Path) -> int:
-    """Feeds a file of events, sorted by time, and returns how many.
+def feed_file(states: UserStates, events: Any, options: Options | None = None) -> Fed:
+    """Feeds a log, sorted by time; sessions end as those of the training data did.
 
-    Its columns are user, item and maybe timestamp and session (any name; another name
-    starts another session).
+    In any number of calls, each with what came after the one before, it gives the
+    states of one call over all.
+
+    Args:
+      states: the states.
+      events: what `tables.source.Source.of` takes, with the columns that `recjax data
+        prepare --events` takes: user, item, timestamp and, where the model's sessions
+        have names, session.
+      options: how it is read; numbers are times in the unit of the training data, if
+        not said.
 
     Raises:
-      UserError: the file or one of its rows is bad; no state is changed by that row.
+      UserError: the log or one of its rows is bad, and then no state has changed; all
+        its items are unknown; or an event is older than its user's last.
     """
-    findings = Findings()
-    events = read(path, EVENTS, Options(), findings)
-    if events is None or not findings.report().ok:
-        raise UserError(str(findings.report()))
-    columns = events.table.columns
-    ids = {
-        name: (columns[name].vocabulary, columns[name].array)
-        for name in ("user", "item", "session")
-        if name in columns
-    }
-    when = columns["timestamp"].array // SECOND if "timestamp" in columns else None
-    order = np.arange(events.table.rows)
-    if when is not None:
-        order = np.argsort(when, kind="stable")
-    sessions: dict[str, str] = {}
+    options, rules = options or Options(), states.kept.rules
+    if options.unit is None:
+        options = replace(options, unit=rules.unit)
+    found, notes = _read(events, options, rules)
+    table = found.table
+    order = np.arange(table.rows)
+    if "timestamp" in table:
+        order = np.argsort(table["timestamp"].array, kind="stable")
+    who = "user" if "user" in table else "session"
+    items, users = (_labels(found, name) for name in ("item", who))
+    known = np.array([item in states.items.rows for item in table["item"].vocabulary])
+    there = known[table["item"].array]
+    unknown = Counter(items[at] for at in np.flatnonzero(~there).tolist())
+    if table.rows and not there.any():
+        raise UserError(
+            f"{found.source.label}: the bundle knows none of its {len(unknown):,} "
+            f"items, such as {next(iter(unknown))!r}: are they of the same catalogue?"
+        )
+    order = order[there[order]]
+    _check_order(states, found, users, order)
+    named = _labels(found, "session") if "session" in table else None
     for at in order.tolist():
-        event = {name: labels[codes[at]] for name, (labels, codes) in ids.items()}
-        user, name = event["user"], event.get("session")
-        new = name is not None and sessions.get(user, name) != name
-        try:
-            time = None if when is None else int(when[at])
-            states.feed(user, event["item"], time, new)
-        except UserError as error:
-            row = events.rows(np.array([at]))[1][0]
-            raise UserError(f"{path}, row {row}: {error}") from error
-        sessions[user] = name or ""
-    return len(order)
+        when = None
+        if "timestamp" in table:
+            when = np.datetime64(int(table["timestamp"].array[at]), "ns")
+        session = None if named is None else named[at]
+        states.feed(users[at], items[at], when, session=session)
+    return Fed(len(order), unknown, notes)
+
+
+def _read(
+    events: Any, options: Options, rules: SessionRules
+) -> tuple[Read, tuple[str, ...]]:
+    """Returns the good rows, all of them, and what was decided."""
+    findings = Findings()
+    names = header(events, options, Findings()) or ()
+    anonymous = rules.anonymous and "user" not in names
+    named = rules.gap is None
+    timed = "timestamp" in names or rules.gap is not None
+    schema = [SESSION if anonymous else USER, ITEM, *([TIME] if timed else []), ACTION]
+    schema += [SESSION] if named and not anonymous else []
+    found = read(events, schema, options, findings)
+    if found is not None and timed:
+        who = "session" if anonymous else "user"
+        key = [who, "item", "timestamp", *["action"] * ("action" in found.table)]
+        given_twice(found, key, "the same event twice", findings)
+    if found is not None and found.unused:
+        text = f"leaves out {', '.join(found.unused)}: nothing that this bundle reads"
+        findings.note(found.source.label, text)
+    report = findings.report()
+    if found is None or not report.ok:
+        raise UserError(str(report))
+    return found, report.notes
+
+
+def _labels(found: Read, name: str) -> Sequence[str]:
+    column = found.table[name]
+    return column.vocabulary.take(column.array)
+
+
+def _check_order(
+    states: UserStates, found: Read, users: Sequence[str], order: np.ndarray
+) -> None:
+    """Raises UserError where an event is older than its user's state."""
+    if "timestamp" not in found.table:
+        return
+    when = found.table["timestamp"].array
+    for at in order.tolist():
+        last = states.last(users[at])
+        if last is not None and when[at] < last:
+            parts, rows = found.rows(np.array([at]))
+            is_, was = (str(np.datetime64(int(one), "ns")) for one in (when[at], last))
+            raise UserError(
+                f"{found.source.parts[parts[0]].name}, row {rows[0]}: event of user "
+                f"{users[at]!r} at {is_}, but the last one that was fed was at {was}: "
+                "feed logs in the order of time, each once"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -45,3 +46,20 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
             return {name: file[name] for name in names}
     except _BROKEN as error:
         raise UserError(f"{path}: no readable states ({error})") from error
+
+
+def read_texts(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns the JSON objects that lie as texts among the arrays.
+
+    Raises:
+      UserError: the file is missing or damaged.
+    """
+    found = {}
+    for name, array in read_arrays(path, names).items():
+        try:
+            found[name] = json.loads(bytes(array))
+        except ValueError as error:
+            raise UserError(f"{path}: no readable states ({error})") from error
+        if not isinstance(found[name], dict):
+            raise UserError(f"{path}: no readable states ({name} is no object)")
+    return found

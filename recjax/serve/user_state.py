@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ from recjax.errors import UserError, nearest
 from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.serve.live_clicks import LiveClicks, live
-from recjax.serve.state_file import read_arrays, write_arrays
+from recjax.serve.moments import SECOND, Moment, nanoseconds
+from recjax.serve.state_file import read_arrays, read_texts, write_arrays
 
 ROWS = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
 USERS = "users"  # Where their ids lie in a file.
+OF = "of"  # Where it says what the states are of.
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
@@ -43,16 +45,19 @@ class UserStates:
       items: ids, titles and vectors f32[N, D]; the numbers of a query beyond `D` meet
         the features of pairs.
       kept: the memory of a user that nobody met, when a session ends, the features.
+      of: what the states are of, as text by kind: "model", "bundle" and "data".
     """
 
     step: Step
     items: ItemVectors
     kept: SessionState
+    of: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Starts without users."""
         self.pairs = tuple(map(live, self.kept.pairs))
         self._rows: dict[str, int] = {}
+        self._session: dict[str, str] = {}
         self._held = self._blank(0)
 
     def __len__(self) -> int:
@@ -63,20 +68,27 @@ class UserStates:
         """Returns whether a user has a state."""
         return user in self._rows
 
+    def last(self, user: str) -> int | None:
+        """Returns nanoseconds since 1970 of a user's last event, if it had a time."""
+        last = self._held["last"][self._rows[user]] if user in self else -1
+        return int(last) if last >= 0 else None
+
     def feed(
         self,
         user: str,
         item: str,
-        timestamp: int | None = None,
+        timestamp: Moment | None = None,
         new_session: bool = False,
+        session: str | None = None,
     ) -> None:
         """Takes one event of a user.
 
         Args:
           user: own id; a new one starts from the empty state.
           item: own id.
-          timestamp: unix seconds; not before the user's last event.
+          timestamp: when; not before the user's last event.
           new_session: the event starts a session, whatever the time.
+          session: its session's name: another than before starts a session.
 
         Raises:
           UserError: an unknown item, or an event from the past.
@@ -86,10 +98,11 @@ class UserStates:
                 f"event of user {user!r}: there is no item {item!r}."
                 + nearest(item, self.items.ids)
             )
-        position = self.items.rows[item]
-        at, out = self._stepped(user, position + 1, timestamp, new_session)
+        position, when = self.items.rows[item], nanoseconds(timestamp)
+        new_session |= self._ends(user, session)
+        at, out = self._stepped(user, position + 1, when, new_session)
         for clicks in self._clicks():
-            clicks.feed(position, timestamp)
+            clicks.feed(position, None if when is None else when // SECOND)
         row = self._row(user)
         for name in self.kept.empty:
             self._held[name][row] = np.asarray(out[name])[0]
@@ -100,8 +113,10 @@ class UserStates:
         recent = self._held["recent"][row]
         recent[1:] = recent[:-1]
         recent[:1] = position
-        if timestamp is not None:
-            self._held["last"][row] = timestamp
+        if when is not None:
+            self._held["last"][row] = when
+        if session is not None:
+            self._session[user] = session
 
     def close(self, user: str) -> None:
         """Ends a user's session: the next event, or the next scores, update the state.
@@ -112,27 +127,32 @@ class UserStates:
         self._held["open"][self._known(user)] = False
 
     def query(
-        self, user: str, timestamp: int | None = None, new_session: bool = False
+        self, user: str, timestamp: Moment | None = None, new_session: bool = False
     ) -> np.ndarray:
         """Returns the vector that meets the items, f32[D]; the state stays as it is."""
         # What the event is has no part in the vector before it: any item will do.
-        _, out = self._stepped(user, 1, timestamp, new_session)
+        _, out = self._stepped(user, 1, nanoseconds(timestamp), new_session)
         return np.asarray(out["user"])[0]
 
     def scores(
-        self, user: str, timestamp: int | None = None, new_session: bool = False
+        self, user: str, timestamp: Moment | None = None, new_session: bool = False
     ) -> np.ndarray:
         """Returns the score of every item as the user's next, f32[N]."""
         query, vectors = self.query(user, timestamp, new_session), self.items.vectors
+        when = nanoseconds(timestamp)
         scores = vectors @ query[: vectors.shape[1]]
         for weight, feature in zip(
-            query[vectors.shape[1] :], self._features(user, timestamp), strict=True
+            query[vectors.shape[1] :], self._features(user, when), strict=True
         ):
             scores[feature.indices] += weight * feature.data
         return scores
 
     def best(
-        self, user: str, k: int, timestamp: int | None = None, new_session: bool = False
+        self,
+        user: str,
+        k: int,
+        timestamp: Moment | None = None,
+        new_session: bool = False,
     ) -> list[Found]:
         """Returns the best `k` items, best first.
 
@@ -147,19 +167,23 @@ class UserStates:
 
     def save(self, path: str | Path) -> None:
         """Writes all states to one file; the old one is replaced once it is whole."""
-        users = np.frombuffer(json.dumps(list(self._rows)).encode(), np.uint8)
+        users = {user: self._session.get(user) for user in self._rows}
+        texts = {USERS: json.dumps(users), OF: json.dumps(dict(self.of))}
         held = {name: array[: len(self)] for name, array in self._held.items()}
-        write_arrays(Path(path), {USERS: users, **held, **self._counted()})
+        named = {n: np.frombuffer(t.encode(), np.uint8) for n, t in texts.items()}
+        write_arrays(Path(path), {**named, **held, **self._counted()})
 
     def load(self, path: str | Path) -> None:
         """Reads what `save` wrote; the states held now are gone.
 
         Raises:
-          UserError: the file is missing, damaged, or of another model.
+          UserError: the file is missing, damaged, or of another model or other items.
         """
         blank, counted = self._blank(0), self._counted()
-        held = read_arrays(Path(path), (USERS, *blank, *counted))
-        users = json.loads(bytes(held.pop(USERS)))
+        told = read_texts(Path(path), (USERS, OF))
+        users = told[USERS]
+        self._refuse_other(path, told[OF])
+        held = read_arrays(Path(path), (*blank, *counted))
         for name, empty in blank.items():
             shape = (len(users), *empty.shape[1:])
             if held[name].shape != shape or held[name].dtype != empty.dtype:
@@ -171,7 +195,25 @@ class UserStates:
             own = {n: held.pop(f"clicks{number}_{n}") for n in clicks.arrays}
             clicks.restore(own)
         self._rows = {user: row for row, user in enumerate(users)}
+        self._session = {user: name for user, name in users.items() if name is not None}
         self._held = held
+
+    def _refuse_other(self, path: str | Path, of: Mapping[str, str]) -> None:
+        """Raises UserError where states are of another model, or of other items."""
+        if of.get("model") == self.of.get("model"):
+            return
+        was, is_ = (
+            f"{one.get('bundle', 'a model')} of {one.get('data', 'data of its own')}"
+            for one in (of, self.of)
+        )
+        raise UserError(
+            f"{path}: the states are of another model\n  was {was}\n  is  {is_}\n"
+            "  Fix: give that bundle, or feed the events to this one, into other states"
+        )
+
+    def _ends(self, user: str, session: str | None) -> bool:
+        """Returns whether an event of a session of some name starts it."""
+        return session is not None and self._session.get(user, session) != session
 
     def _counted(self) -> dict[str, np.ndarray]:
         """Returns the clicks of everybody, where the model counts them."""
@@ -212,11 +254,11 @@ class UserStates:
         row = self._rows.get(user)
         return (0, self._blank(1)) if row is None else (row, self._held)
 
-    def _features(self, user: str, timestamp: int | None) -> list[Any]:
+    def _features(self, user: str, when: int | None) -> list[Any]:
         """Returns each feature of all items for a user now, [1, N]."""
         row, held = self._found(user)
-        when = PAD if timestamp is None else timestamp
-        moment = PairContext(held["recent"][[row]], np.array([when]), np.array([PAD]))
+        at = PAD if when is None else when // SECOND
+        moment = PairContext(held["recent"][[row]], np.array([at]), np.array([PAD]))
         return [feature for values in self.pairs for feature in values.at(moment)]
 
     def _known(self, user: str) -> int:
@@ -225,19 +267,24 @@ class UserStates:
         return self._rows[user]
 
     def _stepped(
-        self, user: str, item: int, timestamp: int | None, new_session: bool
+        self, user: str, item: int, when: int | None, new_session: bool
     ) -> tuple[dict[str, Any], Arrays]:
         """Returns position, age and gap of an event now, and the step of it."""
-        row, held = self._found(user)
+        row, held, rules = *self._found(user), self.kept.rules
         age, last = int(held["age"][row]), int(held["last"][row])
-        gap = 0 if timestamp is None or not age or last < 0 else timestamp - last
-        if gap < 0:
+        if when is None or not age or last < 0:
+            when = last = 0
+        if when < last:
+            was, is_ = (str(np.datetime64(at, "ns")) for at in (last, when))
             raise UserError(
-                f"event of user {user!r} at {timestamp}: the last one was at {last}; "
-                "feed events in the order of their time"
+                f"event of user {user!r} at {is_}: the last one was at {was}; feed "
+                "events in the order of their time"
             )
-        idle = self.kept.idle is not None and gap >= self.kept.idle
-        goes_on = bool(held["open"][row]) and not new_session and not idle
+        idle = rules.gap is not None and when - last >= rules.gap * SECOND
+        full = rules.longest is not None and held["position"][row] >= rules.longest
+        goes_on = bool(held["open"][row]) and not (new_session or idle or full)
+        # As data has them: in whole seconds.
+        gap = when // SECOND - last // SECOND
         position = int(held["position"][row]) if goes_on else 0
         # The gap is that before the session: what has decayed stays so inside it.
         gap = float(held["gap"][row]) if goes_on else gap

@@ -47,6 +47,7 @@ def resolve(
     rename: Mapping[str, str],
     findings: Findings,
     separator: str = "",
+    table: str | None = "",
 ) -> dict[str, str] | None:
     """Finds the schema's columns in a file; problems go to `findings`.
 
@@ -57,6 +58,8 @@ def resolve(
       rename: the file's name -> recjax's, where they differ.
       findings: where problems go.
       separator: of a CSV file, for a hint.
+      table: what options call the file, where they must say which they mean; None
+        where there are no options.
 
     Returns:
       recjax's name -> the file's, of those that are there; None if a required one is
@@ -66,7 +69,7 @@ def resolve(
     for theirs in rename:
         if theirs not in header:
             value = f"{theirs!r}{nearest(theirs, header)}"
-            fix = f"correct --rename {file}:{theirs}={rename[theirs]}"
+            fix = f"correct --rename {theirs}={rename[theirs]}"
             findings.of_file(file, "renamed column is not there", fix, value)
     names, wanted = {}, {column.name for column in schema}
     for theirs in header:
@@ -80,13 +83,20 @@ def resolve(
         names.setdefault(name, theirs)
     for column in schema:
         if column.required and column.name not in names:
-            fix = f"add it, or name yours: --rename {file}:NAME={column.name}"
+            fix = f"add it, or {renamed(column.name, table)}"
             value = f"{column.name!r} (the file has {_header_text(header)})"
             value += nearest(column.name, header) + _header_hint(header, separator)
             findings.of_file(file, "missing column", fix, value)
     if findings.fatal > before:
         return None
     return {c.name: names[c.name] for c in schema if c.name in names}
+
+
+def renamed(ours: str, table: str | None = "") -> str:
+    """Returns how a file's column gets recjax's name; see `resolve`."""
+    if table is None:
+        return "rename yours in the file"
+    return f"name yours: --rename {table and table + ':'}NAME={ours}"
 
 
 def _header_text(header: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from recjax.tables.blocks import Block, Opened, Unusable
 from recjax.tables.builder import Builder
-from recjax.tables.columns import Column, resolve
+from recjax.tables.columns import Column, renamed, resolve
 from recjax.tables.convert import WrongType
 from recjax.tables.opening import each_block, open_part
 from recjax.tables.report import Findings
@@ -19,6 +19,9 @@ from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table
 
+FRAME = "table"
+"""What a frame is called that has no name of its own."""
+
 
 def read(
     source: Any,
@@ -26,7 +29,7 @@ def read(
     options: Options,
     findings: Findings,
     rename: Mapping[str, str] | None = None,
-    name: str = "table",
+    name: str = FRAME,
 ) -> Read | None:
     """Reads the columns of a schema; problems go to `findings`.
 
@@ -38,8 +41,8 @@ def read(
       schema: the columns wanted.
       options: how.
       findings: where problems go.
-      rename: the file's name -> recjax's, where they differ.
-      name: what a frame is called in reports.
+      rename: the file's name -> recjax's, where they differ; None takes the options'.
+      name: what a frame is called in reports, and the table in options.
 
     Returns:
       The table, or None if the source as a whole cannot be used.
@@ -55,7 +58,9 @@ def read(
     before, found = findings.fatal, Source.of(source, findings, name)
     if found is None:
         return None
-    reading = _Reading(found, schema, options, findings, rename or {})
+    table = None if not options.can_rename else "" if name == FRAME else name
+    rename = options.rename if rename is None else rename
+    reading = _Reading(found, schema, options, findings, rename, table)
     for block in each_block(found, options.encoding, findings, reading.choose):
         reading.add(*block)
     return reading.finish() if findings.fatal == before else None
@@ -66,7 +71,7 @@ def header(
     options: Options,
     findings: Findings,
     rename: Mapping[str, str] | None = None,
-    name: str = "table",
+    name: str = FRAME,
 ) -> tuple[str, ...] | None:
     """Returns the columns of a table, renamed, without reading it; see `read`."""
     found = Source.of(source, findings, name)
@@ -78,7 +83,8 @@ def header(
         findings.of_file(found.parts[0].name, *error.problem)
         return None
     opened.close()
-    return tuple((rename or {}).get(theirs, theirs) for theirs in opened.header)
+    rename = options.rename if rename is None else rename
+    return tuple(rename.get(theirs, theirs) for theirs in opened.header)
 
 
 class _Reading:
@@ -91,9 +97,11 @@ class _Reading:
         options: Options,
         findings: Findings,
         rename: Mapping[str, str],
+        table: str | None,
     ) -> None:
         self.source, self.schema, self.options = source, schema, options
-        self.findings, self.rename, self.places = findings, rename, RowNumbers()
+        self.findings, self.rename, self.table = findings, rename, table
+        self.places = RowNumbers()
         self.header: tuple[str, ...] = ()
         self.names: dict[str, str] = {}
         self.wrong: set[tuple[int, str]] = set()
@@ -102,11 +110,11 @@ class _Reading:
     def choose(self, part: Part, opened: Opened) -> list[str] | None:
         """Returns the wanted columns of a part."""
         args = self.schema, self.rename, self.findings, opened.separator
-        names = resolve(opened.header, part.name, *args)
+        names = resolve(opened.header, part.name, *args, self.table)
         if names is None:
             return None
         if not names:
-            fix = f"name one of them: --rename {part.name}:NAME={self.schema[0].name}"
+            fix = renamed(self.schema[0].name, self.table)
             raise Unusable("no column that is known", fix, ", ".join(opened.header))
         if not self.names:
             self.header, self.names = tuple(opened.header), names

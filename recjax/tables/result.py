@@ -24,11 +24,15 @@ class Options:
       unit: of timestamps that are numbers; None decides from all values.
       encoding: Python's name of the encoding of CSV and JSON lines.
       now: unix seconds; a day later is the future.
+      rename: the file's column name -> recjax's, where a table has none of its own.
+      can_rename: whether who gives the file can give that.
     """
 
     unit: Unit | None = None
     encoding: str = "utf-8"
     now: float = field(default_factory=time.time)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    can_rename: bool = True
 
 
 @dataclass(frozen=True)

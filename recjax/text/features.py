@@ -73,7 +73,8 @@ class NGrams:
     def feature(self, made: TextInput) -> IdFeature:
         """Returns what a model must know of such texts."""
         start = self.importance(made.vocabulary)
-        return IdFeature(made.vocabulary.size, made.length, start)
+        names = made.vocabulary.names
+        return IdFeature(made.vocabulary.size, made.length, start, names=names)
 
     def importance(self, vocabulary: Vocabulary) -> np.ndarray:
         """Returns the starting importance of each id, f32[V]; padding has 0."""
@@ -107,4 +108,5 @@ class Pieces:
 
     def feature(self, made: WordPiece) -> IdFeature:
         """Returns what a model must know of such texts: all pieces start alike."""
-        return IdFeature(made.size, made.length, np.ones(made.size, np.float32))
+        ones = np.ones(made.size, np.float32)
+        return IdFeature(made.size, made.length, ones, names=made.names)

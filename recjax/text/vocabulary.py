@@ -113,6 +113,11 @@ class Vocabulary:
         """The three token lists in id order."""
         return self.unigrams, self.bigrams, self.trigrams
 
+    def names(self) -> list[str]:
+        """Returns what each id from 1 on stands for: kind and token."""
+        pairs = zip(KINDS, self.tokens, strict=True)
+        return [f"{kind} {token}" for kind, tokens in pairs for token in tokens]
+
     @property
     def size(self) -> int:
         """V: number of ids, padding included."""

@@ -122,6 +122,11 @@ class WordPiece:
         """V: number of ids, padding included."""
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
+    def names(self) -> list[str]:
+        """Returns the piece of each id from 1 on."""
+        ids = self._tokenizer.get_vocab(with_added_tokens=True)
+        return sorted(ids, key=ids.__getitem__)[1:]
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns padded ids, i32[B, length]."""
         return self.encode_counted(texts)[0]

@@ -144,9 +144,7 @@ class Checkpoints:
     def _check_shapes(self, step: int, like: Any) -> None:
         """Raises UserError where a whole checkpoint holds other arrays than wanted."""
         path = self.folder / str(step)
-        place: Any = path / "default"  # Orbax wants a kind of path of its own.
-        found = ocp.StandardCheckpointHandler().metadata(place).tree
-        saved = {name: leaf.shape for name, leaf in pytree.named_leaves(found)}
+        saved = saved_shapes(path)
         wanted = {name: leaf.shape for name, leaf in pytree.named_leaves(like)}
         wrong = [
             f"{name} has the shape {saved.get(name, 'nothing')}, "
@@ -217,6 +215,13 @@ def check_folder(folder: Path) -> None:
 def newest_step(folder: Path) -> int:
     """Returns the step of the newest checkpoint in a folder, -1 where there is none."""
     return max(_steps(folder), default=-1) if folder.is_dir() else -1
+
+
+def saved_shapes(step: Path) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays of one checkpoint, by name."""
+    place: Any = step / "default"  # Orbax wants a kind of path of its own.
+    found = ocp.StandardCheckpointHandler().metadata(place).tree
+    return {name: leaf.shape for name, leaf in pytree.named_leaves(found)}
 
 
 def read_state(folder: Path, like: Any) -> Any:

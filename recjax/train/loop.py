@@ -15,6 +15,7 @@ from jax.sharding import set_mesh
 from recjax.sharding.placement import host_part, put_batch
 from recjax.train.broken import check
 from recjax.train.checkpoint import Checkpoints
+from recjax.train.earlier import begin
 from recjax.train.hooks import Best, Meter, Profiler, Progress
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -69,7 +70,7 @@ def train(
     with set_mesh(program.mesh), closing(checkpoints), closing(StopSignal()) as stop:
         state = checkpoints.restore(program.like)
         resumed = state is not None
-        state = state if resumed else program.init()
+        state = state if resumed else begin(program)
         start = int(state.step)
         if resumed:
             log.info("going on from step %d of %d", start, steps)

@@ -14,9 +14,11 @@ from jax.sharding import Mesh
 
 from recjax import rng
 from recjax.data.dataset import Dataset
+from recjax.data.identity import Identity
 from recjax.data.pipeline import HostBatch, stream
 from recjax.errors import UserError
 from recjax.experiment import Experiment, Runtime
+from recjax.models.base import TableSpec
 from recjax.pretrained import warm_start
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import host_part, put, put_batch
@@ -39,6 +41,8 @@ class Program:
       runtime: where it runs.
       dataset: the opened data.
       mesh: the devices.
+      data: which prepared data it is; None where recjax did not prepare it.
+      earlier: the run that this one starts from; None starts at random.
       kept: what evaluations of the newest state share.
     """
 
@@ -46,6 +50,8 @@ class Program:
     runtime: Runtime
     dataset: Dataset
     mesh: Mesh
+    data: Identity | None = None
+    earlier: Path | None = None
     kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -57,6 +63,18 @@ class Program:
         """Yields this host's part of each batch from step `start` on."""
         make = partial(self.dataset.batch, host=host_part(self.mesh))
         return stream(make, start, self.runtime.threads, self.runtime.prefetch)
+
+    @cached_property
+    def specs(self) -> Mapping[str, TableSpec]:
+        """The tables of the model.
+
+        Raises:
+          UserError: the model does not fit the data.
+        """
+        try:
+            return self.experiment.model.table_specs(self.dataset.sides)
+        except ValueError as error:
+            raise UserError(f"the model does not fit the data: {error}") from error
 
     @cached_property
     def example_batch(self) -> HostBatch:
@@ -88,8 +106,8 @@ class Program:
         Raises:
           UserError: the model does not fit the data.
         """
+        _ = self.specs
         try:
-            self.experiment.model.table_specs(self.dataset.sides)
             batch = jax.tree.map(_shape, self.example_batch)
             shape = jax.eval_shape(self._init, batch)
         except ValueError as error:
@@ -121,7 +139,7 @@ class Program:
 
     def _embedder(self, side: str) -> Embedder:
         model, mesh = self.experiment.model, self.mesh
-        specs = model.table_specs(self.dataset.sides)
+        specs = self.specs
 
         @jax.jit
         def embed(params: Any, tables: Any, features: Any) -> Array:
@@ -144,8 +162,15 @@ class Program:
         )
 
 
-def open_program(experiment: Experiment, runtime: Runtime) -> Program:
+def open_program(
+    experiment: Experiment, runtime: Runtime, earlier: Path | None = None
+) -> Program:
     """Opens the data and the mesh of an experiment.
+
+    Args:
+      experiment: what is learned.
+      runtime: where it runs.
+      earlier: a run to start from.
 
     Raises:
       UserError: the data is not prepared, or the devices do not fit.
@@ -153,7 +178,8 @@ def open_program(experiment: Experiment, runtime: Runtime) -> Program:
     jax.config.update("jax_default_matmul_precision", runtime.matmul_precision)
     mesh = make_mesh(runtime.mesh)
     dataset = with_views(experiment.data.open(experiment.seed), experiment.model)
-    return Program(experiment, runtime, dataset, mesh)
+    data = Identity.of_source(experiment.data)
+    return Program(experiment, runtime, dataset, mesh, data, earlier)
 
 
 class _OnDemand(dict[str, Embedder]):

@@ -21,6 +21,7 @@ class Request:
       set: overrides of the experiment, "path=value".
       set_runtime: overrides of the runtime.
       variant: name in the experiment file's `sweep()`; "" takes the experiment itself.
+      start: folder of a run to start from; "" starts at random.
     """
 
     experiment: str
@@ -29,6 +30,7 @@ class Request:
     set: tuple[str, ...] = ()
     set_runtime: tuple[str, ...] = ()
     variant: str = ""
+    start: str = ""
 
     def resolve(self) -> tuple[Experiment, Runtime]:
         """Returns the experiment and the runtime, overrides applied.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -112,6 +113,7 @@ def _record(
         "set": list(request.set),
         "set_runtime": list(request.set_runtime),
         "variant": request.variant,
+        "from": request.start and os.path.abspath(request.start),
     }
     disk.write_text(workdir / "run.json", json.dumps(saved, indent=2) + "\n")
 
@@ -170,7 +172,8 @@ def request_of(workdir: Path) -> Request:
         )
     files = [saved[name] and str(workdir / name / saved[name]) for name in COPIES]
     sets = (tuple(saved["set"]), tuple(saved["set_runtime"]))
-    return Request(files[0], files[1], saved["tiny"], *sets, saved["variant"])
+    told = saved["tiny"], *sets, saved["variant"], saved.get("from", "")
+    return Request(files[0], files[1], *told)
 
 
 def read_result(workdir: Path) -> dict[str, Any] | None:

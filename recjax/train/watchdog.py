@@ -26,7 +26,8 @@ LIMITS: dict[str, float] = {"start": 1_800, "compile": 1_800}
 LIMITS |= {"evaluate": 7_200, "save": 1_800}
 """Seconds of what takes its time without a step; of others ten times a median step."""
 LEAST_SECONDS, STEPS = 120.0, 10
-POLL_SECONDS, LAST_WORDS_SECONDS = 1.0, 4.0
+POLL_SECONDS, LAST_WORDS_SECONDS, SPEAKER_SECONDS = 1.0, 3.0, 5.0
+"""Between looks; for all to put up their stacks; for the first to print them."""
 BOARD, STACKS = "at", "stacks"
 
 
@@ -71,12 +72,14 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
-            phase, step, since = self._at
+            phase, _, since = self._at
             seconds = time.monotonic() - since
-            hosts.post(BOARD, json.dumps([phase, step, round(seconds)]))
+            hosts.post(BOARD, self._where())
             if seconds > self.limit(phase):
                 hosts.post(STACKS, self._stack())
                 time.sleep(LAST_WORDS_SECONDS)
+                if not hosts.first():
+                    time.sleep(SPEAKER_SECONDS)
                 # Whatever goes on by now was slow, not stuck.
                 if self._at[2] == since:
                     self._end(seconds)
@@ -88,17 +91,24 @@ class Watchdog:
         return "\n".join("".join(traceback.format_stack(frame)) for frame in stacks)
 
     def _end(self, seconds: float) -> None:
-        what = f"no step ended for {seconds:.0f} s"
+        told, stacks = {}, {}
+        # The first process ends the run; where it does not, each tells of itself.
         if hosts.first():
             told, stacks = hosts.posts(BOARD), hosts.posts(STACKS)
-            for host in range(hosts.count()):
-                print(f"host {host}: {_told(told.get(host))}", file=sys.stderr)
-                print(stacks.get(host, "  says nothing more"), file=sys.stderr)
-            what += "; " + ", ".join(
-                f"host {host} at {json.loads(text)[0]} of step {json.loads(text)[1]}"
-                for host, text in sorted(told.items())
-            )
+        told[hosts.index()], stacks[hosts.index()] = self._where(), self._stack()
+        for host in range(hosts.count()) if hosts.first() else (hosts.index(),):
+            print(f"host {host}: {_told(told.get(host))}", file=sys.stderr)
+            print(stacks.get(host, "  says nothing more"), file=sys.stderr)
+        places = ", ".join(
+            f"host {host} at {json.loads(text)[0]} of step {json.loads(text)[1]}"
+            for host, text in sorted(told.items())
+        )
+        what = f"no step ended for {seconds:.0f} s; {places}"
         leave(STALLED, f"recjax: error: {what}")
+
+    def _where(self) -> str:
+        phase, step, since = self._at
+        return json.dumps([phase, step, round(time.monotonic() - since)])
 
 
 def _told(text: str | None) -> str:

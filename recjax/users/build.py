@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache, partial
 from itertools import chain
@@ -29,13 +29,11 @@ from recjax import disk
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
 from recjax.jobs import Runner, processes
+from recjax.tables.result import Options
+from recjax.users.folder import MANIFEST, STORE
 from recjax.users.rows import read_profiles, write_profiles
-from recjax.users.settings import Settings
 from recjax.users.shard import Job, ids, profiles, read_table
 from recjax.users.store import DuplicateUser, write_sqlite
-
-MANIFEST = "manifest.json"
-STORE = "profiles.sqlite"
 
 
 def build(
@@ -45,6 +43,7 @@ def build(
     job: Job,
     each: Runner | None = None,
     progress: bool = False,
+    options: Options | None = None,
 ) -> dict:
     """Makes the profiles of all users of some files of events; returns the manifest.
 
@@ -56,6 +55,7 @@ def build(
       each: how files are gone through, with the memory of one file for each that is
         done at once; one by one by default.
       progress: show a bar.
+      options: how the files are read.
 
     Raises:
       UserError: a file is wrong; no user is left; or a user stands in two files.
@@ -68,17 +68,25 @@ def build(
     if not files or names.most_common(1)[0][1] > 1:
         same = names.most_common(1)[0][0] if names else None
         raise UserError(f"events: files of different names, please, not two {same!r}")
-    open_items(vectors)
-    todo = [str(file) for file in files if not _done(file, vectors, shards, job)]
-    step = partial(build_shard, vectors=vectors, shards=shards, job=job)
+    digest = open_items(vectors).digest
+    options = options or Options()
+    made = partial(_made_of, digest=digest, job=job, options=options)
+    todo = [str(file) for file in files if not _done(file, shards, made)]
+    step = partial(
+        build_shard, vectors=vectors, shards=shards, job=job, options=options
+    )
     steps = (each or processes())(step, todo)
     for done in tqdm(steps, total=len(todo), disable=not progress, unit="file"):
         del done
-    return _collect(files, vectors, out, job)
+    return _collect(files, vectors, out, job, digest)
 
 
-def _collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
+def _collect(
+    files: Sequence[Path], vectors: Path, out: Path, job: Job, digest: str
+) -> dict:
     """Writes the store and the manifest once all shards are there."""
+    from recjax.bundle.open import data_of
+
     shards = Path(out) / "shards"
     made = [shards / f"{Path(file).stem}.parquet" for file in files]
     counts: Counter = Counter()
@@ -95,12 +103,17 @@ def _collect(files: Sequence[Path], vectors: Path, out: Path, job: Job) -> dict:
     try:
         with disk.whole(Path(out) / STORE) as file:
             write_sqlite(file, chain.from_iterable(map(read_profiles, made)))
+            # That of before would be taken for this store's.
+            (Path(out) / MANIFEST).unlink(missing_ok=True)
     except DuplicateUser as error:
         raise UserError(_in_which(error.args[0], files, made)) from None
+    data = data_of(vectors)
     manifest = {
-        "format": "recjax profiles 1",
+        "format": "recjax profiles 2",
         "job": asdict(job),
         "vectors": str(Path(vectors).resolve()),
+        "digest": digest,
+        "data": None if data is None else data.told,
         "shards": [Path(file).stem for file in files],
         "counts": dict(counts),
     }
@@ -120,13 +133,17 @@ def _in_which(user: str, files: Sequence[Path], made: Sequence[Path]) -> str:
     )
 
 
-def build_shard(file: str, vectors: Path, shards: Path, job: Job) -> None:
+def build_shard(
+    file: str, vectors: Path, shards: Path, job: Job, options: Options
+) -> None:
     """Writes the profiles of one file of events.
 
     Doing it again, or twice at once, gives the same files.
     """
-    of = _made_of(file, vectors, job)
-    found, counts = profiles(Path(file), _opened(vectors, of["stamp"][-1]), job)
+    stamp = os.stat(f"{vectors}/vectors.npy").st_mtime_ns
+    items = _opened(vectors, stamp)
+    of = _made_of(file, items.digest, job, options)
+    found, counts = profiles(Path(file), items, job, options)
     made = shards / f"{Path(file).stem}.parquet"
     with disk.whole(made) as partial:
         write_profiles(partial, found)
@@ -139,25 +156,6 @@ def _opened(vectors: Path, stamp: int) -> ItemVectors:
     """Returns item vectors, which a process opens once for many files of events."""
     del stamp  # Of the file: vectors that are new are opened anew.
     return ItemVectors.open(vectors)
-
-
-def read_manifest(folder: Path) -> tuple[Job, Path]:
-    """Returns the job that made a folder, and the folder of its item vectors.
-
-    Raises:
-      UserError: there is no manifest, or it is broken.
-    """
-    try:
-        content = json.loads((Path(folder) / MANIFEST).read_text())
-        job = dict(content["job"])
-        settings = Settings(**job.pop("settings"))
-        return Job(settings=settings, **job), Path(content["vectors"])
-    except FileNotFoundError:
-        raise UserError(
-            f"{folder}/{MANIFEST}: no such file; `recjax users build` writes it last"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder}/{MANIFEST}: not readable: {error}") from None
 
 
 def moment(out: Path, now: float | None, present: float) -> float:
@@ -182,13 +180,16 @@ def moment(out: Path, now: float | None, present: float) -> float:
     return now
 
 
-def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
+def partition(
+    files: Sequence[Path], out: Path, shards: int, options: Options | None = None
+) -> list[Path]:
     """Parts events by user: writes `shards` Parquet files, and returns them.
 
     Args:
       files: tables with the columns user, item, timestamp; see `read_events`.
       out: folder; the parts of an earlier call go once the new ones are there.
       shards: number of files; one is read into memory at a time by `build`.
+      options: how the files are read.
 
     Raises:
       UserError: a file is wrong, has no events, or is such a part; or no shards.
@@ -201,7 +202,7 @@ def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
     if mine := sorted(old & {Path(file).resolve() for file in files}):
         raise UserError(f"{mine[0]} would be replaced; choose another --out")
     paths = [out / f"events-{shard:05d}.parquet" for shard in range(shards)]
-    table = read_table([Path(file) for file in files])
+    table = read_table([Path(file) for file in files], options)
     # Codes are held, text only of one part.
     part_of = pl.Series(list(table["user"].vocabulary)).hash(0) % shards
     part_of, written = part_of.to_numpy()[table["user"].array], []
@@ -218,14 +219,19 @@ def partition(files: Sequence[Path], out: Path, shards: int) -> list[Path]:
     return written
 
 
-def _made_of(file: str | Path, vectors: Path, job: Job) -> dict:
+def _made_of(file: str | Path, digest: str, job: Job, options: Options) -> dict:
     about = Path(file).stat()
-    stamp = [about.st_size, about.st_mtime_ns]
-    stamp.append(os.stat(f"{vectors}/vectors.npy").st_mtime_ns)
-    return {"file": str(file), "stamp": stamp, "job": asdict(job)}
+    read = {"unit": options.unit, "encoding": options.encoding}
+    return {
+        "file": str(file),
+        "stamp": [about.st_size, about.st_mtime_ns],
+        "read": read | {"rename": dict(options.rename)},
+        "items": digest,
+        "job": asdict(job),
+    }
 
 
-def _done(file: Path, vectors: Path, shards: Path, job: Job) -> bool:
+def _done(file: Path, shards: Path, made_of: Callable[[Path], dict]) -> bool:
     if not Path(file).is_file():
         raise UserError(f"{file}: no such file of events")
     made = shards / f"{Path(file).stem}.parquet"
@@ -233,4 +239,4 @@ def _done(file: Path, vectors: Path, shards: Path, job: Job) -> bool:
         about = json.loads(made.with_suffix(".json").read_text())
     except (OSError, ValueError):
         return False
-    return made.is_file() and about["of"] == _made_of(file, vectors, job)
+    return made.is_file() and about["of"] == made_of(file)

@@ -46,27 +46,32 @@ class Job:
     at_once: int = 200_000
 
 
-def read_table(source: Path | Sequence[Path]) -> Table:
+def read_table(
+    source: str | Path | Sequence[Path], options: Options | None = None
+) -> Table:
     """Returns the columns user, item and timestamp of a table of events.
 
     Args:
       source: CSV, TSV, JSON lines or Parquet, a folder or glob of such; of several
         files, the unit of times is decided by all of them.
+      options: how it is read.
 
     Raises:
       UserError: the source cannot be used, or a row is bad; with all problems.
     """
     findings = Findings()
-    found = read(source, COLUMNS, Options(), findings)
+    found = read(source, COLUMNS, options or Options(), findings)
     report = findings.report()
     if found is None or not report.ok:
         raise UserError(str(report))
     return found.table
 
 
-def read_events(source: Path | Sequence[Path]) -> pl.DataFrame:
+def read_events(
+    source: str | Path | Sequence[Path], options: Options | None = None
+) -> pl.DataFrame:
     """Returns events: text user and item, float seconds; see `read_table`."""
-    table = read_table(source)
+    table = read_table(source, options)
     seconds, rest = np.divmod(table["timestamp"].array, 10**9)
     return pl.DataFrame({**ids(table), "timestamp": seconds + rest / 1e9})
 
@@ -105,7 +110,7 @@ def select(
 
 
 def profiles(
-    file: Path, items: ItemVectors, job: Job
+    file: Path, items: ItemVectors, job: Job, options: Options | None = None
 ) -> tuple[list[tuple[str, Profile]], dict[str, int]]:
     """Returns the profile of each user of a file, in order, and the counts of `select`.
 
@@ -113,7 +118,7 @@ def profiles(
       UserError: the file is wrong, see `read_events`; none of its items is known; or a
         vector is bad.
     """
-    events, counts = select(read_events(file), items, job)
+    events, counts = select(read_events(file, options), items, job)
     if counts["unknown_item"] and not len(events):
         raise UserError(
             f"{file}, column item: none of the items is in {items.place}; are these "

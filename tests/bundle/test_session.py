@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import polars as pl
 import pytest
 import sessions as support
 
@@ -21,7 +20,7 @@ from recjax.experiment import Experiment, Runtime
 from recjax.losses.pairwise import L2, ItemSoftmax
 from recjax.models.session_model import SessionModel
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
-from recjax.serve.session import feed_file, open_states
+from recjax.serve.session import open_states
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
@@ -167,7 +166,8 @@ def test_served_users_have_fixed_vectors(tmp_path):
 def test_commands(bundle, tmp_path, capsys):
     log, states = tmp_path / "log.csv", tmp_path / "states.npz"
     log.write_text(
-        "user,item,timestamp\na,i1,1600000100\na,i2,1600000160\nb,i3,1600000200\n"
+        "user,item,timestamp,session\na,i1,1600000100,1\na,i2,1600000160,1\n"
+        "b,i3,1600000200,1\n"
     )
     main(["session", "feed", str(bundle), str(log), "--states", str(states)])
     assert "fed 3 events; 2 users" in capsys.readouterr().out
@@ -190,42 +190,6 @@ def test_commands(bundle, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(told)
         assert "none.npz: no readable states" in capsys.readouterr().err
-
-
-def test_a_log_may_be_a_table_of_any_kind(bundle, tmp_path):
-    rows = {"user": ["a", "a"], "item": ["i1", "i2"], "session": ["x", "y"]}
-    csv, tsv, parquet = (tmp_path / f"log.{end}" for end in ("csv", "tsv", "parquet"))
-    table = pl.DataFrame(rows | {"timestamp": ["2020-01-01", "2020-01-02 03:00:00"]})
-    csv.write_text("\ufeff" + table.write_csv(), encoding="utf-8")
-    table.write_csv(tsv, separator="\t")
-    table.write_parquet(parquet)
-    found = []
-    for path in (csv, tsv, parquet):
-        states = open_states(bundle)
-        assert feed_file(states, path) == 2
-        found.append(states.scores("a", 1_577_934_000))
-    by_hand = open_states(bundle)
-    by_hand.feed("a", "i1", 1_577_836_800)
-    by_hand.feed("a", "i2", 1_577_934_000, True)
-    for scores in found:
-        np.testing.assert_array_equal(scores, by_hand.scores("a", 1_577_934_000))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("user,thing\na,i1\n", "(?s)missing column.*'item'"),
-        ("user,item,timestamp\na,i1,1e9\na,i99,1e9\n", "row 3.*there is no item"),
-        ("user,item,timestamp\na,i1,now\n", "row 2, column 'timestamp': \"now\""),
-        ("user,item,timestamp\na,i1\n", "row 2"),
-        ("user,item,timestamp\na,i1,50\na,i1,40\n", "no unit of time fits"),
-    ],
-)
-def test_bad_logs_are_named(bundle, tmp_path, text, said):
-    log = tmp_path / "log.csv"
-    log.write_text(text)
-    with pytest.raises(UserError, match=said):
-        feed_file(open_states(bundle), log)
 
 
 def test_a_damaged_bundle_is_refused(bundle, tmp_path):

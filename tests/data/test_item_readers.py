@@ -15,6 +15,7 @@ from recjax.data.column_reader import ColumnReader
 from recjax.errors import UserError
 from recjax.prepare import make
 from recjax.prepare.prepare import prepare
+from recjax.tables.result import Options
 from recjax.tables.typed import Table
 from recjax.text.features import NGrams
 
@@ -51,7 +52,7 @@ def test_columns(tmp_path, suffix):
     }
     frame, path = pl.DataFrame(columns), tmp_path / f"items.{suffix}"
     frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
-    (found,) = reader.read(path, {}, "utf-8")
+    (found,) = reader.read(path, Options())
     assert found.ids == tuple(columns["item"])
     same(found.features, corpus.features, order)
     title = make.text("title", columns["title"][:1])
@@ -90,7 +91,7 @@ def test_entities(catalog, features, files, tmp_path, kind):
     entities = catalog.entities[kind]
     theirs = {"item_title": "title", "navboost_v2": "engaged_queries"}
     rename = theirs if kind == "product" else {}
-    (found,) = reader.read(files.entities[kind], rename, "utf-8")
+    (found,) = reader.read(files.entities[kind], Options(rename=rename))
     assert found.ids == tuple(entities.ids)
     wanted = features.read(entities)
     assert wanted["text"][0:1].any() and wanted["ue_v4.present"][0:3].any()
@@ -104,7 +105,7 @@ def test_an_entity_of_which_little_is_known(features, tmp_path, caplog):
     pl.DataFrame({**columns, "created": [1_700_000_000_000]}).write_parquet(path)
     with caplog.at_level("INFO"):
         reader = EntityReader("pin", features)
-        (found,) = reader.read(path, {"headline": "title"}, "utf-8")
+        (found,) = reader.read(path, Options(rename={"headline": "title"}))
     assert "has no board_title, image_caption, gs_v5" in caplog.text
     assert found.features["text"][0:1].any()
     for name in ("gs_v5", "item_is_v2", "ue_v4"):
@@ -116,9 +117,9 @@ def test_bad_files(features, tmp_path):
     reader, path = EntityReader("pin", features), tmp_path / "bad.parquet"
     pl.DataFrame({"id": ["n", "n"]}).write_parquet(path)
     with pytest.raises(UserError, match="pin given twice"):
-        list(reader.read(path, {}, "utf-8"))
+        list(reader.read(path, Options()))
     with pytest.raises(UserError, match="renamed column is not there"):
-        list(reader.read(path, {"titel": "title"}, "utf-8"))
+        list(reader.read(path, Options(rename={"titel": "title"})))
     (tmp_path / "reader").mkdir()
     with pytest.raises(UserError, match=r"reader.json: cannot be read.*export anew"):
         item_readers.load(tmp_path / "reader", ())

@@ -249,3 +249,17 @@ def test_entities_have_names_of_their_own(name):
 def test_nothing_given():
     with pytest.raises(UserError, match="nothing to prepare"):
         Files()
+
+
+def test_two_files_of_one_name_are_two(tmp_path):
+    for folder, text in (
+        ("a", f"user,item,timestamp\nu,,{START}\n"),
+        ("b", "item\n \n"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.csv").write_text(text)
+    events, items = (tmp_path / folder / "x.csv" for folder in "ab")
+    checked = check(Files(events=events, items=items))
+    assert {file for file, *_ in found(checked)} == {str(events), str(items)}
+    assert checked.report.bad_rows == 2
+    assert checked.report.rows == {str(events): 1, str(items): 1}

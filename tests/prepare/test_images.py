@@ -43,6 +43,15 @@ def test_folders_are_splits_and_nested_classes(folder):
     assert found.read(at) == want.read(35)
 
 
+def test_training_and_testing_are_splits(folder):
+    want = images(folder)
+    for name, other in (("train", "Training"), ("test", "testing")):
+        (folder / name).rename(folder / other)
+    found = images(folder)
+    np.testing.assert_array_equal(np.bincount(found.split), np.bincount(want.split))
+    assert found.classes == want.classes
+
+
 def test_without_folders_of_splits_the_name_decides(folder):
     found = images(folder / "train")
     assert len(found) == 32

@@ -10,6 +10,7 @@ import sessions as support
 from recjax.bundle.session_state import SessionState
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.data.sessions.packing import Packed, make_plan
+from recjax.data.sessions.rules import SessionRules
 from recjax.data.sessions.runs import Runs
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
@@ -17,6 +18,7 @@ from recjax.models.session_model import SessionModel
 from recjax.serve.user_state import UserStates
 from recjax.users.paper.replay import replay
 
+RULES = SessionRules()
 QUICK = support.by_encoder("hiertcn")
 
 
@@ -32,11 +34,11 @@ def parts(name):
     return data, params, table, compiled, empty_memory(model)
 
 
-def states(name, idle=None):
+def states(name, rules=RULES):
     data, _, table, step, empty = parts(name)
     ids = data.sessions.item_ids
     items = ItemVectors(ids, ids, np.asarray(table[1:]))
-    return UserStates(step, items, SessionState(empty, idle))
+    return UserStates(step, items, SessionState(empty, rules))
 
 
 def logs(data):
@@ -125,7 +127,8 @@ def test_a_state_keeps_its_size_and_asking_changes_nothing():
 
 
 def test_sessions_end_by_idling_by_closing_and_by_word():
-    one, two, three = states("hiertcn", idle=100), states("hiertcn"), states("hiertcn")
+    idle = states("hiertcn", SessionRules(gap=100))
+    one, two, three = idle, states("hiertcn"), states("hiertcn")
     for online in (one, two, three):
         online.feed("a", "i1", 10)
         online.feed("a", "i2", 50)
@@ -168,7 +171,7 @@ def test_bad_events_change_nothing():
     before = online.scores("a", 20)
     with pytest.raises(UserError, match="there is no item 'i99'"):
         online.feed("a", "i99", 20)
-    with pytest.raises(UserError, match="the last one was at 10"):
+    with pytest.raises(UserError, match="the last one was at 1970-01-01T00:00:10"):
         online.feed("a", "i1", 9)
     with pytest.raises(UserError, match="no state of user 'b'"):
         online.close("b")

@@ -92,8 +92,9 @@ class EntityFeatures:
         """Returns what a model must know of these features."""
         side: dict[str, Feature] = {}
         if self.text is not None:
-            size = self.text.vocabulary.size
-            side["text"] = IdFeature(size, self.text.length, self.start)
+            known, length = self.text.vocabulary, self.text.length
+            names = known.names
+            side["text"] = IdFeature(known.size, length, self.start, names=names)
         for name, column in self.vectors.items():
             side[name] = DenseFeature(column.width * (8 if column.bits else 1))
         return side

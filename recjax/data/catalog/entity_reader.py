@@ -19,6 +19,7 @@ from recjax.data.fitted import Fitted
 from recjax.data.inputs import Input, encode_table
 from recjax.data.new_items import read_items
 from recjax.tables.columns import Column
+from recjax.tables.result import Options
 from recjax.tables.typed import Table
 from recjax.text.vocabulary import Vocabulary
 
@@ -43,15 +44,13 @@ class EntityReader:
     columns: tuple[Column, ...] = ()
     inputs: Mapping[str, Input] = field(default_factory=dict)
 
-    def read(
-        self, path: Path, rename: Mapping[str, str], encoding: str
-    ) -> Iterator[NewItems]:
+    def read(self, path: Path, options: Options) -> Iterator[NewItems]:
         """Yields the entities of a table at once; see `ItemReader`.
 
         Raises:
           UserError: the file cannot be used, or a row of it is bad.
         """
-        table = read_items(path, self.entity, self.schema, rename, encoding)
+        table = read_items(path, self.entity, self.schema, options)
         lacking = [column.name for column in self.schema if column.name not in table]
         if lacking:
             log.info("%s has no %s: missing for all", path, ", ".join(lacking))

@@ -57,7 +57,7 @@ class RelevanceTable:
         """
         del look
         findings = Findings()
-        pairs = read(self.path, SCHEMA, Options(), findings)
+        pairs = read(self.path, SCHEMA, Options(can_rename=False), findings)
         one = two = value = np.zeros(0)
         if pairs is not None:
             one, two, value = _placed(pairs, table, findings)

@@ -6,6 +6,7 @@ a host map, so that the accelerator holds none besides (HierTCN's item embedding
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,12 @@ class FixedVectors:
     Attributes:
       known: all vectors, of these items and perhaps of more.
       row: of each item's vector in them, i64[N].
+      fitted: what tells what they were made of from other things.
     """
 
     known: ItemVectors
     row: np.ndarray
+    fitted: str = ""
 
     @property
     def width(self) -> int:
@@ -94,7 +97,7 @@ class VectorsFrom:
                 "(zeros if nothing is known), or leave these items out of the events"
             )
         rows = [known.rows[name] for name in sessions.item_ids]
-        return FixedVectors(known, np.array(rows, np.int64))
+        return FixedVectors(known, np.array(rows, np.int64), known.digest)
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ class VectorsFromEvents:
         known = ItemVectors(
             sessions.item_ids, ("",) * size, (source + target).astype(np.float32)
         )
-        return FixedVectors(known, np.arange(size))
+        made_of = hashlib.sha256(b"".join(np.ascontiguousarray(c).data for c in kept))
+        return FixedVectors(known, np.arange(size), made_of.hexdigest())
 
 
 VectorSource = VectorsFrom | VectorsFromEvents

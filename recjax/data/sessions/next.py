@@ -123,7 +123,9 @@ class NextInSessionData:
         """The features of both sides: ids of items, 0 for none, and fixed vectors."""
         features = {"item": IdFeature(len(self.sessions.item_ids) + 1, 1)}
         if self.fixed is not None:
-            features["vector"] = DenseFeature(self.fixed.width)
+            features["vector"] = DenseFeature(
+                self.fixed.width, fitted=self.fixed.fitted
+            )
         return {"query": features, "candidate": features}
 
     @cached_property

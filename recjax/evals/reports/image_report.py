@@ -6,7 +6,6 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from recjax.evals.embed import embed_images, images_of
 from recjax.evals.reports.page import Section, page
@@ -82,6 +81,8 @@ def grid(rows: Sequence[np.ndarray], marks: Sequence[Sequence[tuple]]) -> bytes:
     Returns:
       PNG bytes.
     """
+    from PIL import Image
+
     side = 112
     step = side + 2 * EDGE + GAP
     wide = max(map(len, rows))

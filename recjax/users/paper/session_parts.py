@@ -28,7 +28,9 @@ def part_queries(
     """
     # Parts of one length go side by side: shorter ones would wait for the longest.
     order = np.argsort([len(items) for items, _ in parts], kind="stable")
-    logs = [_log(parts[at][0], parts[at][1], now[at], states.kept.idle) for at in order]
+    logs = [
+        _log(parts[at][0], parts[at][1], now[at], states.kept.rules.gap) for at in order
+    ]
     width = states.items.vectors.shape[1]
     found = np.zeros((len(parts), width), np.float32)
     for at, queries in zip(
@@ -39,15 +41,15 @@ def part_queries(
 
 
 def _log(
-    items: np.ndarray, times: np.ndarray, now: float, idle: int | None
+    items: np.ndarray, times: np.ndarray, now: float, most_idle: int | None
 ) -> dict[str, np.ndarray]:
     """Returns the events as `replay` takes them, and one more, which asks."""
     whole = np.append(times, now).astype(np.int64)
     gap = np.diff(whole, prepend=whole[:1])
     begins = np.zeros(len(whole), bool)
     begins[[0, -1]] = True
-    if idle is not None:
-        begins |= gap >= idle
+    if most_idle is not None:
+        begins |= gap >= most_idle
     age = np.arange(len(whole))
     start = np.maximum.accumulate(np.where(begins, age, 0))
     return {
