@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ class Sessions:
       item_ids: the items' own ids [N].
       shown: i32[I], items shown but not taken at the events (impressions), if known.
       shown_start: i64[E + 1]; event e was shown `shown[start[e]:start[e + 1]]`.
+      tables: "item" and "events": all their columns.
     """
 
     item: np.ndarray
@@ -37,6 +39,7 @@ class Sessions:
     item_ids: tuple[str, ...]
     shown: np.ndarray | None = None
     shown_start: np.ndarray | None = None
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks that the arrays fit each other.
@@ -149,6 +152,7 @@ def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
         item_ids=tuple(items["id"].vocabulary),
         shown=None if shown is None else shown.values,
         shown_start=None if shown is None else shown.start,
+        tables={"item": items, "events": events},
     )
 
 
