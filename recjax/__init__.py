@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.evals.baselines.item_knn import ItemKnn
     from recjax.evals.baselines.markov import Markov
     from recjax.evals.baselines.popularity import Popularity
+    from recjax.evals.fusion import Fusion
     from recjax.evals.gallery import GalleryRanking
     from recjax.evals.ranking import RandomIndex, Ranking
     from recjax.experiment import Experiment, Runtime

@@ -163,8 +163,8 @@ def test_a_bundle_that_cannot_be_written(capfd, run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "give --text or --history"),
-        (["--text", "  "], "give --text or --history"),
+        ([], "give --text, --history or --column"),
+        (["--text", "  "], "give --text, --history or --column"),
         (["--text", "red", "-k", "0"], "ask for at least one result"),
         (["--text", "red", "-k", "-4"], "ask for at least one result"),
         (["--history", "i7", "--history", "i4x"], "Did you mean 'i4'"),

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import tyro
 
 import recjax as rj
 from recjax.cli import main as cli
@@ -45,6 +46,14 @@ def options(command):
     return {"--help", *re.findall(r"(?<![\w-])-{1,2}[a-z][\w-]*", said.getvalue())}
 
 
+def parses(words):
+    """Parses the words of a command as the command line does, and does nothing."""
+    target, rest = cli.app, list(words)
+    while isinstance(target, tyro.extras.SubcommandApp):
+        target = target._subcommands[rest.pop(0).replace("-", "_")].target
+    tyro.cli(functools.wraps(target)(lambda *args, **kwargs: None), args=rest)
+
+
 def anchors(text):
     heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
@@ -72,11 +81,16 @@ def test_names_files_and_commands_are_there(doc):
                 if isinstance(node, ast.ImportFrom) and "recjax" in node.module:
                     for alias in node.names:
                         assert resolves(f"{node.module}.{alias.name}"), alias.name
-    commands = r"(?:^|`)(recjax +[a-z][^`\n]*)"
-    for line in re.findall(commands, text.replace("\\\n", " "), re.MULTILINE):
+    commands = r"(^ *|`)(recjax +[a-z][^`\n]*)(`?)"
+    lines = re.findall(commands, text.replace("\\\n", " "), re.MULTILINE)
+    for before, line, after in lines:
         if " takes " in line:  # A sentence.
             continue
-        words = shlex.split(line, comments=True)[1:]
+        words = shlex.split(re.split("[|>&]", line)[0], comments=True)[1:]
+        # In a sentence a command may be cut short.
+        whole = before != "`" or after and "--workdir" in line
+        if whole and not re.search(r"\.\.\.|…|\[", line):
+            parses(words)
         command = [word for word in words[: DEPTH.get(words[0], 1)] if word[0] != "-"]
         for word in words:
             option = word.split("=")[0]

@@ -138,7 +138,7 @@ def test_no_golden_is_left_over(goldens):
 def test_names_and_sizes(name):
     full, tiny = load(name), load(name, tiny=True)
     assert (full.name, tiny.name) == (name, f"{name}_tiny")
-    assert tiny.steps <= 50 < full.steps
+    assert tiny.steps <= 50 < full.steps or full.steps == tiny.steps == 0
     assert tiny.data.batch_size < full.data.batch_size
     assert set(tiny.evals) <= set(full.evals)
     assert any(e.trained for e in full.evals.values())

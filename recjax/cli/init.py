@@ -11,6 +11,7 @@ from recjax.errors import UserError
 
 TEMPLATES = {
     "two_tower": "two_tower_movielens",
+    "search": "search_without_training",
     "omni_search": "omnisearchsage_catalog",
     "hiertcn": "hiertcn_tmall",
     "deep_ranking": "deep_ranking_grocery",
@@ -19,15 +20,16 @@ TEMPLATES = {
 
 
 def init(
-    template: Literal["two_tower", "omni_search", "hiertcn", "deep_ranking"],
+    template: Literal["two_tower", "search", "omni_search", "hiertcn", "deep_ranking"],
     to: Path | None = None,
 ) -> None:
     """Copies an experiment here, to be read, changed and trained.
 
     Args:
-      template: two_tower (what next, from events and texts), omni_search (one query
-        embedding for several kinds of items), hiertcn (what next in a session) or
-        deep_ranking (images by graded relevance).
+      template: two_tower (what next, from events and texts), search (products by words
+        and meaning, without training), omni_search (one query embedding for several
+        kinds of items), hiertcn (what next in a session) or deep_ranking (images by
+        graded relevance).
       to: file to write; TEMPLATE.py in this folder without it.
     """
     to = to or Path(f"{template}.py")

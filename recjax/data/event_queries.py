@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -28,14 +27,13 @@ class EventQueries:
     user: Fitted
     event: Fitted
 
-    @cached_property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Start and stop of the history of each event [E]; see `history_bounds`."""
-        return history_bounds(self.known.user, self.known.timestamp)
+    def bounds(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Start and stop of the history of events [Q]; see `history_bounds`."""
+        return history_bounds(self.known.user, self.known.timestamp, events)
 
     def features(self, events: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the newest items before each event, how long before, and columns."""
-        start, stop = (bound[events] for bound in self.bounds)
+        start, stop = self.bounds(events)
         time = self.known.timestamp
         items = newest(self.known.item + 1, start, stop, self.length)
         when = newest(time, start, stop, self.length)
@@ -50,8 +48,8 @@ class EventQueries:
     def raw(self, events: np.ndarray) -> dict[str, list]:
         """Returns the same as raw values: ids, seconds, and values of columns."""
         known, lists, ages = self.known, [], []
-        for event in events:
-            seen = slice(*(bound[event] for bound in self.bounds))
+        for event, *bounds in zip(events, *self.bounds(events), strict=True):
+            seen = slice(*bounds)
             lists.append([known.item_ids[i] for i in known.item[seen]])
             ages.append((known.timestamp[event] - known.timestamp[seen]).tolist())
         return {
@@ -63,6 +61,8 @@ class EventQueries:
 
     def histories(self, events: np.ndarray) -> Histories:
         """Returns all that the user of each event did before it."""
-        start, stop = (bound[events] for bound in self.bounds)
+        start, stop = self.bounds(events)
+        if not self.known.timed:
+            return Histories(self.known.item, start, stop)
         time = self.known.timestamp
         return Histories(self.known.item, start, stop, time, time[events])

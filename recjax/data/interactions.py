@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from recjax.data.events import Events
+from recjax.data.given_split import given_split
 from recjax.data.prepared import Prepared, as_texts, seconds
+from recjax.data.splits import Examples
 from recjax.errors import UserError, nearest
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
 TEXTS = ("title", "tags")
 """Columns that are an item's text, where the experiment names no others."""
+MINUTE = 60
+"""Seconds between events whose times are not known, for what forgets by age."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,10 @@ class Interactions:
     Attributes:
       user: i32[E], row of the users.
       item: i32[E], row of the items.
-      timestamp: i64[E], unix seconds.
+      timestamp: i64[E], unix seconds; a minute an event where only the order is known.
       rating: f32[E]; 1 where the source has none.
       tables: "user", "item" and "events": what is known of them.
+      timed: whether timestamps are known.
     """
 
     user: np.ndarray
@@ -35,6 +41,7 @@ class Interactions:
     timestamp: np.ndarray
     rating: np.ndarray
     tables: Mapping[str, Table]
+    timed: bool = True
 
     @property
     def user_ids(self) -> Texts:
@@ -61,6 +68,29 @@ class Interactions:
         """i64[users + 1]: events `offsets[u]:offsets[u + 1]` are those of user `u`."""
         return np.searchsorted(self.user, np.arange(len(self.user_ids) + 1))
 
+    @property
+    def examples(self) -> Examples:
+        """The events, as splits know them."""
+        time = self.timestamp if self.timed else None
+        known = Examples("events", self.user, time, self.item)
+        return replace(known, column=given_split(self.tables["events"], "events"))
+
+    @property
+    def log(self) -> Events:
+        """The events, as baselines know them."""
+        size = self.tables["item"].rows
+        return Events(self.user, self.item, self.timestamp, size, self.timed)
+
+    def times(self, what: str) -> np.ndarray:
+        """Returns unix seconds, i64[E].
+
+        Raises:
+          UserError: only the order is known, which `what` cannot do with.
+        """
+        if not self.timed:
+            raise UserError(f"{what} needs timestamps, which these events do not have")
+        return self.timestamp
+
     def texts(self, names: Sequence[str]) -> tuple[str, ...]:
         """Returns columns of items joined, those that are not empty, as one text [N].
 
@@ -82,24 +112,26 @@ def load_interactions(name: str | Path) -> Interactions:
     """Opens the events of a prepared data set.
 
     Raises:
-      UserError: it is not prepared, damaged, or has no events with times.
+      UserError: it is not prepared, damaged, or has no events.
     """
     known = Prepared.open(name)
-    events = known.table("events", "user", "item", "timestamp")
+    events = known.table("events", "user", "item")
     return interactions_of(events, known.table("user"), known.table("item"))
 
 
 def interactions_of(events: Table, users: Table, items: Table) -> Interactions:
     """Returns the columns of tables that belong together."""
-    rating = np.ones(events.rows, np.float32)
+    rating = np.broadcast_to(np.float32(1), events.rows)
     if "rating" in events:
         rating = events["rating"].array
+    timed, order = "timestamp" in events, np.arange(events.rows) * MINUTE
     return Interactions(
         user=events["user"].array,
         item=events["item"].array,
-        timestamp=seconds(events["timestamp"]),
+        timestamp=seconds(events["timestamp"]) if timed else order,
         rating=rating,
         tables={"user": users, "item": items, "events": events},
+        timed=timed,
     )
 
 

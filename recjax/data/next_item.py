@@ -25,7 +25,7 @@ from recjax.data.pairs import Candidates
 from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.pseudo_queries import some_words
-from recjax.data.splits import ByTime, Examples, Split
+from recjax.data.splits import ByTime, Split
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
 from recjax.text.features import NGrams
@@ -37,8 +37,8 @@ class NextItem:
     """Settings of a next-item data set.
 
     Queries have the features `history`, the newest items of the user, `history_age`,
-    the seconds since each, and `text`. Most training queries are histories; a share are
-    words of an item's text instead, so that one query tower serves both.
+    the seconds since each (a minute an event where only the order is known), and
+    `text`. Most are histories in training; a share are words of an item's text.
 
     Attributes:
       source: name or folder of prepared interactions.
@@ -110,9 +110,7 @@ class NextItemData:
     @cached_property
     def part(self) -> np.ndarray:
         """The split of each event [E]."""
-        known = self.interactions
-        examples = Examples("events", known.user, known.timestamp, known.item)
-        return self.settings.split.parts(examples)
+        return self.settings.split.parts(self.interactions.examples)
 
     @cached_property
     def training_events(self) -> np.ndarray:
@@ -134,9 +132,8 @@ class NextItemData:
     @cached_property
     def columns(self) -> Mapping[str, Fitted]:
         """The columns of users, items and events as features."""
-        met = {"user": np.unique(self.events.user), "item": np.unique(self.events.item)}
-        rows = {**met, "events": self.training_events}
-        return fitted.fit(self.settings.columns, self.interactions.tables, rows)
+        rows, known = {**self._met, "events": self.training_events}, self.interactions
+        return fitted.fit(self.settings.columns, known.tables, rows)
 
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
@@ -187,7 +184,7 @@ class NextItemData:
         ]
         query["text"] = self.inputs["text"].encode(texts)
         # Histories of one user at one time are one query; text queries stand alone.
-        query_id = np.where(is_text, -1 - rows, self._queries.bounds[1][events])
+        query_id = np.where(is_text, -1 - rows, self._queries.bounds(events)[1])
         weight = self._weight[events]
         return self._candidates.batch(step, host, query, query_id, positive, weight)
 
@@ -197,18 +194,17 @@ class NextItemData:
         The history is what the user did before, in any split, and is not ranked again.
         """
         events = splits.members(self.part, split, self.settings.split, "events")
-        known = self.interactions
-        items, users = known.item[events], known.user[events]
+        items, users = (c[events] for c in (self.log.item, self.log.user))
         history = self._queries.histories(events)
         task = hide_seen(RankingTask.of_one_each(self._size, items), history)
-        no_text = np.zeros((len(events), self.settings.text_length), np.int32)
+        text = np.zeros((len(events), self.settings.text_length), np.int32)
         return Queries(
-            {**self._queries.features(events), "text": no_text},
+            self._queries.features(events) | {"text": text},
             task,
             history=history,
             cohorts={
-                "new item": ~np.isin(items, self.events.item),
-                "new user": ~np.isin(users, self.events.user),
+                "new item": ~np.isin(items, self._met["item"]),
+                "new user": ~np.isin(users, self._met["user"]),
                 "no history": history.start == history.stop,
             },
         )
@@ -220,7 +216,7 @@ class NextItemData:
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
         """Returns the item of each training event."""
-        return self.events.item
+        return self.interactions.item[self.training_events]
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes and the limits of the splits in time."""
@@ -244,22 +240,21 @@ class NextItemData:
 
     @cached_property
     def _order(self) -> pipeline.Order:
-        size, name = len(self.training_events), f"order/{self.seed}"
-        return pipeline.order(size, self.settings.batch_size, name)
+        size, batch = len(self.training_events), self.settings.batch_size
+        return pipeline.order(size, batch, f"order/{self.seed}")
 
     @cached_property
     def _candidates(self) -> Candidates:
-        share = pairs.log_share(self.events.item, self._size)
+        share = pairs.log_share(self.training_items(), self._size)
         met = self.settings.met_negatives
-        pool = np.unique(self.events.item) if met else np.arange(self._size)
+        pool = self._met["item"] if met else np.arange(self._size)
         drawn = Negatives(len(pool), self.settings.negatives, self.seed)
         return Candidates(self.corpora["item"], share, drawn, pool)
 
     @cached_property
     def log(self) -> Events:
         """All events."""
-        known = self.interactions
-        return Events(known.user, known.item, known.timestamp, self._size)
+        return self.interactions.log
 
     @cached_property
     def train(self) -> np.ndarray:
@@ -272,6 +267,13 @@ class NextItemData:
         return self.log.where(self.train)
 
     @cached_property
+    def _met(self) -> Mapping[str, np.ndarray]:
+        """Rows of the users and items that have training events, in order."""
+        known, events = self.interactions, self.training_events
+        both = {"user": known.user, "item": known.item}
+        return {k: np.flatnonzero(np.bincount(v[events])) for k, v in both.items()}
+
+    @cached_property
     def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Vectors of history ids and of candidates; row 0 is padding."""
         if not self.settings.neighbours:
@@ -282,7 +284,10 @@ class NextItemData:
     @cached_property
     def _weight(self) -> np.ndarray:
         """The weight of each event in training [E]."""
-        when, settings = self.interactions.timestamp, self.settings
+        settings = self.settings
+        if settings.half_life is None:
+            return np.broadcast_to(np.float32(1), len(self.part))
+        when = self.interactions.times("data.half_life")
         age = when[self.training_events].max() - when
         return pairs.recency_weight(age, settings.half_life, settings.oldest_weight)
 
@@ -293,8 +298,3 @@ class NextItemData:
     @cached_property
     def _words(self) -> list[list[str]]:
         return [words(text) for text in self._texts]
-
-    @cached_property
-    def _blank(self) -> Mapping[str, np.ndarray]:
-        """What stands for a query of which nothing is known, [1, ...] each."""
-        return encode_all(self.inputs, {}, 1)

@@ -55,7 +55,10 @@ def order(examples: int, batch_size: int, name: str) -> Order:
     import grain
 
     if examples < 1:
-        raise UserError("there are no training examples: prepare more data")
+        raise UserError(
+            "there are no training examples: prepare more data, or choose a data.split "
+            "and a data.fit that leave some"
+        )
     if batch_size < 1:
         raise UserError(f"batch size {batch_size}: must be at least 1")
     shuffled = grain.MapDataset.range(examples).shuffle(seed=rng.crc(name))

@@ -22,7 +22,7 @@ from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.pseudo_queries import span
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
-from recjax.data.splits import ByQuery, Examples, Split
+from recjax.data.splits import ByQuery, Split
 from recjax.features import Sides
 from recjax.text.features import NGrams, Pieces, TextInput
 from recjax.text.ngrams import words
@@ -102,8 +102,7 @@ class SearchData:
     @cached_property
     def part(self) -> np.ndarray:
         """The split of each pair."""
-        query = self.pairs.queries, self.pairs.query
-        return self.settings.split.parts(Examples("pairs", query=query))
+        return self.settings.split.parts(self.pairs.examples)
 
     @cached_property
     def training_pairs(self) -> np.ndarray:

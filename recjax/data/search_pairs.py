@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from recjax.data.given_split import given_split
 from recjax.data.interactions import texts_of
-from recjax.data.prepared import Prepared, as_texts
+from recjax.data.prepared import Prepared, as_texts, seconds
+from recjax.data.splits import Examples
 from recjax.errors import UserError
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
@@ -26,6 +28,8 @@ class SearchPairs:
       relevance: f32[P], on the source's own scale, at least 0.
       tables: of "query" and of the products.
       kind: name of the table of products.
+      timestamp: i64[P], unix seconds; None where it is not known.
+      split: i8[P], as a column `split` says; None without one.
     """
 
     query: np.ndarray
@@ -33,6 +37,15 @@ class SearchPairs:
     relevance: np.ndarray
     tables: Mapping[str, Table]
     kind: str = "item"
+    timestamp: np.ndarray | None = None
+    split: np.ndarray | None = None
+
+    @property
+    def examples(self) -> Examples:
+        """What is known of the pairs that decides to which split one belongs."""
+        query = self.queries, self.query
+        known = Examples("pairs", time=self.timestamp, item=self.product, query=query)
+        return replace(known, column=self.split)
 
     @cached_property
     def queries(self) -> tuple[str, ...]:
@@ -73,12 +86,15 @@ def search_pairs_of(
     judgements: Table, queries: Table, products: Table, kind: str
 ) -> SearchPairs:
     """Returns the columns of tables that belong together."""
+    timed = "timestamp" in judgements
     return SearchPairs(
         query=judgements["query"].array,
         product=judgements["candidate"].array,
         relevance=judgements["grade"].array,
         tables={"query": queries, kind: products},
         kind=kind,
+        timestamp=seconds(judgements["timestamp"]) if timed else None,
+        split=given_split(judgements, "judgements"),
     )
 
 

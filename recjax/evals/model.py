@@ -36,6 +36,10 @@ class Embeddings:
     queries: np.ndarray
     items: np.ndarray
 
+    def scores(self, start: int, stop: int) -> np.ndarray:
+        """Returns f32[stop - start, N]."""
+        return self.queries[start:stop] @ self.items.T
+
 
 @dataclass(frozen=True)
 class SessionScores:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from recjax.errors import UserError, nearest
 from recjax.evals.answers import sample_answers
 from recjax.evals.evaluation import EXPOSURE_AT, KS, Evaluated
 from recjax.evals.exact import rank_embeddings
+from recjax.evals.fusion import Fusion
 from recjax.evals.model import Embeddings, model_scores
 from recjax.evals.score_distribution import score_histograms
-from recjax.evals.scorer import Scorer, ScoresOf, check_needs, rank_scores
+from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs, rank_scores
 from recjax.metrics.cohorts import cohort_recall, user_metrics
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
@@ -137,7 +139,8 @@ class Ranking:
     @property
     def trained(self) -> bool:
         """Whether it looks at the state."""
-        return self.scorer is None
+        fused = isinstance(self.scorer, Fusion) and self.scorer.trained
+        return self.scorer is None or fused
 
     def metrics(self, data: Any) -> Sequence[str]:
         """Returns the names of the figures that `run` will find.
@@ -161,11 +164,7 @@ class Ranking:
             where = f"split {self.split!r} of task {self.task!r}"
             log.warning("no positive pair in %s: nothing to rank", where)
             return Evaluated({"pairs": 0.0})
-        if self.scorer is None:
-            scores = model_scores(program, state, queries, self.tower, rows)
-        else:
-            scores = self.scorer.fit(program.dataset, queries)
-            scores = scores if rows is None else ScoresOf(scores, rows)
+        scores = self._scores(program, state, queries, rows)
         if not isinstance(scores, Embeddings):
             ranks = rank_scores(
                 task, scores, self._top_k, ties=self.ties, ranked=ranked
@@ -186,11 +185,26 @@ class Ranking:
         found = replace(found, scores=shares)
         return self._with_answers(found, queries, ranks, program)
 
+    def _scores(
+        self, program: Program, state: State, queries: Queries, rows: np.ndarray | None
+    ) -> Embeddings | Scores:
+        """Returns the scores of the queries for some rows of the corpus, or all."""
+        if self.scorer is None:
+            return model_scores(program, state, queries, self.tower, rows)
+        data: Any = program.dataset
+        if isinstance(self.scorer, Fusion):
+            model = partial(model_scores, program, state)
+            scores: Scores = self.scorer.bound(self.task, model).fit(data, queries)
+        else:
+            scores = self.scorer.fit(data, queries)
+        return scores if rows is None else ScoresOf(scores, rows)
+
     def _with_answers(
         self, found: Evaluated, queries: Queries, ranks: Ranks, program: Program
     ) -> Evaluated:
         """Adds some answers of a model to what was found in the whole corpus."""
-        whole = self.index is None and self.coverage and self.trained
+        ours = self.trained or isinstance(self.scorer, Fusion)
+        whole = self.index is None and self.coverage and ours
         if not whole or not isinstance(program.dataset, HasQueries):
             return found
         corpus = program.dataset.corpora[queries.corpus]
@@ -217,6 +231,8 @@ class Ranking:
         queries = data.queries(self.split, self.task).every(self.nth)
         if self.scorer is not None:
             check_needs(self.scorer, data, queries)
+            if isinstance(self.scorer, Fusion):
+                self.scorer.bound(self.task, None).check(data, queries)
         elif self.ties == "order" and not isinstance(data, HasSessions):
             raise UserError(
                 "ties = 'order' is for baselines: take 'average' or 'worst'"

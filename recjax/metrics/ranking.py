@@ -28,6 +28,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recjax.errors import UserError, nearest
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
 from recjax.metrics.ranks import Ranks
@@ -56,30 +57,72 @@ def means(
 ) -> dict[str, Mean | Exposure]:
     """Returns name -> mergeable mean; see `ranking_metrics`."""
     _check(task, ranks, ks)
-    positive, query = task.positive, task.query
-    rank = np.asarray(ranks.rank, np.float64)
-    of_query = np.bincount(query[positive], minlength=len(task))
-    asked = (of_query > 0).astype(np.float64)
-    first = np.full(len(task), np.inf)
-    np.minimum.at(first, query[positive], rank[positive])
-
+    positive, rank = task.positive, np.asarray(ranks.rank, np.float64)
     out: dict[str, Mean | Exposure] = {}
     for k in ks:
-        found = positive & (rank <= k)
-        share = np.bincount(query[found], minlength=len(task)) / np.maximum(of_query, 1)
-        out[f"recall@{k}"] = Mean.of(found[positive])
-        out[f"recall_by_query@{k}"] = Mean.of(share, asked)
-        out[f"hit@{k}"] = Mean.of(first <= k, asked)
-        out[f"ndcg@{k}"] = _ndcg(task, rank, k)
-        out[f"map@{k}"] = _map(task, rank, k)
+        out[f"recall@{k}"] = Mean.of((positive & (rank <= k))[positive])
+        for name, (values, weights) in _by_query(task, rank, k).items():
+            out[f"{name}@{k}"] = Mean.of(values, weights)
         if ranks.top.shape[1]:
             out[f"coverage@{k}"] = Exposure.of(task.num_items, ranks.top, k)
-    out["mrr"] = Mean.of(1 / first, asked)
-    out["mrp"] = Mean.of((rank / task.pool[query])[positive])
+    out["mrr"] = Mean.of(*_mrr(task, rank))
+    out["mrp"] = Mean.of((rank / task.pool[task.query])[positive])
     return out
 
 
-def _ndcg(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
+Values = tuple[np.ndarray, np.ndarray]
+"""Of each query [Q]: a value, and how much it counts."""
+
+
+def of_queries(task: RankingTask, ranks: Ranks, metric: str) -> Values:
+    """Returns a metric of each query [Q] and its weight: their mean is the figure.
+
+    Args:
+      task: `Q` queries over `N` items.
+      ranks: of all judged items of the task.
+      metric: "mrr", or "recall@K" or another of the table that has a K, but coverage.
+
+    Raises:
+      UserError: no such metric.
+    """
+    rank = np.asarray(ranks.rank, np.float64)
+    if metric == "mrr":
+        return _mrr(task, rank)
+    name, _, k = metric.partition("@")
+    known = (*BY_QUERY, "recall")
+    if name not in known or not k.isdigit() or not int(k):
+        there = [f"{one}@10" for one in known]
+        raise UserError(
+            f"metric {metric!r} is none of a query: take mrr, {', '.join(there)}, ..."
+            + nearest(metric, there)
+        )
+    found = _by_query(task, rank, int(k))
+    if name != "recall":
+        return found[name]
+    count = np.bincount(task.query[task.positive], minlength=len(task))
+    return found["recall_by_query"][0], count.astype(np.float64)
+
+
+BY_QUERY = ("recall_by_query", "hit", "ndcg", "map")
+
+
+def _by_query(task: RankingTask, rank: np.ndarray, k: int) -> dict[str, Values]:
+    positive, query, size = task.positive, task.query, len(task)
+    of_query = np.bincount(query[positive], minlength=size)
+    found = np.bincount(query[positive & (rank <= k)], minlength=size)
+    asked = (of_query > 0).astype(np.float64)
+    share = found / np.maximum(of_query, 1), asked
+    ndcg, map_at_k = _ndcg(task, rank, k), _map(task, rank, k)
+    return dict(zip(BY_QUERY, (share, (found > 0, asked), ndcg, map_at_k), strict=True))
+
+
+def _mrr(task: RankingTask, rank: np.ndarray) -> Values:
+    first = np.full(len(task), np.inf)
+    np.minimum.at(first, task.query[task.positive], rank[task.positive])
+    return 1 / first, np.isfinite(first).astype(np.float64)
+
+
+def _ndcg(task: RankingTask, rank: np.ndarray, k: int) -> Values:
     size, query = len(task), task.query
     gains = task.gains.astype(np.float64)
     shown = np.where(rank <= k, gains / np.log2(1 + rank), 0)
@@ -91,10 +134,10 @@ def _ndcg(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
     wanted = ideal > 0
     # Judged items that tie share one rank, and K of them or more can all be within K.
     value = np.minimum(actual / np.where(wanted, ideal, 1), 1)
-    return Mean.of(value, wanted)
+    return value, wanted.astype(np.float64)
 
 
-def _map(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
+def _map(task: RankingTask, rank: np.ndarray, k: int) -> Values:
     mine = task.positive
     query, rank = task.query[mine], rank[mine]
     order = np.lexsort((rank, query))
@@ -110,7 +153,7 @@ def _map(task: RankingTask, rank: np.ndarray, k: int) -> Mean:
     precision = np.where(rank <= k, np.minimum(place / rank, 1), 0)
     total = np.bincount(query, precision, len(task))
     value = total / np.maximum(np.minimum(count, k), 1)
-    return Mean.of(np.minimum(value, 1), count > 0)
+    return np.minimum(value, 1), (count > 0).astype(np.float64)
 
 
 def _check(task: RankingTask, ranks: Ranks, ks: Sequence[int]) -> None:

@@ -34,6 +34,7 @@ SCHEMA = (
     Column("timestamp", "timestamp"),
     Column("action", "category", required=False),
     Column("rating", "number", required=False),
+    Column("split", "category", required=False),
     Column("impressions", "ids", required=False, filled=False),
 )
 TWICE = "the same event twice"

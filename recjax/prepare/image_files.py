@@ -47,7 +47,7 @@ def load(
                     content = (places[part[row]] / path.strip()).read_bytes()
                     decode(content, THUMBNAIL, THUMBNAIL)
                 yield content
-            except (BadImageError, OSError) as error:
+            except (BadImageError, OSError, ValueError) as error:
                 bad.append(row)
                 missing = isinstance(error, FileNotFoundError)
                 why.append(f"{path}: {'there is no such file' if missing else error}")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recjax.data.given_split import split_name
 from recjax.data.new_items import with_id
 from recjax.data.splits import SPLITS, ByQuery
 from recjax.prepare import make
@@ -33,10 +34,6 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
     *(".jfif", ".ppm"),
 )
-OTHER_NAMES = {
-    **{name: "validation" for name in ("val", "valid", "dev", "validate")},
-    **{"training": "train", "testing": "test"},
-}
 IMAGE = "image"
 
 
@@ -75,7 +72,7 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
     ids, parts = [ids[row] for row in kept], [*SPLITS]
     columns = dict(found.table.take(kept).columns) | {IMAGE: images.take(kept)}
     if "split" in columns:
-        split = [_split(name) for name in make.labels_of(columns["split"])]
+        split = [split_name(name) for name in make.labels_of(columns["split"])]
     else:
         split = [parts[i] for i in ByQuery().of_texts(ids)]
     columns["split"] = make.category("split", split, parts)
@@ -106,7 +103,7 @@ def _folder(source: Path, findings: Findings) -> pl.DataFrame | None:
     tell("is no image by its name", other, fix)
     kept = [i for i in range(len(files)) if i not in set(other)]
     parted = {inner[i][0] for i in kept if len(inner[i]) > 1}
-    has_splits = bool(parted) and {_split(name) for name in parted} <= set(SPLITS)
+    has_splits = bool(parted) and {split_name(name) for name in parted} <= set(SPLITS)
     first = int(has_splits)
     depths = Counter(len(inner[i]) - 1 - first for i in kept)
     if not depths:
@@ -130,11 +127,6 @@ def _folder(source: Path, findings: Findings) -> pl.DataFrame | None:
     return pl.DataFrame(columns)
 
 
-def _split(name: str) -> str:
-    lower = name.strip().lower()
-    return OTHER_NAMES.get(lower, lower)
-
-
 def _normal(
     found: Read, ids: Sequence[str], levels: Sequence[str], findings: Findings
 ) -> np.ndarray:
@@ -154,7 +146,7 @@ def _normal(
         problem(level, "is empty", found.table[level].array == 0, "fill it in")
     if "split" in found.table:
         column = found.table["split"]
-        names = [_split(name) for name in column.vocabulary]
+        names = [split_name(name) for name in column.vocabulary]
         wrong = np.array([name not in SPLITS for name in names], bool)[column.array]
         problem("split", "is no split", wrong, f"use {', '.join(SPLITS)}")
     return good

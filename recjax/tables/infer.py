@@ -14,7 +14,7 @@ import polars as pl
 from recjax.tables.blocks import Opened
 from recjax.tables.builder import Builder
 from recjax.tables.columns import Column, Type
-from recjax.tables.convert import WrongType
+from recjax.tables.convert import WrongType, plain
 from recjax.tables.opening import each_block
 from recjax.tables.report import Findings
 from recjax.tables.result import Options
@@ -133,6 +133,7 @@ class _Column:
 
     def add(self, values: pl.Series) -> None:
         """Tries the types that still fit on a block, and counts."""
+        values = plain(values)
         missing = values.is_null()
         if values.dtype.is_float():
             missing |= values.is_nan().fill_null(False)

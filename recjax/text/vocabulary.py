@@ -92,6 +92,8 @@ class Vocabulary:
         documents = 0
         for text in texts:
             documents += 1
+            if not text:
+                continue
             for count, grams in zip(counts, all_ngrams(text, rules), strict=True):
                 count.update(set(grams))
         kept = [

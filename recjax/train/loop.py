@@ -74,6 +74,8 @@ def train(
         start = int(state.step)
         if resumed:
             log.info("going on from step %d of %d", start, steps)
+        elif not steps:  # Nothing is trained: what it begins with is the model.
+            checkpoints.save(0, state)
         figures: dict[str, float] = {}
         best = Best(program.experiment.best, workdir, start)
         with (

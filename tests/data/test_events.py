@@ -11,16 +11,17 @@ from recjax.metrics.task import RankingTask
 USER = np.array([0, 0, 0, 0, 1, 1])
 WHEN = np.array([1, 5, 5, 9, 2, 3])
 ITEM = np.array([7, 3, 7, 4, 3, 3])
+ALL = np.arange(6)
 
 
 def test_a_history_is_what_happened_at_a_smaller_time():
-    start, stop = history_bounds(USER, WHEN)
+    start, stop = history_bounds(USER, WHEN, ALL)
     found = [ITEM[a:b].tolist() for a, b in zip(start, stop, strict=True)]
     assert found == [[], [7], [7], [7, 3, 7], [], [3]]
 
 
 def test_newest_are_slices():
-    start, stop = history_bounds(USER, WHEN)
+    start, stop = history_bounds(USER, WHEN, ALL)
     padded = newest(ITEM, start, stop, 2)
     assert padded.tolist() == [[0, 0], [7, 0], [7, 0], [3, 7], [0, 0], [3, 0]]
     query, position, back = Histories(ITEM, start, stop).newest(2)
@@ -36,7 +37,7 @@ def test_newest_are_slices():
 
 
 def test_what_is_sought_is_not_left_out():
-    history = Histories(ITEM, *history_bounds(USER, WHEN))
+    history = Histories(ITEM, *history_bounds(USER, WHEN, ALL))
     task = hide_seen(RankingTask.of_one_each(8, ITEM), history)
     slices = [task.exclude[a:b].tolist() for a, b in pairwise(task.exclude_offsets)]
     # Event 2 is item 7, met before; event 5 is item 3, met before.

@@ -119,6 +119,12 @@ def test_one_value_decides_wherever_it_stands(tmp_path, monkeypatch):
     assert [c.type for c in columns(path).values()] == ["number", "timestamp"]
 
 
+def test_numbers_in_a_categorical_column():
+    given = pl.Series(["1.5", "-2", None]).cast(pl.Categorical)
+    (found,) = infer(pl.DataFrame({"x": given}), Options(), Findings())
+    assert (found.type, found.low, found.high) == ("number", "-2", "1.5")
+
+
 @pytest.mark.parametrize("odd", [[1.0], [1.0, float("nan")]])
 def test_some_odd_rows_do_not_make_it_no_vector(odd):
     for given, type in (([[1.0, 2.0], odd], "vector"), ([b"ab"] * 20 + [b"a"], "bits")):

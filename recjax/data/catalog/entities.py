@@ -95,6 +95,7 @@ class Pairs:
       candidate_type: i32[P], index into the catalogue's kinds.
       action: i32[P], index into the catalogue's actions.
       timestamp: i64[P], unix seconds; 0 where the source has none.
+      split: i8[P], as a column `split` says; None without one.
     """
 
     query: np.ndarray
@@ -102,6 +103,7 @@ class Pairs:
     candidate_type: np.ndarray
     action: np.ndarray
     timestamp: np.ndarray
+    split: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

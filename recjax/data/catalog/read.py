@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data.catalog.entities import Catalog, Entities, Pairs, Vectors
+from recjax.data.given_split import given_split
 from recjax.data.prepared import Prepared, as_texts, seconds
 from recjax.data.search_pairs import query_texts
 from recjax.tables.typed import Ragged, Table
@@ -39,6 +40,7 @@ def load_catalog(name: str | Path) -> Catalog:
             candidate_type=judged["candidate_type"].array - 1,
             action=judged["action"].array - 1,
             timestamp=when,
+            split=given_split(judged, "judgements"),
         ),
         entities={k: entities_of(known.table(k)) for k in kinds if k != "query"},
         tables={name: known.table(name) for name in {*kinds, "query"}},

@@ -113,7 +113,8 @@ class CatalogData:
         """The split of each pair."""
         known = self.catalog.pairs
         query = tuple(self.catalog.queries), known.query
-        examples = Examples("pairs", time=known.timestamp, query=query)
+        time = known.timestamp if known.timestamp.any() else None
+        examples = Examples("pairs", time=time, query=query, column=known.split)
         return self.settings.split.parts(examples)
 
     @cached_property

@@ -30,7 +30,7 @@ from recjax.data.sessions.packing import (
 from recjax.data.sessions.pair_features import LEAST, PairSource, SessionPairs
 from recjax.data.sessions.read import Sessions, load_sessions
 from recjax.data.sessions.runs import scoring_runs, training_runs
-from recjax.data.splits import Examples, Split
+from recjax.data.splits import Split
 from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.metrics.task import RankingTask
@@ -116,9 +116,7 @@ class NextInSessionData:
     @cached_property
     def part(self) -> np.ndarray:
         """The split of each session, i8[S]."""
-        known = self.sessions
-        time = known.timestamp[known.session_start[:-1]] if known.timed else None
-        return self.settings.split.parts(Examples("sessions", known.session_user, time))
+        return self.settings.split.parts(self.sessions.examples)
 
     @cached_property
     def train(self) -> np.ndarray:

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from recjax.data.events import Events, Histories
+from recjax.data.given_split import given_split
 from recjax.data.prepared import Prepared, seconds
+from recjax.data.splits import Examples
 from recjax.errors import UserError
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
@@ -28,6 +30,7 @@ class Sessions:
       item_ids: the items' own ids [N].
       shown: i32[I], items shown but not taken at the events (impressions), if known.
       shown_start: i64[E + 1]; event e was shown `shown[start[e]:start[e + 1]]`.
+      split: i8[S], as a column `split` says; None without one.
       tables: "item" and "events": all their columns.
     """
 
@@ -39,6 +42,7 @@ class Sessions:
     item_ids: tuple[str, ...]
     shown: np.ndarray | None = None
     shown_start: np.ndarray | None = None
+    split: np.ndarray | None = None
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,6 +94,12 @@ class Sessions:
         lengths = np.diff(self.session_start)
         start = np.repeat(self.session_start[:-1], lengths)
         return (np.arange(len(self.item)) - start).astype(np.int32)
+
+    @property
+    def examples(self) -> Examples:
+        """What is known of the sessions that decides to which split one belongs."""
+        time = self.timestamp[self.session_start[:-1]] if self.timed else None
+        return Examples("sessions", self.session_user, time, column=self.split)
 
     def log(self) -> Events:
         """Returns all events; where only the order is known, it stands for time."""
@@ -152,8 +162,25 @@ def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
         item_ids=tuple(items["id"].vocabulary),
         shown=None if shown is None else shown.values,
         shown_start=None if shown is None else shown.start,
+        split=_split_of(events, start),
         tables={"item": items, "events": events},
     )
+
+
+def _split_of(events: Table, start: np.ndarray) -> np.ndarray | None:
+    """Returns the part of each session, i8[S]; None without a column `split`."""
+    part = given_split(events, "events")
+    if part is None:
+        return None
+    first = part[start[:-1]]
+    mixed = np.add.reduceat(part != np.repeat(first, np.diff(start)), start[:-1])
+    if mixed.any():
+        raise UserError(
+            f"column 'split' of the events: {np.count_nonzero(mixed):,} of "
+            f"{len(mixed):,} sessions have events of several splits; give all events "
+            "of a session one, and prepare the data again"
+        )
+    return first
 
 
 def _starts(codes: np.ndarray) -> np.ndarray:

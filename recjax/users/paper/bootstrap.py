@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from recjax.metrics.bootstrap import resampled
+
 Lift = tuple[float, float, float]
 """Percent, and the ends of its 95 % interval."""
 
@@ -23,13 +25,10 @@ def lifts(
     Returns:
       Method -> lift of each metric.
     """
-    rng = np.random.default_rng(0)
-    users = len(figures[against])
-    weight = rng.multinomial(users, np.full(users, 1 / users), draws) / users
-    base = weight @ figures[against]
+    base = resampled(figures[against], draws)
     out = {}
     for name, rows in figures.items():
-        all_ = 100 * (weight @ rows / base - 1)
+        all_ = 100 * (resampled(rows, draws) / base - 1)
         plain = 100 * (rows.mean(0) / figures[against].mean(0) - 1)
         low, high = np.percentile(all_, [2.5, 97.5], axis=0)
         out[name] = list(zip(plain.tolist(), low.tolist(), high.tolist(), strict=True))
