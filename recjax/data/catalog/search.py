@@ -138,8 +138,7 @@ class CatalogData:
     @cached_property
     def columns(self) -> Mapping[str, Fitted]:
         """The columns of queries and of each kind of entity as features."""
-        kinds = [kind for kind in self.kinds if kind != QUERY]
-        rows = {kind: np.unique(self.training_items(kind)) for kind in kinds}
+        rows = {kind: np.unique(self.training_items(kind)) for kind in self._tables}
         rows[QUERY] = np.unique(self._trained_queries)
         tables = {name: self.catalog.tables[name] for name in rows}
         return fitted.fit(self.settings.columns, tables, rows)
