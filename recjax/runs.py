@@ -251,7 +251,8 @@ def open_run(run: Path, best: bool = False) -> tuple[Program, State]:
 def _opened(run: Path) -> Program:
     """Opens the experiment of a run, on the data that it was trained on."""
     program = open_program(*request_of(run).resolve())
-    if newest_step(run / "checkpoints") >= 0:  # Else the restoring will say it.
+    told = (run / data_record.NAME).exists()
+    if told or newest_step(run / "checkpoints") >= 0:  # Else there is no state.
         data_record.check(run, program)
     return program
 

@@ -6,7 +6,9 @@ import functools
 import importlib
 import io
 import re
+import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,34 @@ def test_names_files_and_commands_are_there(doc):
             option = word.split("=")[0]
             if option.startswith("-"):
                 assert option in options(tuple(command)), line
+
+
+def own_data(folder, monkeypatch, *kinds):
+    """Runs the commands of a page in a folder as a newcomer would, but in few steps."""
+    monkeypatch.setenv("RECJAX_CACHE", str(folder / "cache"))
+    monkeypatch.chdir(folder)
+    (folder / "experiments").symlink_to(ROOT / "experiments")
+    monkeypatch.setattr(sys, "argv", ["example_shop.py", "shop"])
+    runpy.run_path(str(ROOT / "tools/example_shop.py"), run_name="__main__")
+    text = (ROOT / "docs/your_own_data.md").read_text()
+    lines = re.findall(r"^recjax +(.*[^…])$", text, re.MULTILINE)
+    few = ["--set", "steps=2", "--tiny"]
+    done = []
+    for words in map(shlex.split, lines):
+        if words[0] in kinds:
+            cli.main(words + (few if words[0] == "train" else []))
+            done.append(" ".join(words[:2]))
+    return done
+
+
+def test_data_is_prepared_as_its_page_says(tmp_path, monkeypatch, capsys):
+    done = own_data(tmp_path, monkeypatch, "data")
+    assert done.count("data prepare") == 5 and "data describe" in done
+    assert capsys.readouterr().out.count("prepared: ") == 5
+    prepared = {path.name for path in (tmp_path / "cache" / "prepared").iterdir()}
+    assert prepared == {"shop", "shop_sessions", "shop_search", "shop_photos"}
+
+
+@pytest.mark.slow
+def test_models_of_ones_own_data_as_its_page_says(tmp_path, monkeypatch):
+    own_data(tmp_path, monkeypatch, "data", "train", "export", "query")

@@ -42,8 +42,8 @@ IN_FUNCTIONS = (
     *("tokenizers", "safetensors", "threadpoolctl"),
 )
 """Packages that only those need who use them."""
-COMPILED = "recjax.users.kernels"
-"""Imported by those alone who have numba."""
+WITH_EXTRAS = ("recjax.users.kernels", "recjax.serve.http")
+"""Imported by those alone who have numba, or a web server."""
 TENSORFLOW = ("tensorflow", "scann")
 TENSORFLOW_IN = ("extras", "index", "bundle")
 NOT_OURS = ("experiments", "configs", "tests", "tools", "small", "conftest")
@@ -212,7 +212,7 @@ def test_what_is_imported_is_a_dependency():
     wrong = [
         f"{name} imports {other} on import"
         for name in MODULES
-        if not name.startswith(COMPILED)
+        if not name.startswith(WITH_EXTRAS)
         for other in imports(name, top=True)
         if first(other) not in known | sys.stdlib_module_names
     ]

@@ -2,8 +2,9 @@
 
     python tools/example_shop.py shop
 
-Writes shop/events.csv, shop/items.csv and shop/judgements.csv. Customers of the shop
-stay with one or two kinds of things, so there is something to learn.
+Writes tables of events, items and judgements, the events of a day later, and photos in
+folders of classes. Customers stay with one or two kinds of things, and a kind of thing
+has a colour in photos, so there is something to learn.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import random
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,7 +24,7 @@ START = 1_700_000_000
 
 
 def main() -> None:
-    """Writes the three files."""
+    """Writes the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder, draw = parser.parse_args().folder, random.Random(0)
@@ -41,7 +43,11 @@ def main() -> None:
         for item, *_ in draw.sample(wanted, EACH):
             when += draw.randrange(60, 3 * DAY)
             events.append((f"u{user}", item, when))
-    write(folder / "events.csv", ("user", "item", "timestamp"), events)
+    head = ("user", "item", "timestamp")
+    write(folder / "events.csv", head, events)
+    last = max(when for *_, when in events)
+    later = [(f"new{i}", events[i][1], last + 60 * i) for i in range(200)]
+    write(folder / "events_today.csv", head, events + later)
     prices = random.Random(1)
     priced = [(*one, prices.randrange(500, 20_000) / 100) for one in items]
     write(folder / "items.csv", ("item", "title", "tags", "price"), priced)
@@ -51,6 +57,21 @@ def main() -> None:
     pairs += [(kind, item, 2, title) for item, title, kind in items]
     columns = ("query", "candidate", "grade", "title")
     write(folder / "judgements.csv", columns, pairs)
+    for at, kind in enumerate(KINDS):
+        paint(folder / "photos" / kind, (32 * at, 255 - 32 * at, 128), draw)
+
+
+def paint(folder: Path, colour: tuple[int, int, int], draw: random.Random) -> None:
+    """Writes some photos of a colour, which no two of them have alike."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(20):
+        shade = bytes(min(255, part + draw.randrange(30)) for part in colour)
+        rows = [shade * 32 if row % (number + 2) else bytes(96) for row in range(32)]
+        size = 32 * 32 * 3
+        head = struct.pack(
+            "<2sIIIIiiHHI20x", b"BM", 54 + size, 0, 54, 40, 32, 32, 1, 24, 0
+        )
+        (folder / f"{number}.bmp").write_bytes(head + b"".join(rows))
 
 
 def write(path: Path, head: Sequence[str], rows: Iterable[Sequence]) -> None:

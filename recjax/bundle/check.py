@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle import saved_model
+from recjax.bundle.contract import ITEM, SERVING, Signature
 from recjax.bundle.open import OpenBundle
-from recjax.data.inputs import encode_all
+from recjax.bundle.served import signatures
+from recjax.bundle.session_served import STEP
+from recjax.data.inputs import IdListInput, encode_all
 from recjax.errors import UserError
-from recjax.index.exact import Exact
 from recjax.index.item_vectors import ItemVectors
 
 ROWS, RESULTS = 64, 100  # Answers scored at once; results that are compared.
@@ -65,7 +67,7 @@ def check(
     vectors = opened.items.vectors
     facts: dict[str, Any] = dict(zip(("items", "width"), vectors.shape, strict=True))
     for name, one in functions.items():
-        answers = {name: opened.functions[name]}
+        answers: dict[str, Call] = {name: opened.functions[name]}
         if saved and one.saved is not None:
             answers[f"saved_model_{name}"] = one.saved(saved)
         if one.raw is not None:
@@ -77,6 +79,11 @@ def check(
             facts[f"{how}_score_difference"] = apart
         if one.raw is not None:
             facts |= _found(opened, one, saved)
+    for name, call in saved.items():
+        if name == ITEM or STEP in functions:
+            facts[f"saved_model_{name}_difference"] = _signature_apart(
+                call, signatures(opened)[name]
+            )
     for name, value in facts.items():
         if name.endswith("difference") and not value <= tolerance:
             raise UserError(f"bundle check: {name} is {value}, over {tolerance}")
@@ -85,25 +92,58 @@ def check(
     return facts
 
 
+def _signature_apart(saved: saved_model.Call, own: Signature) -> float:
+    """Returns the largest difference of two forms of a signature, asked for nothing."""
+    asked = {name: [*values, *values] for name, values in own.blank.items()}
+    found, wanted = saved(asked), own.ask(asked)
+    return max(
+        float(np.abs(found[name] - np.asarray(values)).max(initial=0.0))
+        for name, values in wanted.items()
+        if name != "ids"
+    )
+
+
 def _found(
     opened: OpenBundle, one: Function, saved: Mapping[str, saved_model.Call]
 ) -> dict[str, float]:
     """Compares the items that are found, and their scores."""
-    exact, facts = Exact(np.asarray(opened.items.vectors)), {}
-    answers = {"index": opened.index.search(one.live, RESULTS)}
-    for signature in saved.values():
-        served = signature(one.raw or {})
-        rows = [[opened.items.rows.get(id, -1) for id in row] for row in served["ids"]]
-        answers["saved_model"] = np.array(rows), served["scores"]
-    for name, (items, scores) in answers.items():
-        right = np.einsum("qd,qkd->qk", one.live, exact.vectors[items])
-        # Ties count: what scores like the exact top is found.
-        worst = exact.search(one.live, min(10, items.shape[1]))[1][:, -1:]
-        top = (right >= worst - 1e-5) & (items >= 0)
-        facts[f"{name}_recall_at_10"] = float(np.mean(top[:, :10]))
-        apart = np.abs(right - scores)[items >= 0].max(initial=0.0)
-        facts[f"{name}_score_difference"] = float(apart)
-    return facts
+    right, facts = one.live @ np.asarray(opened.items.vectors).T, {}
+    k, rows = opened.serving.k, opened.items.rows
+    if saved:
+        served = saved[SERVING]({**(one.raw or {}), "k": [k] * len(one.live)})
+        found = np.array([[rows.get(id, -1) for id in row] for row in served["ids"]])
+        # It leaves out what a history holds.
+        shown = _without_history(right, opened, one.raw or {})
+        facts |= _recall("saved_model", shown, found, served["scores"])
+    return facts | _recall("index", right, *opened.index.search(one.live, RESULTS))
+
+
+def _recall(
+    name: str, right: np.ndarray, items: np.ndarray, scores: np.ndarray
+) -> dict[str, float]:
+    """Compares what was found with the scores of all items; -1 is no item."""
+    most = min(10, items.shape[1])
+    # Ties count: what scores like the exact top is found.
+    worst = np.partition(right, -most, 1)[:, -most, None]
+    own = np.take_along_axis(right, np.maximum(items, 0), 1)
+    top = ((own >= worst - 1e-5) & (items >= 0)) | ~np.isfinite(worst)
+    apart = np.abs(own - scores)[items >= 0].max(initial=0.0)
+    return {
+        f"{name}_recall_at_10": float(np.mean(top[:, :most])),
+        f"{name}_score_difference": float(apart),
+    }
+
+
+def _without_history(
+    scores: np.ndarray, opened: OpenBundle, raw: Mapping[str, Sequence[Any]]
+) -> np.ndarray:
+    scores = scores.copy()
+    for name, kind in opened.inputs.items():
+        if isinstance(kind, IdListInput):
+            for row, ids in zip(scores, raw[name], strict=True):
+                known = [id for id in ids if id in opened.items.rows]
+                row[[opened.items.rows[id] for id in known]] = -np.inf
+    return scores
 
 
 def _apart(one: np.ndarray, other: np.ndarray, vectors: np.ndarray) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Function
+from recjax.bundle.contract import EMBED
 from recjax.bundle.functions import prune_state, tower_function
 from recjax.bundle.open import IMAGE
-from recjax.bundle.signatures import SERVING
+from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
 from recjax.train.program import Program
@@ -28,12 +28,16 @@ class ImageBundle:
 
     Attributes:
       gallery: split whose images are in it.
+      k: most results of an answer when it is served.
+      batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
       check_images: images that are embedded live and from the bundle.
       tolerance: largest difference of a score.
     """
 
     gallery: str = "train"
+    k: int = 100
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
     check_images: int = 32
     tolerance: float = 1e-4
@@ -65,13 +69,16 @@ class ImageBundle:
             tower_function(model, SIDE),
             pixels,
             vectors[: self.check_images],
-            lambda saved: lambda given: saved[SERVING](given)["embedding"],
+            lambda saved: lambda given: saved[EMBED](given)["embedding"],
         )
         items = [table.names[i] for i in gallery], titles, vectors
         return Contents(
             *items,
             {SIDE: function},
-            lambda _: prune_state(model, state, {SIDE: pixels}),
+            prune_state(model, state, {SIDE: pixels}),
             lambda folder: (folder / IMAGE).write_text(about + "\n"),
-            {SERVING: partial(signatures.arrays, example=pixels)},
+            lambda tf, _, functions: {
+                EMBED: signatures.arrays(tf, functions[SIDE], pixels)
+            },
+            Serving(min(self.k, len(vectors)), self.batch_sizes),
         )

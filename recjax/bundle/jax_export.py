@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,33 @@ def host_array(leaf: Any) -> np.ndarray:
     return leaf.astype(jax.dtypes.canonicalize_dtype(leaf.dtype), copy=False)
 
 
-def load(path: Path) -> dict[str, Callable[[Features], Any]]:
+@dataclass(frozen=True)
+class Loaded:
+    """A function of features alone, compiled for each number of rows that it meets.
+
+    Attributes:
+      inputs: name -> shape and type; the rows, first, may be of any number.
+      outputs: the same, of the array or arrays that it returns.
+    """
+
+    inputs: Mapping[str, Any]
+    outputs: Any
+    _call: Callable[[Features], Any]
+
+    def __call__(self, features: Features) -> Any:
+        """Returns what the function makes of features."""
+        return self._call(features)
+
+    @classmethod
+    def of(cls, program: export.Exported, leaves: list[Any]) -> Loaded:
+        """Returns the function of a program and of the parameters that it reads."""
+        call = jax.jit(program.call)
+        (_, inputs), _ = jax.tree.unflatten(program.in_tree, program.in_avals)
+        outputs = jax.tree.unflatten(program.out_tree, program.out_avals)
+        return cls(inputs, outputs, lambda features: call(leaves, dict(features)))
+
+
+def load(path: Path) -> dict[str, Loaded]:
     """Returns the functions of the features alone, each jit-compiled on first use.
 
     Raises:
@@ -86,9 +113,4 @@ def load(path: Path) -> dict[str, Callable[[Features], Any]]:
             "it is missing or broken: export it anew"
         ) from error
     leaves = jax.device_put(leaves)
-    return {name: _bound(program, leaves) for name, program in programs.items()}
-
-
-def _bound(program: export.Exported, leaves: list[Any]) -> Callable[[Features], Any]:
-    call = jax.jit(program.call)
-    return lambda features: call(leaves, dict(features))
+    return {name: Loaded.of(program, leaves) for name, program in programs.items()}

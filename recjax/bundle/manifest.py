@@ -66,6 +66,8 @@ def verify(folder: Path) -> dict[str, Any]:
                 entry["sha256"], str
             ):
                 raise TypeError(f"{name}: {entry}")
+        if not isinstance(content.setdefault("info", {}), dict):
+            raise TypeError(f"info: {content['info']}")
     except FileNotFoundError as error:
         raise UserError(
             f"{path}: no such file; {folder} is not a bundle of recjax export"
@@ -77,6 +79,15 @@ def verify(folder: Path) -> dict[str, Any]:
     for name, entry in content["files"].items():
         _check(folder / name, entry["bytes"], entry["sha256"])
     return content
+
+
+def model_name(bundle: Path) -> str:
+    """Returns what a server calls a bundle: its folder's name, or that above a number.
+
+    "shop" of bundles/shop, and of bundles/shop/3.
+    """
+    bundle = bundle.resolve()
+    return (bundle.parent if bundle.name.isdecimal() else bundle).name
 
 
 def versions() -> dict[str, str]:

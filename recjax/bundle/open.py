@@ -9,6 +9,7 @@ index/                   of ScaNN, where exact search would be slow
 inputs/                  how features of queries and new items are made from raw values
 image.json               how a photograph becomes pixels
 session/                 what a session model keeps of users, see `session_state`
+serving.json             most results of an answer, and rows that are asked at once
 saved_model/             the same for TensorFlow
 """
 
@@ -20,15 +21,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recjax import disk
 from recjax.blocks import in_blocks
 from recjax.bundle import jax_export, manifest
-from recjax.bundle.image_files import ImageFiles
 from recjax.bundle.queries import encode_queries
+from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
@@ -36,13 +37,17 @@ from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
 from recjax.data.identity import Identity
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
-from recjax.images.augment import CenterCrop
+from recjax.extras import require
 from recjax.index import scann
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.tables.result import Options
 
+if TYPE_CHECKING:
+    from recjax.bundle.image_files import ImageFiles
+
 log = logging.getLogger(__name__)
 FUNCTIONS, INPUTS, IMAGE = "functions.jaxexport.npz", "inputs", "image.json"
+SAVED_MODEL = "saved_model"
 ANSWERS = {
     "query": "queries (`recjax query`, `recjax embed --text`)",
     "item": "new items (`recjax embed --items`)",
@@ -75,9 +80,14 @@ class OpenBundle:
         return scann.load(self.folder, np.array(self.items.vectors))
 
     @cached_property
-    def functions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
+    def functions(self) -> Mapping[str, jax_export.Loaded]:
         """Name -> function of arrays; see `ANSWERS`."""
         return jax_export.load(self.folder / FUNCTIONS)
+
+    @cached_property
+    def serving(self) -> Serving:
+        """How it is served."""
+        return Serving.load(self.folder)
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
@@ -95,6 +105,10 @@ class OpenBundle:
     def images(self) -> ImageFiles:
         """Embeds photographs."""
         self.need("image")
+        require("simplejpeg", "images", "a bundle of photographs")
+        from recjax.bundle.image_files import ImageFiles
+        from recjax.images.augment import CenterCrop
+
         about = json.loads((self.folder / IMAGE).read_text())
         crop = CenterCrop(about["center_crop"])
         return ImageFiles(about["size"], crop, self._blocks("image"))
@@ -206,7 +220,7 @@ def open_bundle(path: str | Path) -> OpenBundle:
     """
     folder = Path(path)
     content = manifest.verify(folder)
-    info, vectors = content["info"], content["files"].get("vectors.npy", {})
+    info, vectors = content.get("info", {}), content["files"].get("vectors.npy", {})
     model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
     return OpenBundle(folder, ItemVectors.open(folder), info, model)
 
@@ -219,12 +233,19 @@ def open_items(path: str | Path) -> ItemVectors:
 
 
 def data_of(path: str | Path) -> Identity | None:
-    """Returns the data that a bundle is of; None of a folder without a manifest."""
+    """Returns the data that a bundle is of; None where it says nothing of it.
+
+    Raises:
+      UserError: its manifest is damaged.
+    """
     file = Path(path) / manifest.NAME
     if not file.is_file():
         return None
-    told = disk.read_json(file, "export it anew", info=dict)["info"].get("data")
-    return None if told is None else Identity.read(told)
+    told = disk.read_json(file, "export it anew").get("info", {}).get("data")
+    try:
+        return None if told is None else Identity.read(told)
+    except TypeError as error:
+        raise UserError(f"{file}: not a readable manifest ({error})") from error
 
 
 def _blank(items: NewItems) -> np.ndarray:

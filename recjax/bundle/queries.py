@@ -24,6 +24,8 @@ from recjax.text.wordpiece import WordPiece
 
 log = logging.getLogger(__name__)
 NOTHING, SHOWN = "there is nothing to ask: give a text or a history", 3
+COMPARED = 2_000
+"""Ids that a misspelled one is compared with: more would take a second."""
 
 NUMBER = float | int | np.number
 LATEST = 1e11
@@ -43,8 +45,7 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
         that is unknown, or a query that says nothing.
     """
     takes = takers(inputs)
-    count = _checked(raw, takes)
-    features = encode_all(inputs, raw, count)
+    features = encode_all(inputs, raw, check_queries(raw, takes))
     for text in (
         name for name in raw if isinstance(takes[name], TextInput | WordPiece)
     ):
@@ -112,8 +113,12 @@ def _tell(what: str, values: Sequence[str]) -> None:
         log.warning("the bundle knows %s %s: it says nothing", what, said)
 
 
-def _checked(raw: Raw, takes: Mapping[str, Input]) -> int:
-    """Returns the number of queries."""
+def check_queries(raw: Raw, takes: Mapping[str, Input]) -> int:
+    """Returns the number of raw queries; `takes` is what `takers` returns.
+
+    Raises:
+      UserError: see `encode_queries`.
+    """
     if not isinstance(raw, Mapping):
         raise UserError(f"{raw!r}: give a mapping of features to lists of values")
     for name, values in raw.items():
@@ -157,7 +162,8 @@ def _says(place: str, value: Any, kind: Input) -> bool:
             if not isinstance(id, str):
                 raise UserError(f"{place}: {id!r} is no text: write ids as '17'")
             if id not in kind.positions:
-                close = nearest(id, kind.positions)
+                few = len(kind.positions) <= COMPARED
+                close = nearest(id, kind.positions) if few else ""
                 raise UserError(f"{place}: the bundle knows no item {id!r}.{close}")
         return len(value) > 0
     if not all(isinstance(age, NUMBER) for age in value):

@@ -19,21 +19,26 @@ from recjax.errors import UserError
 from recjax.extras import require_tensorflow
 from recjax.index import scann
 
+Arrays = Mapping[str, Any]
 Call = Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
 Graph = tuple[Mapping[str, Any], Callable[[dict[str, Any]], dict[str, Any]]]
 """The inputs of a signature by name, as `TensorSpec`s, and what makes its outputs."""
-Signature = Callable[[Any, Any, Callable[[dict[str, Any]], Any]], Graph]
-"""(TensorFlow, the module that holds what is saved, the function) -> its graph."""
+Functions = Mapping[str, Callable[[dict[str, Any]], Any]]
+Graphs = Callable[[Any, Any, Functions], Mapping[str, Graph]]
+"""(TensorFlow, the module that holds what is saved, functions of tensors by name) ->
+signature -> its graph."""
 
 
 def write(
     path: Path,
-    function: Callable[[Any, Mapping[str, Any]], Any],
+    functions: Mapping[str, Callable[[Any, Arrays], Any]],
     held: Any,
-    example: Mapping[str, Any],
-    signatures: Mapping[str, Signature],
-) -> None:
-    """Writes the SavedModel of a pure JAX function, (held, arrays like `example`).
+    examples: Mapping[str, Arrays],
+    graphs: Graphs,
+) -> dict[str, dict[str, Any]]:
+    """Writes the SavedModel of pure JAX functions, (held, arrays like its example).
+
+    Returns signature -> input -> its `TensorSpec`.
 
     Raises:
       UserError: TensorFlow or ScaNN is not installed, or a signature cannot be made.
@@ -43,27 +48,35 @@ def write(
     from jax.experimental import jax2tf
 
     leaves, tree = jax.tree.flatten(held)
-    shapes = {
-        name: "(" + ", ".join(["b", *map(str, value.shape[1:])]) + ")"
-        for name, value in example.items()
-    }
-    convert = jax2tf.convert(
-        lambda leaves, arrays: function(jax.tree.unflatten(tree, leaves), arrays),
-        polymorphic_shapes=[None, shapes],
-        with_gradient=False,
-        native_serialization_platforms=PLATFORMS,
-    )
     module = tf.Module()
     module.held = [tf.Variable(host_array(leaf), trainable=False) for leaf in leaves]
-    made = {}
-    for name, signature in signatures.items():
-        specs, graph = signature(tf, module, lambda a: convert(module.held, a))
+
+    def converted(name: str) -> Callable[[dict[str, Any]], Any]:
+        shapes = {
+            key: "(" + ", ".join(["b", *map(str, value.shape[1:])]) + ")"
+            for key, value in examples[name].items()
+        }
+        convert = jax2tf.convert(
+            lambda leaves, arrays: functions[name](
+                jax.tree.unflatten(tree, leaves), arrays
+            ),
+            polymorphic_shapes=[None, shapes],
+            with_gradient=False,
+            native_serialization_platforms=PLATFORMS,
+        )
+        return lambda arrays: convert(module.held, arrays)
+
+    made, taken = {}, {}
+    graphs_by_name = graphs(tf, module, {name: converted(name) for name in functions})
+    for name, (specs, graph) in graphs_by_name.items():
         specs = {n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in specs.items()}
+        taken[name] = specs
         traced = tf.function(graph, input_signature=[specs], autograph=False)
         setattr(module, name, traced)
         made[name] = traced.get_concrete_function()
     options = tf.saved_model.SaveOptions(namespace_whitelist=["Scann"])
     tf.saved_model.save(module, str(path), made, options)
+    return taken
 
 
 def load(path: Path) -> dict[str, Call]:
@@ -89,14 +102,14 @@ def load(path: Path) -> dict[str, Call]:
         # Through `model`: a signature alone does not keep its variables alive.
         function = model.signatures[signature]
         specs = function.structured_input_signature[1]
-        tensors = {n: _tensor(tf, value, specs[n]) for n, value in features.items()}
+        tensors = {n: tensor(tf, value, specs[n]) for n, value in features.items()}
         found = {name: value.numpy() for name, value in function(**tensors).items()}
         return {n: _texts(v) if v.dtype == object else v for n, v in found.items()}
 
     return {name: partial(call, signature=name) for name in model.signatures}
 
 
-def _tensor(tf: Any, values: Any, spec: Any) -> Any:
+def tensor(tf: Any, values: Any, spec: Any) -> Any:
     """Returns raw values as a tensor; lists are filled up, None is missing."""
     rank = spec.shape.rank
     if rank > 3 or isinstance(values, np.ndarray):

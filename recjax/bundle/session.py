@@ -13,6 +13,7 @@ import numpy as np
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Call, Function
+from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.session_state import SessionState, step_arrays
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.bundle.write import Contents, write_bundle
@@ -34,11 +35,15 @@ class SessionBundle:
     of the data did.
 
     Attributes:
+      k: most results of an answer when it is served.
+      batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
       check_events: events of a made-up user that are asked live and from the bundle.
       tolerance: largest difference of a score.
     """
 
+    k: int = 100
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
     check_events: int = 8
     tolerance: float = 1e-4
@@ -64,16 +69,22 @@ class SessionBundle:
             return _queries(call, arrays, asked)
 
         live = ask(partial(step, held))
-        function = Function(step, arrays, live, lambda saved: saved[STEP], ask)
-        size = data.pairs.size
-        made = {
-            STEP: partial(signatures.arrays, example=arrays),
-            "scores": partial(signatures.scores, vectors=vectors, pairs=size),
-        }
+        function = Function(step, arrays, live, None, ask)
+        k = min(self.k, len(ids))
+        graphs = partial(
+            signatures.sessions,
+            example=arrays,
+            empty=empty,
+            vectors=vectors,
+            item_ids=ids,
+            k=k,
+            pairs=data.pairs.size,
+        )
         table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
         rules = SessionRules.of({} if program.data is None else program.data.settings)
         save = SessionState(empty, rules, data.pairs.values).save
-        return Contents(*table, functions, lambda _: held, save, made)
+        serving = Serving(k, self.batch_sizes)
+        return Contents(*table, functions, held, save, graphs, serving)
 
 
 def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:

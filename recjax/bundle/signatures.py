@@ -1,4 +1,8 @@
-"""What a bundle's SavedModel can be asked: its signatures and their graphs."""
+"""What a bundle's SavedModel can be asked: its signatures and their graphs.
+
+Their names, inputs and outputs are those of `served.signatures`, which answers the same
+from the bundle's other files.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import tf_columns, tf_ops, tf_text, tf_word_piece
+from recjax.bundle import session_served, tf_columns, tf_ops, tf_text, tf_word_piece
+from recjax.bundle.contract import (
+    EMBED,
+    ITEM,
+    NO_SCORE,
+    SERVING,
+    input_spec,
+    tensor_spec,
+)
 from recjax.bundle.saved_model import Graph, utf8
 from recjax.data.inputs import (
     AgeListInput,
@@ -21,65 +33,121 @@ from recjax.errors import UserError
 from recjax.index import scann
 from recjax.text.features import TextInput
 
-SERVING = "serving_default"
+Functions = Mapping[str, Callable[[dict[str, Any]], Any]]
+K = "k"
 
 
-def retrieve(
+def queries(
     tf: Any,
     module: Any,
-    function: Callable,
+    functions: Functions,
     inputs: Mapping[str, Input],
     vectors: np.ndarray,
     item_ids: Sequence[str],
     plan: scann.Plan,
-) -> Graph:
-    """Returns the graph from raw queries to the best items.
+    item: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Graph]:
+    """Returns the graphs of a bundle with towers.
 
-    It takes every column that an input reads by its name (text: string[B]; id list:
-    string[B, any], "" for padding; others: see `tf_columns.spec`), and gives ids
-    string[B, K], scores f32[B, K] (dot products, best first) and embedding f32[B, D].
+    All take every column that an input reads by its name (text: string[B]; id list:
+    string[B, any], "" for padding; others: see `contract.input_spec`).
+
+    embed            -> embedding f32[B, D]
+    serving_default  k i32[B] besides -> ids string[B, max k], scores f32[B, max k]: dot
+                     products, best first, without the items of id lists; "" and the
+                     lowest number behind the row's own k, and everywhere where its k is
+                     not in 1..plan.k
+    embed_item       arrays like `item` -> embedding f32[B, D]
 
     Raises:
       UserError: ScaNN is not installed, a name or an id is unusable, or a tokenizer is
         not like BERT's.
     """
-    check_ids(item_ids)
     columns = {name: source(name, inputs) for name in inputs}
     for name in columns.values():
         if not name.isidentifier():
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
-    module.item_ids = tf.Variable(utf8(item_ids), trainable=False)
     module.encoders = {name: _encoder(tf, input) for name, input in inputs.items()}
-    if plan.leaves:
-        module.index = scann.build_tf(vectors, plan)
-    else:
-        module.vectors = tf.Variable(vectors, trainable=False)
-    specs = {columns[name]: _spec(tf, input) for name, input in inputs.items()}
+    nearest = top_k(tf, module, vectors, item_ids, plan)
+    lists = [name for name, kind in inputs.items() if isinstance(kind, IdListInput)]
+    specs = {
+        columns[name]: tensor_spec(tf, input_spec(input))
+        for name, input in inputs.items()
+    }
 
-    def graph(raw: dict[str, Any]) -> dict[str, Any]:
+    def embed(raw: dict[str, Any]) -> dict[str, Any]:
         features = {
             name: module.encoders[name](raw[name], raw[input.of])
             if isinstance(input, AgeListInput)
             else module.encoders[name](raw[columns[name]])
             for name, input in inputs.items()
         }
-        embedding = tf.cast(function(features), tf.float32)
+        return {"embedding": tf.cast(functions["query"](features), tf.float32)}
+
+    def serving(raw: dict[str, Any]) -> dict[str, Any]:
+        hidden = [module.encoders[name].table.lookup(raw[name]) for name in lists]
+        none = tf.zeros([tf.size(raw[K]), 0], tf.int32)
+        return nearest(embed(raw)["embedding"], raw[K], tf.concat([*hidden, none], 1))
+
+    made: dict[str, Graph] = {
+        SERVING: ({**specs, K: tf.TensorSpec([None], tf.int32)}, serving),
+        EMBED: (specs, embed),
+    }
+    if item is not None:
+        made[ITEM] = arrays(tf, functions["item"], item)
+    return made
+
+
+def top_k(
+    tf: Any,
+    module: Any,
+    vectors: np.ndarray,
+    item_ids: Sequence[str],
+    plan: scann.Plan,
+) -> Callable[..., dict[str, Any]]:
+    """Returns (vectors f32[B, D], k i32[B], hidden i32[B, any]) -> ids and scores.
+
+    `hidden` are places of items from 1; 0 is none. A fourth argument joins the scores
+    of an exact search, [B, N].
+    """
+    check_ids(item_ids)
+    module.item_ids = tf.Variable(utf8(item_ids), trainable=False)
+    if plan.leaves:
+        module.index = scann.build_tf(vectors, plan)
+    else:
+        module.vectors = tf.Variable(vectors, trainable=False)
+
+    def best(embedding: Any, wanted: Any, more: Any) -> tuple[Any, Any]:
         if plan.leaves:
-            items, scores = scann.search_tf(module.index, embedding, plan.k)
-        else:
-            scores = tf.matmul(embedding, module.vectors, transpose_b=True)
-            scores, items = tf.math.top_k(scores, plan.k)
+            wanted = tf.minimum(wanted, plan.reorder)
+            return scann.search_tf(module.index, embedding, wanted)
+        scores = tf.matmul(embedding, module.vectors, transpose_b=True) + more
+        scores, items = tf.math.top_k(scores, wanted)
+        return items, scores
+
+    def nearest(embedding: Any, k: Any, hidden: Any, more: Any = 0.0) -> dict[str, Any]:
+        k = tf.where((k >= 1) & (k <= plan.k), k, 0)
+        most = tf.maximum(tf.reduce_max(k), 1)
+        wanted = tf.minimum(most + tf.shape(hidden)[1], len(item_ids))
+        items, scores = best(embedding, wanted, more)
+        is_hidden = tf.reduce_any(items[:, :, None] + 1 == hidden[:, None, :], 2)
+        gone = (items < 0) | is_hidden
+        order = tf.argsort(tf.cast(gone, tf.int32), 1, stable=True)[:, :most]
+        items, scores, gone = (
+            tf.gather(one, order, batch_dims=1) for one in (items, scores, gone)
+        )
+        gone |= tf.range(tf.shape(items)[1]) >= k[:, None]
         ids = tf.gather(module.item_ids, tf.maximum(items, 0))
-        ids = tf.where(items < 0, "", ids)
-        return {"ids": ids, "scores": scores, "embedding": embedding}
+        return {
+            "ids": tf.where(gone, "", ids),
+            "scores": tf.where(gone, NO_SCORE, scores),
+        }
 
-    return specs, graph
+    return nearest
 
 
-def arrays(
-    tf: Any, module: Any, function: Callable, example: Mapping[str, np.ndarray]
-) -> Graph:
-    """Returns the graph of the function itself, of arrays like `example`."""
+def arrays(tf: Any, function: Callable, example: Mapping[str, np.ndarray]) -> Graph:
+    """Returns the graph of a function itself, of arrays like `example`."""
     specs = {
         name: tf.TensorSpec([None, *value.shape[1:]], value.dtype)
         for name, value in example.items()
@@ -92,37 +160,68 @@ def arrays(
     return specs, graph
 
 
-def scores(
-    tf: Any, module: Any, function: Callable, vectors: np.ndarray, pairs: int
-) -> Graph:
-    """Returns the graph from users' queries to scores of all items.
+def sessions(
+    tf: Any,
+    module: Any,
+    functions: Functions,
+    example: Mapping[str, np.ndarray],
+    empty: Mapping[str, np.ndarray],
+    vectors: np.ndarray,
+    item_ids: Sequence[str],
+    k: int,
+    pairs: int,
+) -> dict[str, Graph]:
+    """Returns the graphs of a bundle of a session model; see `session_served`.
 
-    It takes user f32[B, D + F] and, where there are features, pair f32[B, N, F].
+    Where an item is unknown, the state stays as it is.
     """
-    module.vectors = tf.Variable(vectors, trainable=False)
+    nearest = top_k(tf, module, vectors, item_ids, scann.Plan(k))
+    module.rows = tf_ops.hash_table(tf, utf8(item_ids), 1)
     size, width = vectors.shape
-    specs = {"user": tf.TensorSpec([None, width + pairs], tf.float32)}
-    if pairs:
-        specs["pair"] = tf.TensorSpec([None, size, pairs], tf.float32)
+    held = {n: tf.TensorSpec([None, *one.shape], one.dtype) for n, one in empty.items()}
+    ints, floats, bools = (
+        tf.TensorSpec([None], kind) for kind in (tf.int32, tf.float32, tf.bool)
+    )
+    state = {"age": ints, "position": ints, "session_gap": floats, **held}
+    when = {session_served.GAP: floats, session_served.NEW: bools}
 
-    def graph(given: dict[str, Any]) -> dict[str, Any]:
-        user = given["user"]
-        found = tf.matmul(user[:, :width], module.vectors, transpose_b=True)
+    def stepped(given: dict[str, Any], item: Any) -> dict[str, Any]:
+        position, gap = session_served.in_session(given, tf.where)
+        at = {"item": item, "position": position, "age": given["age"], "gap": gap}
+        arrays = {name: value[:, None] for name, value in at.items()}
+        for name, blank in empty.items():
+            new = tf.reshape(given["age"] == 0, [-1, *[1] * blank.ndim])
+            arrays[name] = tf.where(new, blank[None], given[name])
+        made = functions["step"]({name: arrays[name] for name in example})
+        age = given["age"] + 1
+        return {**made, "age": age, "position": position + 1, "session_gap": gap}
+
+    def step(given: dict[str, Any]) -> dict[str, Any]:
+        item = module.rows.lookup(given["item"])
+        made = stepped(given, tf.maximum(item, 1))
+        for name in state:
+            known = tf.reshape(item > 0, [-1, *[1] * (made[name].shape.rank - 1)])
+            made[name] = tf.where(known, made[name], given[name])
+        return made
+
+    def close(given: dict[str, Any]) -> dict[str, Any]:
+        return {**given, "position": tf.zeros_like(given["position"])}
+
+    def serving(given: dict[str, Any]) -> dict[str, Any]:
+        user = stepped(given, tf.ones_like(given["age"]))["user"]
+        none, more = tf.zeros([tf.size(given[K]), 0], tf.int32), 0.0
         if pairs:
-            found += tf.einsum("bf,bnf->bn", user[:, width:], given["pair"])
-        return {"scores": found}
+            more = tf.einsum("bf,bnf->bn", user[:, width:], given["pair"])
+        return nearest(user[:, :width], given[K], none, more)
 
-    return specs, graph
-
-
-def _spec(tf: Any, input: Input) -> Any:
-    if isinstance(input, TextInput | WordPiece):
-        return tf.TensorSpec([None], tf.string)
-    if isinstance(input, IdListInput):
-        return tf.TensorSpec([None, None], tf.string)
-    if isinstance(input, AgeListInput):
-        return tf.TensorSpec([None, None], tf.float32)
-    return tf_columns.spec(tf, input)
+    pair = {"pair": tf.TensorSpec([None, size, pairs], tf.float32)} if pairs else {}
+    asked = {**when, **state, **pair, K: ints}
+    item = {"item": tf.TensorSpec([None], tf.string)}
+    return {
+        SERVING: (asked, serving),
+        session_served.STEP: ({**item, **when, **state}, step),
+        session_served.CLOSE: (state, close),
+    }
 
 
 def _encoder(tf: Any, input: Input) -> Any:

@@ -22,23 +22,6 @@ from recjax.data.column_inputs import (
 from recjax.text.hashing import KEY
 
 
-def spec(tf: Any, kind: ColumnInput) -> Any:
-    """Returns what a signature takes of a column.
-
-    Text: string[B], a list of them string[B, any], "" for missing; a number
-    float32[B] and a moment float64[B], NaN for missing; vectors float32[B, any, D],
-    NaN for none; bits int32[B, any, bytes], -1 for none.
-    """
-    if isinstance(kind, CategoryInput):
-        return tf.TensorSpec([None, None] if kind.many else [None], tf.string)
-    if isinstance(kind, NumberInput | BucketInput):
-        return tf.TensorSpec([None], tf.float32)
-    if isinstance(kind, TimeInput):
-        return tf.TensorSpec([None], tf.float64)
-    number = tf.int32 if kind.bits else tf.float32
-    return tf.TensorSpec([None, None, kind.width], number)
-
-
 def encoder(tf: Any, kind: ColumnInput) -> Any:
     """Returns a callable: a tensor of raw values -> the feature [B, ...]."""
     if isinstance(kind, CategoryInput):

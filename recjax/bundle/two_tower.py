@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Function
+from recjax.bundle.contract import EMBED
 from recjax.bundle.functions import features_read, prune_state, tower_function
 from recjax.bundle.open import INPUTS
-from recjax.bundle.signatures import SERVING
+from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus, HasInputs
@@ -32,7 +33,8 @@ class Bundle:
 
     Attributes:
       corpus: whose items it retrieves.
-      k: neighbours that the SavedModel returns.
+      k: most results of an answer when it is served.
+      batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
       check_split: its queries are asked live and from the bundle.
       check_queries: how many of them.
@@ -42,6 +44,7 @@ class Bundle:
 
     corpus: str = "item"
     k: int = 100
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
     check_split: str = "test"
     check_queries: int = 256
@@ -85,7 +88,7 @@ class Bundle:
                 tower_function(model, QUERY),
                 features,
                 embed_all(program, state, QUERY, features),
-                lambda saved: lambda _: saved[SERVING](raw)["embedding"],
+                lambda saved: lambda _: saved[EMBED](raw)["embedding"],
                 raw=raw,
             )
         }
@@ -95,9 +98,11 @@ class Bundle:
             call = tower_function(model, corpus.side)
             functions[ITEM] = Function(call, example, vectors[some])
 
-        def held(names: Sequence[str]) -> Any:
-            wanted = {sides[name]: functions[name].example for name in names}
-            return prune_state(model, state, wanted)
+        held = prune_state(
+            model,
+            state,
+            {side: functions[name].example for name, side in sides.items()},
+        )
 
         def save(folder: Path) -> None:
             (folder / INPUTS).mkdir()
@@ -105,15 +110,17 @@ class Bundle:
             if corpus.reader is not None:
                 corpus.reader.save(folder / INPUTS)
 
-        retrieve = partial(
-            signatures.retrieve,
+        graphs = partial(
+            signatures.queries,
             inputs=inputs,
             vectors=vectors,
             item_ids=corpus.ids,
             plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
+            item=functions[ITEM].example if ITEM in functions else None,
         )
-        items, made = (corpus.ids, corpus.titles, vectors), {SERVING: retrieve}
-        return Contents(*items, functions, held, save, made, index)
+        serving = Serving(k, self.batch_sizes)
+        items = corpus.ids, corpus.titles, vectors
+        return Contents(*items, functions, held, save, graphs, serving, index)
 
 
 def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:

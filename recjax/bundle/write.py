@@ -12,9 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from recjax.bundle import jax_export, manifest, saved_model
+from recjax.bundle import jax_export, manifest, saved_model, tf_serving
 from recjax.bundle.check import Function, check
-from recjax.bundle.open import FUNCTIONS
+from recjax.bundle.open import FUNCTIONS, SAVED_MODEL
+from recjax.bundle.serving import Serving
 from recjax.index import scann
 from recjax.index.item_vectors import write_vectors
 from recjax.pytree import named_leaves
@@ -30,10 +31,11 @@ class Contents:
       ids: item ids [N].
       titles: what to show a person [N].
       vectors: item vectors f32[N, D].
-      functions: by name; the SavedModel has the first.
-      held: names of functions -> what they need of the state.
+      functions: by name.
+      held: what the functions need of the state.
       save: writes what else there is into a folder.
-      signatures: of the SavedModel.
+      graphs: of the SavedModel's signatures.
+      serving: how it is served.
       index: finds items; None searches exactly.
     """
 
@@ -41,9 +43,10 @@ class Contents:
     titles: Sequence[str]
     vectors: np.ndarray
     functions: Mapping[str, Function]
-    held: Callable[[Sequence[str]], Any]
+    held: Any
     save: Callable[[Path], Any]
-    signatures: Mapping[str, saved_model.Signature]
+    graphs: saved_model.Graphs
+    serving: Serving
     index: scann.Index | None = None
 
 
@@ -70,16 +73,19 @@ def write_bundle(
         made = contents(program, state)
         write_vectors(at, made.ids, made.titles, made.vectors)
         made.save(at)
-        names = list(made.functions)
+        made.serving.save(at)
         calls = {name: one.call for name, one in made.functions.items()}
         examples = {name: one.example for name, one in made.functions.items()}
-        jax_export.save(at / FUNCTIONS, calls, made.held(names), examples)
+        jax_export.save(at / FUNCTIONS, calls, made.held, examples)
         if made.index is not None:
             scann.save(made.index, at)
         if with_saved_model:
-            held, first = made.held(names[:1]), made.functions[names[0]]
-            place, signatures = at / "saved_model", made.signatures
-            saved_model.write(place, first.call, held, first.example, signatures)
+            place, name = at / SAVED_MODEL, manifest.model_name(folder)
+            specs = saved_model.write(place, calls, made.held, examples, made.graphs)
+            asked = {
+                n: v for f in made.functions.values() for n, v in (f.raw or {}).items()
+            }
+            tf_serving.write(at, name, made.serving, specs, asked)
         return check(at, made.functions, with_saved_model, tolerance, min_recall)
 
     return write_folder(program, state, folder, fill)

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import tyro
 
 from recjax import __version__, disk
-from recjax.cli import data, init, launch, session, sweep, users
+from recjax.cli import data, init, launch, serve, session, sweep, users
 from recjax.cli.ending import leave, unraisable
 from recjax.cli.files import Flat, Form, refuse_unused
 from recjax.errors import UserError, nearest
@@ -32,6 +32,7 @@ app.command(init.init)
 app.command(data.app, name="data", help="Prepares and checks data sets.")
 app.command(sweep.sweep)
 app.command(launch.launch)
+app.command(serve.serve)
 app.command(session.app, name="session", help="Serves users' sessions.")
 app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
 ABOUT = (

@@ -119,7 +119,8 @@ class NumberInput:
 
     def feature(self) -> DenseFeature:
         """Returns what a model must know of it."""
-        return DenseFeature(2, fitted=repr((self.mean, self.deviation)))
+        # Machines add in other orders: the last digits are theirs.
+        return DenseFeature(2, fitted=f"{self.mean:.6g} {self.deviation:.6g}")
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,12 @@ class Identity:
         Raises:
           TypeError: it is damaged.
         """
-        one = cls(**{**told, "extends": tuple(told["extends"])})
+        try:
+            one = cls(**{**told, "extends": tuple(told["extends"])})
+        except (LookupError, TypeError) as error:
+            raise TypeError(f"no identity of data: {told}") from error
         if not isinstance(one.digest, str) or not isinstance(one.settings, Mapping):
-            raise TypeError(f"no identity: {told}")
+            raise TypeError(f"no identity of data: {told}")
         return one
 
     @property

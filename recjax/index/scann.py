@@ -83,8 +83,7 @@ class Scann:
             return self.exact.search(queries, k)
         width = self.exact.vectors.shape[1]
         queries = finite_matrix("queries", queries, width).astype(np.float32)
-        items, scores = self.searcher.search_batched(queries)
-        items, scores = items[:, :k], scores[:, :k]
+        items, scores = self.searcher.search_batched(queries, k)
         missing = np.isnan(scores)
         items = np.where(missing, -1, items.astype(np.int32))
         return items, np.where(missing, np.float32(-np.inf), scores)

@@ -32,7 +32,7 @@ from recjax.tables.typed import Table, TypedColumn
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".jfif", ".ppm"),
+    ".jfif",
 )
 IMAGE = "image"
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle.open import open_bundle
-from recjax.data.identity import Identity
+from recjax.bundle.open import data_of, open_bundle
 from recjax.data.sessions.rules import SessionRules
 from recjax.errors import UserError
 from recjax.serve.user_state import UserStates
@@ -65,11 +64,11 @@ def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
         of another bundle.
     """
     opened = open_bundle(bundle)
-    kept, data = opened.session, opened.info.get("data")
+    kept, info, data = opened.session, opened.info, data_of(bundle)
     of = {
         "model": opened.model,
-        "bundle": f"{bundle} ({opened.info['experiment']}, step {opened.info['step']})",
-        "data": "its own data" if data is None else str(Identity.read(data)),
+        "bundle": f"{bundle} ({info.get('experiment')}, step {info.get('step')})",
+        "data": "its own data" if data is None else str(data),
     }
     items = replace(opened.items, vectors=np.array(opened.items.vectors))
     users = UserStates(opened.functions["step"], items, kept, of)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recjax import settings
+from recjax.data.identity import Identity, refuse_other
 from recjax.errors import UserError, nearest
 from recjax.experiment import load_sweep
 from recjax.train import run_folder
+from recjax.train.data_record import DataRecord
 from recjax.train.request import Request
 
 
@@ -36,14 +38,21 @@ class SweepRun:
         """Returns `result.json`, or None where the run is not done with these settings.
 
         Raises:
-          UserError: `result.json` is damaged.
+          UserError: `result.json` is damaged, or of other data than there is now.
         """
         found = run_folder.read_result(self.folder)
         if found is None:
             return None
         experiment, _ = self.request.resolve()
         before = "\n".join(map(str, found["settings"]))
-        return None if any(settings.changes(before, experiment)) else found
+        if any(settings.changes(before, experiment)):
+            return None
+        # A table of runs of different data would compare nothing.
+        data = Identity.of_source(experiment.data)
+        made = DataRecord.read(self.folder).data if data is not None else None
+        if data is not None and made is not None:
+            refuse_other(str(self.folder), made, data, str(self.folder))
+        return found
 
 
 def plan(

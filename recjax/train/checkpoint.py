@@ -219,7 +219,7 @@ def newest_step(folder: Path) -> int:
 
 def saved_shapes(step: Path) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of the arrays of one checkpoint, by name."""
-    place: Any = step / "default"  # Orbax wants a kind of path of its own.
+    place: Any = step.absolute() / "default"  # Orbax wants a kind of its own.
     found = ocp.StandardCheckpointHandler().metadata(place).tree
     return {name: leaf.shape for name, leaf in pytree.named_leaves(found)}
 

@@ -134,7 +134,9 @@ def checked_or_written(run: Path, program: Program) -> None:
       UserError: by all processes, where one finds other data.
     """
     record, error = DataRecord.of(program), ""
-    told = f"{program.dataset.facts()} {record}"
+    # Where it lies may differ from host to host.
+    data = record.data and (record.data.digest, record.data.made_as)
+    told = f"{program.dataset.facts()} {data} {record.rows} {record.fitted}"
     hosts.agree("data", told, "prepare the same data on all of them")
     try:
         if newest_step(run / "checkpoints") >= 0:

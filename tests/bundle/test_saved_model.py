@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from recjax.bundle import saved_model, signatures
+from recjax.bundle.contract import NO_SCORE
 from recjax.data.inputs import IdListInput
 from recjax.errors import UserError
 from recjax.index import scann
@@ -60,13 +61,19 @@ def make_inputs():
 
 def write(path, *, query_fn, params, inputs, **parts):
     example = {n: np.zeros((1, i.length), np.int32) for n, i in inputs.items()}
-    retrieve = partial(signatures.retrieve, inputs=inputs, **parts)
-    made = {signatures.SERVING: retrieve}
-    saved_model.write(path, query_fn, params, example, made)
+    graphs = partial(signatures.queries, inputs=inputs, **parts)
+    saved_model.write(path, {"query": query_fn}, params, {"query": example}, graphs)
 
 
 def load(path):
-    return saved_model.load(path)[signatures.SERVING]
+    """Returns (raw queries, k) -> ids, scores and embeddings."""
+    made = saved_model.load(path)
+
+    def call(raw, k=K):
+        asked = {**raw, "k": [k] * len(next(iter(raw.values())))}
+        return {**made["serving_default"](asked), **made["embed"](raw)}
+
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +98,8 @@ def expected(params, vectors, raw):
     features = {name: i.encode(raw[name]) for name, i in make_inputs().items()}
     embedding = np.asarray(query_fn(params, features), np.float32)
     scores = embedding @ vectors.T
+    for row, ids in zip(scores, raw["history"], strict=True):
+        row[[IDS.index(id) for id in ids if id in IDS]] = -np.inf
     items = np.argsort(-scores, axis=1)[:, :K]
     ids = np.array(IDS, object)[items]
     return ids, np.take_along_axis(scores, items, 1), embedding
@@ -119,6 +128,18 @@ def test_any_batch_size_and_no_history_at_all(exported):
     np.testing.assert_array_equal(call(raw)["ids"], expected(params, vectors, raw)[0])
 
 
+def test_each_row_gets_as_many_as_it_asks_for(exported):
+    path, params, vectors = exported
+    raw = {name: values[:4] for name, values in RAW.items()}
+    asked = {**raw, "k": np.array([2, K, 0, K + 1], np.int32)}
+    found = saved_model.load(path)["serving_default"](asked)
+    ids = expected(params, vectors, raw)[0]
+    assert found["ids"][0].tolist() == [*ids[0][:2], *[""] * (K - 2)]
+    assert found["ids"][1].tolist() == ids[1].tolist()
+    assert (found["ids"][2:] == "").all()
+    assert (found["scores"][found["ids"] == ""] == NO_SCORE).all()
+
+
 FRESH = """
 import json, sys
 for masked in ("jax", "jaxlib", "scann"):
@@ -126,10 +147,12 @@ for masked in ("jax", "jaxlib", "scann"):
 import tensorflow as tf
 raw = json.load(sys.stdin)
 model = tf.saved_model.load(sys.argv[1])
-found = model.signatures["serving_default"](
-    query=tf.constant(raw["query"]),
-    history=tf.ragged.constant(raw["history"]).to_tensor(""),
-)
+raw["query"] = tf.constant(raw["query"])
+raw["history"] = tf.ragged.constant(raw["history"]).to_tensor("")
+found = {
+    **model.signatures["serving_default"](**raw, k=tf.constant([6] * 4)),
+    **model.signatures["embed"](**raw),
+}
 print(json.dumps({
     "ids": [[i.decode() for i in row] for row in found["ids"].numpy()],
     "scores": found["scores"].numpy().tolist(),
@@ -178,7 +201,9 @@ def test_scann_inside(tmp_path):
     (tmp_path / "model").rename(tmp_path / "moved")
     found = load(tmp_path / "moved")({"item": [[i] for i in ids[:200]]})
     np.testing.assert_array_equal(found["embedding"], vectors[:200])
-    want, _ = Exact(vectors).search(vectors[:200], K)
+    # The item itself is its history, and left out.
+    want, _ = Exact(vectors).search(vectors[:200], K + 1)
+    want = [[i for i in row if i != own][:K] for own, row in enumerate(want)]
     items = found["ids"].astype(int)
     hits = [np.isin(w, f).mean() for w, f in zip(want, items, strict=True)]
     assert np.mean(hits) > 0.95

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import sessions as support
 
+from recjax.bundle import saved_model
+from recjax.bundle.open import data_of, open_bundle
+from recjax.bundle.served import signatures
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
+from recjax.data.identity import Identity
 from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.recent_popularity import RecentPopularity, Window
 from recjax.data.sessions.repeats import Repeats
+from recjax.data.sessions.rules import SessionRules
 from recjax.data.sessions.transitions import Transitions
 from recjax.errors import UserError
 from recjax.evals.model import model_scores, user_vectors
@@ -42,7 +47,10 @@ def program():
         optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
         export=SessionBundle(saved_model=False),
     )
-    return Program(made, Runtime(mesh={"data": 1}), data, make_mesh({"data": 1}))
+    settings = {"longest": 50, "unit": "s"}
+    known = Identity("shop", "ab12", "recjax data prepare --events e.csv", settings)
+    mesh = make_mesh({"data": 1})
+    return Program(made, Runtime(mesh={"data": 1}), data, mesh, known)
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +74,89 @@ def bundle(program, trained, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
-def test_a_saved_model_gives_the_scores_of_the_bundle(program, trained, tmp_path):
-    import tensorflow as tf
+def rows_of(state, count):
+    """Returns the state of a user that nobody met, this often."""
+    return {name: np.zeros((count, *a.shape[1:]), a.dtype) for name, a in state.items()}
 
+
+def test_states_may_be_the_callers(bundle):
+    """What `UserStates` keeps, a caller of the signatures may keep as well."""
+    opened, users = open_bundle(bundle), open_states(bundle)
+    made = signatures(opened)
+    step, close, best = (made[name] for name in ("step", "close", "serving_default"))
+    blank = {n: np.asarray(v) for n, v in close.blank.items()}
+    state = rows_of(blank, 2)
+    random, when = np.random.default_rng(0), 1_000_000
+    for event in range(9):
+        gap, ids = int(random.integers(1, 900)), random.choice(opened.items.ids, 2)
+        when, new = when + gap, event % 4 == 3
+        asked = {"gap": [gap * (event > 0)] * 2, "new_session": [new, False]}
+        if event == 6:
+            state = dict(close.ask(state))
+            users.close("u0")
+            users.close("u1")
+        wanted = [users.query(f"u{u}", when, new and not u) for u in range(2)]
+        found = step.ask({"item": ids.tolist(), **asked, **state})
+        np.testing.assert_allclose(found["user"], wanted, atol=1e-5)
+        pair = np.random.default_rng(event).random((2, 20, 6)).astype(np.float32)
+        top = best.ask({**asked, **state, "pair": pair, "k": [3, 2]})
+        query = np.asarray(found["user"])
+        scores = query[:, :7] @ np.load(bundle / "vectors.npy").T
+        scores += np.einsum("bf,bnf->bn", query[:, 7:], pair)
+        assert [len(row) for row in top["ids"]] == [3, 2]
+        for row, ids_found in enumerate(top["ids"]):
+            order = np.argsort(-scores[row])[: len(ids_found)]
+            assert ids_found == [f"i{i}" for i in order]
+        state = {name: np.asarray(found[name]) for name in state}
+        for user, id in enumerate(ids):
+            users.feed(f"u{user}", str(id), when, new and not user)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"item": ["i99"]}, "item, row 0: the bundle knows no item 'i99'"),
+        ({"gap": [-1.0]}, "gap, row 0: -1.0 is below 0"),
+        ({"position": [-1]}, "position, row 0"),
+    ],
+)
+def test_bad_states_are_named(bundle, changed, said):
+    step = signatures(open_bundle(bundle))["step"]
+    with pytest.raises(UserError, match=said):
+        step.ask({**step.blank, **changed})
+
+
+@pytest.mark.slow
+def test_a_saved_model_gives_the_answers_of_the_bundle(program, trained, tmp_path):
     said = SessionBundle().write(program, trained, tmp_path / "both")
-    assert "saved_model_step_score_difference" in said
-    model = tf.saved_model.load(str(tmp_path / "both" / "saved_model"))
+    assert "saved_model_step_difference" in said
+    saved = saved_model.load(tmp_path / "both" / "saved_model")
+    own = signatures(open_bundle(tmp_path / "both"))
+    assert saved.keys() == own.keys()
     random = np.random.default_rng(0)
-    user = random.normal(size=(3, 13)).astype(np.float32)
+    state = {n: np.asarray(v) for n, v in own["close"].blank.items()}
+    state = rows_of(state, 3)
+    for name in state:
+        if name.startswith("memory"):
+            state[name] = random.normal(size=state[name].shape).astype(np.float32)
+    state["age"] = np.array([0, 5, 9], np.int32)
+    state["position"] = np.array([0, 2, 0], np.int32)
+    when = {"gap": np.array([0, 50, 9_000], np.float32)}
+    when["new_session"] = np.array([False, True, False])
+    asked = {"item": ["i1", "i7", "i2"], **when, **state}
+    found, wanted = saved["step"](asked), own["step"].ask(asked)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], np.asarray(value), atol=1e-5)
+    asked["item"][1] = "nobody knows this"
+    kept = saved["step"](asked)
+    for name in state:
+        np.testing.assert_allclose(kept[name][1], state[name][1], atol=1e-6)
     pair = random.normal(size=(3, 20, 6)).astype(np.float32)
-    asked = {"user": tf.constant(user), "pair": tf.constant(pair)}
-    got = model.signatures["scores"](**asked)["scores"].numpy()
-    vectors = np.load(tmp_path / "both" / "vectors.npy")
-    wanted = user[:, :7] @ vectors.T + np.einsum("bf,bnf->bn", user[:, 7:], pair)
-    np.testing.assert_allclose(got, wanted, atol=1e-5)
+    asked = {**when, **state, "pair": pair, "k": np.array([4, 4, 4], np.int32)}
+    found, wanted = (made["serving_default"] for made in (saved, own))
+    found, wanted = found(asked), wanted.ask(asked)
+    assert found["ids"].tolist() == wanted["ids"]
+    np.testing.assert_allclose(found["scores"], wanted["scores"], atol=1e-5)
 
 
 def test_ranking_is_that_of_scores_made_by_hand(program, trained):
@@ -190,6 +266,14 @@ def test_commands(bundle, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(told)
         assert "none.npz: no readable states" in capsys.readouterr().err
+
+
+def test_a_bundle_says_what_it_is_of_and_how_sessions_were_cut(program, bundle):
+    states, of = open_states(bundle), open_bundle(bundle)
+    assert states.kept.rules == SessionRules(longest=50, unit="s")
+    assert data_of(bundle) == program.data
+    assert "shop (digest ab12, made by `recjax data prepare" in states.of["data"]
+    assert of.info["experiment"] == "sessions" and len(of.model.split()) == 2
 
 
 def test_a_damaged_bundle_is_refused(bundle, tmp_path):

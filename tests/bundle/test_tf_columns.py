@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from recjax.bundle import saved_model, tf_columns
+from recjax.bundle.contract import input_spec, tensor_spec
 from recjax.data import fitted
 from recjax.data.column_inputs import raw_values
 from recjax.data.columns import (
@@ -37,12 +38,12 @@ def test_equals_numpy(setting):
     tf = pytest.importorskip("tensorflow", reason="the savedmodel extra is missing")
     table, rows = {"item": TABLE}, {"item": np.arange(TABLE.rows)}
     kind = fitted.fit({"item": {"x": setting}}, table, rows)["item"].inputs["x"]
-    spec = tf_columns.spec(tf, kind)
+    spec = tensor_spec(tf, input_spec(kind))
     call = tf.function(tf_columns.encoder(tf, kind), input_signature=[spec])
     raw = raw_values(TABLE[kind.column], np.arange(TABLE.rows))
     raw[-1] = UNKNOWN.get(kind.column, raw[-1])
     for values in (raw[:17], raw[17:], raw[-1:], [None]):
-        got = call(saved_model._tensor(tf, values, spec)).numpy()
+        got = call(saved_model.tensor(tf, values, spec)).numpy()
         wanted = kind.encode(values)
         assert got.dtype == wanted.dtype
         np.testing.assert_allclose(got, wanted, atol=1e-6)

@@ -6,6 +6,7 @@ out is what the csv and json modules, Decimal and datetime find in the file.
 
 import random
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ import table_oracle as oracle
 
 from recjax.data.images.graded import RelevanceTable
 from recjax.data.new_items import read_items
+from recjax.data.sessions.rules import SessionRules
 from recjax.errors import UserError
 from recjax.evals.triplet_file import evaluate_triplets
 from recjax.prepare.describe import described
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import check
+from recjax.serve.session import feed_file
 from recjax.tables.columns import Column
 from recjax.tables.result import Options
 from recjax.users.shard import read_table
@@ -111,6 +114,34 @@ def users(rng, folder):
 IDS = ("user", "brand")
 
 
+class Anything:
+    """Knows every item."""
+
+    def __contains__(self, item):
+        return True
+
+
+def feed(rng, folder):
+    path, rows = tables.written(rng, folder, AS_EVENTS)
+    fed = []
+    states = SimpleNamespace(
+        kept=SimpleNamespace(rules=SessionRules(gap=1_800)),
+        items=SimpleNamespace(rows=Anything()),
+        last=lambda user: None,
+        feed=lambda user, item, when, session: fed.append((user, item, when)),
+    )
+    told = feed_file(states, path, Options(now=oracle.NOW))
+    times = [when.astype(np.int64) for _, _, when in fed]
+    assert times == sorted(times) and told.events == len(fed)
+    if odd(rows):
+        return
+    good = good_rows({row: v | {"price": ""} for row, v in rows.items()}, IDS)
+    if good is not None:
+        found = {(*who, int(when.astype(np.int64))) for *who, when in fed}
+        assert found == {(user, item, time) for user, item, _, _, time in good}
+        assert len(fed) == len(rows)
+
+
 def items(rng, folder):
     path, rows = tables.written(rng, folder, AS_ITEMS)
     text = Column("title", "text", filled=False)
@@ -178,7 +209,7 @@ def describe(rng, folder):
 
 READERS = (
     *(events, events, users, items, entities, judgements),
-    *(images, pairs, triplets, describe),
+    *(images, pairs, triplets, describe, feed),
 )
 
 
@@ -199,7 +230,8 @@ def some(seeds, folder):
 
 def test_some_tables_by_all_readers(tmp_path):
     read = some(range(100), tmp_path)
-    assert read["events"] and read["describe"] and read["users"] + read["items"]
+    assert read["events"] and read["describe"]
+    assert read["users"] + read["items"] + read["feed"]
 
 
 @pytest.mark.slow

@@ -189,6 +189,9 @@ def test_a_bad_log_changes_nothing():
     for bad, said in (
         (pl.concat([later, whole[:1]]), "the last one that was fed was at"),
         (pl.concat([later, later[3:4]]), "the same event twice"),
+        (later.with_columns(timestamp=pl.lit("9" * 20)), "not a timestamp"),
+        (later.with_columns(timestamp=pl.col("timestamp") // 1_000), "timestamp"),
+        (later.with_columns(item=pl.lit("")), "empty text"),
         (later.drop("item"), "missing column(.|\n)*--rename NAME=item"),
         (later.drop("timestamp"), "missing column(.|\n)*--rename NAME=timestamp"),
     ):

@@ -11,9 +11,11 @@ import small
 from shop import FILES, HERE, ITEMS, ORDER, TITLES, events, experiment, items
 
 from recjax.cli.main import main
+from recjax.errors import UserError
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import prepare
 from recjax.runs import open_run
+from recjax.sweep.plan import SweepRun
 from recjax.train.earlier import begin
 from recjax.train.program import open_program
 from recjax.train.run_folder import request_of
@@ -81,9 +83,14 @@ def test_other_data_is_refused(capfd, run, again, why):
             assert message.count("made by `recjax data prepare") == 2
             assert "prepare the data of before again" in message
     assert not (folder / "bundle").exists()
+    cell = SweepRun("shop", 3, request_of(run), run)
+    if why == CHANGED:  # Else a sweep would mix runs of both in its table.
+        with pytest.raises(UserError, match=CHANGED):
+            cell.result()
     # The data of before, prepared again, is the data of before.
     prepare(FILES, "shop", How(column=TITLES))
     main(["eval", str(run)])
+    assert cell.result()["results"] == {}
 
 
 def test_a_run_that_says_nothing_of_its_data_is_refused(capfd, run):
@@ -95,7 +102,7 @@ def test_a_run_that_says_nothing_of_its_data_is_refused(capfd, run):
         assert "data.json is damaged" in command.fails(capfd, "eval", run)
 
 
-def test_data_that_grew_is_gone_on_with(capfd, run):
+def test_data_that_grew_is_gone_on_with(capfd, run, monkeypatch):
     folder, how = run.parent, How(column=TITLES, extend=True)
     before = open_run(run)[1]
     order = np.r_[ITEMS + np.arange(5), ORDER[::-1]]
@@ -127,7 +134,8 @@ def test_data_that_grew_is_gone_on_with(capfd, run):
         for name in shared:
             row = new[1 + names.index(name)]
             np.testing.assert_array_equal(row, old[1 + was[of].index(name)])
-    main(train(folder, "next", "--from", run))
+    monkeypatch.chdir(folder)
+    main(train(folder, "next", "--from", "run"))
     assert request_of(folder / "next").start == str(run)
     ids = open_run(folder / "next")[0].dataset.corpora["item"].ids
     assert ids[ITEMS:] == tuple(f"i{i}" for i in range(ITEMS, ITEMS + 5))

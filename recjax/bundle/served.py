@@ -1,0 +1,190 @@
+"""The signatures of an open bundle, on its jax.export functions and its index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from recjax.bundle import session_served
+from recjax.bundle.contract import (
+    EMBED,
+    FLOAT,
+    FOUND,
+    INT,
+    ITEM,
+    MANY,
+    SERVING,
+    TEXT,
+    Arrays,
+    Columns,
+    Signature,
+    Spec,
+    check_k,
+    input_spec,
+)
+from recjax.bundle.open import OpenBundle
+from recjax.bundle.queries import check_queries, takers
+from recjax.data.inputs import IdListInput, encode_all
+from recjax.errors import UserError
+
+K = "k"
+IMAGE_BYTES = "image_bytes"
+
+
+def signatures(bundle: OpenBundle) -> dict[str, Signature]:
+    """Returns what a bundle can be asked, by name.
+
+    Raises:
+      UserError: a file of it is damaged.
+    """
+    made = {}
+    if "query" in bundle.functions:
+        made |= _queries(bundle)
+    if "item" in bundle.functions:
+        made[ITEM] = _items(bundle)
+    if "image" in bundle.functions:
+        made |= _images(bundle)
+    if "step" in bundle.functions:
+        made |= session_served.signatures(bundle)
+    return made
+
+
+def _queries(bundle: OpenBundle) -> dict[str, Signature]:
+    takes = takers(bundle.inputs)
+    lists = [name for name, kind in takes.items() if isinstance(kind, IdListInput)]
+
+    def read(columns: Columns) -> Columns:
+        # Rows of one length are filled up with "".
+        filled = {
+            name: [[id for id in row or () if id != ""] for row in columns[name]]
+            for name in lists
+        }
+        asked = {**{name: columns[name] for name in takes}, **filled}
+        check_queries(asked, takes)
+        return asked
+
+    def encode(columns: Columns, rows: int) -> Arrays:
+        return encode_all(bundle.inputs, columns, rows)
+
+    def hidden(columns: Columns) -> list[Collection[str]]:
+        rows = zip(*(columns[name] for name in lists), strict=True)
+        return [{id for ids in row for id in ids} for row in rows]
+
+    specs = {name: input_spec(kind) for name, kind in takes.items()}
+    embed = Signature(
+        specs,
+        _vector(bundle),
+        read,
+        encode,
+        bundle.functions["query"],
+        _embedding,
+        blank={name: [[]] if name in lists else [None] for name in takes},
+    )
+    return {SERVING: _top_k(bundle, embed, hidden), EMBED: embed}
+
+
+def _images(bundle: OpenBundle) -> dict[str, Signature]:
+    images = bundle.images
+    # Once a bundle of photographs is open, what they need is here.
+    from recjax.images.decode import BadImageError
+
+    def read(columns: Columns) -> Columns:
+        pixels = []
+        for row, data in enumerate(columns[IMAGE_BYTES]):
+            try:
+                pixels.append(images.pixels(data))
+            except BadImageError as error:
+                raise UserError(f"{IMAGE_BYTES}, row {row}: {error}") from error
+        return {IMAGE_BYTES: pixels}
+
+    def encode(columns: Columns, rows: int) -> Arrays:
+        return {"image": np.stack(columns[IMAGE_BYTES])}
+
+    embed = Signature(
+        {IMAGE_BYTES: Spec(TEXT)},
+        _vector(bundle),
+        read,
+        encode,
+        bundle.functions["image"],
+        _embedding,
+        slow=True,
+        blank={IMAGE_BYTES: [np.zeros((images.size, images.size, 3), np.uint8)]},
+    )
+    return {SERVING: _top_k(bundle, embed), EMBED: embed}
+
+
+def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signature:
+    """Returns the signature that finds the items nearest to what `embed` returns."""
+    most, ids = bundle.serving.k, np.array(bundle.items.ids, object)
+
+    def read(columns: Columns) -> Columns:
+        check_k(columns[K], most)
+        return {**embed.read(columns), K: columns[K]}
+
+    def finish(made: Any, columns: Columns) -> Columns:
+        without = hidden(columns) if hidden else ()
+        wanted = max(columns[K]) + max(map(len, without), default=0)
+        items, scores = bundle.index.search(made, wanted)
+        names: list[Any] = ids[np.maximum(items, 0)].tolist()
+        rows = list(scores)
+        for row, k in enumerate(columns[K]):
+            keep = items[row] >= 0
+            if without and without[row]:
+                keep &= [id not in without[row] for id in names[row]]
+            if not keep.all():
+                names[row] = [names[row][at] for at in np.flatnonzero(keep)]
+                rows[row] = rows[row][keep]
+            names[row], rows[row] = names[row][:k], rows[row][:k]
+        return {"ids": names, "scores": rows}
+
+    return Signature(
+        {**embed.inputs, K: Spec(INT)},
+        FOUND,
+        read,
+        embed.encode,
+        embed.call,
+        finish,
+        embed.slow,
+        {**embed.blank, K: [most]},
+    )
+
+
+def _items(bundle: OpenBundle) -> Signature:
+    """Returns the signature of the features of items, as arrays."""
+    function = bundle.functions["item"]
+    inputs = function.inputs
+
+    def encode(columns: Columns, rows: int) -> Arrays:
+        return {
+            name: np.asarray(columns[name], spec.dtype).reshape(rows, *spec.shape[1:])
+            for name, spec in inputs.items()
+        }
+
+    return Signature(
+        {name: _spec(array) for name, array in inputs.items()},
+        _vector(bundle),
+        lambda columns: columns,
+        encode,
+        function,
+        _embedding,
+        blank={n: [np.zeros(a.shape[1:], a.dtype)] for n, a in inputs.items()},
+    )
+
+
+def _embedding(made: Any, columns: Columns) -> Columns:
+    return {"embedding": made}
+
+
+def _vector(bundle: OpenBundle) -> dict[str, Spec]:
+    return {"embedding": Spec(FLOAT, (MANY, bundle.items.vectors.shape[1]))}
+
+
+def _spec(array: Any) -> Spec:
+    kind = np.dtype(array.dtype)
+    # A TensorFlow type is NumPy's name in capitals, but for booleans and floats.
+    name = {"float32": "FLOAT", "float16": "HALF", "bool": "BOOL"}.get(
+        kind.name, kind.name.upper()
+    )
+    return Spec(f"DT_{name}", (MANY, *array.shape[1:]))

@@ -1,0 +1,1 @@
+"""`recjax serve`: TensorFlow Serving's REST contract, answered from open bundles."""

@@ -1,0 +1,144 @@
+"""Processes of the server: one, or several at one port and a parent that keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from recjax.errors import UserError
+from recjax.serve.http.app import Paths, application
+from recjax.serve.http.batcher import Batcher
+from recjax.serve.http.limits import Limits, Room
+from recjax.serve.http.metrics import Metrics, log_json
+from recjax.serve.http.models import LOADING, Models, Source, load
+from recjax.serve.http.predict import Predict
+from recjax.serve.http.protocol import Protocol
+
+log = logging.getLogger(__name__)
+SWITCH = 0.000_5
+"""Seconds after which the model's thread lets the others go on."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve.
+
+    Attributes:
+      sources: the models.
+      labels: name -> label -> version.
+      host: address to listen at.
+      port: of it; 0 takes a free one.
+      workers: processes.
+      wait_us: microseconds that a batch waits for more.
+      token: that a request must bear; "" for none.
+      log_all: log every request.
+      limits: of requests.
+    """
+
+    sources: Sequence[Source]
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8501
+    workers: int = 1
+    wait_us: int = 0
+    token: str = ""
+    log_all: bool = False
+    limits: Limits = Limits()
+
+
+def bind(host: str, port: int, shared: bool) -> socket.socket:
+    """Returns a socket at an address, `shared` with others of this server or not.
+
+    Raises:
+      UserError: the address is taken or is none.
+    """
+    try:
+        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.socket(kind, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((host, port))
+        return made
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"cannot listen at {host}, port {port}: {error}; choose another --port"
+        ) from error
+
+
+def run_server(settings: Settings, listening: socket.socket) -> None:
+    """Serves at a socket until a signal ends it.
+
+    Raises:
+      UserError: a bundle cannot be served.
+    """
+    log_json()
+    sys.setswitchinterval(SWITCH)
+    models = Models({one.name: one for one in settings.sources}, settings.labels)
+    limits, room = settings.limits, Room(settings.limits.queue)
+    metrics = Metrics(lambda: room.taken)
+    batcher = Batcher(settings.wait_us, metrics.batch)
+    predict = Predict(
+        models, limits, room, batcher, metrics, settings.token, settings.log_all
+    )
+    failed: list[UserError] = []
+
+    async def load_all() -> None:
+        try:
+            for name in models.sources:
+                for version, folder in models.wanted(name).items():
+                    models.set_state(name, version, LOADING)
+                    model = await asyncio.to_thread(load, name, version, folder)
+                    models.add(model)
+                    metrics.version(name, version)
+            place = listening.getsockname()
+            fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
+            log.info("ready", extra={"fields": fields})
+        except UserError as error:
+            failed.append(error)
+            server.should_exit = True
+
+    @contextlib.asynccontextmanager
+    async def background() -> AsyncIterator[None]:
+        loading = asyncio.create_task(load_all())
+        yield
+        loading.cancel()
+        batcher.stop()
+
+    app = application(predict, Paths(models, metrics, settings.token), background)
+    kind = type("Bounded", (Protocol,), {"limits": limits})
+    config = uvicorn.Config(
+        app,
+        http=kind,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=limits.keep_alive_s,
+        timeout_graceful_shutdown=limits.drain_s,
+    )
+    server = uvicorn.Server(config)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # Uvicorn raises a signal again once all is drained; to us it has been told.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, end)
+    server.run([listening])
+    if failed:
+        raise failed[0]
