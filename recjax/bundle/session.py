@@ -65,11 +65,6 @@ class SessionBundle:
         empty, step = empty_memory(model), step_function(model)
         every = np.arange(len(ids) + 1)
         rows = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
-        if model.event is not None:
-            raise UserError(
-                "export = SessionBundle(): columns of events are not served yet; leave "
-                "out model.event, or export=None"
-            )
         rows = with_columns(model, state, rows, data.corpora["item"].features)
         held = jax.device_get({"params": state.params, "items": rows})
         arrays = step_arrays(empty, 1)
@@ -107,7 +102,15 @@ def with_columns(
       state: the trained state.
       rows: vectors by id, those of items from 1 to `N` [V, D].
       features: of all items, [N, ...].
+
+    Raises:
+      UserError: the model reads columns of events, which are not served.
     """
+    if model.event is not None:
+        raise UserError(
+            "export = SessionBundle(...): columns of events are not served; leave out "
+            "model.event, or set export=None"
+        )
     if model.item is None:
         return rows
     read = {name: features[name][:] for name, _ in model.item.uses(False).values()}

@@ -1,6 +1,7 @@
 """Columns of items and events in a session model, and actions as targets."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import sessions as support
 
+from recjax.bundle.session import with_columns
 from recjax.data.columns import CategoryColumn, NumberColumn
 from recjax.data.sessions.packing import PAD
 from recjax.errors import UserError
@@ -138,6 +140,21 @@ def test_an_items_columns_count_where_it_is_read_and_scored(data, trained, colum
     rolled = {**features, column: np.roll(features[column], 1, 0)}
     one, other = (embedded(params, tables, some) for some in (features, rolled))
     assert np.abs(one - other).max() > 1e-3
+
+
+def test_a_bundle_reads_items_with_their_columns(data, trained):
+    tables, params, *_ = trained
+    model = replace(MODEL, event=None)
+    state = SimpleNamespace(tables=tables, params=params)
+    features = data.corpora["item"].features
+    rows = np.asarray(with_columns(model, state, tables["item"], features))
+    batch = data.batch(1)
+    held = {n: TableRows(tables[n], i) for n, i in model.event_rows(batch).items()}
+    events = np.asarray(jax.jit(model.events)(params, held, batch))
+    there = batch["item"] > 0
+    np.testing.assert_allclose(events[there], rows[batch["item"][there]], atol=1e-5)
+    with pytest.raises(UserError, match="columns of events are not served"):
+        with_columns(MODEL, state, tables["item"], features)
 
 
 def test_actions_weigh_and_select_targets():
