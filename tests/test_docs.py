@@ -128,4 +128,5 @@ def test_data_is_prepared_as_its_page_says(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_models_of_ones_own_data_as_its_page_says(tmp_path, monkeypatch):
-    own_data(tmp_path, monkeypatch, "data", "train", "export", "query")
+    done = own_data(tmp_path, monkeypatch, "data", "train")
+    assert len([one for one in done if one.startswith("train")]) == 4

@@ -60,8 +60,9 @@ class SessionBundle:
     def contents(self, program: Program, state: State) -> Contents:
         """Returns what the bundle holds."""
         model, data = program.experiment.model, session_data(program)
-        ids = data.sessions.item_ids
-        vectors = embed_all(program, state, "candidate", data.corpora["item"].features)
+        corpus = data.corpora["item"]
+        ids, titles = corpus.ids, corpus.titles
+        vectors = embed_all(program, state, "candidate", corpus.features)
         empty, step = empty_memory(model), step_function(model)
         every = np.arange(len(ids) + 1)
         rows = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
@@ -85,7 +86,7 @@ class SessionBundle:
             k=k,
             pairs=data.pairs.size,
         )
-        table, functions = (ids, [""] * len(ids), vectors), {STEP: function}
+        table, functions = (ids, titles, vectors), {STEP: function}
         rules = SessionRules.of({} if program.data is None else program.data.settings)
         save = SessionState(empty, rules, data.pairs.values).save
         serving = Serving(k, self.batch_sizes)

@@ -17,6 +17,7 @@ from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
 from recjax.evals.fusion_weights import Candidates, Chosen, Shape, choose, shaped
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
+from recjax.evals.tuned import Tuned
 
 log = logging.getLogger(__name__)
 ScoresOf = Callable[[Queries], Scores]
@@ -75,7 +76,12 @@ class Fusion:
           task: one of the data set's.
           model: scores of queries; None where nothing is scored yet.
         """
-        parts = {n: Bound(model) if p is None else p for n, p in self.parts.items()}
+        parts = {
+            name: Bound(model)
+            if part is None
+            else (part.bound(task, model) if isinstance(part, Tuned) else part)
+            for name, part in self.parts.items()
+        }
         return replace(self, parts=parts, task=task)
 
     def check(self, data: Any, queries: Queries) -> None:
@@ -87,6 +93,8 @@ class Fusion:
         for name, part in self.parts.items():
             try:
                 check_needs(_of(part), data, queries)
+                if isinstance(part, Tuned):
+                    part.check(data, queries)
             except UserError as error:
                 raise UserError(f"parts.{name}: {error}") from error
         for split in self.choose_on:
@@ -98,9 +106,13 @@ class Fusion:
 
     def fit(self, data: HasQueries, queries: Queries) -> Fused:
         """Chooses shapes and weights, and returns the sum for the queries."""
-        chosen = self.choose(data)
-        parts = {n: _of(self.parts[n]).fit(data, queries) for n in chosen.weights}
-        return Fused(parts, chosen)
+        parts = {
+            name: part.choose(data) if isinstance(part, Tuned) else part
+            for name, part in self.parts.items()
+        }
+        chosen = replace(self, parts=parts).choose(data)
+        kept = {n: _of(parts[n]).fit(data, queries) for n in chosen.weights}
+        return Fused(kept, chosen)
 
     def choose(self, data: HasQueries) -> Chosen:
         """Returns shapes and weights; tells them in the log."""

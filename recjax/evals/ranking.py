@@ -21,6 +21,7 @@ from recjax.evals.fusion import Fusion
 from recjax.evals.model import Embeddings, model_scores
 from recjax.evals.score_distribution import score_histograms
 from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs, rank_scores
+from recjax.evals.tuned import Tuned
 from recjax.metrics.cohorts import cohort_recall, user_metrics
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
@@ -192,7 +193,7 @@ class Ranking:
         if self.scorer is None:
             return model_scores(program, state, queries, self.tower, rows)
         data: Any = program.dataset
-        if isinstance(self.scorer, Fusion):
+        if isinstance(self.scorer, Fusion | Tuned):
             model = partial(model_scores, program, state)
             scores: Scores = self.scorer.bound(self.task, model).fit(data, queries)
         else:
@@ -231,7 +232,7 @@ class Ranking:
         queries = data.queries(self.split, self.task).every(self.nth)
         if self.scorer is not None:
             check_needs(self.scorer, data, queries)
-            if isinstance(self.scorer, Fusion):
+            if isinstance(self.scorer, Fusion | Tuned):
                 self.scorer.bound(self.task, None).check(data, queries)
         elif self.ties == "order" and not isinstance(data, HasSessions):
             raise UserError(

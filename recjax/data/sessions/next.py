@@ -144,7 +144,8 @@ class NextInSessionData:
         if self.fixed is not None:
             features["vector"] = self.fixed
         features |= self.columns.item.arrays
-        return {"item": Corpus(ids, ("",) * len(ids), features)}
+        titles = self.sessions.titles or ("",) * len(ids)
+        return {"item": Corpus(ids, titles, features)}
 
     @cached_property
     def fixed(self) -> FixedVectors | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from recjax.data.events import Events, Histories
 from recjax.data.given_split import given_split
+from recjax.data.interactions import texts_of
 from recjax.data.prepared import Prepared, seconds
 from recjax.data.splits import Examples
 from recjax.errors import UserError
@@ -31,6 +32,7 @@ class Sessions:
       shown: i32[I], items shown but not taken at the events (impressions), if known.
       shown_start: i64[E + 1]; event e was shown `shown[start[e]:start[e + 1]]`.
       split: i8[S], as a column `split` says; None without one.
+      titles: one text an item, for people; () for none.
       tables: "item" and "events": all their columns.
     """
 
@@ -43,6 +45,7 @@ class Sessions:
     shown: np.ndarray | None = None
     shown_start: np.ndarray | None = None
     split: np.ndarray | None = None
+    titles: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -163,6 +166,7 @@ def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
         shown=None if shown is None else shown.values,
         shown_start=None if shown is None else shown.start,
         split=_split_of(events, start),
+        titles=texts_of(items, "title"),
         tables={"item": items, "events": events},
     )
 

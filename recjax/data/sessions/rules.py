@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recjax.tables.units import Unit
+if TYPE_CHECKING:  # It needs packages that serving does not.
+    from recjax.tables.units import Unit
 
 
 @dataclass(frozen=True)

@@ -103,3 +103,14 @@ def test_what_has_no_event_goes():
 def test_offsets_that_do_not_fit(start):
     with pytest.raises(ValueError, match="session_start"):
         Sessions(np.zeros(2), np.zeros(2), np.array(start), np.array([0, 1]), "a", "b")
+
+
+def test_titles_are_those_of_the_items():
+    made = tables(support.sessions(users=8, items=6))
+    ids, titles = made["item"]["id"].vocabulary, [f"T{i}" for i in range(6)]
+    items = make.entity(ids, make.text("title", titles))
+    found = sessions_of(made["events"], made["user"], items)
+    assert found.titles == tuple(titles)
+    assert support.opened(found).corpora["item"].titles == tuple(titles)
+    blank = sessions_of(made["events"], made["user"], made["item"])
+    assert support.opened(blank).corpora["item"].titles == ("",) * 6
