@@ -72,10 +72,10 @@ def launch(
     if backend == "local":
         _local(words, processes, devices, restarts, dry_run)
     elif backend == "slurm":
-        from recjax.launch.slurm import Job, batch_file
+        from recjax.launch.slurm import SlurmJob, batch_file
 
         options = dict(_option(text) for text in slurm)
-        text = batch_file(words, Job(name, processes, restarts, options))
+        text = batch_file(words, SlurmJob(name, processes, restarts, options))
         _hand_over(["sbatch"], text, dry_run, "sbatch")
     else:
         from recjax.launch.gke import Pods, manifest

@@ -15,7 +15,7 @@ import numpy as np
 
 from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
-from recjax.evals.fusion_weights import Candidates, Chosen, Shape, choose, shaped
+from recjax.evals.fusion_weights import CandidateScores, Chosen, Shape, choose, shaped
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
 from recjax.evals.tuned import Tuned
 
@@ -122,7 +122,7 @@ class Fusion:
             nth = -(-len(asked) * len(self.choose_on) // self.queries)
             asked = asked.every(max(nth, 1))
             parts = {n: _of(part).fit(data, asked) for n, part in self.parts.items()}
-            found.append(Candidates.of(asked.task, parts))
+            found.append(CandidateScores.of(asked.task, parts))
         chosen = choose(found, self.metric)
         log.info("%s", told(chosen, self.metric, self.parts))
         return chosen

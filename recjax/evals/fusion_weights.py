@@ -51,7 +51,7 @@ def shaped(scores: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Candidates:
+class CandidateScores:
     """What parts say of the items that may be found.
 
     Attributes:
@@ -67,7 +67,7 @@ class Candidates:
     values: Mapping[str, Mapping[Shape, np.ndarray]]
 
     @classmethod
-    def of(cls, task: RankingTask, parts: Mapping[str, Scores]) -> Candidates:
+    def of(cls, task: RankingTask, parts: Mapping[str, Scores]) -> CandidateScores:
         """Collects the best items of every part, and all that are judged.
 
         Args:
@@ -140,7 +140,7 @@ class Chosen:
     gains: Mapping[str, tuple[float, float, float]]
 
 
-def choose(candidates: Sequence[Candidates], metric: str) -> Chosen:
+def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
     """Chooses shapes and weights: one part after the other, as long as it helps.
 
     Begins with the part that is best alone; each pass tries, for every part, all
@@ -178,7 +178,7 @@ def choose(candidates: Sequence[Candidates], metric: str) -> Chosen:
 
 
 def _metric(
-    candidates: Sequence[Candidates],
+    candidates: Sequence[CandidateScores],
     weights: Mapping[str, float],
     shapes: Mapping[str, Shape],
     metric: str,
@@ -189,7 +189,7 @@ def _metric(
 
 
 def _without_idle(
-    candidates: Sequence[Candidates],
+    candidates: Sequence[CandidateScores],
     metric: str,
     order: Sequence[str],
     weights: Mapping[str, float],

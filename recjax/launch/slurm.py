@@ -18,7 +18,7 @@ NOTICE_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Job:
+class SlurmJob:
     """What a batch file says besides the command.
 
     Attributes:
@@ -49,7 +49,7 @@ class Job:
                 raise UserError(f"--slurm {name}={value!r}: holds a line break")
 
 
-def batch_file(words: Sequence[str], job: Job) -> str:
+def batch_file(words: Sequence[str], job: SlurmJob) -> str:
     """Returns a file for `sbatch`: it trains, saves at its end, and goes on after it.
 
     SLURM sends SIGTERM to the tasks `NOTICE_SECONDS` before the time is up; the run

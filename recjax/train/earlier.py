@@ -63,7 +63,7 @@ def start_from(run: Path, program: Program, state: State) -> State:
         )
     if not now.data.keeps(made.data):
         refuse_other(f"--from {run}", made.data, now.data, str(run))
-    before = _restored(run, program)
+    before = _restored(run.absolute(), program)  # Orbax takes no relative path.
     tables, slots, known = {}, {}, {}
     for name, table in state.tables.items():
         if name not in made.rows:

@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 from recjax.errors import UserError
 from recjax.evals import fusion_weights
 from recjax.evals.fusion import Fusion
-from recjax.evals.fusion_weights import SHAPES, Candidates, choose, shaped
+from recjax.evals.fusion_weights import SHAPES, CandidateScores, choose, shaped
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.ranking import of_queries, ranking_metrics
 from recjax.metrics.task import RankingTask
@@ -78,7 +78,7 @@ def case(seed=0):
 @pytest.mark.parametrize("metric", ["ndcg@10", "mrr", "recall@5", "map@3", "hit@1"])
 def test_what_is_chosen_by_is_the_metric_of_the_sum(metric):
     task, parts = case()
-    found = Candidates.of(task, {n: Table(t) for n, t in parts.items()})
+    found = CandidateScores.of(task, {n: Table(t) for n, t in parts.items()})
     weights = {"even": 0.3, "odd": 1.0, "noise": 0.1}
     shapes = dict(zip(parts, SHAPES, strict=True))
     total = sum(weights[n] * shaped(parts[n], shapes[n]) for n in parts)
@@ -91,7 +91,7 @@ def test_what_is_chosen_by_is_the_metric_of_the_sum(metric):
 def test_candidates_outside_the_best_change_nothing_within_the_best(monkeypatch):
     monkeypatch.setattr(fusion_weights, "CANDIDATES", 12)
     task, parts = case(1)
-    found = Candidates.of(task, {n: Table(t) for n, t in parts.items()})
+    found = CandidateScores.of(task, {n: Table(t) for n, t in parts.items()})
     assert len(found.query) < QUERIES * ITEMS
     for name, table in parts.items():
         alone, _ = found.metric({name: 1.0}, {name: "z"}, "ndcg@10")
@@ -101,7 +101,7 @@ def test_candidates_outside_the_best_change_nothing_within_the_best(monkeypatch)
 
 def test_parts_that_know_different_things_do_better_together():
     task, parts = case()
-    found = Candidates.of(task, {n: Table(t) for n, t in parts.items()})
+    found = CandidateScores.of(task, {n: Table(t) for n, t in parts.items()})
     chosen = choose([found], "ndcg@10")
     assert {"even", "odd"} <= set(chosen.weights)
     best = max(np.mean(found.metric({n: 1.0}, {n: "z"}, "ndcg@10")[0]) for n in parts)
@@ -117,7 +117,7 @@ def test_what_does_not_help_is_dropped():
     task, parts = case()
     same = {"even": parts["even"], "again": parts["even"] * 3, "flat": 0 * parts["odd"]}
     chosen = choose(
-        [Candidates.of(task, {n: Table(t) for n, t in same.items()})], "mrr"
+        [CandidateScores.of(task, {n: Table(t) for n, t in same.items()})], "mrr"
     )
     assert len(chosen.weights) == 1 and chosen.gains["flat"] == (0, 0, 0)
 
@@ -164,4 +164,4 @@ def test_bad_settings():
         Fusion({"one": None, "two": None}, choose_on=("test",))
     task, parts = case()
     with pytest.raises(UserError, match="metric 'ndgc@10' is none of a query.*ndcg@10"):
-        choose([Candidates.of(task, {"one": Table(parts["odd"])})], "ndgc@10")
+        choose([CandidateScores.of(task, {"one": Table(parts["odd"])})], "ndgc@10")

@@ -8,7 +8,7 @@ from command import fails
 
 from recjax.errors import UserError
 from recjax.launch.gke import ACCELERATORS, Pods, manifest
-from recjax.launch.slurm import Job, batch_file
+from recjax.launch.slurm import SlurmJob, batch_file
 
 WORDS = ["train", "my experiment.py", "--workdir", "/data/run"]
 
@@ -22,7 +22,7 @@ def statuses(status, restarts, count, tmp_path):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     done = subprocess.run(
-        ["bash", "-c", batch_file(WORDS, Job("job", 2, restarts))],
+        ["bash", "-c", batch_file(WORDS, SlurmJob("job", 2, restarts))],
         env={
             "PATH": f"{tmp_path}:/usr/bin:/bin",
             "SLURM_JOB_ID": "7",
@@ -45,7 +45,9 @@ def test_bad_input_and_too_many_attempts_are_the_end(status, count, tmp_path):
 
 
 def test_a_batch_file_has_the_options_and_quotes_paths():
-    text = batch_file(WORDS, Job("job", 4, 0, {"partition": "gpu", "time": "1:00:00"}))
+    text = batch_file(
+        WORDS, SlurmJob("job", 4, 0, {"partition": "gpu", "time": "1:00:00"})
+    )
     lines = text.splitlines()
     assert lines[0] == "#!/bin/bash"
     for line in ("--nodes=4", "--partition=gpu", "--time=1:00:00", "--signal=TERM@120"):
@@ -55,9 +57,9 @@ def test_a_batch_file_has_the_options_and_quotes_paths():
 
 def test_an_option_that_sbatch_does_not_have_is_refused():
     with pytest.raises(UserError, match="partiton.*nearest|partiton.*partition"):
-        Job("job", 1, 0, {"partiton": "gpu"})
+        SlurmJob("job", 1, 0, {"partiton": "gpu"})
     with pytest.raises(UserError, match="line break"):
-        Job("job", 1, 0, {"partition": "a\nrm -rf /"})
+        SlurmJob("job", 1, 0, {"partition": "a\nrm -rf /"})
 
 
 @pytest.mark.parametrize("accelerator", ACCELERATORS)

@@ -38,13 +38,13 @@ class Popularity:
         """Times are needed for days alone."""
         return () if self.days is None else ("events", "times")
 
-    def fit(self, data: Any, queries: Queries) -> Counts:
+    def fit(self, data: Any, queries: Queries) -> ConstantScores:
         """Counts training examples."""
         size = queries.task.num_items
         if self.days is not None:
-            return Counts(self.count(data.log.where(data.train)))
+            return ConstantScores(self.count(data.log.where(data.train)))
         items = data.training_items(queries.corpus)
-        return Counts(np.bincount(items, minlength=size).astype(np.float32))
+        return ConstantScores(np.bincount(items, minlength=size).astype(np.float32))
 
     def count(self, events: Events) -> np.ndarray:
         """Returns how many of some events are of each item, float32 [N]."""
@@ -56,7 +56,7 @@ class Popularity:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ConstantScores:
     """Scores that are the same for every query.
 
     Attributes:

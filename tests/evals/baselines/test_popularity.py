@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recjax.data.events import Events, Histories
-from recjax.evals.baselines.popularity import Counts, Popularity
+from recjax.evals.baselines.popularity import ConstantScores, Popularity
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.task import RankingTask
 
@@ -32,12 +32,12 @@ def events():
 def test_counts_of_the_last_days(events, days, expected):
     counts = Popularity(days).count(events)
     assert counts.tolist() == expected
-    assert Counts(counts).scores(4, 7).tolist() == [expected] * 3
+    assert ConstantScores(counts).scores(4, 7).tolist() == [expected] * 3
 
 
 def test_ranks_like_any_scorer(events):
     task = RankingTask.from_lists(5, [[3], [1], [4]], exclude=[[], [3], []])
-    ranks = rank_scores(task, Counts(Popularity().count(events)), 2)
+    ranks = rank_scores(task, ConstantScores(Popularity().count(events)), 2)
     assert ranks.rank.tolist() == [1, 1, 4.5]
     assert ranks.top.tolist() == [[3, 1], [1, 0], [3, 1]]
 
