@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from recjax.bundle import signatures
@@ -18,9 +19,12 @@ from recjax.bundle.session_state import SessionState, step_arrays
 from recjax.bundle.session_step import empty_memory, step_function
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data.sessions.rules import SessionRules
+from recjax.errors import UserError
 from recjax.evals.embed import embed_all
 from recjax.evals.model import session_data
-from recjax.models.session_model import ITEM
+from recjax.models import session_columns, tables
+from recjax.models.base import whole_tables
+from recjax.models.session_model import ITEM, TOWER, SessionModel
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -62,6 +66,7 @@ class SessionBundle:
         empty, step = empty_memory(model), step_function(model)
         every = np.arange(len(ids) + 1)
         rows = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
+        rows = with_columns(model, state, rows, data.corpora["item"].features)
         held = jax.device_get({"params": state.params, "items": rows})
         arrays = step_arrays(empty, 1)
         asked = np.random.default_rng(0).integers(1, len(ids) + 1, self.check_events)
@@ -86,6 +91,35 @@ class SessionBundle:
         save = SessionState(empty, rules, data.pairs.values).save
         serving = Serving(k, self.batch_sizes)
         return Contents(*table, functions, held, save, graphs, serving)
+
+
+def with_columns(
+    model: SessionModel, state: State, rows: Any, features: Mapping[str, Any]
+) -> Any:
+    """Returns the vectors of items that are read, with what their columns add.
+
+    Args:
+      model: the model.
+      state: the trained state.
+      rows: vectors by id, those of items from 1 to `N` [V, D].
+      features: of all items, [N, ...].
+
+    Raises:
+      UserError: the model reads columns of events, which are not served.
+    """
+    if model.event is not None:
+        raise UserError(
+            "export = SessionBundle(...): columns of events are not served; leave out "
+            "model.event, or set export=None"
+        )
+    if model.item is None:
+        return rows
+    read = {name: features[name][:] for name, _ in model.item.uses(False).values()}
+    ids = tables.row_ids(model.item, "item", read, train=False)
+    held = whole_tables({name: state.tables[name] for name in ids}, ids)
+    of = state.params[TOWER["own"]], held, "item", read, None
+    more = session_columns.vectors(model.item, *of)
+    return jnp.asarray(rows).at[1 : len(more) + 1].add(more)
 
 
 def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:

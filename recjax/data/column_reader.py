@@ -118,8 +118,13 @@ def corpus(
     sources = {n: (kind.column,) for n, kind in fitted.inputs.items()} | {**sources}
     names = sorted({one for columns in sources.values() for one in columns} - {"id"})
     kinds = {name: column.type for name, column in table.columns.items()}
-    # A file of items has a title, and may lack what else the data knows of them.
-    schema = [Column(n, kinds.get(n, "text"), *[n == "title"] * 2) for n in names]
+    # A file of items has titles, and may lack what else the data knows of them. Of an
+    # item without a title nothing is known, unless there are such columns.
+    alone = not fitted.inputs
+    schema = [
+        Column(n, kinds.get(n, "text"), n == "title", n == "title" and alone)
+        for n in names
+    ]
     reader = ColumnReader(entity, tuple(schema), sources, inputs)
     ids, features = tuple(table["id"].vocabulary), reader.encode(table)
     return Corpus(ids, titles, features, reader=reader)

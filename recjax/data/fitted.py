@@ -120,7 +120,8 @@ def _fit(setting: Column, column: str, table: Table, rows: np.ndarray) -> Input:
         hint = " or ".join(kind.__name__ for kind in fits) or "no kind of column"
         raise ValueError(
             f"column {column!r} holds {found.type}, which {hint} reads, "
-            f"not {type(setting).__name__}"
+            f"not {type(setting).__name__}; or prepare it as another type, by --column "
+            f"FILE:{column}={setting.types[0]}"
         )
     training = found.take(rows)
     made = setting.fit(training)

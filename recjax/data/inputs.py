@@ -23,7 +23,7 @@ from recjax.data.column_inputs import (
 )
 from recjax.data.prepared import as_texts
 from recjax.errors import UserError
-from recjax.tables.typed import TypedColumn
+from recjax.tables.typed import Table, TypedColumn
 from recjax.text.features import TextInput
 from recjax.text.vocabulary import Vocabulary
 from recjax.text.wordpiece import WordPiece
@@ -163,6 +163,18 @@ def encode_column(kind: Input, column: TypedColumn) -> Any:
     if isinstance(kind, CategoryInput):
         return kind.encode_column(column)
     return ColumnRows(kind, column)
+
+
+def encode_table(inputs: Mapping[str, Input], table: Table) -> dict[str, Any]:
+    """Returns the features of a table's rows; a column that it lacks is missing."""
+    found = {}
+    for name, kind in inputs.items():
+        column = source(name, inputs)
+        if column in table:
+            found[name] = encode_column(kind, table[column])
+        else:
+            found[name] = encode_all({name: kind}, {}, table.rows)[name]
+    return found
 
 
 def check_ids(item_ids: Sequence[str]) -> None:

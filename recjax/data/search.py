@@ -196,11 +196,8 @@ class SearchData:
     def queries(self, split: str, task: str = "") -> Queries:
         """Returns the queries of a split that have at least one positive."""
         known, settings = self.pairs, self.settings
-        asked = splits.members(self.part, split, settings.split, "pairs")
-        positive = known.relevance[asked] >= settings.positive_relevance
-        wanted = np.unique(known.query[asked][positive])
-        asked = asked[np.isin(known.query[asked], wanted)]
-        _, task = pairs.judged(
+        asked = self._judged(split)
+        wanted, task = pairs.judged(
             self.corpus,
             known.query[asked],
             known.product[asked],
@@ -217,9 +214,16 @@ class SearchData:
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: their texts."""
-        texts = self.queries(split).texts[:count]
-        asked = [self.pairs.queries.index(text) for text in texts]
-        return {"text": list(texts), **self.columns["query"].raw(np.array(asked))}
+        asked = np.unique(self.pairs.query[self._judged(split)])[:count]
+        texts = [self.pairs.queries[q] for q in asked]
+        return {"text": texts, **self.columns["query"].raw(asked)}
+
+    def _judged(self, split: str) -> np.ndarray:
+        """Returns the pairs of a split whose query has a positive."""
+        known, settings = self.pairs, self.settings
+        asked = splits.members(self.part, split, settings.split, "pairs")
+        positive = known.relevance[asked] >= settings.positive_relevance
+        return asked[np.isin(known.query[asked], known.query[asked][positive])]
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes of the data and the splits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from recjax import rng
-from recjax.features import DenseFeature, Sides, present
+from recjax.features import DenseFeature, Sides, present, unread
 from recjax.models import groups, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.models.pair_counts import PairCounts
@@ -75,6 +76,14 @@ class OmniSearch:
                 raise ValueError(
                     f"model.legacy: {kind!r} has {self.legacy[kind]!r} of "
                     f"{frozen or 'no width'}; model.legacy_width = {self.legacy_width}"
+                )
+        for kind, other in itertools.combinations(sides, 2):
+            named = unread({**sides[kind], **sides[other]}, ())
+            if named and self._tower_of[kind] == self._tower_of[other]:
+                raise ValueError(
+                    f"{kind!r} and {other!r} share a tower, and data.columns names "
+                    f"{', '.join(map(repr, named))}, whose rows are each kind's own: "
+                    "give each a tower of its own"
                 )
         users = ((kind, self._tower(kind), sides[kind]) for kind in sides)
         found = tables.specs(self.tables, users)

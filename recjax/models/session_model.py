@@ -7,8 +7,7 @@ items, losses, memory, evaluation and serving are the same for all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import flax.linen as nn
@@ -16,17 +15,24 @@ import jax
 import jax.numpy as jnp
 
 from recjax import rng
-from recjax.features import DenseFeature, IdFeature, Sides, of_kind
+from recjax.features import Sides
+from recjax.models import session_columns, session_tables, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
+from recjax.models.pair_scores import pair_weights, with_pairs
+from recjax.models.session_columns import columns_of
+from recjax.models.session_tables import BIAS, ITEM, TARGET
+from recjax.models.tables import Table
 from recjax.nn.session import Encoder, Row
+from recjax.nn.tower import Tower
 from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 
-ITEM, TARGET, BIAS = "item", "target", "bias"
 SHOWN = "impressions_vector"
 FIXED = {"own": "item_vector", "drawn": "negative_vector", "shown": SHOWN}
 """Use of an item's vector -> where a batch carries it, if it is not learned."""
 PAIR = "pair"
+TOWER = {use: "item_tower" for use in FIXED} | {"event": "event_tower"}
+"""Use of columns -> the parameters of their tower."""
 EPS = 1e-12
 PAIR_START = 0.1
 """What a feature of a pair counts before training."""
@@ -48,6 +54,9 @@ class SessionModel:
       scale: factor of the scores; with `cosine`, an inverse temperature.
       vectors_dropout: rate on the vectors of items that are scored.
       start: standard deviation of the starting values of tables.
+      item: over columns of items, added to their vectors, read or scored.
+      event: over columns of events, added to their vectors once they are over.
+      tables: of these towers.
     """
 
     encoder: Encoder
@@ -58,6 +67,9 @@ class SessionModel:
     scale: float = 1.0
     vectors_dropout: float = 0.0
     start: float = 0.05
+    item: Tower | None = None
+    event: Tower | None = None
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
     def scored(self) -> str:
@@ -68,64 +80,54 @@ class SessionModel:
         """Returns the tables, a row an item; row 0 is none.
 
         Raises:
-          ValueError: the encoder's vectors have another width, or fixed ones, which
-            are read and scored by the same.
+          ValueError: the encoder's vectors, fixed ones or a tower's have another width.
         """
-        if self.encoder.width != self.width:
-            raise ValueError(
-                f"the encoder gives vectors of {self.encoder.width}, items have "
-                f"{self.width}: set model.width and model.encoder.width alike"
-            )
-        items = sides["candidate"]
-        rows = of_kind(items, "item", IdFeature).rows
-        normal = partial(_normal, scale=self.start)
-        fixed = of_kind(items, "vector", DenseFeature) if "vector" in items else None
-        if fixed is not None and (fixed.width != self.width or not self.tied):
-            raise ValueError(
-                f"items have fixed vectors of {fixed.width}, the model has width "
-                f"{self.width} and tied={self.tied}: set model.width and "
-                f"model.encoder.width to {fixed.width}, and model.tied to true"
-            )
-        specs = {}
-        if fixed is None:
-            specs[ITEM] = TableSpec(rows, self.width, normal)
-        if not self.tied:
-            specs[TARGET] = TableSpec(rows, self.width, normal)
-        if self.bias:
-            specs[BIAS] = TableSpec(rows, 1, lambda key, shape: jnp.zeros(shape))
-        return specs
+        return session_tables.specs(self, sides)
 
     def rows(self, batch: Batch) -> RowIds:
         """Names the rows of events, of drawn items and of items shown."""
         scored = {"own": batch["item"], "drawn": batch["negative_id"] + 1}
         if "impressions" in batch:
             scored["shown"] = batch["impressions"]
-        named = dict(self.event_rows(batch))
-        if named and self.tied:
-            named[ITEM] = {**named[ITEM], **scored}
-        elif not self.tied:
-            named[TARGET] = scored
-        if self.bias:
-            named[BIAS] = scored
-        return named
+        others = {} if self.item is None else dict.fromkeys(scored, self.item)
+        others.pop("own", None)  # `event_rows` has them.
+        columns = session_columns.row_ids(others, batch)
+        own = {} if FIXED["own"] in batch and self.tied else {self.scored: scored}
+        more = {BIAS: scored} if self.bias else {}
+        return session_tables.merged(self.event_rows(batch), columns, own, more)
 
     def event_rows(self, batch: Batch) -> RowIds:
         """Names the rows of events alone: all that `events` needs."""
-        return {} if FIXED["own"] in batch else {ITEM: {"event": batch["item"]}}
+        own = {} if FIXED["own"] in batch else {ITEM: {"event": batch["item"]}}
+        return session_tables.merged(own, session_columns.row_ids(self._read, batch))
 
     def events(
-        self, rows: Mapping[str, TableRows], batch: Batch
+        self,
+        params: Params,
+        rows: Mapping[str, TableRows],
+        batch: Batch,
+        key: PRNGKey | None = None,
     ) -> Float[Array, "B L D"]:
-        """Returns the vector of each event's item."""
-        if ITEM not in rows:
-            return batch[FIXED["own"]]
-        return rows[ITEM].values[rows[ITEM].index["event"]]
+        """Returns the vector of each event: of its item, and of its own columns."""
+        if ITEM in rows:
+            found = rows[ITEM].values[rows[ITEM].index["event"]]
+        else:
+            found = batch[FIXED["own"]]
+        for use, tower in self._read.items():
+            of = params[TOWER[use]], rows, use, batch[columns_of(use)]
+            found = found + session_columns.vectors(tower, *of, key)
+        return found
+
+    @property
+    def _read(self) -> Mapping[str, Tower]:
+        """The towers over the columns of events and of their items, by use."""
+        both = {"own": self.item, "event": self.event}
+        return {use: tower for use, tower in both.items() if tower is not None}
 
     def init(
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
     ) -> tuple[Params, Memory]:
         """Returns the encoder's parameters, and the memory of rows that met nobody."""
-        del rows
         memory = self.encoder.start(batch["item"].shape[0], self.width)
         row = Row.of(batch, jnp.zeros((*batch["item"].shape, self.width)))
         variables = self.encoder.init({"params": key}, row, memory, False)
@@ -134,6 +136,8 @@ class SessionModel:
             size = batch["pair_own"].shape[-1]
             kernel = jnp.zeros((self.width, size))
             params[PAIR] = {"kernel": kernel, "bias": jnp.full(size, PAIR_START)}
+        for use, tower in self._read.items():
+            params[TOWER[use]] = session_columns.init(tower, use, rows, batch, key)
         return params, memory
 
     def apply(
@@ -145,21 +149,21 @@ class SessionModel:
         key: PRNGKey,
     ) -> tuple[ItemScores, Memory]:
         """Returns the scores of what follows and of other items, and the new memory."""
-        events = self.events(rows, batch)
+        events = self.events(params, rows, batch, key)
         rngs = {"dropout": rng.stream(key, "encoder")}
         user, memory = self._users(params, batch, events, memory, rngs)
         user = user.reshape(-1, self.width)
-        own, own_bias = self._scored(rows, batch, "own", key)
+        own, own_bias = self._scored(params, rows, batch, "own", key)
         own = own.reshape(user.shape)
-        drawn, drawn_bias = self._scored(rows, batch, "drawn", key)
+        drawn, drawn_bias = self._scored(params, rows, batch, "drawn", key)
         own_scores = jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1)
         drawn_scores = user @ drawn.T * self.scale + drawn_bias
         if PAIR in params:
-            weights = _pair_weights(params, user)
+            weights = pair_weights(params[PAIR], user)
             features = batch["pair_own"].reshape(weights.shape)
             own_scores += jnp.sum(weights * features, -1)
-            drawn_scores = _with_pairs(drawn_scores, weights, batch)
-        shown, shown_scores = self._shown(user, rows, batch, key)
+            drawn_scores = with_pairs(drawn_scores, weights, batch)
+        shown, shown_scores = self._shown(user, params, rows, batch, key)
         outputs = ItemScores(
             own=own_scores,
             drawn=drawn_scores,
@@ -196,7 +200,7 @@ class SessionModel:
         user, memory = self._users(params, batch, events, memory, None)
         parts = [user * self.scale, jnp.ones((*user.shape[:-1], int(self.bias)))]
         if PAIR in params:
-            parts.append(_pair_weights(params, user))
+            parts.append(pair_weights(params[PAIR], user))
         return jnp.concatenate(parts, -1), memory
 
     def side_rows(self, side: str, features: Batch) -> RowIds:
@@ -207,35 +211,49 @@ class SessionModel:
         """
         if side != "candidate":
             raise ValueError("a session model embeds no queries: stream their events")
-        tables = [BIAS] if self.bias else []
-        if "vector" not in features:
-            tables.append(self.scored)
-        return {table: {"item": features["item"]} for table in tables}
+        named = [BIAS] * self.bias + [self.scored] * ("vector" not in features)
+        own = {table: {"item": features["item"]} for table in named}
+        if self.item is None:
+            return own
+        return session_tables.merged(
+            own, tables.row_ids(self.item, "item", features, train=False)
+        )
 
     def embed(
         self, params: Params, rows: Mapping[str, TableRows], side: str, features: Batch
     ) -> Float[Array, "B D"]:
         """Returns vectors of items, the bias in the last number."""
-        del params, side
-        if "vector" in features:
-            vectors = self._item(features["vector"])
-        else:
+        del side
+        vectors = features.get("vector")
+        if vectors is None:
             found = rows[self.scored]
-            vectors = self._item(found.values[found.index["item"][:, 0]])
+            vectors = found.values[found.index["item"][:, 0]]
+        if self.item is not None:
+            columns = {n: features[n] for n, _ in self.item.uses(False).values()}
+            of = params[TOWER["own"]], rows, "item", columns, None
+            vectors = vectors + session_columns.vectors(self.item, *of)
+        vectors = self._item(vectors)
         if not self.bias:
             return vectors
         bias = rows[BIAS].values[rows[BIAS].index["item"][:, 0]]
         return jnp.concatenate([vectors, bias], -1)
 
     def _scored(
-        self, rows: Mapping[str, TableRows], batch: Batch, use: str, key: PRNGKey
+        self,
+        params: Params,
+        rows: Mapping[str, TableRows],
+        batch: Batch,
+        use: str,
+        key: PRNGKey,
     ) -> tuple[Array, Array]:
         """Returns vectors and biases of items that are scored in training."""
-        if FIXED[use] in batch:
-            found = self._item(batch[FIXED[use]])
-        else:
-            table = rows[self.scored]
-            found = self._item(table.values[table.index[use]])
+        found = batch.get(FIXED[use])
+        if found is None:
+            found = rows[self.scored].values[rows[self.scored].index[use]]
+        if self.item is not None:
+            of = params[TOWER[use]], rows, use, batch[columns_of(use)], key
+            found = found + session_columns.vectors(self.item, *of)
+        found = self._item(found)
         drop = nn.Dropout(self.vectors_dropout, deterministic=False)
         found: Any = drop.apply({}, found, rng=rng.stream(key, use))
         if not self.bias:
@@ -245,6 +263,7 @@ class SessionModel:
     def _shown(
         self,
         user: Float[Array, "P D"],
+        params: Params,
         rows: Mapping[str, TableRows],
         batch: Batch,
         key: PRNGKey,
@@ -254,7 +273,7 @@ class SessionModel:
             nothing = (len(user), 0)
             return jnp.zeros(nothing, jnp.int32), jnp.zeros(nothing)
         shown = batch["impressions"].reshape(len(user), -1)
-        items, bias = self._scored(rows, batch, "shown", key)
+        items, bias = self._scored(params, rows, batch, "shown", key)
         items = items.reshape(*shown.shape, -1)
         scores = jnp.einsum("pd,pid->pi", user, items) * self.scale
         return shown, scores + bias.reshape(shown.shape)
@@ -277,22 +296,5 @@ class SessionModel:
         return self._item(user), memory
 
 
-def _pair_weights(params: Params, user: Array) -> Array:
-    """Returns what each feature of a pair counts for a user [..., F]."""
-    return user @ params[PAIR]["kernel"] + params[PAIR]["bias"]
-
-
-def _with_pairs(scores: Array, weights: Array, batch: Batch) -> Array:
-    """Returns the scores of drawn items [P, M] with what the pairs' features add."""
-    at = batch["pair_at"]
-    weight = weights[at // scores.shape[1], batch["pair_feature"]]
-    more = weight * batch["pair_value"]
-    return scores.reshape(-1).at[at].add(more).reshape(scores.shape)
-
-
 def _unit(x: Array) -> Array:
     return x / jnp.sqrt(jnp.sum(x * x, -1, keepdims=True) + EPS)
-
-
-def _normal(key: PRNGKey, shape: tuple[int, int], scale: float) -> Array:
-    return scale * jax.random.normal(key, shape)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from recjax.features import Sides
+from recjax.features import Sides, unread
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.models.omni_search import OmniSearch
 from recjax.models.tables import Table
@@ -45,8 +45,15 @@ class TwoTower:
         """Returns the tables, each as tall as the largest feature that uses it.
 
         Raises:
-          ValueError: a tower names a table or feature that does not exist.
+          ValueError: a tower names a table or feature that does not exist, or both
+            sides read columns by one tower.
         """
+        named = unread({**sides[QUERY], **sides[CANDIDATE]}, ())
+        if self.candidate is None and named:
+            raise ValueError(
+                f"data.columns names {', '.join(map(repr, named))}, whose rows are of "
+                "one side: give model.candidate a tower of its own"
+            )
         return self._one_kind.table_specs(sides)
 
     def rows(self, batch: Batch) -> RowIds:

@@ -68,8 +68,11 @@ def train(name: str, folder: Path) -> dict:
         state = states.init(
             key, made, omni.sides(), given[4], STEPS, put_batch(batches[0], mesh), mesh
         )
-        step, found = compile_step(make_step(*given), state, mesh), []
-        text = step.lower(state, put_batch(batches[0], mesh)).compile().as_text()
+        lowered = compile_step(make_step(*given), state, mesh).lower(
+            state, put_batch(batches[0], mesh)
+        )
+        step, found = lowered.compile(), []
+        text = step.as_text()
         for batch in batches:
             state, report = step(state, put_batch(batch, mesh))
             means = {k: float(t / w) for k, (t, w) in report.means.items()}

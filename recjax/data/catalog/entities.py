@@ -7,10 +7,11 @@ entity without a vector has none of them. Large columns stay on disk, memory-map
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
 
@@ -115,6 +116,7 @@ class Catalog:
       kinds: of candidates: the entities by name, and "query".
       pairs: who engaged with what.
       entities: kind -> its table, of all but queries.
+      tables: "query" and each kind -> all columns of the prepared table.
     """
 
     queries: Texts
@@ -122,6 +124,7 @@ class Catalog:
     kinds: tuple[str, ...]
     pairs: Pairs
     entities: Mapping[str, Entities]
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
 
 def unpack_bits(codes: np.ndarray) -> np.ndarray:

@@ -9,6 +9,9 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.catalog.entities import Catalog, Pairs
+from recjax.data.dataset import Corpus
+from recjax.data.negatives import Negatives
+from recjax.data.pairs import Candidates, log_share
 from recjax.errors import UserError, nearest
 
 
@@ -82,6 +85,38 @@ def engaged(catalog: Catalog, task: Engagement) -> np.ndarray:
     return own & np.isin(pairs.action, wanted)
 
 
+def training_pairs(
+    catalog: Catalog,
+    trains: np.ndarray,
+    tasks: Mapping[str, Engagement],
+    caps: Mapping[str, int],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Returns task -> positions of the pairs that train it, of tasks with a share.
+
+    Args:
+      catalog: the catalogue.
+      trains: whether a pair may train, bool[P].
+      tasks: by name.
+      caps: kind -> most pairs of one candidate.
+      seed: of the draw of those that stay.
+
+    Raises:
+      UserError: no pair trains a task.
+    """
+    found = {}
+    for name, task in tasks.items():
+        if not task.share:
+            continue
+        chosen = np.flatnonzero(engaged(catalog, task) & trains)
+        if not len(chosen):
+            raise UserError(f"data.tasks.{name}: no pair trains it: share=0?")
+        if (most := caps.get(task.kind)) is not None:
+            chosen = capped(catalog.pairs, chosen, most, seed)
+        found[name] = chosen
+    return found
+
+
 def capped(pairs: Pairs, chosen: np.ndarray, most: int, seed: int) -> np.ndarray:
     """Returns `chosen` with at most `most` pairs of a candidate, drawn at random.
 
@@ -120,6 +155,41 @@ def known_positives(
     kept = position < most
     found[each[kept, 0], position[kept]] = each[kept, 1]
     return found
+
+
+def candidates(
+    catalog: Catalog,
+    kind: str,
+    corpus: Corpus,
+    tasks: Sequence[tuple[np.ndarray, int]],
+    moment: int | None,
+    count: int,
+    most: int,
+    seed: int,
+) -> Candidates:
+    """Returns what queries of a kind lead to, for batches.
+
+    Args:
+      catalog: the catalogue.
+      kind: of candidate.
+      corpus: all of that kind.
+      tasks: training pairs of each task, and the rows of it in a group.
+      moment: what came later is not drawn: else new items would be unwanted.
+      count: negatives a row of a group.
+      most: known positives of a query that are named; 0 for none.
+      seed: of the negatives.
+    """
+    rows, parts = sum(share for _, share in tasks), np.zeros(len(corpus))
+    for chosen, share in tasks:
+        items = catalog.pairs.candidate[chosen]
+        parts += share / rows * np.exp(log_share(items, len(corpus)))
+    there = there_before(catalog, kind, moment)
+    drawn = Negatives(len(there), count * rows, seed, name=f"negatives/{kind}")
+    known = None
+    if most:
+        own = np.concatenate([chosen for chosen, _ in tasks])
+        known = known_positives(catalog.pairs, own, len(catalog.queries), most)
+    return Candidates(corpus, np.log(parts).astype(np.float32), drawn, there, known)
 
 
 def shares(tasks: Mapping[str, Engagement]) -> dict[str, list[tuple[str, int]]]:

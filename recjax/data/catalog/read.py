@@ -43,6 +43,7 @@ def load_catalog(name: str | Path) -> Catalog:
             split=given_split(judged, "judgements"),
         ),
         entities={k: entities_of(known.table(k)) for k in kinds if k != "query"},
+        tables={name: known.table(name) for name in {*kinds, "query"}},
     )
 
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data import pairs, pipeline, splits
+from recjax.data import fitted, pairs, pipeline, splits
 from recjax.data.catalog import pairs as catalog_pairs
 from recjax.data.catalog.cohorts import cohorts
 from recjax.data.catalog.entities import Catalog, Entities
 from recjax.data.catalog.entity_features import EntityFeatures, vector_columns
-from recjax.data.catalog.entity_reader import EntityReader
+from recjax.data.catalog.entity_reader import EntityReader, column_reads
 from recjax.data.catalog.pairs import Engagement
 from recjax.data.catalog.read import load_catalog
-from recjax.data.dataset import Corpus, Queries
+from recjax.data.columns import Columns
+from recjax.data.dataset import Corpus, CorpusColumn, Queries
+from recjax.data.fitted import Fitted
 from recjax.data.inputs import Input
-from recjax.data.negatives import Negatives
 from recjax.data.pairs import Candidates
 from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
@@ -57,6 +58,7 @@ class CatalogSearch:
       caps: kind -> most training pairs of one candidate.
       known: known positives of a query that a batch names, for masks.
       split: how pairs are split; `FromTime` tests on the newest, among what is new.
+      columns: of "query" and of each kind of entity; see `recjax.data.columns`.
     """
 
     source: str
@@ -76,6 +78,7 @@ class CatalogSearch:
     caps: Mapping[str, int] = field(default_factory=dict)
     known: int = 0
     split: Split = ByQuery()
+    columns: Columns = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -117,19 +120,8 @@ class CatalogData:
     @cached_property
     def training_pairs(self) -> Mapping[str, np.ndarray]:
         """Task -> positions of the pairs that train it."""
-        found = {}
-        for name, task in self.settings.tasks.items():
-            if not task.share:
-                continue
-            own = catalog_pairs.engaged(self.catalog, task) & (self.part == TRAIN)
-            chosen, most = np.flatnonzero(own), self.settings.caps.get(task.kind)
-            if not len(chosen):
-                raise UserError(f"data.tasks.{name}: no pair trains it: share=0?")
-            found[name] = chosen
-            if most is not None:
-                pairs = self.catalog.pairs
-                found[name] = catalog_pairs.capped(pairs, chosen, most, self.seed)
-        return found
+        rules = self.settings.tasks, self.settings.caps, self.seed
+        return catalog_pairs.training_pairs(self.catalog, self.part == TRAIN, *rules)
 
     @cached_property
     def kinds(self) -> Mapping[str, list[tuple[str, int]]]:
@@ -140,7 +132,16 @@ class CatalogData:
     def inputs(self) -> Mapping[str, Input]:
         """How query features are made from raw values."""
         texts = self.catalog.queries.take(np.unique(self._trained_queries))
-        return {"text": self.settings.query.input(texts, self.settings.query_length)}
+        own = {"text": self.settings.query.input(texts, self.settings.query_length)}
+        return fitted.joined(own, self.columns[QUERY])
+
+    @cached_property
+    def columns(self) -> Mapping[str, Fitted]:
+        """The columns of queries and of each kind of entity as features."""
+        rows = {kind: np.unique(self.training_items(kind)) for kind in self._tables}
+        rows[QUERY] = np.unique(self._trained_queries)
+        tables = {name: self.catalog.tables[name] for name in rows}
+        return fitted.fit(self.settings.columns, tables, rows)
 
     @cached_property
     def reader(self) -> EntityFeatures:
@@ -161,8 +162,11 @@ class CatalogData:
     @cached_property
     def sides(self) -> Sides:
         """The features of queries and of each kind of candidate."""
-        query = {"text": self.settings.query.feature(self.inputs["text"])}
-        return {QUERY: query, **{kind: self.reader.side() for kind in self._tables}}
+        text = {"text": self.settings.query.feature(self.inputs["text"])}
+        sides = {QUERY: text, **{kind: self.reader.side() for kind in self._tables}}
+        return {
+            kind: {**own, **self.columns[kind].features} for kind, own in sides.items()
+        }
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -186,11 +190,7 @@ class CatalogData:
         """Returns the queries of a split that led to something of a task."""
         if task not in self.settings.asked:
             raise UserError(f"no task {task!r}; the data has {', '.join(self.tasks)}")
-        known, asked = self.catalog.pairs, self.settings.asked[task]
-        part = splits.members(self.part, split, self.settings.split, "pairs")
-        own = part[catalog_pairs.engaged(self.catalog, asked)[part]]
-        each = np.unique(np.stack([known.query[own], known.candidate[own]], 1), axis=0)
-        query, item = each.T
+        query, item = self._judged(split, asked := self.settings.asked[task])
         queries, ranked = pairs.judged(self.corpora[asked.kind], query, item)
         if asked.kind == QUERY:  # A query would find itself first.
             out = np.arange(len(queries) + 1, dtype=np.int64)
@@ -198,12 +198,20 @@ class CatalogData:
         trained = self._trained_queries, self.training_items(asked.kind)
         texts = tuple(self.catalog.queries.take(queries))
         return Queries(
-            {"text": self.inputs["text"].encode(texts)},
+            {name: column[queries] for name, column in self._all_queries.items()},
             ranked,
             texts=texts,
             corpus=asked.kind,
             cohorts=cohorts(query, item, *trained, self._tables.get(asked.kind)),
         )
+
+    def _judged(self, split: str, asked: Engagement) -> np.ndarray:
+        """Returns query and candidate of the distinct pairs of a split, i32[2, P]."""
+        known = self.catalog.pairs
+        part = splits.members(self.part, split, self.settings.split, "pairs")
+        own = part[catalog_pairs.engaged(self.catalog, asked)[part]]
+        both = np.stack([known.query[own], known.candidate[own]], 1)
+        return np.unique(both, axis=0).T
 
     def training_items(self, corpus: str = "item") -> np.ndarray:
         """Returns the candidate of each training pair of a kind."""
@@ -211,7 +219,10 @@ class CatalogData:
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
         """Returns the first queries of a split as raw values: their texts."""
-        return {"text": list(self.queries(split, self.tasks[0]).texts[:count])}
+        asked = self.settings.asked[self.tasks[0]]
+        rows = np.unique(self._judged(split, asked)[0])[:count]
+        texts = self.catalog.queries.take(rows)
+        return {"text": texts, **self.columns[QUERY].raw(rows)}
 
     def facts(self) -> Mapping[str, Any]:
         """Returns sizes of the data and the splits."""
@@ -229,15 +240,15 @@ class CatalogData:
     def _corpus(self, kind: str) -> Corpus:
         if kind == QUERY:
             texts = tuple(self.catalog.queries)
-            return Corpus(texts, texts, {"text": self._all_queries}, QUERY)
+            return Corpus(texts, texts, self._all_queries, QUERY)
         entities = self.catalog.entities[kind]
         titles = entities.texts.get("title", entities.ids)
-        features, reader = self.reader.read(entities), EntityReader(kind, self.reader)
+        reader = EntityReader(kind, self.reader, *column_reads(self.columns[kind]))
+        features = reader.features_of(self.catalog.tables[kind])
         return Corpus(tuple(entities.ids), titles, features, kind, reader)
 
     def _trained(self, kind: str) -> np.ndarray:
-        own = [self.training_pairs[name] for name, _ in self.kinds[kind]]
-        return np.concatenate(own)
+        return np.concatenate([self.training_pairs[n] for n, _ in self.kinds[kind]])
 
     @cached_property
     def _trained_queries(self) -> np.ndarray:
@@ -245,8 +256,9 @@ class CatalogData:
         return self.catalog.pairs.query[chosen]
 
     @cached_property
-    def _all_queries(self) -> np.ndarray:
-        return self.inputs["text"].encode(list(self.catalog.queries))
+    def _all_queries(self) -> Mapping[str, CorpusColumn]:
+        text = self.inputs["text"].encode(list(self.catalog.queries))
+        return {"text": text, **self.columns[QUERY].arrays}
 
     @cached_property
     def _tables(self) -> dict[str, Entities]:
@@ -266,26 +278,14 @@ class CatalogData:
 
     @cached_property
     def _candidates(self) -> Mapping[str, Candidates]:
-        return {kind: self._candidates_of(kind) for kind in self.kinds}
-
-    def _candidates_of(self, kind: str) -> Candidates:
-        corpus, tasks, split = self.corpora[kind], self.kinds[kind], self.settings.split
-        rows = sum(share for _, share in tasks)
-        catalog, parts = self.catalog, np.zeros(len(corpus))
-        for name, share in tasks:
-            chosen = catalog.pairs.candidate[self.training_pairs[name]]
-            parts += share / rows * np.exp(pairs.log_share(chosen, len(corpus)))
-        # What came later is not drawn: else new items would be unwanted.
+        settings, found = self.settings, {}
+        split, count = settings.split, settings.negatives * self._groups
         moment = split.start if isinstance(split, FromTime) else None
-        there = catalog_pairs.there_before(catalog, kind, moment)
-        count = self.settings.negatives * rows * self._groups
-        drawn = Negatives(len(there), count, self.seed, name=f"negatives/{kind}")
-        size, most, known = len(catalog.queries), self.settings.known, None
-        if most:
-            own = self._trained(kind)
-            known = catalog_pairs.known_positives(catalog.pairs, own, size, most)
-        share = np.log(parts).astype(np.float32)
-        return Candidates(corpus, share, drawn, there, known)
+        for kind, tasks in self.kinds.items():
+            chosen = [(self.training_pairs[name], share) for name, share in tasks]
+            of = self.catalog, kind, self.corpora[kind], chosen, moment, count
+            found[kind] = catalog_pairs.candidates(*of, settings.known, self.seed)
+        return found
 
     def _part(self, kind: str, host: Host, step: int) -> HostBatch:
         """Returns this host's pairs of a kind, and their negatives."""
@@ -295,5 +295,6 @@ class CatalogData:
         chosen = chosen[pipeline.rows_of(host, len(chosen))]
         known = self.catalog.pairs
         query, weight = known.query[chosen], np.ones(len(chosen), np.float32)
-        of = {"text": self._all_queries[query]}, query, known.candidate[chosen], weight
+        own = {name: column[query] for name, column in self._all_queries.items()}
+        of = own, query, known.candidate[chosen], weight
         return self._candidates[kind].batch(step, host, *of)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from recjax.data import pipeline, splits
+from recjax.data.columns import Columns
 from recjax.data.dataset import Corpus, Queries
 from recjax.data.events import Events
 from recjax.data.negatives import Negatives, by_popularity
 from recjax.data.pipeline import Host, HostBatch
 from recjax.data.prepared import prepared_path
 from recjax.data.sessions.arrays import impressions_of, packed_arrays
+from recjax.data.sessions.columns import SessionColumns, target_weights
 from recjax.data.sessions.fixed import FixedVectors, VectorSource
 from recjax.data.sessions.packing import (
     EpochPlan,
@@ -53,6 +55,9 @@ class NextInSession:
       fit: splits whose sessions train the model.
       pairs: features of an item for a user at a moment, which join the score.
       vectors: where fixed vectors of items come from; None: items are learned.
+      actions: action -> what its events count as targets, others 0; {}: all count 1.
+      columns: of "item" and of "events" (met once an event is over, as its action or
+        device); see `recjax.data.columns`.
     """
 
     source: str
@@ -64,6 +69,8 @@ class NextInSession:
     fit: tuple[str, ...] = ("train",)
     pairs: tuple[PairSource, ...] = ()
     vectors: VectorSource | None = None
+    actions: Mapping[str, float] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
 
     @property
     def batch_size(self) -> int:
@@ -124,7 +131,10 @@ class NextInSessionData:
             features["vector"] = DenseFeature(
                 self.fixed.width, fitted=self.fixed.fitted
             )
-        return {"query": features, "candidate": features}
+        return {
+            "query": {**features, **self.columns.event.features},
+            "candidate": {**features, **self.columns.item.features},
+        }
 
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
@@ -133,6 +143,7 @@ class NextInSessionData:
         features = {"item": np.arange(1, len(ids) + 1, dtype=np.int32)[:, None]}
         if self.fixed is not None:
             features["vector"] = self.fixed
+        features |= self.columns.item.arrays
         titles = self.sessions.titles or ("",) * len(ids)
         return {"item": Corpus(ids, titles, features)}
 
@@ -141,6 +152,16 @@ class NextInSessionData:
         """The vectors of items that are not learned."""
         source = self.settings.vectors
         return None if source is None else source.open(self.sessions, self.train)
+
+    @cached_property
+    def columns(self) -> SessionColumns:
+        """The columns of items and events as features."""
+        return SessionColumns.open(self.settings.columns, self.sessions, self.train)
+
+    @cached_property
+    def target(self) -> np.ndarray:
+        """What each event counts, f32[E]."""
+        return target_weights(self.sessions, self.settings.actions)
 
     @cached_property
     def pairs(self) -> SessionPairs:
@@ -186,10 +207,12 @@ class NextInSessionData:
         negative = negative[mine]
         if self.fixed is not None:
             arrays["negative_vector"] = self.fixed.of_ids(negative + 1)
+        if self.columns.item.inputs:
+            arrays["drawn_columns"] = self.columns.of_items(negative + 1)
         draw, item = self.negatives.log_share, np.maximum(arrays["item"] - 1, 0)
         return {
             **arrays,
-            "weight": (arrays["item"] > 0).astype(np.float32),
+            "weight": self.target[np.maximum(grid.event, 0)] * (arrays["item"] > 0),
             "negative_id": negative,
             "positive_draw_logq": draw[item],
             "negative_draw_logq": draw[np.maximum(negative, 0)],
@@ -202,6 +225,7 @@ class NextInSessionData:
           What `arrays.packed_arrays` does, and where they are wanted:
           shown: ids of items shown at an event, i32[B, T, I].
           item_vector, shown_vector: the fixed vectors of these items, f32[..., D].
+          own_columns, shown_columns, event_columns: features of columns [..., L].
         """
         known, settings = self.sessions, self.settings
         out = packed_arrays(known, grid)
@@ -210,6 +234,12 @@ class NextInSessionData:
         if self.fixed is not None:
             held = {name: out[name] for name in ("item", "impressions") if name in out}
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
+        if self.columns.item.inputs:
+            for use, name in {"own": "item", "shown": "impressions"}.items():
+                if name in out:
+                    out[f"{use}_columns"] = self.columns.of_items(out[name])
+        if self.columns.event.inputs:
+            out["event_columns"] = self.columns.of_events(grid.event)
         return out
 
     def stream(self, event: np.ndarray) -> EpochPlan:
@@ -225,7 +255,7 @@ class NextInSessionData:
         met before are ranked again.
         """
         session = splits.members(self.part, split, self.settings.split, "sessions")
-        event = np.flatnonzero(np.isin(self.log.session, session))
+        event = np.flatnonzero(np.isin(self.log.session, session) & (self.target > 0))
         ranked = RankingTask.of_one_each(self.log.num_items, self.log.item[event])
         history = self.sessions.histories(self.log, event)
         return Queries({}, ranked, history=history, user=self.log.user[event])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ class Sessions:
       shown_start: i64[E + 1]; event e was shown `shown[start[e]:start[e + 1]]`.
       split: i8[S], as a column `split` says; None without one.
       titles: one text an item, for people; () for none.
+      tables: "item" and "events": all their columns.
     """
 
     item: np.ndarray
@@ -44,6 +46,7 @@ class Sessions:
     shown_start: np.ndarray | None = None
     split: np.ndarray | None = None
     titles: tuple[str, ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks that the arrays fit each other.
@@ -164,6 +167,7 @@ def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
         shown_start=None if shown is None else shown.start,
         split=_split_of(events, start),
         titles=texts_of(items, "title"),
+        tables={"item": items, "events": events},
     )
 
 

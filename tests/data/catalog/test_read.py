@@ -68,8 +68,9 @@ def test_pairs(catalog):
     pairs, queries = catalog.pairs, list(catalog.queries)
     assert sorted(queries) == ["desk lamp", "lamp", "red chair"]
     found = []
+    columns = (pairs.query, pairs.candidate, pairs.candidate_type, pairs.action)
     for query, candidate, type_, action, time in zip(
-        *vars(pairs).values(), strict=True
+        *columns, pairs.timestamp, strict=True
     ):
         kind = catalog.kinds[type_]
         ids = queries if kind == "query" else catalog.entities[kind].ids

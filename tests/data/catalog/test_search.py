@@ -183,7 +183,7 @@ def test_queries_of_a_task_find_what_was_engaged_in_the_test(opened, name):
     kind = ("pin", "product", "query").index(asked.kind)
     wanted = {
         (q, c)
-        for q, c, k, a, t in zip(*vars(pairs).values(), strict=True)
+        for q, c, k, a, t in zip(*[*vars(pairs).values()][:5], strict=True)
         if k == kind and a in actions and t >= SETTINGS.split.start
     }
     assert found == wanted and got.corpus == asked.kind

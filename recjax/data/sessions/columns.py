@@ -1,0 +1,89 @@
+"""Columns of items and events, and actions, as a session model takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from recjax.data import fitted
+from recjax.data.columns import Columns
+from recjax.data.fitted import Fitted
+from recjax.data.sessions.read import Sessions
+from recjax.errors import UserError, nearest
+from recjax.tables.typed import Table
+
+ACTION = "action"
+
+
+@dataclass(frozen=True)
+class SessionColumns:
+    """The columns that an experiment names.
+
+    Attributes:
+      item: of items.
+      event: of events.
+    """
+
+    item: Fitted
+    event: Fitted
+
+    @classmethod
+    def open(
+        cls, columns: Columns, sessions: Sessions, train: np.ndarray
+    ) -> SessionColumns:
+        """Fits them to the events that train, bool[E], and to these events' items.
+
+        Raises:
+          UserError: see `fitted.fit`.
+        """
+        met = np.unique(np.asarray(sessions.item)[train])
+        rows = {"item": met, "events": np.flatnonzero(train)}
+        none = {name: Table(0, {}) for name in rows}
+        found = fitted.fit(columns, {**none, **sessions.tables}, rows)
+        return cls(found["item"], found["events"])
+
+    def of_items(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns features [..., L] of ids from 1; id 0 reads as the first item."""
+        return _shaped(self.item, np.maximum(ids - 1, 0))
+
+    def of_events(self, events: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns features [..., L] of events; those before the first as the first."""
+        return _shaped(self.event, np.maximum(events, 0))
+
+
+def _shaped(columns: Fitted, rows: np.ndarray) -> dict[str, np.ndarray]:
+    taken = columns.take(rows.ravel())
+    return {name: a.reshape(*rows.shape, -1) for name, a in taken.items()}
+
+
+def target_weights(sessions: Sessions, actions: Mapping[str, float]) -> np.ndarray:
+    """Returns what each event counts as a target, f32[E].
+
+    Args:
+      sessions: all sessions.
+      actions: action -> its weight; of others 0. None at all: every event counts 1.
+
+    Raises:
+      UserError: the events have no actions, or not these; or a weight is not positive.
+    """
+    if not actions:
+        return np.ones(len(sessions.item), np.float32)
+    events = sessions.tables.get("events")
+    if events is None or ACTION not in events:
+        raise UserError("data.actions: the events have no column 'action'")
+    known = list(events[ACTION].vocabulary)
+    of_code = np.zeros(len(known), np.float32)
+    for name, weight in actions.items():
+        if name not in known or not name:
+            raise UserError(
+                f"data.actions.{name}: no event has the action {name!r}."
+                f"{nearest(name, known)} Known are {', '.join(filter(None, known))}"
+            )
+        if not weight > 0:
+            raise UserError(
+                f"data.actions.{name} = {weight}: leave an action out that is no target"
+            )
+        of_code[known.index(name)] = weight
+    return of_code[events[ACTION].array]
