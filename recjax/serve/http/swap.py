@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -88,7 +89,7 @@ class Swapper:
         models.set_state(name, version, LOADING)
         fields: dict[str, object] = {"model": name, "version": version}
         try:
-            await _try(name, version, folder)
+            await asyncio.to_thread(_try, name, version, folder)
             model = await asyncio.to_thread(_in_thread, name, version, folder)
         except UserError as error:
             fault = str(error).replace(str(folder), f"{name}/{version}")
@@ -120,24 +121,18 @@ def _in_thread(name: str, version: int, folder: Path) -> Model:
     return found[0]
 
 
-async def _try(name: str, version: int, folder: Path) -> None:
+def _try(name: str, version: int, folder: Path) -> None:
     """Has a child open and ask a version.
 
     Raises:
       UserError: what it found.
     """
     words = [sys.executable, "-m", __name__, name, str(version), str(folder)]
-    pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(*words, stderr=pipe, stdout=pipe)
-    try:
-        said, _ = await child.communicate()
-    except asyncio.CancelledError:
-        child.kill()
-        raise
-    if child.returncode:
-        told = said.decode(errors="replace").strip()
-        status = f"the process that tried it ended with status {child.returncode}"
-        raise UserError(told or status)
+    # Not by the loop, which forks: what JAX holds locked would stay so in the child.
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        status = f"the process that tried it ended with status {done.returncode}"
+        raise UserError(done.stdout.strip() or status)
 
 
 def _main(name: str, version: str, folder: str) -> int:
