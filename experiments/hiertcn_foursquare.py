@@ -46,11 +46,11 @@ def experiment() -> rj.Experiment:
     return rj.Experiment(
         name="hiertcn_foursquare",
         seed=0,
-        steps=1_500,
+        steps=400,
         data=rj.NextInSession(
             "foursquare_nyc",
             split=rj.LastOut(),
-            layout=rj.Packed(rows=4, events=448, sessions=96),
+            layout=rj.Packed(rows=32, events=448, sessions=96),
             negatives=2_048,
             popularity=0.75,
             pairs=(rj.Repeats(), rj.Transitions()),
@@ -70,7 +70,7 @@ def experiment() -> rj.Experiment:
         losses={"softmax": rj.ItemSoftmax()},
         optimizer=rj.Optimizer(
             rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
-            schedule=rj.WarmupCosine(warmup=100),
+            schedule=rj.WarmupCosine(warmup=40),
         ),
         evals={
             "fusion": replace(TEST, scorer=rj.Fusion({**COUNTS, "model": None}, "mrr")),
@@ -80,7 +80,7 @@ def experiment() -> rj.Experiment:
             "chain": replace(TEST, scorer=CHAIN),
             "history": replace(TEST, scorer=History()),
             "popularity": replace(TEST, scorer=rj.Popularity()),
-            "validation": replace(TEST, split="validation", every=300),
+            "validation": replace(TEST, split="validation", every=100),
         },
         best="validation/mrr",
         export=rj.SessionBundle(),
