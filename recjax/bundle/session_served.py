@@ -114,7 +114,8 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
 
     pair = {PAIR: Spec(FLOAT, (MANY, size, users - width))} if users > width else {}
     asked = {**WHEN, **state, **pair, K: Spec(INT)}
-    blank = {name: [np.zeros(spec.shape[1:])] for name, spec in asked.items()}
+    zeros = {name: np.zeros((1, *spec.shape[1:])) for name, spec in asked.items()}
+    blank: dict[str, Any] = {n: list(one) for n, one in _arrays(zeros).items()}
     blank |= {K: [bundle.serving.k], NEW: [False], ITEM: [ids[0]]}
     moved = {**state, "user": Spec(FLOAT, (MANY, users))}
 
