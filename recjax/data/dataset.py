@@ -132,7 +132,15 @@ class Queries:
         if nth == 1:
             return self
         numbers = np.arange(len(self)) if self.user is None else self.user
-        rows = np.flatnonzero(numbers % nth == 0)
+        return self._take(np.flatnonzero(numbers % nth == 0))
+
+    def at_most(self, most: int) -> Queries:
+        """Returns at most so many queries, evenly spread."""
+        if len(self) <= most:
+            return self
+        return self._take(np.linspace(0, len(self) - 1, most).astype(int))
+
+    def _take(self, rows: np.ndarray) -> Queries:
         judged = np.isin(self.task.query, rows)
         return replace(
             self,

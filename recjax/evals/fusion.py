@@ -17,6 +17,7 @@ from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
 from recjax.evals.fusion_weights import CandidateScores, Chosen, Shape, choose, shaped
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
+from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class Fusion:
       metric: what is made best, such as "ndcg@10" or "recall@10".
       choose_on: splits whose queries it is chosen on. Add "train" where no part learns
         from the queries of training, as with few labels.
-      queries: at most so many of them, evenly spread.
-      task: set by the evaluation that it is a scorer of.
+      queries: at most so many of each, evenly spread.
+      asked: set by the evaluation that it is a scorer of.
 
     Example:
       {"fusion": Ranking("test", Fusion({"words": Bm25(), "model": None}))}
@@ -47,7 +48,7 @@ class Fusion:
     metric: str = "ndcg@10"
     choose_on: tuple[str, ...] = ("validation",)
     queries: int = 2_000
-    task: str = ""
+    asked: SplitQueries = SplitQueries()
     needs: ClassVar[tuple[Need, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -69,26 +70,27 @@ class Fusion:
         """Whether the model is a part."""
         return None in self.parts.values()
 
-    def bound(self, task: str, model: ScoresOf | None) -> Fusion:
-        """Returns the fusion for a task, in which the model's part gives scores.
+    def bound(self, asked: SplitQueries, model: ScoresOf | None) -> Fusion:
+        """Returns the fusion for some queries, in which the model's part gives scores.
 
         Args:
-          task: one of the data set's.
+          asked: which queries.
           model: scores of queries; None where nothing is scored yet.
         """
         parts = {
             name: Bound(model)
             if part is None
-            else (part.bound(task, model) if isinstance(part, Tuned) else part)
+            else (part.bound(asked, model) if isinstance(part, Tuned) else part)
             for name, part in self.parts.items()
         }
-        return replace(self, parts=parts, task=task)
+        return replace(self, parts=parts, asked=asked)
 
     def check(self, data: Any, queries: Queries) -> None:
         """Checks that every part can work on the data.
 
         Raises:
-          UserError: one cannot, or a split to choose on has no queries.
+          UserError: one cannot, there is no such metric, or a split to choose on has
+            no queries.
         """
         for name, part in self.parts.items():
             try:
@@ -97,12 +99,7 @@ class Fusion:
                     part.check(data, queries)
             except UserError as error:
                 raise UserError(f"parts.{name}: {error}") from error
-        for split in self.choose_on:
-            if not data.queries(split, self.task).task.positive.any():
-                raise UserError(
-                    f"choose_on: the split {split!r} has no query with a positive to "
-                    "choose weights on"
-                )
+        self.asked.check_choice(data, self.choose_on, self.metric)
 
     def fit(self, data: HasQueries, queries: Queries) -> Fused:
         """Chooses shapes and weights, and returns the sum for the queries."""
@@ -118,9 +115,7 @@ class Fusion:
         """Returns shapes and weights; tells them in the log."""
         found = []
         for split in self.choose_on:
-            asked = data.queries(split, self.task)
-            nth = -(-len(asked) * len(self.choose_on) // self.queries)
-            asked = asked.every(max(nth, 1))
+            asked = self.asked.of(data, split, self.queries)
             parts = {n: _of(part).fit(data, asked) for n, part in self.parts.items()}
             found.append(CandidateScores.of(asked.task, parts))
         chosen = choose(found, self.metric)

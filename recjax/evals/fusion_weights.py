@@ -125,7 +125,7 @@ class Chosen:
     """What was chosen.
 
     Attributes:
-      weights: of each part that is kept; the best alone has 1.
+      weights: of each part that is kept; the largest is 1.
       shapes: of each of them.
       figure: the metric on the queries that it was chosen on.
       interval: its 95 % interval over queries.

@@ -12,7 +12,6 @@ import numpy as np
 
 from recjax import rng
 from recjax.data.dataset import HasQueries, HasSessions, Queries
-from recjax.data.events import hide_seen
 from recjax.errors import UserError, nearest
 from recjax.evals.answers import sample_answers
 from recjax.evals.evaluation import EXPOSURE_AT, KS, Evaluated
@@ -21,6 +20,7 @@ from recjax.evals.fusion import Fusion
 from recjax.evals.model import Embeddings, model_scores
 from recjax.evals.score_distribution import score_histograms
 from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs, rank_scores
+from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 from recjax.metrics.cohorts import cohort_recall, user_metrics
 from recjax.metrics.exposure import Exposure
@@ -195,7 +195,7 @@ class Ranking:
         data: Any = program.dataset
         if isinstance(self.scorer, Fusion | Tuned):
             model = partial(model_scores, program, state)
-            scores: Scores = self.scorer.bound(self.task, model).fit(data, queries)
+            scores: Scores = self.scorer.bound(self._asked, model).fit(data, queries)
         else:
             scores = self.scorer.fit(data, queries)
         return scores if rows is None else ScoresOf(scores, rows)
@@ -229,27 +229,20 @@ class Ranking:
                 f"no task {self.task!r}; the data has {known}."
                 + nearest(self.task, data.tasks)
             )
-        queries = data.queries(self.split, self.task).every(self.nth)
+        queries = self._asked.of(data, self.split).every(self.nth)
         if self.scorer is not None:
             check_needs(self.scorer, data, queries)
             if isinstance(self.scorer, Fusion | Tuned):
-                self.scorer.bound(self.task, None).check(data, queries)
+                self.scorer.bound(self._asked, None).check(data, queries)
         elif self.ties == "order" and not isinstance(data, HasSessions):
             raise UserError(
                 "ties = 'order' is for baselines: take 'average' or 'worst'"
             )
-        if self.hide_seen is None:
-            return queries
-        if queries.history is None:
-            raise UserError(
-                "hide_seen needs queries with histories; this data has none"
-            )
-        task = hide_seen(queries.task, queries.history)
-        if not self.hide_seen:
-            task = replace(
-                task, exclude_offsets=0 * task.offsets, exclude=task.exclude[:0]
-            )
-        return replace(queries, task=task)
+        return queries
+
+    @property
+    def _asked(self) -> SplitQueries:
+        return SplitQueries(self.task, self.hide_seen)
 
     def _findings(
         self, queries: Queries, task: RankingTask, ranks: Ranks, ranked: int | None

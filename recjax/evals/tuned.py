@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from recjax.data.dataset import HasQueries, Queries
-from recjax.errors import UserError
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs, rank_scores
+from recjax.evals.split_queries import SplitQueries
 from recjax.metrics.ranking import of_queries
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Tuned:
       metric: what is made best, such as "recall@10" or "mrr".
       split: on whose queries.
       queries: at most so many of them, evenly spread.
-      task: set by the evaluation that it is a scorer of.
+      asked: set by the evaluation that it is a scorer of.
 
     Example:
       {"history": Ranking("test", Tuned(History(), {"decay": (1.0, 0.99, 0.95, 0.9)}))}
@@ -42,7 +42,7 @@ class Tuned:
     metric: str = "recall@10"
     split: str = "validation"
     queries: int = 2_000
-    task: str = ""
+    asked: SplitQueries = SplitQueries()
     needs: ClassVar[tuple[Need, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -69,18 +69,17 @@ class Tuned:
         """Checks that the scorer can work on the data, whatever is chosen.
 
         Raises:
-          UserError: it cannot, or the split has nothing to tune on.
+          UserError: it cannot, there is no such metric, or nothing to tune on.
         """
         for name, values in self.grid.items():
             for value in values:
                 check_needs(replace(self.scorer, **{name: value}), data, queries)
-        if not data.queries(self.split, self.task).task.positive.any():
-            raise UserError(f"the split {self.split!r} has no query to tune on")
+        self.asked.check_choice(data, (self.split,), self.metric)
 
-    def bound(self, task: str, model: Any) -> Tuned:
-        """Returns the same for a task."""
+    def bound(self, asked: SplitQueries, model: Any) -> Tuned:
+        """Returns the same for some queries; of a model it needs none."""
         del model
-        return replace(self, task=task)
+        return replace(self, asked=asked)
 
     def fit(self, data: HasQueries, queries: Queries) -> Scores:
         """Chooses the settings, and returns the scores of the queries with them."""
@@ -88,8 +87,7 @@ class Tuned:
 
     def choose(self, data: HasQueries) -> Scorer:
         """Returns the scorer with the settings that do best; tells them in the log."""
-        asked = data.queries(self.split, self.task)
-        asked = asked.every(max(-(-len(asked) // self.queries), 1))
+        asked = self.asked.of(data, self.split, self.queries)
         best, chosen = self._figure(data, asked, self.scorer), self.scorer
         first, tried = best, {repr(chosen)}
         for _ in range(PASSES):

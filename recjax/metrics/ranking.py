@@ -85,17 +85,11 @@ def of_queries(task: RankingTask, ranks: Ranks, metric: str) -> Values:
     Raises:
       UserError: no such metric.
     """
+    check_metric(metric)
     rank = np.asarray(ranks.rank, np.float64)
     if metric == "mrr":
         return _mrr(task, rank)
     name, _, k = metric.partition("@")
-    known = (*BY_QUERY, "recall")
-    if name not in known or not k.isdigit() or not int(k):
-        there = [f"{one}@10" for one in known]
-        raise UserError(
-            f"metric {metric!r} is none of a query: take mrr, {', '.join(there)}, ..."
-            + nearest(metric, there)
-        )
     found = _by_query(task, rank, int(k))
     if name != "recall":
         return found[name]
@@ -104,6 +98,22 @@ def of_queries(task: RankingTask, ranks: Ranks, metric: str) -> Values:
 
 
 BY_QUERY = ("recall_by_query", "hit", "ndcg", "map")
+
+
+def check_metric(metric: str) -> None:
+    """Checks the name of a metric of queries; see `of_queries`.
+
+    Raises:
+      UserError: no such metric.
+    """
+    name, _, k = metric.partition("@")
+    known = (*BY_QUERY, "recall")
+    if metric != "mrr" and (name not in known or not k.isdigit() or not int(k)):
+        there = [f"{one}@10" for one in known]
+        raise UserError(
+            f"metric {metric!r} is none of a query: take mrr, {', '.join(there)}, ..."
+            + nearest(metric, there)
+        )
 
 
 def _by_query(task: RankingTask, rank: np.ndarray, k: int) -> dict[str, Values]:

@@ -39,8 +39,8 @@ class Asked:
     def __len__(self):
         return len(self.task)
 
-    def every(self, nth):
-        assert nth == 1
+    def at_most(self, most):
+        assert most >= len(self)
         return self
 
 

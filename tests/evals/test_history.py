@@ -3,8 +3,15 @@ import pytest
 import sessions as support
 
 from recjax.errors import UserError
-from recjax.evals.baselines.history import DAY, HOUR, History
+from recjax.evals.baselines.history import History
+from recjax.evals.baselines.markov import Markov
+from recjax.evals.fusion import Fusion
+from recjax.evals.ranking import Ranking
+from recjax.evals.scorer import rank_scores
+from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
+from recjax.metrics.ranking import of_queries
+from recjax.evals.baselines.history import DAY, HOUR  # isort: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +90,38 @@ def test_bad_settings(data):
         Tuned(History(), {"hours": (None, 0)})
     with pytest.raises(UserError, match="'mrrr' is none of a query"):
         Tuned(History(), {"decay": (0.9,)}, "mrrr").choose(data)
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        Tuned(History(), {"decay": (0.9,)}, "ndgc@10"),
+        Fusion({"history": History(), "markov": Markov()}, "ndgc@10"),
+    ],
+)
+def test_a_metric_that_is_none_is_found_before_training(data, scorer):
+    with pytest.raises(UserError, match="'ndgc@10' is none of a query.*'ndcg@10'"):
+        Ranking("test", scorer).metrics(data)
+
+
+def test_settings_are_chosen_for_what_the_evaluation_ranks(data):
+    tuned = Tuned(History(), {"decay": (1.0, 0.5)}, "mrr")
+    for hidden in (False, True):
+        asked = SplitQueries(hide_seen=hidden)
+        task = asked.of(data, "validation").task
+        assert (len(task.exclude) > 0) == hidden
+        ranks = rank_scores(task, History().fit(data, data.queries("validation")))
+        figure, weight = of_queries(task, ranks, "mrr")
+        own = tuned.bound(asked, None)._figure(
+            data, asked.of(data, "validation"), History()
+        )
+        assert own == pytest.approx(np.average(figure, weights=weight))
+
+
+def test_a_part_of_the_queries_is_spread_evenly(data):
+    queries = data.queries("test")
+    some = queries.at_most(7)
+    assert len(some) == 7 and queries.at_most(len(queries)) is queries
+    rows = np.linspace(0, len(queries) - 1, 7).astype(int)
+    np.testing.assert_array_equal(some.past.stop, queries.past.stop[rows])
+    np.testing.assert_array_equal(some.user, queries.user[rows])
