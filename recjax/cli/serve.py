@@ -14,6 +14,10 @@ from recjax.serve.http.limits import Limits
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
 TOKEN = "RECJAX_TOKEN"
+PACKAGES = (
+    *("uvicorn", "httptools", "uvloop", "starlette", "orjson", "prometheus_client"),
+)
+"""What only a server needs."""
 
 Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
@@ -52,7 +56,7 @@ def serve(
         may be repeated.
       limits: what is taken of a request, and of all at once.
     """
-    for package in ("uvicorn", "httptools", "starlette", "orjson", "prometheus_client"):
+    for package in PACKAGES:
         require(package, "serve", "recjax serve")
     from recjax.serve.http.models import Source
     from recjax.serve.http.run import Settings
