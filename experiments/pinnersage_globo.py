@@ -32,6 +32,7 @@ from recjax.data.cooccurrence import Cooccurrence
 from recjax.data.events import Events
 from recjax.errors import UserError
 from recjax.paths import find_raw
+from recjax.seconds import DAY
 from recjax.users.paper.bootstrap import report
 from recjax.users.paper.methods import (
     Clustered,
@@ -50,7 +51,6 @@ from recjax.users.paper.rolling_evaluation import (
     evaluate,
 )
 from recjax.users.paper.session_rivals import known_items, one_query, query_of_clusters
-from recjax.users.profile import DAY
 
 WIDTH = 64
 LEAST = 20

@@ -21,6 +21,7 @@ from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
 from recjax.launch.join import Address, join
+from recjax.seconds import DAY
 from recjax.train import data_record
 from recjax.train.broken import TrainingBroken
 from recjax.train.checkpoint import newest_step
@@ -36,7 +37,7 @@ if TYPE_CHECKING:  # Polars is for those who read a file.
     from recjax.tables.result import Options
 
 log = logging.getLogger(__name__)
-WATCH_SECONDS, WEEK = 5, 7 * 86_400
+WATCH_SECONDS, WEEK = 5, 7 * DAY
 
 
 def train_run(

@@ -12,7 +12,7 @@ FOLDERS = ("recjax", "experiments", "configs", "tools", "tests")
 LINES = 300
 
 ORDER = (
-    ("errors", "typing", "paths", "blocks"),
+    ("errors", "typing", "paths", "blocks", "seconds"),
     ("extras", "fetch", "pytree", "rng", "features", "outputs", "disk", "settings")
     + ("python_file", "jobs"),
     ("text", "images", "metrics", "sharding", "launch"),

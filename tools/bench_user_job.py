@@ -33,7 +33,8 @@ import numpy as np
 import polars as pl
 
 from recjax.index.item_vectors import ItemVectors, write_vectors
-from recjax.users.profile import DAY, Profile, update
+from recjax.seconds import DAY
+from recjax.users.profile import Profile, update
 from recjax.users.settings import Settings
 
 NOW = 1_700_000_000.0

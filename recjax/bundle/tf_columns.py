@@ -12,13 +12,13 @@ from recjax.bundle import tf_ops
 from recjax.bundle.saved_model import utf8
 from recjax.data.column_inputs import (
     PARTS,
-    SECONDS_A_DAY,
     BucketInput,
     CategoryInput,
     ColumnInput,
     NumberInput,
     TimeInput,
 )
+from recjax.seconds import DAY, HOUR
 from recjax.text.hashing import KEY
 
 
@@ -82,9 +82,9 @@ def _time(tf: Any, kind: TimeInput, raw: Any) -> Any:
     missing, size = tf.math.is_nan(raw), PARTS[kind.part]
     known = tf.where(missing, tf.zeros_like(raw), raw)
     if kind.part == "hour":
-        at = tf.math.floormod(known, np.float64(SECONDS_A_DAY)) / 3_600
+        at = tf.math.floormod(known, np.float64(DAY)) / HOUR
     else:
-        days = tf.math.floor(known / SECONDS_A_DAY)
+        days = tf.math.floor(known / DAY)
         at = tf.math.floormod(days + 3, np.float64(7))
     if kind.rows:
         row = tf.cast(tf.minimum(tf.math.floor(at), size - 1), tf.int32) + 1

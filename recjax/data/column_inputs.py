@@ -13,12 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recjax.data.prepared import SECOND
 from recjax.features import DenseFeature, IdFeature
+from recjax.seconds import DAY, HOUR, SECOND_NS
 from recjax.tables.typed import MISSING_TIME, Ragged, TypedColumn
 from recjax.text.hashing import hash_buckets
 
-SECONDS_A_DAY = 86_400
 TimePart = Literal["hour", "weekday"]
 PARTS: dict[TimePart, int] = {"hour": 24, "weekday": 7}
 
@@ -172,9 +171,9 @@ class TimeInput:
         missing = np.isnan(seconds)
         known = np.where(missing, 0, seconds)
         if self.part == "hour":
-            at = known % SECONDS_A_DAY / 3_600
+            at = known % DAY / HOUR
         else:  # The first of January 1970 was a Thursday.
-            at = (known // SECONDS_A_DAY + 3) % 7
+            at = (known // DAY + 3) % 7
         if self.rows:
             row = np.minimum(np.floor(at), size - 1) + 1
             return np.where(missing, 0, row).astype(np.int32)[:, None]
@@ -274,8 +273,8 @@ def floats(values: Sequence[float | None] | np.ndarray, kind: type) -> np.ndarra
 def seconds_of(column: TypedColumn) -> np.ndarray:
     """Returns a column of timestamps as unix seconds, f64[n]; NaN where missing."""
     times = column.array
-    whole, rest = np.divmod(times, SECOND)
-    return np.where(times == MISSING_TIME, np.nan, whole + rest / SECOND)
+    whole, rest = np.divmod(times, SECOND_NS)
+    return np.where(times == MISSING_TIME, np.nan, whole + rest / SECOND_NS)
 
 
 def raw_values(column: TypedColumn, rows: np.ndarray) -> list[Any]:

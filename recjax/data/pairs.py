@@ -12,9 +12,8 @@ from recjax.data.dataset import Corpus
 from recjax.data.negatives import Negatives
 from recjax.data.pipeline import Host, HostBatch
 from recjax.metrics.task import RankingTask
+from recjax.seconds import DAY
 from recjax.text.column import offsets_of
-
-SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -127,5 +126,5 @@ def recency_weight(
     """
     if half_life is None:
         return np.ones(len(age), np.float32)
-    young = 0.5 ** (np.maximum(age, 0) / (half_life * SECONDS_A_DAY))
+    young = 0.5 ** (np.maximum(age, 0) / (half_life * DAY))
     return (least + (1 - least) * young).astype(np.float32)

@@ -22,6 +22,7 @@ import numpy as np
 from recjax import disk
 from recjax.errors import UserError, nearest
 from recjax.paths import prepared_root
+from recjax.seconds import SECOND_NS
 from recjax.tables.typed import MISSING_TIME, Ragged, Table, TypedColumn
 from recjax.text.column import Texts, pack
 
@@ -34,7 +35,6 @@ BUILT_IN = (
 )
 """Data sets that recjax knows how to get."""
 AGAIN = "delete that folder and prepare it again"
-SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def digest_of(tables: Mapping[str, Table]) -> str:
 def seconds(column: TypedColumn) -> np.ndarray:
     """Returns a timestamp column as i64 seconds, fractions cut; 0 where missing."""
     values = np.asarray(column.values)
-    found = values // SECOND
+    found = values // SECOND_NS
     found[values == MISSING_TIME] = 0
     return found
 

@@ -17,9 +17,8 @@ from recjax.nn.session import (
     pool_sessions,
 )
 from recjax.nn.tcn import Tcn
+from recjax.seconds import HOUR
 from recjax.typing import Array, Float, Memory
-
-HOUR = 3_600.0
 
 
 class SessionStates(nn.Module):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recjax.data.prepared import SECOND
 from recjax.errors import UserError
 from recjax.prepare import make
 from recjax.prepare.gather import Reading, places
@@ -21,6 +20,7 @@ from recjax.prepare.sessionize import (
     idle_gaps,
     session_column,
 )
+from recjax.seconds import SECOND_NS
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
 from recjax.tables.report import Findings
@@ -219,7 +219,7 @@ def _tables(log: Log, order: np.ndarray, how: How) -> dict[str, Table]:
     if log.session is not None:
         first = _first(user, log.session[order])
     elif how.gap is not None:
-        first = idle_gaps(user, time, how.gap * SECOND)
+        first = idle_gaps(user, time, how.gap * SECOND_NS)
     if first is not None:
         first = first if how.longest is None else cut_long(first, how.longest)
         columns.append(session_column(first))

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from recjax.seconds import DAY
 from recjax.text.ngrams import words
 from recjax.text.normalize import normalize
 
-DAY = 86_400
 BOARD_TITLES = 10
 ENGAGED_QUERIES = 20
 WINDOW_DAYS = 730

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from recjax.errors import UserError
+from recjax.seconds import SECOND_NS
 
-SECOND = 10**9
-"""Nanoseconds of one."""
 Moment = float | np.datetime64
 """Unix seconds, to the microsecond; or a time of NumPy, to the nanosecond."""
 
@@ -24,7 +23,7 @@ def nanoseconds(moment: Moment | None) -> int | None:
         if isinstance(moment, np.datetime64):
             return int(moment.astype("datetime64[ns]").astype(np.int64))
         if isinstance(moment, int):
-            return moment * SECOND
+            return moment * SECOND_NS
         # What a float has beyond is noise.
         return round(float(moment) * 1e6) * 1_000
     except (ValueError, TypeError, OverflowError) as error:

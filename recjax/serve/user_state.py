@@ -21,8 +21,9 @@ from recjax.data.sessions.pair_features import PAD, PairContext
 from recjax.errors import UserError, nearest
 from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
+from recjax.seconds import SECOND_NS
 from recjax.serve.live_clicks import LiveClicks, live
-from recjax.serve.moments import SECOND, Moment, nanoseconds
+from recjax.serve.moments import Moment, nanoseconds
 from recjax.serve.state_file import read_arrays, read_texts, write_arrays
 
 ROWS = 8
@@ -102,7 +103,7 @@ class UserStates:
         new_session |= self._ends(user, session)
         at, out = self._stepped(user, position + 1, when, new_session)
         for clicks in self._clicks():
-            clicks.feed(position, None if when is None else when // SECOND)
+            clicks.feed(position, None if when is None else when // SECOND_NS)
         row = self._row(user)
         for name in self.kept.empty:
             self._held[name][row] = np.asarray(out[name])[0]
@@ -257,7 +258,7 @@ class UserStates:
     def _features(self, user: str, when: int | None) -> list[Any]:
         """Returns each feature of all items for a user now, [1, N]."""
         row, held = self._found(user)
-        at = PAD if when is None else when // SECOND
+        at = PAD if when is None else when // SECOND_NS
         moment = PairContext(held["recent"][[row]], np.array([at]), np.array([PAD]))
         return [feature for values in self.pairs for feature in values.at(moment)]
 
@@ -280,11 +281,11 @@ class UserStates:
                 f"event of user {user!r} at {is_}: the last one was at {was}; feed "
                 "events in the order of their time"
             )
-        idle = rules.gap is not None and when - last >= rules.gap * SECOND
+        idle = rules.gap is not None and when - last >= rules.gap * SECOND_NS
         full = rules.longest is not None and held["position"][row] >= rules.longest
         goes_on = bool(held["open"][row]) and not (new_session or idle or full)
         # As data has them: in whole seconds.
-        gap = when // SECOND - last // SECOND
+        gap = when // SECOND_NS - last // SECOND_NS
         position = int(held["position"][row]) if goes_on else 0
         # The gap is that before the session: what has decayed stays so inside it.
         gap = float(held["gap"][row]) if goes_on else gap

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from recjax.seconds import DAY
 from recjax.tables.convert import FILL, Problem, WrongType, plain, problems
 
 FIRST = 631_152_000
 """Unix seconds of 1990-01-01."""
-DAY = 86_400
 MISSING = np.iinfo(np.int64).min
 ZONED = "%Y-%m-%dT%H:%M:%S%.f%#z"
 FORMS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")

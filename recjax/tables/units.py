@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from recjax.seconds import DAY
 from recjax.tables.convert import Problem
-from recjax.tables.times import DAY, FIRST, MISSING, Times
+from recjax.tables.times import FIRST, MISSING, Times
 from recjax.text.column import offsets_of
 
 Unit = Literal["s", "ms", "us", "ns"]

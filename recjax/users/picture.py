@@ -13,8 +13,9 @@ import numpy as np
 
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
+from recjax.seconds import DAY
 from recjax.users.importance import top
-from recjax.users.profile import DAY, Profile
+from recjax.users.profile import Profile
 
 SUFFIXES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 

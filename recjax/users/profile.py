@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from recjax.index.item_vectors import ItemVectors
+from recjax.seconds import DAY
 from recjax.users.dendrogram import cut
 from recjax.users.settings import Settings
 from recjax.users.ward import ward_of_clusters
 
-DAY = 86_400.0
 RECENT = 20
 """Actions since the batch job that are merged in at most (paper, section 4)."""
 

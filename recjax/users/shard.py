@@ -15,13 +15,14 @@ import polars as pl
 
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
+from recjax.seconds import DAY, SECOND_NS
 from recjax.tables.columns import Column
 from recjax.tables.read import read
 from recjax.tables.report import Findings
 from recjax.tables.result import Options
 from recjax.tables.typed import Table
 from recjax.users.cluster import cluster_users
-from recjax.users.profile import DAY, Profile
+from recjax.users.profile import Profile
 from recjax.users.settings import Settings
 
 COLUMNS = (Column("user", "id"), Column("item", "id"), Column("timestamp", "timestamp"))
@@ -72,7 +73,7 @@ def read_events(
 ) -> pl.DataFrame:
     """Returns events: text user and item, float seconds; see `read_table`."""
     table = read_table(source, options)
-    seconds, rest = np.divmod(table["timestamp"].array, 10**9)
+    seconds, rest = np.divmod(table["timestamp"].array, SECOND_NS)
     return pl.DataFrame({**ids(table), "timestamp": seconds + rest / 1e9})
 
 

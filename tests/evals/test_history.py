@@ -11,7 +11,7 @@ from recjax.evals.scorer import rank_scores
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 from recjax.metrics.ranking import of_queries
-from recjax.evals.baselines.history import DAY, HOUR  # isort: skip
+from recjax.seconds import DAY, HOUR
 
 
 @pytest.fixture(scope="module")

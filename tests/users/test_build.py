@@ -19,8 +19,8 @@ from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors, write_vectors
 from recjax.jobs import beam, processes
+from recjax.seconds import DAY
 from recjax.users import build as batch
-from recjax.users.profile import DAY
 from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 from recjax.users.store import SqliteStore

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recjax.users.profile import DAY, RECENT, Profile, empty, update
+from recjax.seconds import DAY
+from recjax.users.profile import RECENT, Profile, empty, update
 from recjax.users.settings import Settings
 from recjax.users.shard import Job, profiles
 

@@ -10,8 +10,7 @@ from scipy import sparse
 from recjax.data.sessions.pair_features import PairContext
 from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError
-
-HOUR = 3_600.0
+from recjax.seconds import DAY, HOUR
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class RecentPopularity:
 
     windows: tuple[Window, ...] = (
         Window(600, 60),
-        Window(3_600, 300),
-        Window(86_400, 3_600),
+        Window(HOUR, 300),
+        Window(DAY, HOUR),
     )
     scale: float = 0.1
 

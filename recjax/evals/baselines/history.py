@@ -15,8 +15,7 @@ from scipy import sparse
 
 from recjax.data.dataset import HasEvents, Queries
 from recjax.evals.scorer import LinearScores, Need
-
-HOUR, DAY = 3_600.0, 86_400.0
+from recjax.seconds import DAY, HOUR
 
 
 @dataclass(frozen=True)

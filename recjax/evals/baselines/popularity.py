@@ -10,8 +10,7 @@ import numpy as np
 from recjax.data.dataset import HasEvents, Queries
 from recjax.data.events import Events
 from recjax.evals.scorer import Need
-
-SECONDS_A_DAY = 86_400
+from recjax.seconds import DAY, HOUR
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Popularity:
         items = events.item
         if self.days is not None and len(items):
             age = events.timestamp.max() - events.timestamp
-            items = items[age < self.days * SECONDS_A_DAY]
+            items = items[age < self.days * DAY]
         return np.bincount(items, minlength=events.num_items).astype(np.float32)
 
 
@@ -81,7 +80,7 @@ class RecentPop:
       seconds: length of the window before each query.
     """
 
-    seconds: int = 3_600
+    seconds: int = HOUR
     needs: ClassVar[tuple[Need, ...]] = ("events", "times", "history")
 
     def fit(self, data: HasEvents, queries: Queries) -> WindowCounts:

@@ -18,10 +18,10 @@ from recjax.prepare.events import TWICE
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import check
 from recjax.prepare.write import Data
+from recjax.seconds import DAY
 
 FOLDER = "foursquare_nyc"
 FILES = ("checkins.csv.gz", "venues.csv")
-GAP = 24 * 60 * 60
 URL = "https://sites.google.com/site/yangdingqi/home/foursquare-dataset"
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def read(checkins: Path, venues: Path) -> Data:
       UserError: a table is damaged.
     """
     columns = ("items:latitude=number", "items:longitude=number")
-    how = How(column=columns, unit="s", gap=GAP)
+    how = How(column=columns, unit="s", gap=DAY)
     found = check(Files(events=checkins, items=venues), how)
     report = found.report
     if found.data is None or {kind for _, kind in report.counts} - {TWICE}:

@@ -16,6 +16,7 @@ from recjax import fetch
 from recjax.errors import UserError
 from recjax.prepare.sessionize import Filter, event_tables, idle_gaps, session_column
 from recjax.prepare.write import Data
+from recjax.seconds import SECOND_NS
 from recjax.tables.typed import TypedColumn
 from recjax.text.column import pack
 
@@ -70,6 +71,6 @@ def read(path: Path, keep: Filter = FILTER, gap: int = GAP) -> Data:
         pack([*map(str, users)]),
         pack([*map(str, items)]),
         session_column(idle_gaps(user, when, gap)),
-        TypedColumn("timestamp", "timestamp", when * 1_000_000_000),
+        TypedColumn("timestamp", "timestamp", when * SECOND_NS),
     )
     return Data(tables, {"gap": gap})

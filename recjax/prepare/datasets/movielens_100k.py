@@ -22,6 +22,7 @@ from recjax.paths import find_raw
 from recjax.prepare import make
 from recjax.prepare.sessionize import event_tables
 from recjax.prepare.write import Data
+from recjax.seconds import SECOND_NS
 from recjax.tables.typed import TypedColumn
 
 FOLDER, ZIP = "movielens_100k", "ml-100k.zip"
@@ -144,7 +145,7 @@ def _data(events: str, users: str, movies: list[tuple[str, str, list[str]]]) -> 
     what = make.index_of(rated["item"], make.series(item["id"].vocabulary))
     if min(who.min(), what.min()) < 0:
         raise ValueError("ratings of unknown users or movies")
-    when = rated["timestamp"].cast(pl.Int64).to_numpy() * 1_000_000_000
+    when = rated["timestamp"].cast(pl.Int64).to_numpy() * SECOND_NS
     order = np.lexsort((when, who))
     rating = make.number("rating", rated["rating"].cast(pl.Float32)[order])
     time = TypedColumn("timestamp", "timestamp", when[order])

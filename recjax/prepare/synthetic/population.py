@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DAY = 86_400.0
+from recjax.seconds import DAY
 
 
 @dataclass(frozen=True)

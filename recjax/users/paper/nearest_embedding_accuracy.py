@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from recjax.seconds import DAY
 from recjax.users.paper.rolling_evaluation import RollingEvaluation
-from recjax.users.profile import DAY
 
 
 def nearest_embedding_accuracy(

@@ -15,8 +15,8 @@ from functools import cached_property
 import numpy as np
 
 from recjax.index.exact import Exact
+from recjax.seconds import DAY
 from recjax.users.importance import sample
-from recjax.users.profile import DAY
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recjax.seconds import DAY
 from recjax.serve.user_state import UserStates
-
-DAY = 86_400
 
 
 def daily_queries(

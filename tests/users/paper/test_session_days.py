@@ -4,8 +4,9 @@ import numpy as np
 
 from recjax.bundle.session_state import SessionState
 from recjax.index.item_vectors import ItemVectors
+from recjax.seconds import DAY
 from recjax.serve.user_state import UserStates
-from recjax.users.paper.session_days import DAY, daily_queries
+from recjax.users.paper.session_days import daily_queries
 
 
 def counting(arrays):
