@@ -64,13 +64,16 @@ def unread(features: Features, read: Collection[str]) -> list[str]:
 
 
 def present(name: str) -> str:
-    """Returns the name of the feature that tells which vectors of `name` exist."""
-    return f"{name}.present"
+    """Returns the name of the feature that tells which vectors of `name` exist.
+
+    It is an identifier, since a SavedModel gives other inputs other names.
+    """
+    return f"{name}__present"
 
 
 def field_of(name: str) -> str:
     """Returns the name of the feature that tells the field of each id of `name`."""
-    return f"{name}.field"
+    return f"{name}__field"
 
 
 Kind = TypeVar("Kind", IdFeature, DenseFeature, ImageFeature)

@@ -12,8 +12,8 @@ import small
 import wide_shop as shop
 
 from recjax.bundle import saved_model
+from recjax.bundle.contract import EMBED, SERVING
 from recjax.bundle.open import open_bundle
-from recjax.bundle.signatures import SERVING
 from recjax.cli.main import main
 from recjax.data.inputs import encode_all
 from recjax.data.prepared import Prepared
@@ -61,7 +61,7 @@ def trained(folder, prepared):
 def live(trained):
     """Returns the restarted program, its state, the opened bundle, the SavedModel."""
     saved = saved_model.load(trained[1] / "saved_model")
-    return *open_run(trained[0]), open_bundle(trained[1]), saved[SERVING]
+    return *open_run(trained[0]), open_bundle(trained[1]), saved
 
 
 def test_every_form_of_a_file_gives_the_same_data(prepared, capsys, folder):
@@ -109,12 +109,13 @@ def test_all_that_answer_agree(live, size):
     features = encode_all(program.dataset.inputs, raw, size)
     wanted = embed_all(program, state, "query", features)
     np.testing.assert_allclose(opened.embed(raw), wanted, atol=1e-5)
-    served = saved(raw)
-    np.testing.assert_allclose(served["embedding"], wanted, atol=1e-5)
+    np.testing.assert_allclose(saved[EMBED](raw)["embedding"], wanted, atol=1e-5)
+    served = saved[SERVING]({**raw, "k": [3] * size})["ids"].astype(str)
+    assert served.tolist() == [[one.id for one in row] for row in opened.search(raw, 3)]
     blank = {name: [None] * size for name in raw if "history" not in name}
     alone = {"history": raw["history"], "history_age": raw["history_age"]}
     if all(map(len, raw["history"])):
-        missing = saved({**alone, **blank})["embedding"]
+        missing = saved[EMBED]({**alone, **blank})["embedding"]
         np.testing.assert_allclose(missing, opened.embed(alone), atol=1e-5)
 
 

@@ -94,7 +94,7 @@ def test_entities(catalog, features, files, tmp_path, kind):
     (found,) = reader.read(files.entities[kind], Options(rename=rename))
     assert found.ids == tuple(entities.ids)
     wanted = features.read(entities)
-    assert wanted["text"][0:1].any() and wanted["ue_v4.present"][0:3].any()
+    assert wanted["text"][0:1].any() and wanted["ue_v4__present"][0:3].any()
     same(found.features, wanted, np.arange(len(entities)))
 
 
@@ -110,7 +110,7 @@ def test_an_entity_of_which_little_is_known(features, tmp_path, caplog):
     assert found.features["text"][0:1].any()
     for name in ("gs_v5", "item_is_v2", "ue_v4"):
         assert not found.features[name][0:1].any()
-        assert not found.features[f"{name}.present"][0:1].any()
+        assert not found.features[f"{name}__present"][0:1].any()
 
 
 def test_bad_files(features, tmp_path):

@@ -68,12 +68,12 @@ def test_legacy_vectors_against_the_leading_dimensions():
     leading = np.array(outputs["product"].query)[:, : omni.FROZEN]
     leading /= np.linalg.norm(leading, axis=1, keepdims=True)
     np.testing.assert_allclose(got.query, leading, atol=1e-5)
-    there = pairs["positive"]["old.present"]
+    there = pairs["positive"]["old__present"]
     means = [v[m].sum(0) for v, m in zip(pairs["positive"]["old"], there, strict=True)]
     means = [m / max(np.linalg.norm(m), 1e-12) for m in means]
     np.testing.assert_allclose(got.positive, means, atol=1e-5)
     np.testing.assert_array_equal(got.weight, there.any(1))
-    missing = ~pairs["negative"]["old.present"].any(1)
+    missing = ~pairs["negative"]["old__present"].any(1)
     assert missing.any() and (np.asarray(got.negative_id)[missing] == -1).all()
     for side, features in (("query", pairs["query"]), ("product", pairs["positive"])):
         wanted = got.query if side == "query" else got.positive
@@ -106,9 +106,9 @@ def test_a_missing_feature_is_nothing_whatever_stands_there(name):
     other = dict(omni.entities(np.random.default_rng(9), len(features["v"])))
     if name == "text":
         features["text"] = other["text"] = 0 * features["text"]
-        other = {**features, "text.field": other["text.field"]}
+        other = {**features, "text__field": other["text__field"]}
     else:
-        features[f"{name}.present"] = np.zeros_like(features[f"{name}.present"])
+        features[f"{name}__present"] = np.zeros_like(features[f"{name}__present"])
         other = {**features, name: other[name]}
     one, same = (alone(model, held, "pin", f) for f in (features, other))
     np.testing.assert_array_equal(one, same)

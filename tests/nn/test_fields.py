@@ -43,7 +43,7 @@ def run(module, given, params=None):
         "hashed": (jnp.asarray(table), named["hashed"]),
         "importance": (jnp.asarray(importance), named["importance"]),
     }
-    told = ("text", {"text": ids, "text.field": field}, rows, False)
+    told = ("text", {"text": ids, "text__field": field}, rows, False)
     params = params or module.init(jax.random.key(0), *told)
     return np.asarray(module.apply(params, *told)), params
 

@@ -1,4 +1,4 @@
-"""Tables of users and films in memory."""
+"""Tables of users and items in memory."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from recjax.prepare import make
 
 
 def tables(count, ids, titles):
-    """Returns tables with the columns that experiments on MovieLens read."""
+    """Returns tables with the columns that experiments on next items read."""
     users, items = np.arange(count), np.arange(len(ids))
     user = make.entity(
         [*map(str, users)],
@@ -19,5 +19,6 @@ def tables(count, ids, titles):
         make.text("title", titles),
         make.categories("genres", [("Drama", "War")[: 1 + i % 2] for i in items]),
         make.number("year", 1990 + items),
+        make.categories("category", [("7", "8", "9")[: 1 + i % 3] for i in items]),
     )
     return {"user": user, "item": item, "events": make.table()}
