@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
 from recjax.data.prepared import Prepared, owner
 from recjax.errors import UserError
@@ -14,7 +13,6 @@ from recjax.prepare import make
 from recjax.prepare.sessionize import session_column
 from recjax.prepare.write import Data
 from recjax.tables.typed import Table, TypedColumn
-from recjax.text.column import Texts, pack
 
 
 def extended(old: Prepared, new: Data) -> Data:
@@ -64,7 +62,7 @@ def _same_schema(old: Prepared, name: str, before: Table, now: Table) -> None:
 
 def _entities(before: Table, now: Table) -> tuple[Table, np.ndarray]:
     """Returns one table of both, and the row in it of each row of `now`."""
-    ids = _union(before["id"].vocabulary, now["id"].vocabulary)
+    ids = make.union((before["id"].vocabulary, now["id"].vocabulary))
     row = make.index_of(make.series(now["id"].vocabulary), make.series(ids))
     # A row's values are those of now, or else those of before.
     where = np.arange(len(ids))
@@ -116,11 +114,4 @@ def _rows(
 
 def _relabelled(before: TypedColumn, now: TypedColumn) -> TypedColumn:
     """Returns a column of now with the labels of before first."""
-    labels = _union(before.vocabulary, now.vocabulary)
-    at = make.index_of(make.series(now.vocabulary), make.series(labels))
-    return make.recoded(now, at, labels)
-
-
-def _union(before: Texts, now: Texts) -> Texts:
-    both = pl.concat([make.series(before), make.series(now)])
-    return pack(both.unique(maintain_order=True))
+    return make.relabelled(now, make.union((before.vocabulary, now.vocabulary)))

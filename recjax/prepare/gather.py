@@ -13,7 +13,7 @@ from recjax.data.new_items import with_id
 from recjax.prepare import make
 from recjax.prepare.image_files import load
 from recjax.prepare.options import SKIP, Files, How, option_of
-from recjax.prepare.parts import Parts, read_parts
+from recjax.prepare.parts import Parted, Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.infer import infer
@@ -74,6 +74,17 @@ class Reading:
         rename: Mapping[str, str] | None = None,
         others: Type | None = None,
     ) -> Read | None:
+        """Reads a table whole, see `parted`."""
+        found = self.parted(table, schema, rename, others)
+        return None if found is None else found.whole()
+
+    def parted(
+        self,
+        table: str,
+        schema: Sequence[Column],
+        rename: Mapping[str, str] | None = None,
+        others: Type | None = None,
+    ) -> Parted | None:
         """Reads a table; columns that neither schema nor user names are inferred.
 
         Args:
@@ -145,7 +156,7 @@ class Reading:
         sure: bool,
         rename: Mapping[str, str],
         file: str,
-    ) -> tuple[Read | None, Findings]:
+    ) -> tuple[Parted | None, Findings]:
         more = [
             Column(name, type, False, False, guessed=not sure)
             for name, type in guess.items()
@@ -154,7 +165,8 @@ class Reading:
         own, schema, options = Findings(), (*known, *more), self.how.options
         found = Source.of(source, own, file)
         if found is None or self.parts is None or len(found.parts) == 1:
-            return read(found or source, schema, options, own, rename, file), own
+            one = read(found or source, schema, options, own, rename, file)
+            return None if one is None else Parted(one), own
         return read_parts(found, schema, options, own, rename, self.parts), own
 
     def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:

@@ -86,10 +86,8 @@ def joined(columns: Sequence[TypedColumn]) -> TypedColumn:
     """Returns columns of one type end to end; labels are numbered as they appear."""
     first = columns[0]
     if first.labels is not None:
-        each = [series(column.vocabulary) for column in columns]
-        labels = pl.concat(each).unique(maintain_order=True)
-        at, held = [index_of(own, labels) for own in each], pack(labels)
-        columns = [recoded(*both, held) for both in zip(columns, at, strict=True)]
+        labels = union(column.vocabulary for column in columns)
+        columns = [relabelled(column, labels) for column in columns]
         first = columns[0]
     values: np.ndarray | Ragged | Texts
     if isinstance(first.values, Texts):
@@ -105,7 +103,7 @@ def joined(columns: Sequence[TypedColumn]) -> TypedColumn:
     return replace(first, values=values)
 
 
-def recoded(column: TypedColumn, at: np.ndarray, labels: Texts) -> TypedColumn:
+def recoded(column: TypedColumn, at: np.ndarray, labels: Texts | None) -> TypedColumn:
     """Returns a column whose code `c` becomes `at[c]`; -1 stays."""
     at = np.append(at, np.int32(-1))
     if isinstance(column.values, Ragged):
@@ -115,19 +113,38 @@ def recoded(column: TypedColumn, at: np.ndarray, labels: Texts) -> TypedColumn:
     return replace(column, values=values, labels=labels)
 
 
+def relabelled(column: TypedColumn, labels: Texts) -> TypedColumn:
+    """Returns a column by other labels, among which are all of its own."""
+    if column.labels is labels:
+        return column
+    at = index_of(series(column.vocabulary), series(labels))
+    return recoded(column, at, labels)
+
+
+def union(each: Iterable[Texts]) -> Texts:
+    """Returns all labels once, as they appear; never many more at once than it has."""
+    held, more, size = None, [], 0
+    for texts in each:
+        if held is None:
+            held = texts
+            continue
+        more, size = [*more, texts], size + len(texts)
+        if size >= len(held):
+            held, more, size = _distinct([held, *more]), [], 0
+    if held is None:
+        return pack([])
+    return _distinct([held, *more]) if more else held
+
+
+def _distinct(each: Sequence[Texts]) -> Texts:
+    return pack(pl.concat(map(series, each)).unique(maintain_order=True))
+
+
 def series(texts: Texts) -> pl.Series:
     """Returns texts as a polars series."""
     starts = np.ascontiguousarray(texts.offsets, np.int64)
     buffers = (pa.py_buffer(starts), pa.py_buffer(np.ascontiguousarray(texts.data)))
     return pl.Series(pa.LargeStringArray.from_buffers(len(texts), *buffers))
-
-
-def met(size: int, *codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the codes below `size` that are there, and i32[size]: their new codes."""
-    there = np.zeros(size, bool)
-    for some in codes:
-        there[some] = True
-    return np.flatnonzero(there), (np.cumsum(there) - 1).astype(np.int32)
 
 
 def files(name: str, contents: Iterable[bytes]) -> TypedColumn:

@@ -7,17 +7,16 @@ one process reads them all, for that is decided by all rows.
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from recjax import disk
 from recjax.jobs import Runner
 from recjax.prepare import make
+from recjax.prepare.stored import store, stored
 from recjax.tables.columns import Column
 from recjax.tables.read import read
 from recjax.tables.report import Findings
@@ -25,6 +24,10 @@ from recjax.tables.result import Options, Read
 from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table
+from recjax.text.column import Texts
+
+PARTITION = 1 << 21
+"""Events that a worker sorts at once, about."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,49 @@ class Parts:
     Attributes:
       each: goes through the parts.
       work: a folder that all workers see, for what they read; must exist.
+      partition: events that a worker sorts at once, about.
     """
 
     each: Runner
     work: Path
+    partition: int
+
+
+@dataclass(frozen=True)
+class Parted:
+    """A table as read: in memory, or a part a file.
+
+    Attributes:
+      head: the table in memory; or without values and labels, which lie in files.
+      files: of the parts; none where the table is in memory.
+    """
+
+    head: Read
+    files: tuple[Path, ...] = ()
+
+    def part(self, number: int) -> Read:
+        """Returns a part with its rows."""
+        return stored(self.files[number], "read")[0]
+
+    def labels(self, column: str) -> Iterator[Texts]:
+        """Yields what the codes of a column stand for, part by part."""
+        if not self.files:
+            yield self.head.table[column].vocabulary
+        for file in self.files:
+            yield from stored(file, _labels(self.head, column))
+
+    def whole(self) -> Read:
+        """Returns the table with all rows; the files are gone then."""
+        if not self.files:
+            return self.head
+        found = _joined(self.head, [self.part(i) for i in range(len(self.files))])
+        self.delete()
+        return found
+
+    def delete(self) -> None:
+        """Deletes the files."""
+        for file in self.files:
+            file.unlink()
 
 
 def read_parts(
@@ -47,7 +89,7 @@ def read_parts(
     findings: Findings,
     rename: Mapping[str, str],
     parts: Parts,
-) -> Read | None:
+) -> Parted | None:
     """Reads a table as `read` does, a part a task.
 
     Raises:
@@ -61,22 +103,22 @@ def read_parts(
         work=parts.work,
     )
     list(parts.each(step, list(enumerate(source.parts))))
-    files = [parts.work / f"{number}.pickle" for number in range(len(source.parts))]
-    reads: list[Read] = []
-    found = []
-    for file in files:
-        one, own = pickle.loads(file.read_bytes())
-        file.unlink()
-        found.append(own)
-        if one is not None:
-            reads.append(one)
-    if len(reads) < len(files) or len({*map(_alike, reads)}) > 1:
-        return read(source, schema, options, findings, rename)
+    files = [parts.work / f"{number}.read" for number in range(len(source.parts))]
+    heads, found = zip(*(stored(file, "head", "found") for file in files), strict=True)
+    if None in heads or len({*map(_alike, heads)}) > 1:
+        for file in files:
+            file.unlink()
+        one = read(source, schema, options, findings, rename)
+        return None if one is None else Parted(one)
+    fixes: dict[tuple[str, str], str] = {}
     for own in found:
+        own.same_fixes(fixes)
         findings.add(own, notes=False)
-    joined = _joined(source, reads)
-    joined.tell_units(findings)
-    return joined
+    rows = sum(one.table.rows for one in heads)
+    table = Table(rows, heads[0].table.columns)
+    head = replace(heads[0], source=source, table=table)
+    head.tell_units(findings)
+    return Parted(head, tuple(files))
 
 
 def _read_part(
@@ -89,10 +131,21 @@ def _read_part(
 ) -> None:
     """Writes what is read of a part, and what was found in it."""
     number, part = numbered
-    findings = Findings()
-    found = read(Source(part.name, (part,)), schema, options, findings, rename)
-    with disk.whole(work / f"{number}.pickle") as file:
-        file.write_bytes(pickle.dumps((found, findings), pickle.HIGHEST_PROTOCOL))
+    findings, things = Findings(), {}
+    found = head = read(Source(part.name, (part,)), schema, options, findings, rename)
+    if found is not None:
+        columns = found.table.columns
+        for name, column in columns.items():
+            things[_labels(found, name)] = column.labels
+        none = found.table.take(np.zeros(0, np.int64)).columns
+        bare = {name: replace(column, labels=None) for name, column in none.items()}
+        head = replace(found, table=Table(found.table.rows, bare), places=RowNumbers())
+    things |= {"read": found, "head": head, "found": findings}
+    store(work / f"{number}.read", things)
+
+
+def _labels(found: Read, column: str) -> str:
+    return f"labels {[*found.table.columns].index(column)}"
 
 
 def _alike(one: Read) -> str:
@@ -103,7 +156,7 @@ def _alike(one: Read) -> str:
     return repr((names, widths, {name: one.units.get(name) for name in columns}))
 
 
-def _joined(source: Source, reads: Sequence[Read]) -> Read:
+def _joined(head: Read, reads: Sequence[Read]) -> Read:
     """Returns the tables of all parts end to end, as one."""
     places, kept = RowNumbers(), []
     for number, one in enumerate(reads):
@@ -114,7 +167,7 @@ def _joined(source: Source, reads: Sequence[Read]) -> Read:
     places.kept = np.concatenate(kept)
     columns = {
         name: make.joined([one.table[name] for one in reads])
-        for name in reads[0].table.columns
+        for name in head.table.columns
     }
     table = Table(sum(one.table.rows for one in reads), columns)
-    return replace(reads[0], source=source, table=table, places=places)
+    return replace(head, table=table, places=places)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from recjax.prepare.gather import Reading, read_entity
 from recjax.prepare.images import read_images
 from recjax.prepare.judgements import read_judgements
 from recjax.prepare.options import DEFAULTS, Files, How, command
-from recjax.prepare.parts import Parts
+from recjax.prepare.parts import PARTITION, Parts
 from recjax.prepare.write import FIX, Data, is_prepared, write
 from recjax.tables.report import Findings, Report, accept
 from recjax.tables.source import Source
@@ -108,7 +109,15 @@ def prepare(
     source = _source(files, how)
     if source is not None and is_prepared(path, source):
         return path
-    checked = _checked(files, how, path, each)
+    with _parts(path, each) as parts:
+        checked = check(files, how, parts)
+        return _written(checked, path, source or {}, how, command(files, how, str(out)))
+
+
+def _written(
+    checked: Checked, path: Path, source: Mapping[str, Any], how: How, told: str
+) -> Path:
+    """Writes what is good, if enough is."""
     report = checked.report
     policy = {"on_bad_row": how.on_bad_row, "max_bad_share": how.max_bad_share}
     accept(report, **policy)
@@ -127,18 +136,21 @@ def prepare(
             100 * report.bad_share,
             path / SKIPPED,
         )
-    told = command(files, how, str(out))
-    return write(data, path, source=source or {}, command=told, extra=extra)
+    return write(data, path, source=source, command=told, extra=extra)
 
 
-def _checked(files: Files, how: How, path: Path, each: Runner | None) -> Checked:
+@contextlib.contextmanager
+def _parts(path: Path, each: Runner | None) -> Iterator[Parts | None]:
+    """Gives a folder beside the data set for what workers read, and deletes it."""
     if each is None:
-        return check(files, how)
+        yield None
+        return
     with disk.writing("what is read of parts", path, FIX):
         path.parent.mkdir(parents=True, exist_ok=True)
-        work = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
-    with work as folder:
-        return check(files, how, Parts(each, Path(folder)))
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", dir=path.parent
+        ) as work:
+            yield Parts(each, Path(work), PARTITION)
 
 
 def _source(files: Files, how: How) -> Mapping[str, Any] | None:

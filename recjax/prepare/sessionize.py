@@ -29,16 +29,20 @@ class Filter:
     most_user_events: int | None = None
     passes: int = 1
 
-    def keep(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def keep(
+        self, user: np.ndarray, item: np.ndarray, events: np.ndarray | None = None
+    ) -> np.ndarray:
         """Returns the positions of the events that stay, in order.
 
         Args:
           user: whole numbers from 0 [E].
           item: whole numbers from 0 [E].
+          events: of each item, where these are events of some users alone; then items
+            are counted once.
         """
         kept = np.arange(len(user))
         for _ in range(self.passes):
-            count = np.bincount(item[kept], minlength=1)
+            count = np.bincount(item[kept], minlength=1) if events is None else events
             kept = kept[count[item[kept]] >= self.item_events]
             count = np.bincount(user[kept], minlength=1)[user[kept]]
             good = count >= self.user_events
@@ -103,15 +107,29 @@ def event_tables(
       *columns: of the events.
       shown: codes of the items shown with each event.
     """
-    if isinstance(users, Texts):
-        kept, new = make.met(len(users), user)
-        users, user = make.entity(make.select(users, kept)), new[user]
-    if isinstance(items, Texts):
-        codes = (item,) if shown is None else (item, shown.values)
-        kept, new = make.met(len(items), *codes)
-        items, item = make.entity(make.select(items, kept)), new[item]
+    users, new = met(users, user)
+    user = user if new is None else new[user]
+    items, new = met(items, item, *(() if shown is None else (shown.values,)))
+    if new is not None:
+        item = new[item]
         shown = None if shown is None else Ragged(shown.start, new[shown.values])
     ids = [make.refers("user", user, users), make.refers("item", item, items)]
     if shown is not None:
         ids.append(make.refers("impressions", shown, items, "ids"))
     return {"user": users, "item": items, "events": make.table(*ids, *columns)}
+
+
+def met(ids: Table | Texts, *codes: np.ndarray) -> tuple[Table, np.ndarray | None]:
+    """Returns a table of entities, and i32[ids]: their rows; None: as they are.
+
+    Args:
+      ids: their table; or ids, of which those that are not met go.
+      *codes: of those that are met.
+    """
+    if isinstance(ids, Table):
+        return ids, None
+    there = np.zeros(len(ids), bool)
+    for some in codes:
+        there[some] = True
+    new = (np.cumsum(there) - 1).astype(np.int32)
+    return make.entity(make.select(ids, np.flatnonzero(there))), new

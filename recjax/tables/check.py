@@ -10,7 +10,6 @@ import polars as pl
 from recjax.tables.report import LISTED, Findings
 from recjax.tables.result import Read
 from recjax.tables.typed import Ragged, TypedColumn
-from recjax.text.column import Texts
 
 
 def given_twice(
@@ -31,38 +30,43 @@ def given_twice(
     at = np.flatnonzero(again)
     if at.size:
         keys = keys.with_row_index("at")
-        lost = keys[at[: LISTED * len(read.source.parts)]]
+        parts, rows = read.rows(at)
+        order = np.lexsort((rows, parts))
+        at, parts = at[order], parts[order]
+        told = np.arange(len(at)) - np.searchsorted(parts, parts) < LISTED
+        lost = keys[at[told]]
         firsts = keys.unique(names, keep="first")
         first = lost.join(firsts, on=names, how="left", maintain_order="left")
         parts, rows = read.rows(first["at_right"].to_numpy())
-        shown = [
+        shown = np.full(len(at), None, object)
+        shown[told] = [
             ", ".join(_shown(read.table[name], i) for name in names)
             + _place(read, p, r)
-            for i, p, r in zip(at.tolist(), parts, rows, strict=False)
+            for i, p, r in zip(at[told].tolist(), parts, rows, strict=True)
         ]
-        shown += [""] * (len(at) - len(shown))
         fix = "keep one of the rows"
         read.tell(findings, ", ".join(names), kind, at, shown, fix, quote=False)
     return again
 
 
 def unknown_ids(
-    read: Read, name: str, known: Texts, what: str, findings: Findings
+    read: Read, name: str, lost: np.ndarray, what: str, findings: Findings, fix: str
 ) -> np.ndarray:
-    """Returns bool[n]: which rows have an id that is not among `known`.
+    """Returns bool[n]: which rows have an id that is not known.
 
     Each is a problem. Of a column of type "ids" one unknown id is enough.
 
     Args:
       read: the table.
       name: a column of type id or ids.
-      known: the ids there are.
+      lost: bool[labels], those of its labels that are unknown.
       what: they are ids of, such as "item".
       findings: where problems go.
+      fix: what to do.
     """
-    column = read.table[name]
-    labels = pl.Series(list(column.vocabulary), dtype=pl.String)
-    lost = ~labels.is_in(pl.Series(list(known), dtype=pl.String).implode()).to_numpy()
+    column, bad = read.table[name], np.zeros(read.table.rows, bool)
+    if not lost.any():
+        return bad
     lost = np.append(lost, False)  # a missing id is not unknown
     if isinstance(column.values, Ragged):
         codes, start = column.ragged.values, column.ragged.start
@@ -72,11 +76,8 @@ def unknown_ids(
     else:
         at = np.flatnonzero(lost[column.array])
         codes = column.array[at]
-    bad = np.zeros(read.table.rows, bool)
     bad[at] = True
-    listed = codes[: LISTED * len(read.source.parts)]
-    shown = [*column.vocabulary.take(listed), *[""] * (len(at) - len(listed))]
-    fix = f"give the {what} a (valid) row in the table of {what}s, or delete this row"
+    shown = TypedColumn(name, "text", column.vocabulary).take(codes).texts
     read.tell(findings, name, f"unknown {what}", at, shown, fix)
     return bad
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,13 +173,41 @@ class Findings:
         for file, rows in other._bad.items():
             self._bad[file] += rows
 
+    def same_fixes(self, known: dict[tuple[str, str], str]) -> None:
+        """Gives problems of a kind and column the fix that the first of them had.
+
+        Args:
+          known: (kind, column) -> fix, which grows.
+        """
+        for found in self._problems.values():
+            for at, one in enumerate(found):
+                key = one.kind, one.column
+                found[at] = replace(one, fix=known.setdefault(key, one.fix))
+
+    @classmethod
+    def of_the_same(cls, each: Iterable[Findings]) -> Findings:
+        """Returns what several found in rows of the same files, by row."""
+        found = cls()
+        for one in each:
+            found.add(one)
+        for problems in found._problems.values():
+            problems.sort(key=lambda problem: problem.row or 0)
+            del problems[LISTED:]
+        return found
+
     def count(self, file: str, kind: str) -> int:
         """Returns how many problems of that kind the file has so far."""
         return self._counts.get((file, kind), 0)
 
     def report(self) -> Report:
-        """Returns everything collected, problems of whole files first."""
-        keys = sorted(self._counts, key=lambda k: self._problems[k][0].row is not None)
+        """Returns everything collected: problems of whole files, then file by file."""
+        files = {file: number for number, file in enumerate(self._rows)}
+
+        def place(key: tuple[str, str]) -> tuple[int, int]:
+            row = self._problems[key][0].row
+            return (-1, 0) if row is None else (files.get(key[0], len(files)), row)
+
+        keys = sorted(self._counts, key=place)
         bad = sum(np.unique(np.concatenate(b)).size for b in self._bad.values())
         return Report(
             rows=dict(self._rows),

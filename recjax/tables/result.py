@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Source
 from recjax.tables.typed import Table
 from recjax.tables.units import WORDS, Unit
+from recjax.text.column import Texts
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,14 @@ class Read:
         """
         return self.places.at(positions)
 
+    def take(self, good: np.ndarray) -> Read:
+        """Returns the rows where a mask holds."""
+        kept = self.places.kept
+        kept = np.flatnonzero(good) if kept is None else kept[good]
+        return replace(
+            self, table=self.table.take(good), places=replace(self.places, kept=kept)
+        )
+
     def tell_units(self, findings: Findings) -> None:
         """Notes what unit times were read in."""
         for name, unit in self.units.items():
@@ -80,7 +89,7 @@ class Read:
         column: str,
         kind: str,
         positions: np.ndarray,
-        values: Sequence[Any] | np.ndarray,
+        values: Sequence[Any] | np.ndarray | Texts,
         fix: str,
         *,
         quote: bool = True,
@@ -100,6 +109,7 @@ class Read:
         parts, rows = self.rows(positions)
         for part in np.unique(parts):
             here = np.flatnonzero(parts == part)
+            here = here[np.argsort(rows[here], kind="stable")]
             file = self.source.parts[part].name
             shown = [values[i] for i in here[:LISTED]]
             findings.of_rows(file, theirs, kind, rows[here], shown, fix, quote=quote)

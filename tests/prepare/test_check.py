@@ -67,13 +67,13 @@ def test_order_within_a_second_is_kept():
 def test_unknown_ids_and_events_twice():
     users = frame([("b", 30)], "user", "age")
     events = pl.concat(
-        [EVENTS, EVENTS[4:5], EVENTS[1:2].with_columns(item=pl.lit("q"))]
+        [EVENTS, EVENTS[4:5], *[EVENTS[1:2].with_columns(item=pl.lit("q"))] * 2]
     )
     checked = check(Files(events=events, items=ITEMS, users=users))
     kinds = {(kind, row, value) for _, kind, row, _, value in found(checked)}
     assert kinds == {
-        *(("unknown user", row, '"a"') for row in (2, 4, 7)),
-        ("unknown item", 7, '"q"'),
+        *(("unknown user", row, '"a"') for row in (2, 4, 7, 8)),
+        *(("unknown item", row, '"q"') for row in (7, 8)),
         ("the same event twice", 6, f"b, y, {iso(30)} (first in row 5)"),
     }
     assert checked.data.tables["events"].rows == 3

@@ -6,7 +6,6 @@ from tables import EVENTS, load, write
 from recjax.tables.check import given_twice, unknown_ids
 from recjax.tables.columns import Column
 from recjax.tables.report import Findings
-from recjax.text.column import pack
 
 
 def events(folder):
@@ -31,9 +30,14 @@ def test_events_given_twice(tmp_path):
     assert problems(findings) == [(*where, "twice", value)]
 
 
+def unknown(found, name, known, findings):
+    lost = ~np.isin([*found.table[name].vocabulary], known)
+    return unknown_ids(found, name, lost, "item", findings, "delete this row")
+
+
 def test_unknown_ids(tmp_path):
     findings, found = Findings(), events(tmp_path / "e")
-    lost = unknown_ids(found, "item", pack(["x", "j"]), "item", findings)
+    lost = unknown(found, "item", ["x", "j"], findings)
     assert lost.tolist() == [True, False, True, True]
     assert [p[:2] + p[4:] for p in problems(findings)] == [
         ("a.csv", 2, '"i"'),
@@ -50,10 +54,10 @@ def test_unknown_ids_in_lists_and_missing_ones(tmp_path):
     path = write(tmp_path / "e.csv", "user,shown\n,a b\nu,\nv,a c d\n")
     findings, (found, report) = Findings(), load(path, schema)
     assert report.ok
-    lost = unknown_ids(found, "shown", pack(["a", "b"]), "item", findings)
+    lost = unknown(found, "shown", ["a", "b"], findings)
     assert lost.tolist() == [False, False, True]
     assert [p[1:] for p in problems(findings)] == [(4, "shown", "unknown item", '"c"')]
-    assert unknown_ids(found, "user", pack(["u", "v"]), "user", findings).sum() == 0
+    assert unknown(found, "user", ["u", "v"], findings).sum() == 0
 
 
 def test_many_rows_given_twice():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from recjax import fetch
 from recjax.errors import UserError
-from recjax.prepare.events import TWICE
+from recjax.prepare.event_rows import TWICE
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import check
 from recjax.prepare.write import Data
