@@ -167,7 +167,7 @@ class Reading:
         if found is None or self.parts is None or len(found.parts) == 1:
             one = read(found or source, schema, options, own, rename, file)
             return None if one is None else Parted(one), own
-        return read_parts(found, schema, options, own, rename, self.parts), own
+        return read_parts(found, schema, options, own, rename, file, self.parts), own
 
     def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
         """Notes what columns are taken for that nobody named."""

@@ -88,6 +88,7 @@ def read_parts(
     options: Options,
     findings: Findings,
     rename: Mapping[str, str],
+    name: str,
     parts: Parts,
 ) -> Parted | None:
     """Reads a table as `read` does, a part a task.
@@ -100,6 +101,7 @@ def read_parts(
         schema=tuple(schema),
         options=options,
         rename=dict(rename),
+        name=name,
         work=parts.work,
     )
     list(parts.each(step, list(enumerate(source.parts))))
@@ -108,7 +110,7 @@ def read_parts(
     if None in heads or len({*map(_alike, heads)}) > 1:
         for file in files:
             file.unlink()
-        one = read(source, schema, options, findings, rename)
+        one = read(source, schema, options, findings, rename, name)
         return None if one is None else Parted(one)
     fixes: dict[tuple[str, str], str] = {}
     for own in found:
@@ -127,18 +129,20 @@ def _read_part(
     schema: Sequence[Column],
     options: Options,
     rename: Mapping[str, str],
+    name: str,
     work: Path,
 ) -> None:
     """Writes what is read of a part, and what was found in it."""
     number, part = numbered
     findings, things = Findings(), {}
-    found = head = read(Source(part.name, (part,)), schema, options, findings, rename)
+    source = Source(part.name, (part,))
+    found = head = read(source, schema, options, findings, rename, name)
     if found is not None:
         columns = found.table.columns
-        for name, column in columns.items():
-            things[_labels(found, name)] = column.labels
+        for key, column in columns.items():
+            things[_labels(found, key)] = column.labels
         none = found.table.take(np.zeros(0, np.int64)).columns
-        bare = {name: replace(column, labels=None) for name, column in none.items()}
+        bare = {key: replace(column, labels=None) for key, column in none.items()}
         head = replace(found, table=Table(found.table.rows, bare), places=RowNumbers())
     things |= {"read": found, "head": head, "found": findings}
     store(work / f"{number}.read", things)

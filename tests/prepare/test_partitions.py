@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from test_parts import far, files_of, same
+from preparing import far, files_of, same
 
 from recjax.prepare import prepare as preparing
 from recjax.prepare.options import Files, How

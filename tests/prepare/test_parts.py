@@ -1,15 +1,13 @@
 """Parts read one by one give what one reading of all of them gives."""
 
-import pickle
 import random
 
-import numpy as np
 import pytest
 import random_tables as tables
 import table_oracle as oracle
+from preparing import far, files_of, same
 
 from recjax import jobs
-from recjax.data.prepared import digest_of
 from recjax.prepare.options import Files, How
 from recjax.prepare.parts import Parts
 from recjax.prepare.prepare import check, prepare
@@ -17,34 +15,6 @@ from recjax.prepare.prepare import check, prepare
 NAMES = ("user", "item", "impressions", "price", "timestamp")
 HOW = How(now=oracle.NOW, column=("impressions=ids", "price=number"))
 START = 1_600_000_000
-
-
-def far(step, tasks):
-    """Does a step as another process would, which is sent all that it needs."""
-    for task in tasks:
-        pickle.loads(pickle.dumps(step))(pickle.loads(pickle.dumps(task)))
-        yield
-
-
-def same(one, other):
-    """Compares reports and, value by value, tables."""
-    assert one.report == other.report and str(one.report) == str(other.report)
-    assert (one.data is None) == (other.data is None)
-    if one.data is None:
-        return 0
-    assert one.data.settings == other.data.settings
-    assert digest_of(one.data.tables) == digest_of(other.data.tables)
-    for name, table in one.data.tables.items():
-        for column in table.columns.values():
-            found = other.data.tables[name][column.name]
-            assert (found.type, found.width) == (column.type, column.width)
-            for part in ("", "values", "start", "data", "offsets"):
-                mine = getattr(column.values, part, column.values)
-                if isinstance(mine, np.ndarray):
-                    theirs = getattr(found.values, part, found.values)
-                    np.testing.assert_array_equal(mine, theirs)
-                    assert mine.dtype == theirs.dtype
-    return one.data.tables["events"].rows
 
 
 def test_random_parts(tmp_path):
@@ -76,14 +46,6 @@ def folder(tmp_path):
         )
         (made / f"{part}.csv").write_text(f"user,item,timestamp,action\n{lines}")
     return made
-
-
-def files_of(path):
-    return {
-        file.relative_to(path): file.read_bytes()
-        for file in path.rglob("*.npy")
-        if file.is_file()
-    }
 
 
 def test_a_prepared_data_set(folder, tmp_path):
