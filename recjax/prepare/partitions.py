@@ -162,7 +162,8 @@ def sort(
     if rules.filter.item_events > 1:
         run(_count, tasks)
         files = [job.file(number, "counted") for number, *_ in tasks]
-        np.save(job.work / "items.npy", sum(stored(f, "events")[0] for f in files))
+        events = sum(stored(file, "events")[0] for file in files)
+        store(job.work / "counted", {"events": events})
     run(_sort, tasks)
     for number in numbers:
         job.file(number, "dealt").unlink()
@@ -211,8 +212,9 @@ def _sort(task: Task, *, job: Job) -> None:
     """Writes the events of a partition in order, and what is told of them."""
     found, findings = _partition(task, job), Findings()
     order = in_order(found, job.rules, findings)
-    counted = job.work / "items.npy"
-    events = np.load(counted) if job.rules.filter.item_events > 1 else None
+    events = None
+    if job.rules.filter.item_events > 1:
+        (events,) = stored(job.work / "counted", "events")
     kept = filtered(found, order, job.rules, events)
     table = cut(found, kept, job.rules)
     codes = [table["item"].array]
@@ -224,8 +226,8 @@ def _sort(task: Task, *, job: Job) -> None:
         ordered=len(order),
         kept=len(kept),
         columns=tuple(table.columns),
-        users=np.unique(table["user"].array),
-        items=np.unique(np.concatenate(codes)),
+        users=_distinct(table["user"].array),
+        items=_distinct(*codes),
         sessions=int(session[-1]) + 1 if len(session) else 0,
     )
     columns = {
@@ -250,6 +252,14 @@ def _partition(task: Task, job: Job) -> Read:
         columns[name] = replace(column, labels=labels.get(name))
     table = Table(sum(one.rows for one in tables), columns)
     return replace(job.found.head, table=table, places=places)
+
+
+def _distinct(*codes: np.ndarray) -> np.ndarray:
+    """Returns all codes once; they are small, so that nothing need be sorted."""
+    there = np.zeros(max(some.max(initial=-1) for some in codes) + 1, bool)
+    for some in codes:
+        there[some] = True
+    return np.flatnonzero(there).astype(np.int32)
 
 
 def _labels(job: Job) -> dict[str, Texts]:

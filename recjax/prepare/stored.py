@@ -33,20 +33,20 @@ def stored(path: Path, *names: str) -> list[Any]:
 
 def store_texts(path: Path, texts: Texts) -> None:
     """Writes texts, of which readers map what they need."""
-    np.save(f"{path}.npy", texts.data)
-    np.save(f"{path}.start.npy", texts.offsets)
+    path.write_bytes(np.ascontiguousarray(texts.data).data)
+    _starts(path).write_bytes(np.ascontiguousarray(texts.offsets).data)
 
 
 def stored_texts(path: Path) -> Texts:
     """Returns texts that were stored, mapped."""
-    data = np.load(f"{path}.npy", mmap_mode="r")
-    return Texts(data, np.load(f"{path}.start.npy", mmap_mode="r"))
+    like = np.zeros(0, np.uint8), np.zeros(0, np.int64)
+    return Texts(_map(path, like[0]), _map(_starts(path), like[1]))
 
 
 def mapped(path: Path, each: Iterator[TypedColumn]) -> TypedColumn:
     """Returns the pieces of a column end to end, from a file that is mapped."""
     first, end = next(each), 0
-    starts = path.with_name(f"{path.name}.start")
+    starts = _starts(path)
     with path.open("wb") as data, starts.open("wb") as bounds:
         bounds.write(bytes(8))
         for column in chain([first], each):
@@ -73,6 +73,10 @@ def _flat(
     return (
         (values.data, values.offsets) if isinstance(values, Texts) else (values, None)
     )
+
+
+def _starts(path: Path) -> Path:
+    return path.with_name(f"{path.name}.start")
 
 
 def _map(path: Path, like: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from preparing import far, files_of, same
 
+from recjax.data.prepared import Prepared
 from recjax.prepare import prepare as preparing
 from recjax.prepare.options import Files, How
 from recjax.prepare.parts import Parts
@@ -106,6 +107,10 @@ def test_folders(folder, tmp_path, monkeypatch):
             prepare(files, tmp_path / out, how, each)
     one, other = files_of(tmp_path / "one"), files_of(tmp_path / "other")
     assert one == other and len(one) > 20
+    abouts = [dict(Prepared.open(tmp_path / out).about) for out in ("one", "other")]
+    for about in abouts:
+        del about["command"]
+    assert abouts[0] == abouts[1] and len(abouts[0]["extends"]) == 1
     told = [(tmp_path / out / SKIPPED).read_bytes() for out in ("one", "other")]
     assert told[0] == told[1] and told[0].count(b"\n") > 9
     assert {path.name for path in tmp_path.iterdir()} == {"one", "other"}
