@@ -4,8 +4,8 @@
 
 The floor reads the same files, sorts them by user and time and writes them in their own
 format, on one thread. Each row is a process of its own, whose imports do not count for
-seconds but do for memory. `workers` prepares in two more processes, whose seconds count,
-imports too; memory is that of the first. `open` is what training needs until its first
+seconds but do for memory. `workers` prepares in two processes more: their seconds count
+with imports, memory is that of the first. `open` is what training needs until its first
 batch, `bad row` a CSV whose last line is bad. The last line is JSON.
 """
 

@@ -54,8 +54,9 @@ def prepare(
     Args:
       name: of a built-in data set.
       out: name of the data set, or a folder; a built-in one's is its own name.
-      workers: processes that read the parts of a table.
-      beam: an Apache Beam pipeline reads the parts; its options are those of
+      workers: processes that read the parts of a table, and sort events by partitions
+        of users.
+      beam: an Apache Beam pipeline does that; its options are those of
         `recjax.jobs.beam` in Python.
       given: the tables.
       how: how they become a data set.

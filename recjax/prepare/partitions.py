@@ -38,7 +38,7 @@ class Job:
     Attributes:
       found: the events; their rows lie in files.
       rules: what is asked of them.
-      parts: how workers are told, and where files are.
+      work: a folder that all workers see.
       labels: columns that have labels.
       users: how many users there are.
       slices: ranges of users.

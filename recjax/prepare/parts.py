@@ -32,11 +32,11 @@ PARTITION = 1 << 21
 
 @dataclass(frozen=True)
 class Parts:
-    """How the parts of tables are read.
+    """How the parts of tables are read, and the events in them sorted.
 
     Attributes:
-      each: goes through the parts.
-      work: a folder that all workers see, for what they read; must exist.
+      each: goes through parts, and partitions of users.
+      work: a folder that all workers see, for what they hand on; must exist.
       partition: events that a worker sorts at once, about.
     """
 

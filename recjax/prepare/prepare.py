@@ -51,7 +51,7 @@ def check(files: Files, how: How = DEFAULTS, parts: Parts | None = None) -> Chec
     Args:
       files: the tables.
       how: how they become a data set.
-      parts: how the parts of a table are read; None: by this process.
+      parts: how the parts of a table are read, and events sorted; None: by this process.
 
     Raises:
       UserError: an option, rather than a table, is wrong; or no event is left.
@@ -91,8 +91,9 @@ def prepare(
       files: the tables.
       out: name or path of the data set; see `recjax.data.prepared.place`.
       how: how they become a data set.
-      each: goes through the parts of a table, as `recjax.jobs.processes(4)` or
-        `recjax.jobs.beam(options)`; None: they are read by this process.
+      each: goes through the parts of a table and partitions of the events, as
+        `recjax.jobs.processes(4)` or `recjax.jobs.beam(options)`; None: this process
+        does all.
 
     Returns:
       The folder of the prepared data set.
