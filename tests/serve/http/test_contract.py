@@ -9,6 +9,8 @@ import tiny_images
 from recjax.bundle.contract import NO_SCORE
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
+from recjax.serve.http.models import load
+from recjax.text.features import TextInput
 
 WORDS = ("red", "green", "blue", "grey", "thing", "no such word")
 
@@ -152,3 +154,16 @@ def test_the_log_is_json(server):
     server.ask("/v1/models/films:predict", {"instances": []})
     bad = [line for line in server.said() if line.get("status") == 400]
     assert bad and {"time", "request", "model", "ms", "error"} <= bad[-1].keys()
+
+
+def test_no_request_waits_for_the_tables_of_a_vocabulary(bundles):
+    model = load("films", 1, bundles / "films")
+    (vocabulary,) = {
+        id(kind.vocabulary): kind.vocabulary
+        for kind in model.bundle.inputs.values()
+        if isinstance(kind, TextInput)
+    }.values()
+    made = set(vars(vocabulary))
+    asked = {"text": ["red thing"], "history": [[]], "history_age": [[]]}
+    model.signatures["embed"].encode(asked, 1)
+    assert set(vars(vocabulary)) == made
