@@ -10,7 +10,8 @@ from recjax.bundle.contract import NO_SCORE
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.serve.http.models import load
-from recjax.text.features import TextInput
+from recjax.text.ngrams import classes
+from recjax.text.normalize import folding
 
 WORDS = ("red", "green", "blue", "grey", "thing", "no such word")
 
@@ -156,14 +157,9 @@ def test_the_log_is_json(server):
     assert bad and {"time", "request", "model", "ms", "error"} <= bad[-1].keys()
 
 
-def test_no_request_waits_for_the_tables_of_a_vocabulary(bundles):
-    model = load("films", 1, bundles / "films")
-    (vocabulary,) = {
-        id(kind.vocabulary): kind.vocabulary
-        for kind in model.bundle.inputs.values()
-        if isinstance(kind, TextInput)
-    }.values()
-    made = set(vars(vocabulary))
-    asked = {"text": ["red thing"], "history": [[]], "history_age": [[]]}
-    model.signatures["embed"].encode(asked, 1)
-    assert set(vars(vocabulary)) == made
+def test_no_request_waits_for_the_tables_of_unicode(bundles):
+    folding.cache_clear()
+    classes.cache_clear()
+    load("films", 1, bundles / "films")
+    assert folding.cache_info().currsize == 1
+    assert classes.cache_info().currsize == 1
