@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle.open import data_of, open_bundle
+from recjax.bundle.items import data_of
+from recjax.bundle.open import open_bundle
 from recjax.data.sessions.rules import SessionRules
 from recjax.errors import UserError
 from recjax.serve.user_state import UserStates
