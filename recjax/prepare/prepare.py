@@ -51,7 +51,7 @@ def check(files: Files, how: How = DEFAULTS, parts: Parts | None = None) -> Chec
     Args:
       files: the tables.
       how: how they become a data set.
-      parts: how the parts of a table are read, and events sorted; None: by this process.
+      parts: how parts of tables are read and events sorted; None: by this process.
 
     Raises:
       UserError: an option, rather than a table, is wrong; or no event is left.
