@@ -81,7 +81,7 @@ def workers(path: Path, out: Path) -> None:
     from recjax.prepare.options import Files
     from recjax.prepare.prepare import prepare
 
-    prepare(Files(events=path), out / "workers", each=processes(2))
+    prepare(Files(events=path), out / "prepared", each=processes(2))
 
 
 def bad_row(path: Path, out: Path) -> None:
