@@ -78,8 +78,8 @@ def trained(data):
     def users(batch):
         ids = MODEL.event_rows(batch)
         rows = {n: TableRows(tables[n], uses) for n, uses in ids.items()}
-        events = MODEL.events(params, rows, batch)
-        return MODEL.users(params, events, batch, memory)[0]
+        read = MODEL.read(params, rows, batch)
+        return MODEL.users(params, read, batch, memory)[0]
 
     return tables, params, memory, users
 
@@ -150,11 +150,9 @@ def test_a_bundle_reads_items_with_their_columns(data, trained):
     rows = np.asarray(with_columns(model, state, tables["item"], features))
     batch = data.batch(1)
     held = {n: TableRows(tables[n], i) for n, i in model.event_rows(batch).items()}
-    events = np.asarray(jax.jit(model.events)(params, held, batch))
+    events = np.asarray(jax.jit(model.read)(params, held, batch)[0])
     there = batch["item"] > 0
     np.testing.assert_allclose(events[there], rows[batch["item"][there]], atol=1e-5)
-    with pytest.raises(UserError, match="columns of events are not served"):
-        with_columns(MODEL, state, tables["item"], features)
 
 
 def test_actions_weigh_and_select_targets():
