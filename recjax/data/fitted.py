@@ -127,6 +127,12 @@ def _fit(setting: Column, column: str, table: Table, rows: np.ndarray) -> Input:
         close = nearest(column, table.columns)
         raise ValueError(f"there is no column {column!r}.{close}" + _has(table))
     found = table[column]
+    if found.type == "image":
+        raise ValueError(
+            f"column {column!r} holds photographs, which no tower reads: embed them "
+            "with a bundle of an image model and prepare the data with their vectors "
+            "for a VectorColumn, as docs/columns.md shows"
+        )
     if found.type not in setting.types:
         fits = [k for k in KINDS if found.type in k.types]
         hint = " or ".join(kind.__name__ for kind in fits) or "no kind of column"

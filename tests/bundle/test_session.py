@@ -176,7 +176,7 @@ def test_served_users_have_fixed_vectors(tmp_path):
         seed=0,
         steps=10,
         data=data.settings,
-        model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, bias=False),
+        model=SessionModel(support.ENCODERS["gru4rec"], support.WIDTH, bias=False),
         losses={"distance": L2()},
         optimizer=Optimizer({".*": Adam(1e-2)}),
         export=SessionBundle(saved_model=False),
