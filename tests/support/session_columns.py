@@ -34,16 +34,14 @@ IDS, NUMBERS = ("color", "kinds", "range", "title"), ("price", "hour", "look", "
 USERS = {"color": CategoryColumn(), "price": NumberColumn()}
 COLUMNS = {"events": EVENTS, "user": USERS}
 COLUMN_NAMES = ("color", "kinds", "price", "made", "title", "look", "code")
-TABLES = {f"event_{n}": Table(support.WIDTH) for n in IDS} | {
-    "user_color": Table(support.WIDTH)
-}
+TABLES = {"words": Table(support.WIDTH)}
 USER = Tower(
-    {"color": EmbeddingBag("user_color", norm=0.0), "price": Dense(support.WIDTH)},
+    {"color": EmbeddingBag("words", norm=0.0), "price": Dense(support.WIDTH)},
     support.WIDTH,
     normalize=False,
 )
 EVENT = Tower(
-    {name: EmbeddingBag(f"event_{name}", norm=0.0) for name in IDS}
+    {name: EmbeddingBag("words", norm=0.0) for name in IDS}
     | {name: Dense(support.WIDTH) for name in NUMBERS},
     support.WIDTH,
     normalize=False,
