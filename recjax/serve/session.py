@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle.open import data_of, open_bundle
+from recjax.bundle.items import data_of
+from recjax.bundle.open import open_bundle
 from recjax.bundle.session_columns import ServedColumns
 from recjax.data.new_items import read_items
 from recjax.data.sessions.rules import SessionRules

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from recjax import disk
+from recjax.bundle.items import data_of, open_items
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
 from recjax.jobs import Runner, processes
@@ -60,8 +61,6 @@ def build(
     Raises:
       UserError: a file is wrong; no user is left; or a user stands in two files.
     """
-    from recjax.bundle.open import open_items  # It needs JAX, workers need none.
-
     shards = Path(out) / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     names = Counter(Path(file).stem for file in files)
@@ -85,8 +84,6 @@ def _collect(
     files: Sequence[Path], vectors: Path, out: Path, job: Job, digest: str
 ) -> dict:
     """Writes the store and the manifest once all shards are there."""
-    from recjax.bundle.open import data_of
-
     shards = Path(out) / "shards"
     made = [shards / f"{Path(file).stem}.parquet" for file in files]
     counts: Counter = Counter()

@@ -8,7 +8,8 @@ import session_columns
 import sessions as support
 
 from recjax.bundle import saved_model
-from recjax.bundle.open import data_of, open_bundle
+from recjax.bundle.items import data_of
+from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
