@@ -226,7 +226,9 @@ def entities(draw: np.random.Generator, sizes: Sizes, rows: int) -> Batch:
     for name, width in (("gs_v5", 256), ("item_is_v2", 256)):
         found[name] = draw.standard_normal((rows, 1, width), np.float32)
     found["ue_v4"] = draw.integers(0, 256, (rows, 1, 128), np.uint8)
-    there = {f"{n}__present": np.ones((rows, 1), bool) for n in found if "text" not in n}
+    there = {
+        f"{n}__present": np.ones((rows, 1), bool) for n in found if "text" not in n
+    }
     return found | there
 
 

@@ -13,10 +13,18 @@ from recjax.index.item_vectors import ItemVectors
 
 def open_items(path: str | Path) -> ItemVectors:
     """Opens the items of a bundle, checked, or of a folder without a manifest."""
-    folder = Path(path)
-    if (folder / manifest.NAME).exists():
-        manifest.verify(folder)
-    return ItemVectors.open(folder)
+    check_items(path)
+    return ItemVectors.open(Path(path))
+
+
+def check_items(path: str | Path) -> None:
+    """Checks the files of a bundle; a folder without a manifest has nothing to check.
+
+    Raises:
+      UserError: a file is missing or damaged, or it is of another recjax.
+    """
+    if (Path(path) / manifest.NAME).exists():
+        manifest.verify(Path(path))
 
 
 def data_of(path: str | Path) -> Identity | None:
