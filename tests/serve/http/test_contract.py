@@ -10,7 +10,6 @@ from recjax.bundle.contract import NO_SCORE
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.serve.http.models import load
-from recjax.text.ngrams import classes
 from recjax.text.normalize import folding
 
 WORDS = ("red", "green", "blue", "grey", "thing", "no such word")
@@ -159,7 +158,5 @@ def test_the_log_is_json(server):
 
 def test_no_request_waits_for_the_tables_of_unicode(bundles):
     folding.cache_clear()
-    classes.cache_clear()
     load("films", 1, bundles / "films")
     assert folding.cache_info().currsize == 1
-    assert classes.cache_info().currsize == 1
