@@ -27,8 +27,8 @@ from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.experiment import load_experiment, load_runtime, load_sweep
 from recjax.prepare.built_in import prepare_built_in
 from recjax.sharding.mesh import make_mesh
+from recjax.train.image_views import with_views
 from recjax.train.program import Program
-from recjax.train.views import with_views
 
 NAMES = sorted(
     path.stem

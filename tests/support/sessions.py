@@ -10,9 +10,9 @@ from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.data.sessions.packing import PAD, Packed
 from recjax.data.sessions.read import Sessions
 from recjax.data.splits import LastOut
-from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
+from recjax.nn.one_level import FlatGru, FlatTcn
 from recjax.nn.session import Row
 from recjax.nn.tcn import Tcn
 
