@@ -1,4 +1,4 @@
-"""What all tests share: quick compilation, one cache of it, and no data but their own."""
+"""What all tests share: quick compilation, kept for all of them; no data but theirs."""
 
 import os
 
@@ -10,7 +10,7 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 FUZZ = 300
-"""Random files of a kind that the suite reads; `--fuzz` asks for more."""
+"""Random files, or users, of a test of the suite; `--fuzz` asks for more."""
 
 # Tests run their programs a few times only: compiling them well takes longer than
 # running them does. Set before JAX is imported, and inherited by tests' processes.
@@ -25,13 +25,13 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 def pytest_addoption(parser):
     """Adds the option for long fuzzing."""
-    told = f"random files that each fuzz test reads ({FUZZ})"
+    told = f"random files or users of a test that takes many ({FUZZ})"
     parser.addoption("--fuzz", type=int, default=FUZZ, metavar="N", help=told)
 
 
 @pytest.fixture(scope="session")
 def fuzz(pytestconfig):
-    """Returns how many random files a test shall read."""
+    """Returns how many random files or users a test shall take."""
     return pytestconfig.getoption("--fuzz")
 
 

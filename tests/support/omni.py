@@ -65,7 +65,9 @@ def entities(draw, rows):
     """Returns random entities; some lack a feature, some all."""
     held = np.arange(LENGTH) < draw.integers(0, LENGTH + 1, (rows, 1))
     field = np.sort(draw.integers(0, FIELDS, (rows, LENGTH), np.uint8), 1)
-    there = {f"{n}__present": draw.random((rows, 2)) < 0.5 for n in ("v", "code", "old")}
+    there = {
+        f"{n}__present": draw.random((rows, 2)) < 0.5 for n in ("v", "code", "old")
+    }
     return there | {
         "text": draw.integers(1, NGRAMS, (rows, LENGTH), np.int32) * held,
         "text__field": field,
