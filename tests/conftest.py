@@ -9,6 +9,16 @@ from hypothesis import settings
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
+LONG = (
+    "test_experiments.py",
+    "test_eight_devices.py",
+    "test_docs.py",
+    "test_two_hosts.py",
+    "test_processes.py",
+    "test_sweep.py",
+    "test_wide_shop.py",
+    "test_session_experiments.py",
+)
 FUZZ = 300
 """Random files, or users, of a test of the suite; `--fuzz` asks for more."""
 
@@ -27,6 +37,11 @@ def pytest_addoption(parser):
     """Adds the option for long fuzzing."""
     told = f"random files or users of a test that takes many ({FUZZ})"
     parser.addoption("--fuzz", type=int, default=FUZZ, metavar="N", help=told)
+
+
+def pytest_collection_modifyitems(items):
+    """Starts with the files that take longest, so that none is left for the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")
