@@ -73,7 +73,7 @@ def events():
     """Returns user, item and timestamp of users who go on to the next item."""
     user = np.repeat(np.arange(USERS), EACH)
     place = np.tile(np.arange(EACH), USERS)
-    return user, (user * 7 + place) % ITEMS, 1_600_000_000 + place * 4_000 + user
+    return user, (user * 7 + place) % ITEMS, 1_600_000_000 + place * 40_000 + user
 
 
 def pairs():
@@ -100,7 +100,7 @@ def opened(settings, seed):
             item=item.astype(np.int32),
             timestamp=timestamp,
             rating=np.ones(len(user), np.float32),
-            tables=films.tables(USERS, ids, titles),
+            tables=films.tables(USERS, ids, titles, timestamp),
         )
         return NextItemData(settings, seed, known)
     if isinstance(settings, Images):

@@ -52,7 +52,7 @@ class Trainer:
 
     def __init__(self, encoder, rows, batch):
         """Compiles the step and warms it up."""
-        sides = {"candidate": {"item": IdFeature(rows, 1)}}
+        sides = {"query": {}, "candidate": {"item": IdFeature(rows, 1)}}
         model = SessionModel(encoder, WIDTH)
         optimizer = Optimizer({"tables/.*": RowwiseAdagrad(0.05), ".*": Adam(1e-3)})
         mesh, key = make_mesh({"data": 1}), rng.root(0)

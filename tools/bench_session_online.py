@@ -43,7 +43,7 @@ def opened(items: int) -> UserStates:
         model.encoder.start(1, WIDTH),
         False,
     )
-    held = {"params": {"encoder": params["params"]}, "items": table}
+    held = {"params": {"encoder": params["params"]}, "items": table, "tables": {}}
     held, step = jax.device_put(held), step_function(model)
     compiled = jax.jit(step)
     ids = tuple(map(str, range(items)))

@@ -222,11 +222,13 @@ def entities(draw: np.random.Generator, sizes: Sizes, rows: int) -> Batch:
         number = np.repeat(np.arange(FIELDS), lengths)[: sizes.length]
         fields[row, : len(number)] = number
         ids[row, : len(number)] = ngrams(draw, sizes, len(number))
-    found: dict[str, Array] = {"text": ids, "text.field": fields}
+    found: dict[str, Array] = {"text": ids, "text__field": fields}
     for name, width in (("gs_v5", 256), ("item_is_v2", 256)):
         found[name] = draw.standard_normal((rows, 1, width), np.float32)
     found["ue_v4"] = draw.integers(0, 256, (rows, 1, 128), np.uint8)
-    there = {f"{n}.present": np.ones((rows, 1), bool) for n in found if "text" not in n}
+    there = {
+        f"{n}__present": np.ones((rows, 1), bool) for n in found if "text" not in n
+    }
     return found | there
 
 

@@ -65,7 +65,8 @@ class Signature:
       slow: `read` takes milliseconds, as it does of photographs.
       blank: columns of one row that asks for nothing, as `encode` takes them.
       texts: columns in which case and more spaces than one say nothing.
-      asked: columns of one row as a request gives them, where `read` is slow at first.
+      asked: columns of one row as a request gives them, where `read` or `encode` are
+        slow at first.
       kept: rows are asked for again, so that it pays to keep their answers.
     """
 

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recjax import disk
 from recjax.blocks import in_blocks
 from recjax.bundle import jax_export, manifest
 from recjax.bundle.queries import encode_queries
@@ -34,7 +33,6 @@ from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
 from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
-from recjax.data.identity import Identity
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
 from recjax.extras import require
@@ -223,29 +221,6 @@ def open_bundle(path: str | Path) -> OpenBundle:
     info, vectors = content.get("info", {}), content["files"].get("vectors.npy", {})
     model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
     return OpenBundle(folder, ItemVectors.open(folder), info, model)
-
-
-def open_items(path: str | Path) -> ItemVectors:
-    """Opens the items of a bundle, checked, or of a folder without a manifest."""
-    folder = Path(path)
-    bundle = (folder / manifest.NAME).exists()
-    return open_bundle(folder).items if bundle else ItemVectors.open(folder)
-
-
-def data_of(path: str | Path) -> Identity | None:
-    """Returns the data that a bundle is of; None where it says nothing of it.
-
-    Raises:
-      UserError: its manifest is damaged.
-    """
-    file = Path(path) / manifest.NAME
-    if not file.is_file():
-        return None
-    told = disk.read_json(file, "export it anew").get("info", {}).get("data")
-    try:
-        return None if told is None else Identity.read(told)
-    except TypeError as error:
-        raise UserError(f"{file}: not a readable manifest ({error})") from error
 
 
 def _blank(items: NewItems) -> np.ndarray:

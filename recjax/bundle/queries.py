@@ -119,6 +119,26 @@ def check_queries(raw: Raw, takes: Mapping[str, Input]) -> int:
     Raises:
       UserError: see `encode_queries`.
     """
+    said = check_values(raw, takes)
+    if not said.all() or not len(said):
+        where = f"query {said.argmin()}: " if len(said) > 1 else ""
+        raise UserError(where + NOTHING)
+    return len(said)
+
+
+def check_values(
+    raw: Raw, takes: Mapping[str, Input], one: str = "query"
+) -> np.ndarray:
+    """Returns whether each row of raw values says anything, bool[B].
+
+    Args:
+      raw: column -> a raw value a row.
+      takes: what `takers` returns.
+      one: what messages call a row.
+
+    Raises:
+      UserError: a column that is not taken, or values of another kind or number.
+    """
     if not isinstance(raw, Mapping):
         raise UserError(f"{raw!r}: give a mapping of features to lists of values")
     for name, values in raw.items():
@@ -134,11 +154,8 @@ def check_queries(raw: Raw, takes: Mapping[str, Input]) -> int:
     said = np.zeros(max(counts.values(), default=0), bool)
     for name, values in raw.items():
         for row, value in enumerate(values):
-            said[row] |= _says(f"{name}, query {row}", value, takes[name])
-    if not said.all() or not len(said):
-        where = f"query {said.argmin()}: " if len(said) > 1 else ""
-        raise UserError(where + NOTHING)
-    return len(said)
+            said[row] |= _says(f"{name}, {one} {row}", value, takes[name])
+    return said
 
 
 def _says(place: str, value: Any, kind: Input) -> bool:

@@ -29,6 +29,7 @@ from recjax.bundle.queries import check_queries, takers
 from recjax.data.inputs import IdListInput, encode_all
 from recjax.errors import UserError
 from recjax.text.features import TextInput
+from recjax.text.wordpiece import WordPiece
 
 K = "k"
 IMAGE_BYTES = "image_bytes"
@@ -74,6 +75,9 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         return [{id for ids in row for id in ids} for row in rows]
 
     specs = {name: input_spec(kind) for name, kind in takes.items()}
+    texts = tuple(name for name, kind in takes.items() if isinstance(kind, TextInput))
+    words = [n for n, kind in takes.items() if isinstance(kind, TextInput | WordPiece)]
+    blank: dict[str, list] = {n: [[]] if n in lists else [None] for n in takes}
     embed = Signature(
         specs,
         _vector(bundle),
@@ -81,9 +85,11 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         encode,
         bundle.functions["query"],
         _embedding,
-        blank={name: [[]] if name in lists else [None] for name in takes},
-        texts=tuple(n for n, kind in takes.items() if isinstance(kind, TextInput)),
+        blank=blank,
+        texts=texts,
         kept=True,
+        # Vocabularies make their tables at the first word that they look up.
+        asked={**blank, **{name: ["a"] for name in words}},
     )
     return {SERVING: _top_k(bundle, embed, hidden), EMBED: embed}
 

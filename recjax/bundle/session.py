@@ -15,11 +15,12 @@ import numpy as np
 from recjax.bundle import signatures
 from recjax.bundle.check import Call, Function
 from recjax.bundle.serving import BATCH_SIZES, Serving
+from recjax.bundle.session_columns import EVENT, USER, ServedColumns
 from recjax.bundle.session_state import SessionState, step_arrays
-from recjax.bundle.session_step import empty_memory, step_function
+from recjax.bundle.session_step import empty_memory, step_function, tables_read
 from recjax.bundle.write import Contents, write_bundle
+from recjax.data.fitted import Fitted
 from recjax.data.sessions.rules import SessionRules
-from recjax.errors import UserError
 from recjax.evals.embed import embed_all
 from recjax.evals.model import session_data
 from recjax.models import session_columns, tables
@@ -64,33 +65,40 @@ class SessionBundle:
         ids, titles = corpus.ids, corpus.titles
         vectors = embed_all(program, state, "candidate", corpus.features)
         empty, step = empty_memory(model), step_function(model)
+        known = {EVENT: data.columns.event, USER: data.columns.user}
+        columns = [ServedColumns.of(table, one) for table, one in known.items()]
+        rules = SessionRules.of({} if program.data is None else program.data.settings)
+        kept = SessionState(empty, rules, data.pairs.values, *columns)
         every = np.arange(len(ids) + 1)
         rows = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)
         rows = with_columns(model, state, rows, data.corpora["item"].features)
-        held = jax.device_get({"params": state.params, "items": rows})
-        arrays = step_arrays(empty, 1)
+        arrays = step_arrays(kept.blank, 1)
+        read = {name: state.tables[name] for name in tables_read(model, arrays)}
+        held = {"params": state.params, "items": rows, "tables": read}
+        held = jax.device_get(held)
         asked = np.random.default_rng(0).integers(1, len(ids) + 1, self.check_events)
+        did: dict[str, np.ndarray] = {}
+        for one in columns:
+            did |= _some(one, known[one.table], self.check_events)
 
         def ask(call: Call) -> np.ndarray:
-            return _queries(call, arrays, asked)
+            return _queries(call, arrays, asked, did)
 
-        live = ask(partial(step, held))
+        live = ask(partial(jax.jit(step), held))
         function = Function(step, arrays, live, None, ask)
         k = min(self.k, len(ids))
         graphs = partial(
             signatures.sessions,
             example=arrays,
-            empty=empty,
+            kept=kept,
             vectors=vectors,
             item_ids=ids,
             k=k,
             pairs=data.pairs.size,
         )
         table, functions = (ids, titles, vectors), {STEP: function}
-        rules = SessionRules.of({} if program.data is None else program.data.settings)
-        save = SessionState(empty, rules, data.pairs.values).save
         serving = Serving(k, self.batch_sizes)
-        return Contents(*table, functions, held, save, graphs, serving)
+        return Contents(*table, functions, held, kept.save, graphs, serving)
 
 
 def with_columns(
@@ -104,14 +112,7 @@ def with_columns(
       rows: vectors by id, those of items from 1 to `N` [V, D].
       features: of all items, [N, ...].
 
-    Raises:
-      UserError: the model reads columns of events, which are not served.
     """
-    if model.event is not None:
-        raise UserError(
-            "export = SessionBundle(...): columns of events are not served; leave out "
-            "model.event, or set export=None"
-        )
     if model.item is None:
         return rows
     read = {name: features[name][:] for name, _ in model.item.uses(False).values()}
@@ -122,12 +123,30 @@ def with_columns(
     return jnp.asarray(rows).at[1 : len(more) + 1].add(more)
 
 
-def _queries(call: Call, arrays: Mapping[str, Any], items: Any) -> np.ndarray:
-    """Returns a user's query before each event on `items`, f32[events, D + F]."""
+def _some(columns: ServedColumns, known: Fitted, count: int) -> dict[str, np.ndarray]:
+    """Returns the arrays of a step of some rows of a table."""
+    if not known.inputs:
+        return {}
+    made = known.take(np.arange(count) % known.table.rows)
+    return {columns.named(name): array for name, array in made.items()}
+
+
+def _queries(
+    call: Call, arrays: Mapping[str, Any], items: Any, did: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Returns a user's query before each event, f32[events, D + F].
+
+    Args:
+      call: the step.
+      arrays: of a new user.
+      items: of each event, from 1.
+      did: features of the columns of each event, and of a user at it [events, L].
+    """
     queries = []
     for age, item in enumerate(items):
         # Sessions of three events, an hour apart.
         at = {"item": item, "position": age % 3, "age": age, "gap": 3_600 * (age > 2)}
+        at |= {name: array[age] for name, array in did.items()}
         asked = {name: np.full_like(arrays[name], value) for name, value in at.items()}
         out = call({**arrays, **asked})
         arrays = {**arrays, **{n: np.asarray(v) for n, v in out.items() if n != "user"}}

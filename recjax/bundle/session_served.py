@@ -56,16 +56,18 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
     """Returns the signatures of a bundle of a session model.
 
     step             item string[B], gap f32[B] (seconds since the user's last event),
-                     new_session bool[B] and the state -> user f32[B, D + F], the query
-                     *before* the event, and the state after it
+                     new_session bool[B], columns of the event event_NAME and of the
+                     user user_NAME (None where missing) and the state -> user
+                     f32[B, D + F], the query *before* the event, and the state after it
     close            the state -> the state with its session closed
-    serving_default  gap, new_session, k, the state and, where the model has features of
-                     pairs, their values pair f32[B, N, F] -> ids and scores
+    serving_default  gap, new_session, k, columns of the user, the state and, where the
+                     model has features of pairs, their values pair f32[B, N, F] -> ids
+                     and scores
     """
-    function, empty = bundle.functions[STEP], bundle.session.empty
+    function, kept = bundle.functions[STEP], bundle.session
     size, width = bundle.items.vectors.shape
     vectors, ids = np.array(bundle.items.vectors), bundle.items.ids
-    held = {name: Spec(FLOAT, (MANY, *one.shape)) for name, one in empty.items()}
+    held = {name: Spec(FLOAT, (MANY, *one.shape)) for name, one in kept.empty.items()}
     state, users = {**COUNTS, **held}, function.outputs["user"].shape[1]
 
     def read(columns: Columns) -> Columns:
@@ -90,10 +92,11 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
             "age": given["age"][:, None],
             "gap": gap[:, None],
         }
-        for name, blank in empty.items():
+        for name, blank in kept.empty.items():
             one = np.asarray(columns[name], np.float32).reshape(rows, *blank.shape)
             arrays[name] = np.where(new.reshape(rows, *[1] * blank.ndim), blank, one)
-        return arrays
+        of_both = (one.encode(columns, rows) for one in (kept.event, kept.user))
+        return arrays | {n: array for made in of_both for n, array in made.items()}
 
     def finish(made: Any, columns: Columns) -> Columns:
         given = _numbers(columns)
@@ -113,10 +116,13 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
         return {"ids": [row for row, _ in rows], "scores": [one for _, one in rows]}
 
     pair = {PAIR: Spec(FLOAT, (MANY, size, users - width))} if users > width else {}
-    asked = {**WHEN, **state, **pair, K: Spec(INT)}
-    zeros = {name: np.zeros((1, *spec.shape[1:])) for name, spec in asked.items()}
+    when = {**kept.user.specs, **WHEN}
+    asked = {**when, **state, **pair, K: Spec(INT)}
+    plain = asked.keys() - kept.user.specs
+    zeros = {name: np.zeros((1, *asked[name].shape[1:])) for name in plain}
     blank: dict[str, Any] = {n: list(one) for n, one in _arrays(zeros).items()}
     blank |= {K: [bundle.serving.k], NEW: [False], ITEM: [ids[0]]}
+    blank |= {name: [None] for one in (kept.event, kept.user) for name in one.specs}
     moved = {**state, "user": Spec(FLOAT, (MANY, users))}
 
     def signature(inputs: Mapping[str, Spec], outputs: Any, *steps: Any) -> Signature:
@@ -125,7 +131,8 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
     return {
         SERVING: signature(asked, FOUND, read, encode, function, best),
         STEP: signature(
-            {ITEM: Spec(TEXT), **WHEN, **state}, moved, read, encode, function, finish
+            {ITEM: Spec(TEXT), **kept.event.specs, **when, **state},
+            *(moved, read, encode, function, finish),
         ),
         CLOSE: signature(
             state, state, lambda c: c, lambda c, _: _arrays(c), lambda a: a, _closed

@@ -1,8 +1,11 @@
 """What a session bundle keeps of a user, and the features of pairs that join scores.
 
-session/session.json  when a session ends; kind and settings of each feature
-session/arrays.npz    memory of a user that nobody met; arrays of features, their names
-                      led by the feature's number
+session/session.json       when a session ends; kind and settings of each feature;
+                           columns of a file of events
+session/arrays.npz         memory of a user that nobody met; arrays of features, their
+                           names led by the feature's number
+session/event_inputs.json  how features are made of these columns; those of users in
+                           user_inputs.json
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from recjax.bundle.session_columns import EVENT, USER, ServedColumns
 from recjax.data.sessions import recent_popularity as recent
 from recjax.data.sessions.pair_features import PairValues
 from recjax.data.sessions.repeats import RepeatValues
@@ -38,11 +42,25 @@ class SessionState:
       rules: when a session ends.
       pairs: features of pairs; `RecentPopularityValues` that were read hold no click
         but each item's first.
+      event: the columns of events.
+      user: the columns of users.
     """
 
     empty: Mapping[str, np.ndarray]
     rules: SessionRules = SessionRules()
     pairs: tuple[PairValues | recent.RecentPopularityValues, ...] = ()
+    event: ServedColumns = ServedColumns(EVENT)
+    user: ServedColumns = ServedColumns(USER)
+
+    @property
+    def unmet(self) -> dict[str, np.ndarray]:
+        """What is held of a user of whom nothing is known, arrays without rows."""
+        return {**self.empty, **self.user.blank}
+
+    @property
+    def blank(self) -> dict[str, np.ndarray]:
+        """The same, with what a step takes of an event of which nothing is known."""
+        return {**self.unmet, **self.event.blank}
 
     def save(self, bundle: Path) -> None:
         """Writes it into a bundle."""
@@ -54,6 +72,7 @@ class SessionState:
         folder = bundle / FOLDER
         folder.mkdir()
         about = {"rules": dataclasses.asdict(self.rules), "pairs": pairs}
+        about |= {one.table: one.save(folder) for one in (self.event, self.user)}
         (folder / SETTINGS).write_text(json.dumps(about, indent=2) + "\n")
         np.savez(folder / ARRAYS, **arrays)
 
@@ -71,14 +90,16 @@ class SessionState:
                 held = {name: file[name] for name in file.files}
             pairs = (_made(dict(one), held, n) for n, one in enumerate(about["pairs"]))
             empty = {name: array for name, array in held.items() if "." not in name}
-            return cls(empty, SessionRules(**about["rules"]), tuple(pairs))
+            rules, pairs = SessionRules(**about["rules"]), tuple(pairs)
+            columns = (ServedColumns.load(t, folder, about[t]) for t in (EVENT, USER))
+            return cls(empty, rules, pairs, *columns)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise UserError(f"{folder}: damaged ({error}); export it anew") from error
 
 
-def step_arrays(empty: Mapping[str, np.ndarray], users: int) -> dict[str, np.ndarray]:
-    """Returns arrays that a step takes, for their shapes."""
-    whole = {name: np.repeat(value[None], users, 0) for name, value in empty.items()}
+def step_arrays(blank: Mapping[str, np.ndarray], users: int) -> dict[str, np.ndarray]:
+    """Returns arrays that a step takes, with rows of `blank`, for their shapes."""
+    whole = {name: np.repeat(value[None], users, 0) for name, value in blank.items()}
     return {
         "item": np.ones((users, 1), np.int32),
         "position": np.zeros((users, 1), np.int32),

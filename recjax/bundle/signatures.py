@@ -21,6 +21,8 @@ from recjax.bundle.contract import (
     tensor_spec,
 )
 from recjax.bundle.saved_model import Graph, utf8
+from recjax.bundle.session_columns import ServedColumns
+from recjax.bundle.session_state import SessionState
 from recjax.data.inputs import (
     AgeListInput,
     IdListInput,
@@ -165,7 +167,7 @@ def sessions(
     module: Any,
     functions: Functions,
     example: Mapping[str, np.ndarray],
-    empty: Mapping[str, np.ndarray],
+    kept: SessionState,
     vectors: np.ndarray,
     item_ids: Sequence[str],
     k: int,
@@ -177,18 +179,36 @@ def sessions(
     """
     nearest = top_k(tf, module, vectors, item_ids, scann.Plan(k))
     module.rows = tf_ops.hash_table(tf, utf8(item_ids), 1)
-    size, width = vectors.shape
+    module.columns = {
+        one.table: {name: _encoder(tf, kind) for name, kind in one.inputs.items()}
+        for one in (kept.event, kept.user)
+    }
+    (size, width), empty = vectors.shape, kept.empty
     held = {n: tf.TensorSpec([None, *one.shape], one.dtype) for n, one in empty.items()}
     ints, floats, bools = (
         tf.TensorSpec([None], kind) for kind in (tf.int32, tf.float32, tf.bool)
     )
     state = {"age": ints, "position": ints, "session_gap": floats, **held}
     when = {session_served.GAP: floats, session_served.NEW: bools}
+    when |= {n: tensor_spec(tf, spec) for n, spec in kept.user.specs.items()}
 
-    def stepped(given: dict[str, Any], item: Any) -> dict[str, Any]:
+    def features(one: ServedColumns, given: dict[str, Any]) -> dict[str, Any]:
+        return {
+            one.named(name): encode(given[one.named(source(name, one.inputs))])
+            for name, encode in module.columns[one.table].items()
+        }
+
+    def nothing(given: dict[str, Any]) -> dict[str, Any]:
+        rows = tf.size(given["age"])
+        return {n: tf.repeat(a[None], rows, 0) for n, a in kept.event.blank.items()}
+
+    def stepped(
+        given: dict[str, Any], item: Any, event: dict[str, Any]
+    ) -> dict[str, Any]:
         position, gap = session_served.in_session(given, tf.where)
         at = {"item": item, "position": position, "age": given["age"], "gap": gap}
         arrays = {name: value[:, None] for name, value in at.items()}
+        arrays |= {**event, **features(kept.user, given)}
         for name, blank in empty.items():
             new = tf.reshape(given["age"] == 0, [-1, *[1] * blank.ndim])
             arrays[name] = tf.where(new, blank[None], given[name])
@@ -198,7 +218,7 @@ def sessions(
 
     def step(given: dict[str, Any]) -> dict[str, Any]:
         item = module.rows.lookup(given["item"])
-        made = stepped(given, tf.maximum(item, 1))
+        made = stepped(given, tf.maximum(item, 1), features(kept.event, given))
         for name in state:
             known = tf.reshape(item > 0, [-1, *[1] * (made[name].shape.rank - 1)])
             made[name] = tf.where(known, made[name], given[name])
@@ -208,7 +228,7 @@ def sessions(
         return {**given, "position": tf.zeros_like(given["position"])}
 
     def serving(given: dict[str, Any]) -> dict[str, Any]:
-        user = stepped(given, tf.ones_like(given["age"]))["user"]
+        user = stepped(given, tf.ones_like(given["age"]), nothing(given))["user"]
         none, more = tf.zeros([tf.size(given[K]), 0], tf.int32), 0.0
         if pairs:
             more = tf.einsum("bf,bnf->bn", user[:, width:], given["pair"])
@@ -217,6 +237,7 @@ def sessions(
     pair = {"pair": tf.TensorSpec([None, size, pairs], tf.float32)} if pairs else {}
     asked = {**when, **state, **pair, K: ints}
     item = {"item": tf.TensorSpec([None], tf.string)}
+    item |= {n: tensor_spec(tf, spec) for n, spec in kept.event.specs.items()}
     return {
         SERVING: (asked, serving),
         session_served.STEP: ({**item, **when, **state}, step),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from recjax.cli.files import EventForm, Flat
+from recjax.cli.files import EventForm, Flat, Form
 
 Positional = tyro.conf.Positional
 
@@ -40,6 +40,33 @@ def feed(
     fed = feed_file(opened, events, form.options)
     opened.save(states)
     print(f"{fed}; {len(opened):,} users have a state in {states}")
+
+
+@app.command
+def users(
+    bundle: Positional[Path],
+    users: Positional[Path],
+    states: Path,
+    *,
+    form: Flat[Form],
+) -> None:
+    """Tells the columns of users, such as their country, to their states.
+
+    A user may be told of before the first event, and again when something changes.
+
+    Args:
+      bundle: folder that `recjax export` wrote of a session model.
+      users: user (or id) and the columns that the model reads: CSV, TSV, JSON lines
+        (maybe .gz) or Parquet.
+      states: file of states; made if it is not there.
+      form: how the file is written.
+    """
+    from recjax.serve.session import describe_users, open_states
+
+    opened = open_states(bundle, states if states.exists() else None)
+    count, notes = describe_users(opened, users, form.options)
+    opened.save(states)
+    print("\n".join([*notes, f"{count:,} users; {len(opened):,} are in {states}"]))
 
 
 @app.command

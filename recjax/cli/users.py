@@ -113,7 +113,7 @@ def alphas(
       users: those to look at, the first.
       form: how the events are written.
     """
-    from recjax.bundle.open import open_items
+    from recjax.bundle.items import open_items
     from recjax.users.alphas import report
     from recjax.users.shard import Job, read_events
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature
 from recjax.seconds import DAY, HOUR, SECOND_NS
 from recjax.tables.typed import MISSING_TIME, Ragged, TypedColumn
@@ -219,7 +220,12 @@ class VectorInput:
         return self._means(Ragged(start, flat))
 
     def encode_column(self, column: TypedColumn) -> np.ndarray:
-        """Returns f32[n, D + 1]."""
+        """Returns f32[n, D + 1]; raises `UserError` for vectors of another width."""
+        if len(column.ragged.values) and column.width != self.width:
+            raise UserError(
+                f"column {column.name!r} holds vectors of {column.width}, the model "
+                f"reads {self.width}: give those it was trained with"
+            )
         return self._means(column.ragged)
 
     def feature(self) -> DenseFeature:

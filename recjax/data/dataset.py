@@ -216,6 +216,10 @@ class HasSessions(Dataset, HasQueries, HasEvents, Protocol):
         """The features of pairs of a moment and an item."""
 
     @property
+    def columns(self) -> Any:
+        """Its `SessionColumns`: the columns of items, users and events."""
+
+    @property
     def fixed(self) -> FixedVectors | None:
         """The vectors of items that are not learned."""
 

@@ -35,7 +35,7 @@ class EventQueries:
         """Returns the newest items before each event, how long before, and columns."""
         start, stop = self.bounds(events)
         time = self.known.timestamp
-        items = newest(self.known.item + 1, start, stop, self.length)
+        items = newest(self.known.item, start, stop, self.length, -1) + 1
         when = newest(time, start, stop, self.length)
         age = np.where(items > 0, time[events][:, None] - when, 0)
         return {

@@ -196,20 +196,25 @@ def history_bounds(
 
 
 def newest(
-    values: np.ndarray, start: np.ndarray, stop: np.ndarray, length: int
+    values: np.ndarray,
+    start: np.ndarray,
+    stop: np.ndarray,
+    length: int,
+    fill: int = 0,
 ) -> np.ndarray:
-    """Returns the newest `length` values of each slice, oldest first, zeros after.
+    """Returns the newest `length` values of each slice, oldest first, [B, L].
 
     Args:
       values: [E].
       start: [B].
       stop: [B].
       length: `L`.
+      fill: what stands after the last of a slice.
     """
     start = np.maximum(start, stop - length)
     position = start[:, None] + np.arange(length)[None]
     inside = position < stop[:, None]
-    return np.where(inside, values[np.minimum(position, max(len(values) - 1, 0))], 0)
+    return np.where(inside, values[np.minimum(position, max(len(values) - 1, 0))], fill)
 
 
 def hide_seen(task: RankingTask, history: Histories) -> RankingTask:

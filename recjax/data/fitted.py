@@ -15,6 +15,7 @@ from recjax.data.dataset import CorpusColumn
 from recjax.data.inputs import Input, encode_column, source
 from recjax.errors import UserError, nearest
 from recjax.features import DenseFeature, Feature, IdFeature
+from recjax.tables import columns as file_columns
 from recjax.tables.typed import MISSING_TIME, Ragged, Table, TypedColumn
 
 FEW = 1_000
@@ -40,6 +41,17 @@ class Fitted:
         """Feature -> what reads as its array [n, ...] of the table's rows."""
         made = self.inputs.items()
         return {n: encode_column(kind, self.table[kind.column]) for n, kind in made}
+
+    @cached_property
+    def schema(self) -> tuple[file_columns.Column, ...]:
+        """The columns as those of a file; one without a missing value is required."""
+        names = sorted({kind.column for kind in self.inputs.values()})
+        return tuple(
+            file_columns.Column(
+                name, column.type, required=not _missing(column).any(), filled=False
+            )
+            for name, column in ((name, self.table[name]) for name in names)
+        )
 
     def take(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Returns feature -> array [B, ...] of some rows."""
@@ -115,6 +127,12 @@ def _fit(setting: Column, column: str, table: Table, rows: np.ndarray) -> Input:
         close = nearest(column, table.columns)
         raise ValueError(f"there is no column {column!r}.{close}" + _has(table))
     found = table[column]
+    if found.type == "image":
+        raise ValueError(
+            f"column {column!r} holds photographs, which no tower reads: embed them "
+            "with a bundle of an image model and prepare the data with their vectors "
+            "for a VectorColumn, as docs/columns.md shows"
+        )
     if found.type not in setting.types:
         fits = [k for k in KINDS if found.type in k.types]
         hint = " or ".join(kind.__name__ for kind in fits) or "no kind of column"
@@ -153,7 +171,9 @@ def _missing(column: TypedColumn) -> np.ndarray:
         return np.isnan(column.array)
     if isinstance(column.values, Ragged):
         return np.diff(column.ragged.start) == 0
-    return column.texts.present == 0 if column.labels is None else column.array < 1
+    if column.labels is None:
+        return column.texts.present == 0
+    return column.array < int(column.type == "category")
 
 
 def _has(table: Table) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from recjax.data.events import Events
 from recjax.data.given_split import given_split
+from recjax.data.long_columns import counts
 from recjax.data.prepared import Prepared, as_texts, seconds
 from recjax.data.splits import Examples
 from recjax.errors import UserError, nearest
@@ -81,15 +82,22 @@ class Interactions:
         size = self.tables["item"].rows
         return Events(self.user, self.item, self.timestamp, size, self.timed)
 
-    def times(self, what: str) -> np.ndarray:
-        """Returns unix seconds, i64[E].
+    def counts(self, events: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Returns how many of some events each "user" has, and each "item"."""
+        return {
+            "user": counts(self.user, events, len(self.user_ids)),
+            "item": counts(self.item, events, self.tables["item"].rows),
+        }
+
+    def age(self, events: np.ndarray, what: str) -> np.ndarray:
+        """Returns seconds before the newest of some events, below 0 after it, i64[E].
 
         Raises:
           UserError: only the order is known, which `what` cannot do with.
         """
         if not self.timed:
             raise UserError(f"{what} needs timestamps, which these events do not have")
-        return self.timestamp
+        return self.timestamp[events].max() - self.timestamp
 
     def texts(self, names: Sequence[str]) -> tuple[str, ...]:
         """Returns columns of items joined, those that are not empty, as one text [N].

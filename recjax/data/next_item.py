@@ -20,6 +20,7 @@ from recjax.data.events import Events, hide_seen
 from recjax.data.fitted import Fitted
 from recjax.data.inputs import AgeListInput, IdListInput, Input, blanked
 from recjax.data.interactions import TEXTS, Interactions, load_interactions
+from recjax.data.long_columns import positions
 from recjax.data.negatives import Negatives
 from recjax.data.pairs import Candidates
 from recjax.data.pipeline import Host, HostBatch
@@ -115,7 +116,7 @@ class NextItemData:
     @cached_property
     def training_events(self) -> np.ndarray:
         """Positions of the events that train the model."""
-        return np.flatnonzero(self.train)
+        return positions(self.train)
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
@@ -138,19 +139,17 @@ class NextItemData:
     @cached_property
     def corpora(self) -> Mapping[str, Corpus]:
         """All items, also those that nobody met in training."""
-        known = self.interactions
         text = replace(self.inputs["text"], length=self.settings.title_length)
-        own = {"item": IdListInput(known.item_ids, 1), "text": text}
+        own = {"item": IdListInput(self.interactions.item_ids, 1), "text": text}
         sources = {"item": ("id",), "text": self.settings.texts}
-        made = corpus("item", known.titles, own, sources, self.columns["item"])
-        return {"item": made}
+        titles, columns = self.interactions.titles, self.columns["item"]
+        return {"item": corpus("item", titles, own, sources, columns)}
 
     @cached_property
     def sides(self) -> Sides:
         """The features of both sides."""
-        items = self._size + 1
+        items, (source, target) = self._size + 1, self._vectors
         text = self.settings.ngrams.feature(self.inputs["text"])
-        source, target = self._vectors
         return {
             "query": {
                 "history": IdFeature(items, self.settings.history, vectors=source),
@@ -168,15 +167,14 @@ class NextItemData:
 
     def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
         """Returns a host's part of the batch of a step."""
-        settings, known = self.settings, self.interactions
         rows = self._order(step)
         mine = pipeline.rows_of(host, len(rows))
         generator = rng.host_stream(self.seed, "text_queries", step)
-        is_text = (generator.random(len(rows)) < settings.text_share)[mine]
+        is_text = (generator.random(len(rows)) < self.settings.text_share)[mine]
         seeds = generator.integers(0, 2**31, len(rows))[mine]
         rows = rows[mine]
         events = self.training_events[rows]
-        positive = known.item[events]
+        positive = self.interactions.item[events]
         query = blanked(self._queries.features(events), self.inputs, is_text)
         texts = [
             some_words(self._words[item], seed) if chosen else ""
@@ -245,7 +243,7 @@ class NextItemData:
 
     @cached_property
     def _candidates(self) -> Candidates:
-        share = pairs.log_share(self.training_items(), self._size)
+        share = pairs.log_share(self._counts["item"])
         met = self.settings.met_negatives
         pool = self._met["item"] if met else np.arange(self._size)
         drawn = Negatives(len(pool), self.settings.negatives, self.seed)
@@ -269,9 +267,11 @@ class NextItemData:
     @cached_property
     def _met(self) -> Mapping[str, np.ndarray]:
         """Rows of the users and items that have training events, in order."""
-        known, events = self.interactions, self.training_events
-        both = {"user": known.user, "item": known.item}
-        return {k: np.flatnonzero(np.bincount(v[events])) for k, v in both.items()}
+        return {name: np.flatnonzero(known) for name, known in self._counts.items()}
+
+    @cached_property
+    def _counts(self) -> Mapping[str, np.ndarray]:
+        return self.interactions.counts(self.training_events)
 
     @cached_property
     def _vectors(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -284,12 +284,11 @@ class NextItemData:
     @cached_property
     def _weight(self) -> np.ndarray:
         """The weight of each event in training [E]."""
-        settings = self.settings
-        if settings.half_life is None:
+        half, least = self.settings.half_life, self.settings.oldest_weight
+        if half is None:
             return np.broadcast_to(np.float32(1), len(self.part))
-        when = self.interactions.times("data.half_life")
-        age = when[self.training_events].max() - when
-        return pairs.recency_weight(age, settings.half_life, settings.oldest_weight)
+        age = self.interactions.age(self.training_events, "data.half_life")
+        return pairs.recency_weight(age, half, least)
 
     @property
     def _texts(self) -> tuple[str, ...]:

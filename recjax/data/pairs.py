@@ -108,23 +108,19 @@ def judged(
     return queries, task
 
 
-def log_share(items: np.ndarray, size: int) -> np.ndarray:
-    """Returns log of each item's share of `items`, one added to every count [size]."""
-    counts = np.bincount(items, minlength=size) + 1.0
-    return np.log(counts / counts.sum()).astype(np.float32)
+def log_share(counts: np.ndarray) -> np.ndarray:
+    """Returns log of each item's share, one added to how often each was met [N]."""
+    smoothed = counts + 1.0
+    return np.log(smoothed / smoothed.sum()).astype(np.float32)
 
 
-def recency_weight(
-    age: np.ndarray, half_life: float | None, least: float
-) -> np.ndarray:
+def recency_weight(age: np.ndarray, half_life: float, least: float) -> np.ndarray:
     """Returns weights that halve with age, down to `least`, float32 [E].
 
     Args:
       age: seconds before the newest training event [E]; below 0 counts as 0.
-      half_life: days; None weighs all alike.
+      half_life: days.
       least: weight of the oldest.
     """
-    if half_life is None:
-        return np.ones(len(age), np.float32)
     young = 0.5 ** (np.maximum(age, 0) / (half_life * DAY))
     return (least + (1 - least) * young).astype(np.float32)

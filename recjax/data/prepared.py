@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from recjax import disk
+from recjax.data.long_columns import blocks
 from recjax.errors import UserError, nearest
 from recjax.paths import prepared_root
 from recjax.seconds import SECOND_NS
@@ -223,9 +224,9 @@ def digest_of(tables: Mapping[str, Table]) -> str:
 
 def seconds(column: TypedColumn) -> np.ndarray:
     """Returns a timestamp column as i64 seconds, fractions cut; 0 where missing."""
-    values = np.asarray(column.values)
-    found = values // SECOND_NS
-    found[values == MISSING_TIME] = 0
+    found = np.empty(len(column.values), np.int64)
+    for place, values in blocks(np.asarray(column.values)):
+        found[place] = np.where(values == MISSING_TIME, 0, values // SECOND_NS)
     return found
 
 

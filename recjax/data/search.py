@@ -247,7 +247,7 @@ class SearchData:
     def _candidates(self) -> Candidates:
         size, share = len(self.corpus), self.settings.title_share
         # Labelled products and, by their share, titles drawn uniformly.
-        labelled = pairs.log_share(self.training_items(), size)
+        labelled = pairs.log_share(np.bincount(self.training_items(), minlength=size))
         mixed = np.log((1 - share) * np.exp(labelled) + share / size)
         drawn = Negatives(size, self.settings.negatives, self.seed)
         return Candidates(self.corpus, mixed.astype(np.float32), drawn)

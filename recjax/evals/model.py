@@ -131,7 +131,7 @@ def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarra
     def step(params, tables, batch, memory):
         ids = model.event_rows(batch)
         rows, _, _ = states.gather(tables, ids, specs, mesh, capped=False)
-        return model.users(params, model.events(params, rows, batch), batch, memory)
+        return model.users(params, model.read(params, rows, batch), batch, memory)
 
     plan, out = data.stream(event), None
     place = np.zeros(len(data.log), int)

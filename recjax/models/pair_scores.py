@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
+
 from recjax.typing import Array, Batch
+
+START = 0.1
+"""What a feature of a pair counts before training."""
+
+
+def pair_start(width: int, size: int) -> dict[str, Array]:
+    """Returns the parameters that weigh `size` features by a user's vector."""
+    return {"kernel": jnp.zeros((width, size)), "bias": jnp.full(size, START)}
 
 
 def pair_weights(dense: Any, user: Array) -> Array:

@@ -1,8 +1,8 @@
-"""What columns of items and of events add to their vectors in a session model."""
+"""What columns of items, events and users add to their vectors in a session model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recjax import rng
@@ -11,10 +11,15 @@ from recjax.models import tables
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.models.tables import Table
 from recjax.nn.tower import Tower
-from recjax.typing import Array, Batch, Float, PRNGKey
+from recjax.typing import Array, Batch, Float, Params, PRNGKey
 
 Towers = Mapping[str, Tower]
-"""Use of columns ("own", "drawn", "shown", "item" of items; "event") -> their tower."""
+"""Use of columns ("own", "drawn", "shown", "item"; "event"; "user") -> their tower."""
+TOWER = dict.fromkeys(("own", "drawn", "shown"), "item_tower") | {
+    "event": "event_tower",
+    "user": "user_tower",
+}
+"""Use of columns -> the parameters of their tower."""
 
 
 def columns_of(use: str) -> str:
@@ -92,6 +97,19 @@ def vectors(
     )
     first = next(iter(features.values()))
     return found.reshape(*first.shape[:-1], -1)
+
+
+def each(
+    towers: Towers,
+    params: Params,
+    rows: Mapping[str, TableRows],
+    batch: Batch,
+    key: PRNGKey | None,
+) -> Iterator[Float[Array, "... D"]]:
+    """Yields what the columns of each use add; see `vectors`."""
+    for use, tower in towers.items():
+        features = batch[columns_of(use)]
+        yield vectors(tower, params[TOWER[use]], rows, use, features, key)
 
 
 def _flat(features: Batch) -> dict[str, Array]:

@@ -18,11 +18,11 @@ from recjax import rng
 from recjax.features import Sides
 from recjax.models import session_columns, session_tables, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
-from recjax.models.pair_scores import pair_weights, with_pairs
-from recjax.models.session_columns import columns_of
+from recjax.models.pair_scores import pair_start, pair_weights, with_pairs
+from recjax.models.session_columns import TOWER, columns_of
 from recjax.models.session_tables import BIAS, ITEM, TARGET
 from recjax.models.tables import Table
-from recjax.nn.session import Encoder, Row
+from recjax.nn.session import Encoder, Row, of_slot
 from recjax.nn.tower import Tower
 from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
@@ -30,12 +30,11 @@ from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
 SHOWN = "impressions_vector"
 FIXED = {"own": "item_vector", "drawn": "negative_vector", "shown": SHOWN}
 """Use of an item's vector -> where a batch carries it, if it is not learned."""
+Read = tuple[Float[Array, "B L D"], Float[Array, "B S D"] | None]
+READ = ("own", "event", "user")
+"""Uses of columns that a query needs."""
 PAIR = "pair"
-TOWER = {use: "item_tower" for use in FIXED} | {"event": "event_tower"}
-"""Use of columns -> the parameters of their tower."""
 EPS = 1e-12
-PAIR_START = 0.1
-"""What a feature of a pair counts before training."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ class SessionModel:
       start: standard deviation of the starting values of tables.
       item: over columns of items, added to their vectors, read or scored.
       event: over columns of events, added to their vectors once they are over.
+      user: over columns of users, added to what the encoder says of them.
       tables: of these towers.
     """
 
@@ -69,6 +69,7 @@ class SessionModel:
     start: float = 0.05
     item: Tower | None = None
     event: Tower | None = None
+    user: Tower | None = None
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
@@ -97,32 +98,32 @@ class SessionModel:
         return session_tables.merged(self.event_rows(batch), columns, own, more)
 
     def event_rows(self, batch: Batch) -> RowIds:
-        """Names the rows of events alone: all that `events` needs."""
+        """Names the rows of events alone: all that `read` needs."""
         own = {} if FIXED["own"] in batch else {ITEM: {"event": batch["item"]}}
-        return session_tables.merged(own, session_columns.row_ids(self._read, batch))
+        columns = session_columns.row_ids(self._towers(*READ), batch)
+        return session_tables.merged(own, columns)
 
-    def events(
+    def read(
         self,
         params: Params,
         rows: Mapping[str, TableRows],
         batch: Batch,
         key: PRNGKey | None = None,
-    ) -> Float[Array, "B L D"]:
-        """Returns the vector of each event: of its item, and of its own columns."""
+    ) -> Read:
+        """Returns the vector of each event, and what a slot's user adds to queries."""
         if ITEM in rows:
             found = rows[ITEM].values[rows[ITEM].index["event"]]
         else:
             found = batch[FIXED["own"]]
-        for use, tower in self._read.items():
-            of = params[TOWER[use]], rows, use, batch[columns_of(use)]
-            found = found + session_columns.vectors(tower, *of, key)
-        return found
+        of = params, rows, batch, key
+        for more in session_columns.each(self._towers("own", "event"), *of):
+            found = found + more
+        return found, next(session_columns.each(self._towers("user"), *of), None)
 
-    @property
-    def _read(self) -> Mapping[str, Tower]:
-        """The towers over the columns of events and of their items, by use."""
-        both = {"own": self.item, "event": self.event}
-        return {use: tower for use, tower in both.items() if tower is not None}
+    def _towers(self, *uses: str) -> dict[str, Tower]:
+        """Returns the towers that there are, by use."""
+        every = {"own": self.item, "event": self.event, "user": self.user}
+        return {use: tower for use in uses if (tower := every[use]) is not None}
 
     def init(
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
@@ -133,10 +134,8 @@ class SessionModel:
         variables = self.encoder.init({"params": key}, row, memory, False)
         params = {"encoder": variables["params"]}
         if "pair_own" in batch:
-            size = batch["pair_own"].shape[-1]
-            kernel = jnp.zeros((self.width, size))
-            params[PAIR] = {"kernel": kernel, "bias": jnp.full(size, PAIR_START)}
-        for use, tower in self._read.items():
+            params[PAIR] = pair_start(self.width, batch["pair_own"].shape[-1])
+        for use, tower in self._towers(*READ).items():
             params[TOWER[use]] = session_columns.init(tower, use, rows, batch, key)
         return params, memory
 
@@ -149,9 +148,9 @@ class SessionModel:
         key: PRNGKey,
     ) -> tuple[ItemScores, Memory]:
         """Returns the scores of what follows and of other items, and the new memory."""
-        events = self.events(params, rows, batch, key)
+        read = self.read(params, rows, batch, key)
         rngs = {"dropout": rng.stream(key, "encoder")}
-        user, memory = self._users(params, batch, events, memory, rngs)
+        user, memory = self._users(params, read, batch, memory, rngs)
         user = user.reshape(-1, self.width)
         own, own_bias = self._scored(params, rows, batch, "own", key)
         own = own.reshape(user.shape)
@@ -180,11 +179,7 @@ class SessionModel:
         return outputs, jax.lax.stop_gradient(memory)
 
     def users(
-        self,
-        params: Params,
-        events: Float[Array, "B L D"],
-        batch: Batch,
-        memory: Memory,
+        self, params: Params, read: Read, batch: Batch, memory: Memory
     ) -> tuple[Float[Array, "B L E"], Memory]:
         """Returns the query before each event, no randomness, and the memory after.
 
@@ -193,11 +188,11 @@ class SessionModel:
 
         Args:
           params: dense parameters.
-          events: vectors of items, one an event.
+          read: see `read`.
           batch: what `packed_arrays` returns.
           memory: before the rows.
         """
-        user, memory = self._users(params, batch, events, memory, None)
+        user, memory = self._users(params, read, batch, memory, None)
         parts = [user * self.scale, jnp.ones((*user.shape[:-1], int(self.bias)))]
         if PAIR in params:
             parts.append(pair_weights(params[PAIR], user))
@@ -284,15 +279,18 @@ class SessionModel:
     def _users(
         self,
         params: Params,
+        read: Read,
         batch: Batch,
-        events: Float[Array, "B L D"],
         memory: Memory,
         rngs: dict[str, PRNGKey] | None,
     ) -> tuple[Float[Array, "B L D"], Memory]:
+        events, about = read
         row = Row.of(batch, self._item(events))
         variables = {"params": params["encoder"]}
         train = rngs is not None
         user, memory = self.encoder.apply(variables, row, memory, train, rngs=rngs)
+        if about is not None:
+            user = user + of_slot(row, about)
         return self._item(user), memory
 
 

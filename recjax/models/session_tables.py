@@ -41,7 +41,11 @@ def specs(model: Any, sides: Sides) -> dict[str, TableSpec]:
             f"{model.width} and tied={model.tied}: set model.width and "
             f"model.encoder.width to {fixed.width}, and model.tied to true"
         )
-    towers = {"item": (model.item, items), "event": (model.event, sides["query"])}
+    towers = {
+        "item": (model.item, items),
+        "event": (model.event, sides["query"]),
+        "user": (model.user, sides["user"]),
+    }
     specs = session_columns.specs(model.tables, towers, model.width)
     if taken := specs.keys() & {ITEM, TARGET, BIAS}:
         raise ValueError(f"model.tables: {sorted(taken)} are the model's own names")

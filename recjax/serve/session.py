@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle.open import data_of, open_bundle
+from recjax.bundle.items import data_of
+from recjax.bundle.open import open_bundle
+from recjax.bundle.session_columns import ServedColumns
+from recjax.data.new_items import read_items
 from recjax.data.sessions.rules import SessionRules
 from recjax.errors import UserError
+from recjax.serve.feed_columns import columns_of
 from recjax.serve.user_state import UserStates
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
@@ -86,8 +90,9 @@ def feed_file(states: UserStates, events: Any, options: Options | None = None) -
     Args:
       states: the states.
       events: what `tables.source.Source.of` takes, with the columns that `recjax data
-        prepare --events` takes: user, item, timestamp and, where the model's sessions
-        have names, session.
+        prepare --events` takes: user, item, timestamp, where the model's sessions have
+        names session, and what else the model reads of events. What was missing in
+        the training data too may be left out, and is told.
       options: how it is read; numbers are times in the unit of the training data, if
         not said.
 
@@ -95,10 +100,10 @@ def feed_file(states: UserStates, events: Any, options: Options | None = None) -
       UserError: the log or one of its rows is bad, and then no state has changed; all
         its items are unknown; or an event is older than its user's last.
     """
-    options, rules = options or Options(), states.kept.rules
+    options, rules, columns = options or Options(), states.kept.rules, states.kept.event
     if options.unit is None:
         options = replace(options, unit=rules.unit)
-    found, notes = _read(events, options, rules)
+    found, findings = _read(events, options, rules, columns)
     table = found.table
     order = np.arange(table.rows)
     if "timestamp" in table:
@@ -116,26 +121,63 @@ def feed_file(states: UserStates, events: Any, options: Options | None = None) -
     order = order[there[order]]
     _check_order(states, found, users, order)
     named = _labels(found, "session") if "session" in table else None
-    for at in order.tolist():
+    label = found.source.label
+    did = columns_of(table, order, columns, label, findings)
+    for at, one in zip(order.tolist(), did, strict=True):
         when = None
         if "timestamp" in table:
             when = np.datetime64(int(table["timestamp"].array[at]), "ns")
         session = None if named is None else named[at]
-        states.feed(users[at], items[at], when, session=session)
-    return Fed(len(order), unknown, notes)
+        states.feed(users[at], items[at], when, session=session, columns=one)
+    strangers = [user for user in dict.fromkeys(users) if not states.described(user)]
+    if states.kept.user.inputs and strangers:
+        some = ", ".join(map(repr, strangers[:SHOWN]))
+        text = f"nothing is known of the columns of {len(strangers):,} users ({some}): "
+        findings.note(label, text + "give them by `recjax session users`")
+    return Fed(len(order), unknown, findings.report().notes)
+
+
+def describe_users(
+    states: UserStates, users: Path, options: Options | None = None
+) -> tuple[int, tuple[str, ...]]:
+    """Takes the columns of users, met or not, from a file.
+
+    Args:
+      states: the states.
+      users: `user` or `id`, and the columns of users that the model reads.
+      options: how it is read.
+
+    Returns:
+      How many users, and what was decided of the file, a line each.
+
+    Raises:
+      UserError: the model reads no columns of users, or the file or a row of it is bad,
+        and then no state has changed.
+    """
+    columns, findings = states.kept.user, Findings()
+    if not columns.inputs:
+        raise UserError("this bundle's model reads no columns of users")
+    table = read_items(users, "user", columns.schema, options or Options())
+    ids = list(table["id"].vocabulary)
+    told = columns_of(table, np.arange(len(ids)), columns, str(users), findings)
+    for user, one in zip(ids, told, strict=True):
+        states.about(user, one)
+    return len(ids), findings.report().notes
 
 
 def _read(
-    events: Any, options: Options, rules: SessionRules
-) -> tuple[Read, tuple[str, ...]]:
+    events: Any, options: Options, rules: SessionRules, columns: ServedColumns
+) -> tuple[Read, Findings]:
     """Returns the good rows, all of them, and what was decided."""
-    findings = Findings()
+    findings, own = Findings(), {column.name: column for column in columns.schema}
     names = header(events, options, Findings()) or ()
     anonymous = rules.anonymous and "user" not in names
-    named = rules.gap is None
     timed = "timestamp" in names or rules.gap is not None
-    schema = [SESSION if anonymous else USER, ITEM, *([TIME] if timed else []), ACTION]
-    schema += [SESSION] if named and not anonymous else []
+    schema = [SESSION if anonymous else USER, ITEM, *([TIME] if timed else [])]
+    schema += [SESSION] if rules.gap is None and not anonymous else []
+    known = {column.name for column in schema}
+    more = {ACTION.name: ACTION, **own}
+    schema += [column for name, column in more.items() if name not in known]
     found = read(events, schema, options, findings)
     if found is not None and timed:
         who = "session" if anonymous else "user"
@@ -147,7 +189,7 @@ def _read(
     report = findings.report()
     if found is None or not report.ok:
         raise UserError(str(report))
-    return found, report.notes
+    return found, findings
 
 
 def _labels(found: Read, name: str) -> Sequence[str]:

@@ -63,3 +63,28 @@ def read_texts(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         if not isinstance(found[name], dict):
             raise UserError(f"{path}: no readable states ({name} is no object)")
     return found
+
+
+def refuse_other(
+    path: str | Path, of: Mapping[str, str], own: Mapping[str, str]
+) -> None:
+    """Checks that states are of a model, which the items are part of.
+
+    Args:
+      path: of the states.
+      of: what they are of, as text by kind.
+      own: what the model is of.
+
+    Raises:
+      UserError: they are of another one.
+    """
+    if of.get("model") == own.get("model"):
+        return
+    was, is_ = (
+        f"{one.get('bundle', 'a model')} of {one.get('data', 'data of its own')}"
+        for one in (of, own)
+    )
+    raise UserError(
+        f"{path}: the states are of another model\n  was {was}\n  is  {is_}\n"
+        "  Fix: give that bundle, or feed the events to this one, into other states"
+    )

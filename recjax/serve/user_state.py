@@ -23,8 +23,8 @@ from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.seconds import SECOND_NS
 from recjax.serve.live_clicks import LiveClicks, live
-from recjax.serve.moments import Moment, nanoseconds
-from recjax.serve.state_file import read_arrays, read_texts, write_arrays
+from recjax.serve.moments import COUNTS, Moment, nanoseconds, place
+from recjax.serve.state_file import read_arrays, read_texts, refuse_other, write_arrays
 
 ROWS = 8
 """Users of one call of the step: its shape never changes, so neither do its bits."""
@@ -33,8 +33,9 @@ OF = "of"  # Where it says what the states are of.
 
 Arrays = Mapping[str, Any]
 Step = Callable[[Arrays], Arrays]
-"""{"item", "position", "age": i32[ROWS, 1], "gap": f32[ROWS, 1], "memory_...": [ROWS,
-...]} -> {"user": the query before the event f32[ROWS, D], "memory_...": after it}."""
+"""{"item", "position", "age": i32[ROWS, 1], "gap": f32[ROWS, 1], columns "event_...",
+"user_...": [ROWS, L], "memory_...": [ROWS, ...]} -> {"user": the query before the event
+f32[ROWS, D], "memory_...": after it}."""
 
 
 @dataclass
@@ -81,6 +82,7 @@ class UserStates:
         timestamp: Moment | None = None,
         new_session: bool = False,
         session: str | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> None:
         """Takes one event of a user.
 
@@ -90,9 +92,14 @@ class UserStates:
           timestamp: when; not before the user's last event.
           new_session: the event starts a session, whatever the time.
           session: its session's name: another than before starts a session.
+          columns: raw values of the event's columns; one left out is missing.
 
         Raises:
-          UserError: an unknown item, or an event from the past.
+          UserError: an unknown item, an event from the past, or a column or a value
+            that the model does not take.
+
+        Example:
+          states.feed("u1", "i7", 1_700_000_000, columns={"device": "phone"})
         """
         if item not in self.items.rows:
             raise UserError(
@@ -101,7 +108,10 @@ class UserStates:
             )
         position, when = self.items.rows[item], nanoseconds(timestamp)
         new_session |= self._ends(user, session)
-        at, out = self._stepped(user, position + 1, when, new_session)
+        seconds = None if when is None else when / SECOND_NS
+        known = {"user": user, "item": item, "session": session, "timestamp": seconds}
+        did = self.kept.event.of_one(columns or {}, **known)
+        at, out = self._stepped(user, position + 1, when, new_session, did)
         for clicks in self._clicks():
             clicks.feed(position, None if when is None else when // SECOND_NS)
         row = self._row(user)
@@ -118,6 +128,22 @@ class UserStates:
             self._held["last"][row] = when
         if session is not None:
             self._session[user] = session
+
+    def about(self, user: str, columns: Mapping[str, Any]) -> None:
+        """Takes raw values of a user's columns, in place of those given before.
+
+        Raises:
+          UserError: a column or a value that the model does not take.
+        """
+        made = self.kept.user.of_one(columns)
+        row = self._row(user)
+        for name, array in made.items():
+            self._held[name][row] = array
+
+    def described(self, user: str) -> bool:
+        """Returns whether anything is known of a user's columns."""
+        row, held = self._found(user)
+        return any((held[n][row] != a).any() for n, a in self.kept.user.blank.items())
 
     def close(self, user: str) -> None:
         """Ends a user's session: the next event, or the next scores, update the state.
@@ -183,7 +209,7 @@ class UserStates:
         blank, counted = self._blank(0), self._counted()
         told = read_texts(Path(path), (USERS, OF))
         users = told[USERS]
-        self._refuse_other(path, told[OF])
+        refuse_other(path, told[OF], self.of)
         held = read_arrays(Path(path), (*blank, *counted))
         for name, empty in blank.items():
             shape = (len(users), *empty.shape[1:])
@@ -198,19 +224,6 @@ class UserStates:
         self._rows = {user: row for row, user in enumerate(users)}
         self._session = {user: name for user, name in users.items() if name is not None}
         self._held = held
-
-    def _refuse_other(self, path: str | Path, of: Mapping[str, str]) -> None:
-        """Raises UserError where states are of another model, or of other items."""
-        if of.get("model") == self.of.get("model"):
-            return
-        was, is_ = (
-            f"{one.get('bundle', 'a model')} of {one.get('data', 'data of its own')}"
-            for one in (of, self.of)
-        )
-        raise UserError(
-            f"{path}: the states are of another model\n  was {was}\n  is  {is_}\n"
-            "  Fix: give that bundle, or feed the events to this one, into other states"
-        )
 
     def _ends(self, user: str, session: str | None) -> bool:
         """Returns whether an event of a session of some name starts it."""
@@ -241,7 +254,7 @@ class UserStates:
     def _blank(self, users: int) -> dict[str, np.ndarray]:
         reach = max((values.reach for values in self.pairs), default=0)
         return {
-            **{n: np.repeat(one[None], users, 0) for n, one in self.kept.empty.items()},
+            **{n: np.repeat(one[None], users, 0) for n, one in self.kept.unmet.items()},
             "position": np.zeros(users, np.int64),
             "age": np.zeros(users, np.int64),
             "open": np.zeros(users, bool),
@@ -268,31 +281,20 @@ class UserStates:
         return self._rows[user]
 
     def _stepped(
-        self, user: str, item: int, when: int | None, new_session: bool
+        self,
+        user: str,
+        item: int,
+        when: int | None,
+        new_session: bool,
+        did: Arrays | None = None,
     ) -> tuple[dict[str, Any], Arrays]:
         """Returns position, age and gap of an event now, and the step of it."""
-        row, held, rules = *self._found(user), self.kept.rules
-        age, last = int(held["age"][row]), int(held["last"][row])
-        if when is None or not age or last < 0:
-            when = last = 0
-        if when < last:
-            was, is_ = (str(np.datetime64(at, "ns")) for at in (last, when))
-            raise UserError(
-                f"event of user {user!r} at {is_}: the last one was at {was}; feed "
-                "events in the order of their time"
-            )
-        idle = rules.gap is not None and when - last >= rules.gap * SECOND_NS
-        full = rules.longest is not None and held["position"][row] >= rules.longest
-        goes_on = bool(held["open"][row]) and not (new_session or idle or full)
-        # As data has them: in whole seconds.
-        gap = when // SECOND_NS - last // SECOND_NS
-        position = int(held["position"][row]) if goes_on else 0
-        # The gap is that before the session: what has decayed stays so inside it.
-        gap = float(held["gap"][row]) if goes_on else gap
-        at = {"position": position, "age": age, "gap": gap}
+        row, held = self._found(user)
+        counts = {name: held[name][row].item() for name in COUNTS}
+        at = place(counts, self.kept.rules, user, when, new_session)
         # Users of the other rows are nobody.
-        arrays = step_arrays(self.kept.empty, ROWS)
-        memory = {name: held[name][row] for name in self.kept.empty}
-        for name, value in {"item": item, **at, **memory}.items():
+        arrays = step_arrays(self.kept.blank, ROWS)
+        memory = {name: held[name][row] for name in self.kept.unmet}
+        for name, value in {"item": item, **at, **memory, **(did or {})}.items():
             arrays[name][0] = value
         return at, self.step(arrays)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recjax.text.normalize import CODE_POINTS, normalize
+from recjax.text.normalize import CODE_POINTS, LAST_USED, normalize
 
 LETTER, SPACE, PUNCTUATION, IDEOGRAPH = 0, 1, 2, 3
 JOINER = "#"
@@ -105,7 +105,7 @@ def classes() -> np.ndarray:
     or an ideograph: digits and symbols such as "$" count as letters.
     """
     kinds = np.zeros(CODE_POINTS, np.uint8)
-    for code in range(CODE_POINTS):
+    for code in range(LAST_USED + 1):
         char = chr(code)
         if char.isspace():
             kinds[code] = SPACE

@@ -25,8 +25,9 @@ _IGNORABLE = (
     (0xE0000, 0xE0FFF),
 )  # fmt: skip
 
-# Planes 4 to 16 hold no cased or composed character, only the tags listed above.
-_LAST_FOLDED = 0x3FFFF
+LAST_USED = 0x3FFFF
+"""Planes 4 to 16 hold no cased or composed character, space or punctuation: only the
+tags listed above, and what is private."""
 
 
 def normalize(text: str) -> str:
@@ -41,12 +42,11 @@ def normalize(text: str) -> str:
 @functools.cache
 def folding() -> dict[int, str]:
     """Returns code point -> replacement, for the code points that change."""
-    table = {}
-    for code in range(_LAST_FOLDED + 1):
-        char = chr(code)
-        folded = _fold(char)
-        if folded != char:
-            table[code] = folded
+    # All at once: nothing composes, or changes places, across a NUL.
+    chars = [chr(code) for code in range(1, LAST_USED + 1)]
+    folded = _fold("\0".join(chars)).split("\0")
+    both = zip(chars, folded, strict=True)
+    table = {ord(char): new for char, new in both if new != char}
     table.update(dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"))
     for first, last in _IGNORABLE:
         table.update(dict.fromkeys(range(first, last + 1), ""))

@@ -12,7 +12,6 @@ events that are not done; one that was done with other settings is done again.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -26,6 +25,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from recjax import disk
+from recjax.bundle.items import check_items, data_of
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
 from recjax.jobs import Runner, processes
@@ -60,15 +60,14 @@ def build(
     Raises:
       UserError: a file is wrong; no user is left; or a user stands in two files.
     """
-    from recjax.bundle.open import open_items  # It needs JAX, workers need none.
-
     shards = Path(out) / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     names = Counter(Path(file).stem for file in files)
     if not files or names.most_common(1)[0][1] > 1:
         same = names.most_common(1)[0][0] if names else None
         raise UserError(f"events: files of different names, please, not two {same!r}")
-    digest = open_items(vectors).digest
+    check_items(vectors)
+    digest = _opened(vectors).digest
     options = options or Options()
     made = partial(_made_of, digest=digest, job=job, options=options)
     todo = [str(file) for file in files if not _done(file, shards, made)]
@@ -85,8 +84,6 @@ def _collect(
     files: Sequence[Path], vectors: Path, out: Path, job: Job, digest: str
 ) -> dict:
     """Writes the store and the manifest once all shards are there."""
-    from recjax.bundle.open import data_of
-
     shards = Path(out) / "shards"
     made = [shards / f"{Path(file).stem}.parquet" for file in files]
     counts: Counter = Counter()
@@ -140,8 +137,7 @@ def build_shard(
 
     Doing it again, or twice at once, gives the same files.
     """
-    stamp = os.stat(f"{vectors}/vectors.npy").st_mtime_ns
-    items = _opened(vectors, stamp)
+    items = _opened(vectors)
     of = _made_of(file, items.digest, job, options)
     found, counts = profiles(Path(file), items, job, options)
     made = shards / f"{Path(file).stem}.parquet"
@@ -151,9 +147,14 @@ def build_shard(
     disk.write_text(made.with_suffix(".json"), about + "\n")
 
 
-@lru_cache(1)
-def _opened(vectors: Path, stamp: int) -> ItemVectors:
+def _opened(vectors: Path) -> ItemVectors:
     """Returns item vectors, which a process opens once for many files of events."""
+    file = Path(vectors) / "vectors.npy"
+    return _of(Path(vectors), file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@lru_cache(1)
+def _of(vectors: Path, stamp: int) -> ItemVectors:
     del stamp  # Of the file: vectors that are new are opened anew.
     return ItemVectors.open(vectors)
 

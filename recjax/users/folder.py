@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from recjax.bundle.items import data_of, open_items
 from recjax.data.identity import Identity
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
@@ -62,8 +63,6 @@ def open_profiles(folder: Path) -> tuple[SqliteStore, ItemVectors, Job]:
     Raises:
       UserError: one of them is missing or damaged, or the vectors are others now.
     """
-    from recjax.bundle.open import data_of, open_items
-
     made = read_manifest(folder)
     items = open_items(made.vectors)
     if items.digest != made.digest:

@@ -1,14 +1,21 @@
 """An image bundle: written, checked, opened, and asked as the live model is."""
 
+import re
+import shlex
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import small
 import tiny_images
 
 from recjax.bundle.image import ImageBundle
 from recjax.bundle.open import open_bundle
+from recjax.cli.main import main
+from recjax.data import fitted
+from recjax.data.columns import VectorColumn
 from recjax.data.images.source import Images, ImagesData
+from recjax.data.prepared import Prepared
 from recjax.errors import UserError
 from recjax.evals.embed import embed_images
 from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
@@ -18,6 +25,7 @@ from recjax.models import Multiscale
 from recjax.nn.backbones import SmallNet
 from recjax.nn.pyramid import SMALL
 from recjax.optim import Adam, Optimizer
+from recjax.prepare import make
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
@@ -112,3 +120,37 @@ def test_what_cannot_be_used_is_named(run, bundle, tmp_path):
     with pytest.raises(UserError, match="image_score_difference is"):
         strict.write(*run, tmp_path / "c")
     assert not list(tmp_path.glob("c*"))
+
+
+def test_photographs_become_a_column_as_the_docs_say(bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
+    write_images(tmp_path)
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles" / "photos").symlink_to(bundle)
+    (tmp_path / "items.csv").write_text(
+        "item,photo\n" + "".join(f"i{i},{i}/0.png\n" for i in range(4)) + "i4,\n"
+    )
+    lines = [f"u{i % 3},i{i % 5},{1_600_000_000 + i}" for i in range(30)]
+    (tmp_path / "events.csv").write_text("user,item,timestamp\n" + "\n".join(lines))
+    text = (small.ROOT / "docs" / "columns.md").read_text()
+    part = text[text.index("## Photographs") :]
+    exec(re.search(r"```python\n(.*?)```", part, re.DOTALL)[1], {})
+    words = re.search(r"^recjax (.*?)```", part.replace("\\\n", ""), re.DOTALL | re.M)
+    main(shlex.split(words[1]))
+    items = Prepared.open("shop_photos").table("item")
+    columns, rows = {"item": {"look": VectorColumn()}}, np.arange(5)
+    made = fitted.fit(columns, {"item": items}, {"item": rows})["item"]
+    found = made.take(rows)["look"]
+    wanted = open_bundle(bundle).images.embed_files([f"{i}/0.png" for i in range(4)])
+    order = [int(id[1:]) for id in items["id"].vocabulary]
+    for row, number in zip(found, order, strict=True):
+        own = np.r_[wanted[number], 0] if number < 4 else np.r_[np.zeros(12), 1]
+        np.testing.assert_allclose(row, own, atol=1e-6)
+
+
+def test_a_photograph_is_no_column_of_a_tower():
+    table = make.entity(["a", "b"], make.files("photo", [b"1", b"2"]))
+    columns = {"item": {"photo": VectorColumn()}}
+    with pytest.raises(UserError, match="'photo' holds photographs.*VectorColumn"):
+        fitted.fit(columns, {"item": table}, {"item": np.arange(2)})

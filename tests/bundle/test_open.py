@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import small
 
-from recjax.bundle.open import open_bundle, open_items
+from recjax.bundle.items import open_items
+from recjax.bundle.open import open_bundle
 from recjax.bundle.two_tower import Bundle
 from recjax.errors import UserError
 from recjax.evals.embed import embed_all

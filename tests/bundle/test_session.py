@@ -4,79 +4,28 @@ import json
 
 import numpy as np
 import pytest
+import session_columns
 import sessions as support
 
 from recjax.bundle import saved_model
-from recjax.bundle.open import data_of, open_bundle
+from recjax.bundle.items import data_of
+from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
-from recjax.data.identity import Identity
 from recjax.data.sessions.fixed import VectorsFromEvents
-from recjax.data.sessions.recent_popularity import RecentPopularity, Window
-from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.rules import SessionRules
-from recjax.data.sessions.transitions import Transitions
 from recjax.errors import UserError
 from recjax.evals.model import model_scores, user_vectors
 from recjax.evals.ranking import Ranking
 from recjax.evals.scorer import rank_scores
 from recjax.experiment import Experiment, Runtime
-from recjax.losses.pairwise import L2, ItemSoftmax
+from recjax.losses.pairwise import L2
 from recjax.models.session_model import SessionModel
-from recjax.optim import Adam, Optimizer, RowwiseAdagrad
+from recjax.optim import Adam, Optimizer
 from recjax.serve.session import open_states
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
-
-
-@pytest.fixture(scope="module")
-def program():
-    windows = Window(7_200, 1_800), Window(50_000, 5_000)
-    data = support.opened(
-        support.sessions(4, users=12),
-        pairs=(Repeats(4), RecentPopularity(windows), Transitions(2, 2)),
-    )
-    made = Experiment(
-        name="sessions",
-        seed=0,
-        steps=10,
-        data=data.settings,
-        model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, tied=False),
-        losses={"softmax": ItemSoftmax()},
-        optimizer=Optimizer({"tables/.*": RowwiseAdagrad(0.1), ".*": Adam(1e-2)}),
-        export=SessionBundle(saved_model=False),
-    )
-    settings = {"longest": 50, "unit": "s"}
-    known = Identity("shop", "ab12", "recjax data prepare --events e.csv", settings)
-    mesh = make_mesh({"data": 1})
-    return Program(made, Runtime(mesh={"data": 1}), data, mesh, known)
-
-
-@pytest.fixture(scope="module")
-def trained(program):
-    """Returns the state after a few steps, with biases and tables that differ."""
-    state, step = program.init(), program.step()
-    for number in range(5):
-        state, report = step(state, program.dataset.batch(number))
-    assert np.isfinite(float(report.means["loss"][0]))
-    assert not any(map(bool, report.broken.values()))
-    # The features of pairs are weighed, by user: both parts have moved.
-    assert all(float(np.abs(a).max()) > 0 for a in state.params["pair"].values())
-    return state
-
-
-@pytest.fixture(scope="module")
-def bundle(program, trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundles") / "sessions"
-    said = program.experiment.export.write(program, trained, folder)
-    assert "step_score_difference" in said
-    return folder
-
-
-def rows_of(state, count):
-    """Returns the state of a user that nobody met, this often."""
-    return {name: np.zeros((count, *a.shape[1:]), a.dtype) for name, a in state.items()}
 
 
 def test_states_may_be_the_callers(bundle):
@@ -85,18 +34,23 @@ def test_states_may_be_the_callers(bundle):
     made = signatures(opened)
     step, close, best = (made[name] for name in ("step", "close", "serving_default"))
     blank = {n: np.asarray(v) for n, v in close.blank.items()}
-    state = rows_of(blank, 2)
+    state = session_columns.rows_of(blank, 2)
+    about = {"user_color": ["red", None], "user_price": [None, 3.5]}
+    users.about("u0", {"color": "red"})
+    users.about("u1", {"price": 3.5})
+    nothing = {name: [None] * 2 for name in opened.session.event.specs}
     random, when = np.random.default_rng(0), 1_000_000
     for event in range(9):
         gap, ids = int(random.integers(1, 900)), random.choice(opened.items.ids, 2)
         when, new = when + gap, event % 4 == 3
-        asked = {"gap": [gap * (event > 0)] * 2, "new_session": [new, False]}
+        asked = {"gap": [gap * (event > 0)] * 2, "new_session": [new, False], **about}
         if event == 6:
             state = dict(close.ask(state))
             users.close("u0")
             users.close("u1")
         wanted = [users.query(f"u{u}", when, new and not u) for u in range(2)]
-        found = step.ask({"item": ids.tolist(), **asked, **state})
+        did = {**nothing, "event_color": ["red", "pink"]}
+        found = step.ask({**did, "item": ids.tolist(), **asked, **state})
         np.testing.assert_allclose(found["user"], wanted, atol=1e-5)
         pair = np.random.default_rng(event).random((2, 20, 6)).astype(np.float32)
         top = best.ask({**asked, **state, "pair": pair, "k": [3, 2]})
@@ -109,7 +63,8 @@ def test_states_may_be_the_callers(bundle):
             assert ids_found == [f"i{i}" for i in order]
         state = {name: np.asarray(found[name]) for name in state}
         for user, id in enumerate(ids):
-            users.feed(f"u{user}", str(id), when, new and not user)
+            color = {"color": did["event_color"][user]}
+            users.feed(f"u{user}", str(id), when, new and not user, columns=color)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +73,7 @@ def test_states_may_be_the_callers(bundle):
         ({"item": ["i99"]}, "item, row 0: the bundle knows no item 'i99'"),
         ({"gap": [-1.0]}, "gap, row 0: -1.0 is below 0"),
         ({"position": [-1]}, "position, row 0"),
+        ({"event_price": ["1"]}, "event_price, row 0: '1' is no number"),
     ],
 )
 def test_bad_states_are_named(bundle, changed, said):
@@ -135,7 +91,7 @@ def test_a_saved_model_gives_the_answers_of_the_bundle(program, trained, tmp_pat
     assert saved.keys() == own.keys()
     random = np.random.default_rng(0)
     state = {n: np.asarray(v) for n, v in own["close"].blank.items()}
-    state = rows_of(state, 3)
+    state = session_columns.rows_of(state, 3)
     for name in state:
         if name.startswith("memory"):
             state[name] = random.normal(size=state[name].shape).astype(np.float32)
@@ -143,7 +99,11 @@ def test_a_saved_model_gives_the_answers_of_the_bundle(program, trained, tmp_pat
     state["position"] = np.array([0, 2, 0], np.int32)
     when = {"gap": np.array([0, 50, 9_000], np.float32)}
     when["new_session"] = np.array([False, True, False])
-    asked = {"item": ["i1", "i7", "i2"], **when, **state}
+    for size in (1, 17):
+        session_columns.steps_agree(program, trained, own, saved["step"], size)
+    columns = session_columns.asked(program.dataset.sessions, np.array([0, 9, 30]))
+    about = {name: v for name, v in columns.items() if name.startswith("user_")}
+    asked = {**columns, "item": ["i1", "i7", "i2"], **when, **state}
     found, wanted = saved["step"](asked), own["step"].ask(asked)
     for name, value in wanted.items():
         np.testing.assert_allclose(found[name], np.asarray(value), atol=1e-5)
@@ -152,7 +112,7 @@ def test_a_saved_model_gives_the_answers_of_the_bundle(program, trained, tmp_pat
     for name in state:
         np.testing.assert_allclose(kept[name][1], state[name][1], atol=1e-6)
     pair = random.normal(size=(3, 20, 6)).astype(np.float32)
-    asked = {**when, **state, "pair": pair, "k": np.array([4, 4, 4], np.int32)}
+    asked = {**about, **when, **state, "pair": pair, "k": np.array([4, 4, 4], np.int32)}
     found, wanted = (made["serving_default"] for made in (saved, own))
     found, wanted = found(asked), wanted.ask(asked)
     assert found["ids"].tolist() == wanted["ids"]
@@ -186,6 +146,10 @@ def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
     queries = user_vectors(program, trained, asked)
     vectors = np.load(bundle / "vectors.npy")
     states, checked = open_states(bundle), 0
+    users = session_columns.raw(known.tables["user"], np.arange(known.users))
+    for number, id in enumerate(known.user_ids):
+        about = {name: users[name][number] for name in ("color", "price")}
+        states.about(id, about)
     user = known.session_user[known.event_session]
     for event in np.argsort(known.timestamp, kind="stable"):
         when, new = int(known.timestamp[event]), bool(known.position[event] == 0)
@@ -199,7 +163,9 @@ def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
             got = states.scores(f"u{user[event]}", when, new)
             np.testing.assert_allclose(got, wanted, atol=1e-4)
             checked += 1
-        states.feed(f"u{user[event]}", known.item_ids[known.item[event]], when, new)
+        did = session_columns.at(known.tables["events"], event)
+        item = known.item_ids[known.item[event]]
+        states.feed(f"u{user[event]}", item, when, new, columns=did)
     assert checked == len(asked)
 
 
@@ -211,7 +177,7 @@ def test_served_users_have_fixed_vectors(tmp_path):
         seed=0,
         steps=10,
         data=data.settings,
-        model=SessionModel(support.ENCODERS["hiertcn"], support.WIDTH, bias=False),
+        model=SessionModel(support.ENCODERS["gru4rec"], support.WIDTH, bias=False),
         losses={"distance": L2()},
         optimizer=Optimizer({".*": Adam(1e-2)}),
         export=SessionBundle(saved_model=False),

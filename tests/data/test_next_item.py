@@ -1,7 +1,13 @@
-"""Cohorts of next-item queries, against a loop over the events."""
+"""Cohorts of next-item queries against a loop over the events; the cost of a batch."""
 
+import tracemalloc
+
+import films
 import numpy as np
 import small
+
+from recjax.data.interactions import Interactions
+from recjax.data.next_item import NextItem, NextItemData
 
 
 def test_cohorts_are_those_of_a_loop():
@@ -37,3 +43,23 @@ def test_a_film_that_was_never_rated_in_training_is_new():
     wanted = queries.task.items == item
     assert wanted.any()
     assert queries.cohorts["new item"][wanted].all()
+
+
+def test_a_batch_does_not_pay_for_the_length_of_the_log():
+    users, each = 20_000, 100
+    user = np.repeat(np.arange(users, dtype=np.int32), each)
+    ids = tuple(map(str, range(500)))
+    known = Interactions(
+        user=user,
+        item=np.tile(np.arange(each, dtype=np.int32), users),
+        timestamp=np.tile(np.arange(each), users) + user,
+        rating=np.ones(1, np.float32),
+        tables=films.tables(users, ids, ids),
+    )
+    dataset = NextItemData(NextItem("", 64, 64, history=10), 0, known)
+    dataset.batch(0)
+    tracemalloc.start()
+    dataset.batch(1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < known.item.nbytes / 4

@@ -6,23 +6,29 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 import pytest
 import sessions as support
 
 from recjax.bundle.session import with_columns
 from recjax.data.columns import CategoryColumn, NumberColumn
 from recjax.data.sessions.packing import PAD
+from recjax.data.sessions.read import load_sessions
+from recjax.data.splits import ByUser
 from recjax.errors import UserError
 from recjax.models import Table, Tower
 from recjax.models.base import TableRows
 from recjax.models.session_model import SessionModel
 from recjax.nn.inputs import Dense, EmbeddingBag
 from recjax.prepare import make
+from recjax.prepare.options import Files, How
+from recjax.prepare.prepare import prepare
 
 WIDTH = support.WIDTH
 ACTIONS = ("view", "buy", "like")
 COLUMNS = {
     "item": {"brand": CategoryColumn(), "price": NumberColumn()},
+    "user": {"country": CategoryColumn()},
     "events": {"action": CategoryColumn(), "basket": NumberColumn()},
 }
 
@@ -33,13 +39,15 @@ def bag(name):
 
 ITEM = Tower({"brand": bag("brand"), "price": Dense(WIDTH)}, WIDTH, normalize=False)
 EVENT = Tower({"action": bag("did"), "basket": Dense(WIDTH)}, WIDTH, normalize=False)
+USER = Tower({"country": bag("country")}, WIDTH, normalize=False)
 MODEL = SessionModel(
     support.ENCODERS["gru4rec"],
     WIDTH,
     cosine=True,
     item=ITEM,
     event=EVENT,
-    tables={"brand": Table(WIDTH), "did": Table(WIDTH)},
+    user=USER,
+    tables={name: Table(WIDTH) for name in ("brand", "did", "country")},
 )
 
 
@@ -53,6 +61,10 @@ def known(seed=2):
             found.item_ids,
             make.category("brand", random.choice(["a", "b", ""], items)),
             make.number("price", random.normal(size=items)),
+        ),
+        "user": make.entity(
+            found.user_ids,
+            make.category("country", random.choice(["no", "it", ""], found.users)),
         ),
         "events": make.table(action, make.number("basket", random.normal(size=events))),
     }
@@ -78,8 +90,8 @@ def trained(data):
     def users(batch):
         ids = MODEL.event_rows(batch)
         rows = {n: TableRows(tables[n], uses) for n, uses in ids.items()}
-        events = MODEL.events(params, rows, batch)
-        return MODEL.users(params, events, batch, memory)[0]
+        read = MODEL.read(params, rows, batch)
+        return MODEL.users(params, read, batch, memory)[0]
 
     return tables, params, memory, users
 
@@ -128,6 +140,39 @@ def test_an_event_tells_what_follows_it_and_nothing_before(data, trained, column
     assert apart[lane, 1:][same[1:] & (batch["item"][lane, 1:] > 0)].min() > 0
 
 
+def test_a_users_columns_count_for_all_own_queries_and_for_no_others(data, trained):
+    *_, users = trained
+    plan, at = data.epochs.at(0)
+    batch, grid = data.batch(0), plan.grid(at)
+    before = np.asarray(users(batch))
+    lane = int(np.argmax((grid.event != PAD).sum(1)))
+    held = batch["user_columns"]["country"].copy()
+    whose = data.sessions.users_of(np.maximum(grid.session, 0))
+    mine = (whose == whose[lane, 0]) & (grid.session != PAD)
+    held[mine] = held[mine] % 2 + 1
+    after = np.asarray(users({**batch, "user_columns": {"country": held}}))
+    apart = np.abs(after - before).max(-1)
+    own = np.take_along_axis(mine, grid.slot, 1) & (grid.event != PAD)
+    assert own[lane, 0] and apart[own].min() > 1e-4
+    assert apart[~own & (grid.event != PAD)].max() == 0
+
+
+def test_users_without_events_shift_no_columns(tmp_path):
+    users = pl.DataFrame({"user": ["z", "a", "y", "b"], "age": [1.0, 2.0, 3.0, 4.0]})
+    when = [1_600_000_000 + at for at in range(6)]
+    events = pl.DataFrame({"user": list("bbabaa"), "item": list("xyxzyz")})
+    events = events.with_columns(timestamp=pl.Series(when), session=events["user"])
+    path = prepare(Files(events=events, users=users), tmp_path / "data", How())
+    columns = {"user": {"age": NumberColumn()}}
+    every = {"split": ByUser(), "fit": ("train", "validation", "test")}
+    made = support.opened(load_sessions(path), columns=columns, **every)
+    known = made.sessions
+    ages = [
+        made.columns.user.table["age"].array[r] for r in known.users_of(np.arange(2))
+    ]
+    assert dict(zip(known.user_ids, ages, strict=True)) == {"a": 2.0, "b": 4.0}
+
+
 @pytest.mark.parametrize("column", ["brand", "price"])
 def test_an_items_columns_count_where_it_is_read_and_scored(data, trained, column):
     tables, params, _, users = trained
@@ -144,17 +189,15 @@ def test_an_items_columns_count_where_it_is_read_and_scored(data, trained, colum
 
 def test_a_bundle_reads_items_with_their_columns(data, trained):
     tables, params, *_ = trained
-    model = replace(MODEL, event=None)
+    model = replace(MODEL, event=None, user=None)
     state = SimpleNamespace(tables=tables, params=params)
     features = data.corpora["item"].features
     rows = np.asarray(with_columns(model, state, tables["item"], features))
     batch = data.batch(1)
     held = {n: TableRows(tables[n], i) for n, i in model.event_rows(batch).items()}
-    events = np.asarray(jax.jit(model.events)(params, held, batch))
+    events = np.asarray(jax.jit(model.read)(params, held, batch)[0])
     there = batch["item"] > 0
     np.testing.assert_allclose(events[there], rows[batch["item"][there]], atol=1e-5)
-    with pytest.raises(UserError, match="columns of events are not served"):
-        with_columns(MODEL, state, tables["item"], features)
 
 
 def test_actions_weigh_and_select_targets():
@@ -193,6 +236,7 @@ def test_actions_that_are_refused(actions, said):
     ("changes", "said"),
     [
         ({"item": None}, "'brand', 'price', which nothing reads: give model.item"),
+        ({"user": None}, "'country', which nothing reads: give model.user"),
         ({"event": EVENT.clone(normalize=True)}, "model.event is added to vectors"),
         ({"tables": {**MODEL.tables, "item": Table(3)}}, "no tower uses table 'item'"),
     ],

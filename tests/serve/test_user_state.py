@@ -28,7 +28,7 @@ def parts(name):
     data = support.opened(support.sessions(4, users=6, most=4))
     model = SessionModel(support.ENCODERS[name], support.WIDTH, bias=False)
     params, table = support.started(model.encoder, data)
-    held = {"params": {"encoder": params["params"]}, "items": table}
+    held = {"params": {"encoder": params["params"]}, "items": table, "tables": {}}
     step, compiled = step_function(model), None
     compiled = jax.jit(lambda arrays: step(held, arrays))
     return data, params, table, compiled, empty_memory(model)

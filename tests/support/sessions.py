@@ -70,8 +70,8 @@ def sessions(seed=0, users=7, items=20, most=6, longest=5):
 def opened(known, layout=None, **settings):
     """Returns an opened data set of sessions in memory."""
     layout = layout or Packed(4, 16, 6)
-    settings = {"negatives": 16, **settings}
-    made = NextInSession("memory", LastOut(), layout, **settings)
+    settings = {"negatives": 16, "split": LastOut(), **settings}
+    made = NextInSession("memory", layout=layout, **settings)
     return NextInSessionData(made, 0, known)
 
 

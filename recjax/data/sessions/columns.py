@@ -1,15 +1,17 @@
-"""Columns of items and events, and actions, as a session model takes them."""
+"""Columns of items, users and events, and actions, as a session model takes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from recjax.data import fitted
 from recjax.data.columns import Columns
 from recjax.data.fitted import Fitted
+from recjax.data.sessions.packing import Grid
 from recjax.data.sessions.read import Sessions
 from recjax.errors import UserError, nearest
 from recjax.tables.typed import Table
@@ -23,34 +25,58 @@ class SessionColumns:
 
     Attributes:
       item: of items.
+      user: of users.
       event: of events.
+      sessions: all sessions.
     """
 
     item: Fitted
+    user: Fitted
     event: Fitted
+    sessions: Sessions
 
     @classmethod
     def open(
         cls, columns: Columns, sessions: Sessions, train: np.ndarray
     ) -> SessionColumns:
-        """Fits them to the events that train, bool[E], and to these events' items.
+        """Fits them to the events that train, bool[E], and to whose and which they are.
 
         Raises:
           UserError: see `fitted.fit`.
         """
-        met = np.unique(np.asarray(sessions.item)[train])
-        rows = {"item": met, "events": np.flatnonzero(train)}
+        rows = {
+            "item": np.unique(np.asarray(sessions.item)[train]),
+            "user": np.unique(sessions.users_of(sessions.event_session[train])),
+            "events": np.flatnonzero(train),
+        }
         none = {name: Table(0, {}) for name in rows}
         found = fitted.fit(columns, {**none, **sessions.tables}, rows)
-        return cls(found["item"], found["events"])
+        return cls(found["item"], found["user"], found["events"], sessions)
 
     def of_items(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """Returns features [..., L] of ids from 1; id 0 reads as the first item."""
         return _shaped(self.item, np.maximum(ids - 1, 0))
 
-    def of_events(self, events: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns features [..., L] of events; those before the first as the first."""
-        return _shaped(self.event, np.maximum(events, 0))
+    def packed(self, grid: Grid, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Returns the features of a batch, "own_columns" and so on -> feature -> array.
+
+        Args:
+          grid: the events and sessions of the batch.
+          arrays: ids from 1 of their "item", and maybe of "impressions".
+        """
+        out = {}
+        if self.item.inputs:
+            for use, name in {"own": "item", "shown": "impressions"}.items():
+                if name in arrays:
+                    out[f"{use}_columns"] = self.of_items(arrays[name])
+        if self.event.inputs:
+            # Where there is no event, those of the first: nobody reads them.
+            events = np.maximum(grid.event, 0)
+            out["event_columns"] = _shaped(self.event, events)
+        if self.user.inputs:
+            users = self.sessions.users_of(np.maximum(grid.session, 0))
+            out["user_columns"] = _shaped(self.user, users)
+        return out
 
 
 def _shaped(columns: Fitted, rows: np.ndarray) -> dict[str, np.ndarray]:

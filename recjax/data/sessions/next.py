@@ -56,8 +56,8 @@ class NextInSession:
       pairs: features of an item for a user at a moment, which join the score.
       vectors: where fixed vectors of items come from; None: items are learned.
       actions: action -> what its events count as targets, others 0; {}: all count 1.
-      columns: of "item" and of "events" (met once an event is over, as its action or
-        device); see `recjax.data.columns`.
+      columns: of "item", of "user" and of "events" (met once an event is over, as its
+        action or device); see `recjax.data.columns`.
     """
 
     source: str
@@ -125,7 +125,7 @@ class NextInSessionData:
 
     @cached_property
     def sides(self) -> Sides:
-        """The features of both sides: ids of items, 0 for none, and fixed vectors."""
+        """The features: ids of items, 0 for none, fixed vectors, and columns."""
         features = {"item": IdFeature(len(self.sessions.item_ids) + 1, 1)}
         if self.fixed is not None:
             features["vector"] = DenseFeature(
@@ -133,6 +133,7 @@ class NextInSessionData:
             )
         return {
             "query": {**features, **self.columns.event.features},
+            "user": self.columns.user.features,
             "candidate": {**features, **self.columns.item.features},
         }
 
@@ -155,7 +156,7 @@ class NextInSessionData:
 
     @cached_property
     def columns(self) -> SessionColumns:
-        """The columns of items and events as features."""
+        """The columns of items, users and events as features."""
         return SessionColumns.open(self.settings.columns, self.sessions, self.train)
 
     @cached_property
@@ -226,6 +227,7 @@ class NextInSessionData:
           shown: ids of items shown at an event, i32[B, T, I].
           item_vector, shown_vector: the fixed vectors of these items, f32[..., D].
           own_columns, shown_columns, event_columns: features of columns [..., L].
+          user_columns: of the user of each slot [B, S, L].
         """
         known, settings = self.sessions, self.settings
         out = packed_arrays(known, grid)
@@ -234,13 +236,7 @@ class NextInSessionData:
         if self.fixed is not None:
             held = {name: out[name] for name in ("item", "impressions") if name in out}
             out |= {f"{k}_vector": self.fixed.of_ids(v) for k, v in held.items()}
-        if self.columns.item.inputs:
-            for use, name in {"own": "item", "shown": "impressions"}.items():
-                if name in out:
-                    out[f"{use}_columns"] = self.columns.of_items(out[name])
-        if self.columns.event.inputs:
-            out["event_columns"] = self.columns.of_events(grid.event)
-        return out
+        return out | self.columns.packed(grid, out)
 
     def stream(self, event: np.ndarray) -> EpochPlan:
         """Returns the plan in which a model meets events [Q] and all before them."""

@@ -33,7 +33,8 @@ class Sessions:
       shown_start: i64[E + 1]; event e was shown `shown[start[e]:start[e + 1]]`.
       split: i8[S], as a column `split` says; None without one.
       titles: one text an item, for people; () for none.
-      tables: "item" and "events": all their columns.
+      tables: "item", "user" and "events": all their columns.
+      user_row: i32[U], the row of each user in their table; None for the same.
     """
 
     item: np.ndarray
@@ -47,6 +48,7 @@ class Sessions:
     split: np.ndarray | None = None
     titles: tuple[str, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
+    user_row: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Checks that the arrays fit each other.
@@ -82,6 +84,11 @@ class Sessions:
         return np.repeat(
             np.arange(self.users, dtype=np.int32), np.diff(self.user_start)
         )
+
+    def users_of(self, sessions: np.ndarray) -> np.ndarray:
+        """Returns the row of the user of each of some sessions in the users' table."""
+        user = np.searchsorted(self.user_start, sessions, side="right") - 1
+        return user if self.user_row is None else self.user_row[user]
 
     @property
     def event_session(self) -> np.ndarray:
@@ -167,7 +174,8 @@ def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
         shown_start=None if shown is None else shown.start,
         split=_split_of(events, start),
         titles=texts_of(items, "title"),
-        tables={"item": items, "events": events},
+        tables={"item": items, "user": users, "events": events},
+        user_row=user[user_start[:-1]],
     )
 
 

@@ -86,7 +86,7 @@ def load(name: str, version: int, folder: Path) -> Model:
     model = Model(name, version, bundle, signatures(bundle))
     for signature in model.signatures.values():
         if signature.asked:
-            signature.read(signature.asked)
+            signature.encode(signature.read(signature.asked), 1)
         for size in model.sizes:
             columns = {n: list(v) * size for n, v in signature.blank.items()}
             done: Any = None

@@ -40,8 +40,8 @@ def page() -> tuple[str, dict[str, str]]:
         for tag in ("script", "style")
     }
     policy = (
-        "default-src 'none'; connect-src 'self'; img-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'; "
+        "default-src 'none'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         f"script-src {allowed['script']}; style-src {allowed['style']}"
     )
     return text, {

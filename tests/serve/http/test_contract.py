@@ -9,6 +9,9 @@ import tiny_images
 from recjax.bundle.contract import NO_SCORE
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
+from recjax.serve.http.models import load
+from recjax.text.ngrams import classes
+from recjax.text.normalize import folding
 
 WORDS = ("red", "green", "blue", "grey", "thing", "no such word")
 
@@ -152,3 +155,11 @@ def test_the_log_is_json(server):
     server.ask("/v1/models/films:predict", {"instances": []})
     bad = [line for line in server.said() if line.get("status") == 400]
     assert bad and {"time", "request", "model", "ms", "error"} <= bad[-1].keys()
+
+
+def test_no_request_waits_for_the_tables_of_unicode(bundles):
+    folding.cache_clear()
+    classes.cache_clear()
+    load("films", 1, bundles / "films")
+    assert folding.cache_info().currsize == 1
+    assert classes.cache_info().currsize == 1

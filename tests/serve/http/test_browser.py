@@ -1,0 +1,97 @@
+"""The search page in a real browser: typed, picked, dropped, and by keyboard alone."""
+
+import shutil
+
+import pytest
+import serving
+import tiny_images
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+WAIT = 20_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as play:
+        made = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """Returns the page as it opens; what the browser complains of fails the test."""
+    made = browser.new_page(viewport={"width": 1280, "height": 800})
+    made.set_default_timeout(WAIT)
+    said = []
+    made.on("console", lambda one: said.append(one.text))
+    made.on("pageerror", lambda error: said.append(str(error)))
+    made.goto(f"http://127.0.0.1:{server.port}/")
+    made.wait_for_selector("#first option", state="attached")
+    yield made
+    made.close()
+    assert said == []
+
+
+def found(page):
+    """Returns the ids of the answer's cards."""
+    page.wait_for_selector("#answers .grid")
+    return page.locator("#answers .grid .id").all_inner_texts()
+
+
+def test_a_text_and_what_is_picked_from_its_answer(page, films):
+    page.fill("#text", "red thing 4")
+    page.keyboard.press("Enter")
+    (wanted,) = films.search({"text": ["red thing 4"]}, 12)
+    assert found(page) == [one.id for one in wanted]
+    assert page.locator("#answers .time").inner_text().count("embed") == 1
+    page.locator("#answers .grid button").nth(2).click()
+    page.wait_for_selector("#picked li")
+    seen = {"text": ["red thing 4"], "history": [[wanted[2].id]]}
+    (wanted,) = films.search(seen, 12)
+    assert found(page) == [one.id for one in wanted]
+
+
+def test_by_keyboard_alone(page):
+    page.keyboard.press("/")
+    page.keyboard.type("blue thing")
+    page.keyboard.press("Enter")
+    first = found(page)[0]
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.grid') !== null"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#picked li")
+    title = serving.TITLES[serving.IDS.index(first)]
+    assert page.locator("#picked li").all_inner_texts() == [f"{title} ×"]
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#picked li", state="detached")
+
+
+def test_a_photograph_beside_another_bundle(page, tmp_path):
+    page.select_option("#first", "pictures")
+    page.wait_for_selector("#drop:visible")
+    assert not page.locator("#words").is_visible()
+    table, photograph = tiny_images.table(), tmp_path / "photo.png"
+    photograph.write_bytes(table.read(7))
+    page.set_input_files("#file", photograph)
+    assert found(page)[0] == table.names[7]
+    assert page.locator("#shown").evaluate("one => one.naturalWidth") > 0
+    page.select_option("#second", "films")
+    page.fill("#text", "red thing")
+    page.click("form button")
+    page.wait_for_selector("#answers section:nth-child(2) .grid")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_is_cut_off(page, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    page.fill("#text", "grey thing")
+    page.keyboard.press("Enter")
+    assert len(found(page)) == 12
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = page.locator("form :is(input, select, button):visible").all()
+    assert all(box.bounding_box()["width"] > 30 for box in boxes)
