@@ -167,7 +167,7 @@ def test_what_was_interrupted_goes_on(cache, caplog, act, left):
 
 KILLED = """
 import sys
-from test_views import WANTED, Counting, ask
+from test_image_views import WANTED, Counting, ask
 from recjax.train import image_views as views
 views.SAVE_SECONDS = 0
 views.keeper(Counting(3, ask(int(sys.argv[1]))))(WANTED)
@@ -201,7 +201,7 @@ def test_damage_to_what_is_begun_starts_anew(cache, name, content):
 
 SLOW = """
 import time
-from test_views import WANTED, Halved, whole
+from test_image_views import WANTED, Halved, whole
 from recjax.train import image_views as views
 
 class Slow(Halved):
