@@ -12,7 +12,8 @@ demo: $(VENV)/installed
 	$(VENV)/bin/python tools/demo.py
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+	$(VENV)/bin/python -m pytest -n $(WORKERS) \
+		--dist loadfile --no-loadscope-reorder
 	$(MAKE) test-beam
 
 # The pipelines of Apache Beam, which asks for other versions of two packages.

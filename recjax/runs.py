@@ -23,11 +23,11 @@ from recjax.launch import hosts
 from recjax.launch.join import Address, join
 from recjax.seconds import DAY
 from recjax.train import data_record
-from recjax.train.broken import TrainingBroken
 from recjax.train.checkpoint import newest_step
 from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
+from recjax.train.nan_check import TrainingBroken
 from recjax.train.program import Program, open_program
 from recjax.train.request import Request
 from recjax.train.run_folder import begun, environment, request_of, write_result

@@ -149,7 +149,7 @@ def test_a_batch_that_the_mesh_does_not_divide(files, tmp_path):
     done = small.recjax(
         *("train", files[0], "--on", files[1], "--workdir", tmp_path / "run"),
         *("--set-runtime", "mesh.data=8", "--set", "data.settings.batch_size=12"),
-        XLA_FLAGS="--xla_force_host_platform_device_count=8",
+        XLA_FLAGS=small.devices(8),
     )
     assert done.returncode == 2, done.stderr
     assert (

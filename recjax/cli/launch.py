@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from recjax.errors import UserError
-from recjax.launch.words import train_words
+from recjax.launch.command import train_words
 
 Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction

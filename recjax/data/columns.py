@@ -154,7 +154,7 @@ class TextColumn:
     column: str = ""
     tokens: NGrams | Pieces = NGrams()
     length: int = 32
-    types: ClassVar = ("text", "category", "categories")
+    types: ClassVar = ("text", "category")
 
     def fit(self, column: TypedColumn) -> Input:
         """Returns how texts become ids, learned of the training rows."""

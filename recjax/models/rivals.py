@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
+from recjax.nn.one_level import FlatGru, FlatTcn
 from recjax.nn.session import Encoder, Row
 from recjax.nn.tcn import Tcn
 

@@ -1,7 +1,8 @@
 """A session model: an encoder over rows of events, and scores of items by it.
 
-HierTCN and its rivals differ in the encoder alone (`recjax.nn.hier`, `recjax.nn.flat`);
-items, losses, memory, evaluation and serving are the same for all of them.
+HierTCN and its rivals differ in the encoder alone (`recjax.nn.hier`,
+`recjax.nn.one_level`); items, losses, memory, evaluation and serving are the same for
+all of them.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recjax import disk
-from recjax.launch.words import train_words
+from recjax.launch.command import train_words
 from recjax.sweep.plan import SweepRun
 from recjax.train import stop_signal
 

@@ -13,10 +13,10 @@ import jax
 from jax.sharding import set_mesh
 
 from recjax.sharding.placement import host_part, put_batch
-from recjax.train.broken import check
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.earlier import begin
 from recjax.train.hooks import Best, Meter, Profiler, Progress
+from recjax.train.nan_check import check
 from recjax.train.program import Program
 from recjax.train.state import State
 from recjax.train.step import StepReport

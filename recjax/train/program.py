@@ -24,9 +24,9 @@ from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import host_part, put, put_batch
 from recjax.train import checkpoint
 from recjax.train import state as states
+from recjax.train.image_views import with_views
 from recjax.train.state import State
 from recjax.train.step import StepFn, compile_step, make_step
-from recjax.train.views import with_views
 from recjax.typing import Array
 
 Embedder = Callable[[State, Mapping[str, Any]], Array]

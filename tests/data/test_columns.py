@@ -150,6 +150,7 @@ def test_what_was_saved_makes_the_same(made, tmp_path):
             "item.colour: there is no column 'colour'.*'color'",
         ),
         ({"price": CategoryColumn()}, "'price' holds number, which NumberColumn reads"),
+        ({"kinds": TextColumn()}, "'kinds' holds categories, which CategoryColumn"),
         ({"made": NumberColumn()}, "'made' holds timestamp, which TimeColumn reads"),
         ({"a": CategoryColumn("color", length=2)}, "length has no effect"),
         ({"flat": NumberColumn()}, "'flat' tells nothing: it is alike in all 12"),

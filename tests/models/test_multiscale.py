@@ -24,6 +24,15 @@ def small(**settings):
     return Multiscale(SmallNet(64, (8, 16)), SMALL, width=12, **settings)
 
 
+def started(model, seed=0, one=None):
+    """Returns parameters and memory that a model starts with."""
+    return jax.jit(model.init)(jax.random.key(seed), {}, one or {})
+
+
+def embedded(model, params, features):
+    return jax.jit(model.embed, static_argnums=2)(params, {}, "image", features)
+
+
 def batch(triplets=2, size=64):
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (triplets, 3, size, size, 3)).astype(np.uint8)
@@ -67,16 +76,16 @@ def test_the_paths_see_what_the_figure_says():
 @pytest.mark.parametrize("size", [64, 96, 128])
 def test_the_small_form(size):
     model = Multiscale(SmallNet(size), SMALL, width=16)
-    params, _ = model.init(jax.random.key(0), {}, {})
+    params, _ = started(model)
     images = batch(1, size)["image"][0]
-    got = model.embed(params, {}, "image", {"image": images})
+    got = embedded(model, params, {"image": images})
     assert got.shape == (3, 16)
     np.testing.assert_allclose((got**2).sum(1), 1, rtol=1e-5)
 
 
 def test_parts_are_scaled_to_length_1_before_they_are_joined():
     model = small()
-    params, _ = model.init(jax.random.key(1), {}, {})
+    params, _ = started(model, 1)
     kernel = params["embedding"]["kernel"]
     own = jax.random.normal(jax.random.key(2), kernel.shape)
     params["embedding"] = {"kernel": own, "bias": params["embedding"]["bias"] + 0.1}
@@ -93,31 +102,31 @@ def test_parts_are_scaled_to_length_1_before_they_are_joined():
     ]
     want = np.concatenate(parts, 1) @ np.asarray(own) + 0.1
     want /= np.linalg.norm(want, axis=1, keepdims=True)
-    got = model.embed(params, {}, "image", {"image": images})
+    got = embedded(model, params, {"image": images})
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
 def test_low_paths_start_without_a_say_and_learn():
     model = small()
-    params, _ = model.init(jax.random.key(0), {}, {})
+    params, _ = started(model)
     images = {"image": batch()["image"][0]}
     changed = {**params, "low_0": jax.tree.map(lambda x: x + 1, params["low_0"])}
-    before, after = (model.embed(p, {}, "image", images) for p in (params, changed))
+    before, after = (embedded(model, p, images) for p in (params, changed))
     np.testing.assert_array_equal(before, after)
 
     def loss(params):
         return jnp.sum(model.embed(params, {}, "image", images)[:, 0])
 
-    grad = jax.grad(loss)(params)["embedding"]["kernel"]
+    grad = jax.jit(jax.grad(loss))(params)["embedding"]["kernel"]
     assert (np.abs(grad[model.branch.width :]).max(1) > 0).any()
 
 
 def test_training_and_serving_embed_alike_without_dropout():
     model, one = small(classes=(3, 3)), batch()
-    params, memory = model.init(jax.random.key(0), {}, one)
+    params, memory = started(model, one=one)
     got, _ = model.apply(params, {}, one, memory, jax.random.key(1))
     flat = {"image": one["image"].reshape(-1, 64, 64, 3)}
-    want = model.embed(params, {}, "image", flat)
+    want = embedded(model, params, flat)
     np.testing.assert_allclose(got.vector.reshape(6, -1), want, rtol=1e-5, atol=1e-6)
     assert [logit.shape for logit in got.logits] == [(2, 3, 3)] * 2
     assert (np.abs(got.logits[0]) <= 1 + 1e-5).all()
@@ -127,7 +136,7 @@ def test_dropout_varies_with_the_key_alone():
     model = Multiscale(AlexNet(dropout=0.4, size=64), SMALL, width=8)
     branch = SmallNet(64, (8, 16), dropout=0.5)
     model, one = Multiscale(branch, SMALL, width=8), batch()
-    params, memory = model.init(jax.random.key(0), {}, one)
+    params, memory = started(model, one=one)
     first, again, other = (
         model.apply(params, {}, one, memory, jax.random.key(k))[0].vector
         for k in (1, 1, 2)
@@ -146,7 +155,7 @@ def test_data_of_another_size_is_refused():
 
 @pytest.mark.slow
 def test_no_gradient_passes_frozen_parts_and_values_stay():
-    params = efficientnet.init(jax.random.key(0))
+    params = jax.jit(efficientnet.init)(jax.random.key(0))
     images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
     head = efficientnet.PARTS - 1
     whole, part = EfficientNetLite0(32), EfficientNetLite0(32, frozen=head)
@@ -169,7 +178,7 @@ class Noise:
 
     def load(self):
         """Returns them."""
-        return efficientnet.init(jax.random.key(3))
+        return jax.jit(efficientnet.init)(jax.random.key(3))
 
 
 @pytest.mark.slow
@@ -178,7 +187,7 @@ def test_kept_maps_train_as_the_images_do():
     model = Multiscale(branch, low=SMALL, width=8)
     plain = batch(size=32)
     maps = branch.maps(plain["image"].reshape(6, 32, 32, 3))
-    params, _ = model.init(jax.random.key(0), {}, plain)
+    params, _ = started(model, one=plain)
 
     def vectors(params, batch):
         return model.apply(params, {}, batch, {}, jax.random.key(1))[0].vector
@@ -201,7 +210,7 @@ def test_kept_maps_train_as_the_images_do():
     assert not any(np.any(x) for x in jax.tree.leaves(got["branch"]["block_11"]))
     shown = {name: kept[name][:, 0] for name in ("image", "maps")}
     got, want = (
-        model.embed(params, {}, "image", features)
+        embedded(model, params, features)
         for features in (shown, {"image": shown["image"]})
     )
     np.testing.assert_allclose(got, want, atol=2e-3)
@@ -219,7 +228,7 @@ def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
     branch = EfficientNetLite0(32, Noise(), frozen=16, dropout=0.0)
     plain, share = batch(size=32), 0.25
     model = Multiscale(branch, low=SMALL, width=8, kept=share)
-    params, _ = model.init(jax.random.key(0), {}, plain)
+    params, _ = started(model, one=plain)
     moved = {
         **params["branch"],
         "head": jax.tree.map(jnp.sin, params["branch"]["head"]),
@@ -227,11 +236,8 @@ def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
     params = {**params, "branch": moved}
     images = plain["image"][:, 0]
 
-    def embed(model, features):
-        return jax.jit(lambda p, f: model.embed(p, {}, "image", f))(params, features)
-
-    got = embed(model, {"image": images})
-    learned = embed(replace(model, kept=0.0), {"image": images})
+    got = embedded(model, params, {"image": images})
+    learned = embedded(replace(model, kept=0.0), params, {"image": images})
     whole = EfficientNetLite0(32, Noise(), frozen=18, dropout=0.0)
     start = jax.jit(whole.apply)(Noise().load(), images / 127.5 - 1.0)
     start = start / np.linalg.norm(start, axis=1, keepdims=True)
@@ -244,7 +250,7 @@ def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
     want = (1 - share) * distance(learned) + share * distance(start)
     np.testing.assert_allclose(distance(got), want, atol=1e-5)
     shown = {"image": images, "maps": branch.maps(images)}
-    np.testing.assert_allclose(embed(model, shown), got, atol=2e-3)
+    np.testing.assert_allclose(embedded(model, params, shown), got, atol=2e-3)
 
 
 def test_a_share_that_cannot_be_kept_is_refused():

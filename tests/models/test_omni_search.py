@@ -18,13 +18,18 @@ KEY = rng.root(0)
 def started(model, batch):
     """Returns parameters, tables and memory."""
     specs = model.table_specs(omni.sides())
-    tables = {
-        name: spec.init(rng.stream(KEY, name), (spec.rows, spec.width))
-        for name, spec in specs.items()
-    }
-    rows = whole_tables(tables, model.rows(batch))
-    params, memory = model.init(KEY, rows, batch)
-    return params, tables, memory
+
+    @jax.jit  # Op by op it takes longer.
+    def start(batch):
+        tables = {
+            name: spec.init(rng.stream(KEY, name), (spec.rows, spec.width))
+            for name, spec in specs.items()
+        }
+        rows = whole_tables(tables, model.rows(batch))
+        params, memory = model.init(KEY, rows, batch)
+        return params, tables, memory
+
+    return start(batch)
 
 
 def applied(model, batch):
@@ -90,7 +95,7 @@ def test_frozen_vectors_move_only_the_query_tower():
         outputs, _ = model.apply(params, rows, batch, memory, KEY)
         return SampledSoftmax(of="pin/legacy")(outputs).value.sum()
 
-    grads = jax.grad(loss)(params)
+    grads = jax.jit(jax.grad(loss))(params)
     size = {
         name: sum(jnp.abs(g).sum() for g in jax.tree.leaves(grads[name]))
         for name in grads
@@ -118,8 +123,9 @@ def test_counts_grow_by_what_was_trained_on():
     model, batch = omni.model(), omni.batch()
     params, tables, memory = started(model, batch)
     rows = whole_tables(tables, model.rows(batch))
+    apply = jax.jit(model.apply)
     for _ in range(3):
-        outputs, memory = model.apply(params, rows, batch, memory, KEY)
+        outputs, memory = apply(params, rows, batch, memory, KEY)
     for kind, pairs in batch.items():
         assert memory["counts"][kind]["item"].total.tolist() == [
             3 * len(pairs["weight"]),

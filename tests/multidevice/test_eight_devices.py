@@ -17,11 +17,10 @@ MANY = ("8", "4x2")
 def everything(tmp_path_factory):
     """The folder of what a process made that pretends to have eight devices."""
     folder = tmp_path_factory.mktemp("eight_devices")
-    flags = "--xla_force_host_platform_device_count=8"
     script = Path(small.__file__).with_name("eight_devices_all.py")
     done = subprocess.run(
         [sys.executable, script, folder],
-        env=small.environment(XLA_FLAGS=flags),
+        env=small.environment(XLA_FLAGS=small.devices(8)),
         capture_output=True,
         text=True,
     )

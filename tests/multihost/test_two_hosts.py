@@ -112,8 +112,7 @@ def test_one_of_them_writes_and_speaks(runs):
 
 def test_one_process_evaluates_what_two_trained(runs):
     out, _ = runs
-    flags = "--xla_force_host_platform_device_count=8"
-    done = small.recjax("eval", out / "two", XLA_FLAGS=flags)
+    done = small.recjax("eval", out / "two", XLA_FLAGS=small.devices(8))
     assert done.returncode == 0, done.stderr[-2000:]
     got = json.loads((out / "two" / "eval.json").read_text())["results"]["val"]
     wanted = json.loads((out / "two" / "result.json").read_text())["results"]["val"]

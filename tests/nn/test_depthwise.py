@@ -39,4 +39,5 @@ def test_values_and_gradients_are_those_of_a_grouped_convolution(
         return both
 
     for want, got in zip(*all_of_both(x, kernel), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+        near = 5e-6 * np.abs(want).max()  # What sums of float32 lose.
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=near)

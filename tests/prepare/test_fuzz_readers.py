@@ -9,7 +9,6 @@ from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import random_tables as tables
 import table_oracle as oracle
 
@@ -228,13 +227,7 @@ def some(seeds, folder):
     return read
 
 
-def test_some_tables_by_all_readers(tmp_path):
-    read = some(range(100), tmp_path)
+def test_random_tables_by_all_readers(tmp_path, fuzz):
+    read = some(range(fuzz), tmp_path)
     assert read["events"] and read["describe"]
     assert read["users"] + read["items"] + read["feed"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(5))
-def test_many_tables_by_all_readers(tmp_path, block):
-    some(range(1_000 * (block + 1), 1_000 * (block + 2)), tmp_path)

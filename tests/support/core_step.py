@@ -25,8 +25,8 @@ from recjax.nn.inputs import EmbeddingBag  # noqa: E402
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad  # noqa: E402
 from recjax.sharding.mesh import make_mesh  # noqa: E402
 from recjax.sharding.placement import put_batch  # noqa: E402
-from recjax.train.broken import check  # noqa: E402
 from recjax.train.loop import train  # noqa: E402
+from recjax.train.nan_check import check  # noqa: E402
 from recjax.train.program import Program  # noqa: E402
 
 BATCH, ITEMS, LENGTH, WIDTH = 8, 20, 5, 4

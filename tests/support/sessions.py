@@ -10,9 +10,9 @@ from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.data.sessions.packing import PAD, Packed
 from recjax.data.sessions.read import Sessions
 from recjax.data.splits import LastOut
-from recjax.nn.flat import FlatGru, FlatTcn
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
+from recjax.nn.one_level import FlatGru, FlatTcn
 from recjax.nn.session import Row
 from recjax.nn.tcn import Tcn
 
@@ -75,6 +75,12 @@ def opened(known, layout=None, **settings):
     return NextInSessionData(made, 0, known)
 
 
+@partial(jax.jit, static_argnums=0)
+def init(encoder, row, memory):
+    """Returns the parameters that an encoder starts with."""
+    return encoder.init(jax.random.key(0), row, memory, False)
+
+
 def started(encoder, data, seed=0):
     """Returns random parameters of an encoder and vectors of items."""
     random = np.random.default_rng(seed)
@@ -83,9 +89,7 @@ def started(encoder, data, seed=0):
     batch = data.packed_arrays(data.epochs.at(0)[0].grid(0))
     row = Row.of(batch, table[batch["item"]])
     memory = encoder.start(len(batch["item"]), WIDTH)
-    shapes = jax.eval_shape(
-        lambda: encoder.init(jax.random.key(seed), row, memory, False)
-    )
+    shapes = init.eval_shape(encoder, row, memory)
     # Biases too: at zero, where they start, many a mistake hides.
     leaves, tree = jax.tree.flatten(shapes)
     leaves = [0.4 * random.normal(size=leaf.shape) for leaf in leaves]

@@ -165,6 +165,12 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(paths), **more}
 
 
+def devices(count: int) -> str:
+    """Returns the XLA_FLAGS of a process that pretends to have so many devices."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    return f"{flags} --xla_force_host_platform_device_count={count}"
+
+
 def recjax(*arguments: object, **more: str) -> subprocess.CompletedProcess:
     """Runs `python -m recjax` in a fresh process."""
     return subprocess.run(

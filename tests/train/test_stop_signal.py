@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from recjax.train.broken import TrainingBroken, check
+from recjax.train.nan_check import TrainingBroken, check
 from recjax.train.step import StepReport
 from recjax.train.stop_signal import StopSignal
 

@@ -2,7 +2,7 @@
 
 A data set says which views it wants and reads what is kept of them. It knows no
 network: the program that opens it brings the function that makes them
-(`recjax.train.views`).
+(`recjax.train.image_views`).
 """
 
 from __future__ import annotations

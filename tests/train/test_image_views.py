@@ -19,7 +19,7 @@ from recjax.errors import UserError
 from recjax.images.augment import Augment
 from recjax.models import Multiscale
 from recjax.nn.backbones import EfficientNetLite0, SmallNet
-from recjax.train import views
+from recjax.train import image_views as views
 
 COUNT, SIZE = 3, 16
 
@@ -167,8 +167,8 @@ def test_what_was_interrupted_goes_on(cache, caplog, act, left):
 
 KILLED = """
 import sys
-from test_views import WANTED, Counting, ask
-from recjax.train import views
+from test_image_views import WANTED, Counting, ask
+from recjax.train import image_views as views
 views.SAVE_SECONDS = 0
 views.keeper(Counting(3, ask(int(sys.argv[1]))))(WANTED)
 """
@@ -201,8 +201,8 @@ def test_damage_to_what_is_begun_starts_anew(cache, name, content):
 
 SLOW = """
 import time
-from test_views import WANTED, Halved, whole
-from recjax.train import views
+from test_image_views import WANTED, Halved, whole
+from recjax.train import image_views as views
 
 class Slow(Halved):
     def maps(self, images):
