@@ -1,6 +1,7 @@
 """Runs that are told to stop, go wrong, or find damage; signals need processes."""
 
 import ctypes
+import logging
 import re
 import shutil
 import signal
@@ -155,12 +156,12 @@ def test_a_run_that_may_only_be_read_is_evaluated(run):
 
 
 @pytest.mark.slow
-def test_damage_is_found_named_and_gone_around(capfd, files, run):
+def test_damage_is_found_named_and_gone_around(caplog, files, run):
     assert checkpoints(run)[-2:] == [20, 30]
     cut = cut_largest(run / "checkpoints" / "30")
-    capfd.readouterr()
-    main(command(files, run))
-    _, said = capfd.readouterr()
+    with caplog.at_level(logging.INFO):
+        main(command(files, run))
+    said = caplog.text
     assert "checkpoint 30 is damaged, trying an older one" in said
     assert str(cut) in said
     assert "going on from step 20 of 30" in said
