@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from recjax.prepare.images import read_images
 from recjax.prepare.judgements import read_judgements
 from recjax.prepare.options import DEFAULTS, Files, How, command
 from recjax.prepare.parts import PARTITION, Parts
-from recjax.prepare.write import FIX, Data, is_prepared, write
+from recjax.prepare.write import FIX, Data, is_prepared, sweep, work_folder, write
 from recjax.tables.report import Findings, Report, accept
 from recjax.tables.source import Source
 from recjax.tables.typed import Table
@@ -146,12 +146,17 @@ def _parts(path: Path, each: Runner | None) -> Iterator[Parts | None]:
     if each is None:
         yield None
         return
+    path = path.absolute()
     with disk.writing("what is read of parts", path, FIX):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{path.name}.", dir=path.parent
-        ) as work:
-            yield Parts(each, Path(work), PARTITION)
+        sweep(path)
+        work = work_folder(path, "parts")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        try:
+            yield Parts(each, work, PARTITION)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _source(files: Files, how: How) -> Mapping[str, Any] | None:

@@ -77,11 +77,11 @@ def write(
             raise UserError(
                 f"{path} exists and is no prepared data set: choose another --out."
             )
-    work = path.parent / f".{path.name}{MARK}{socket.gethostname()}-{os.getpid()}"
+    work = work_folder(path)
     try:
         with disk.writing("the prepared data set", path, FIX):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(path)
+            sweep(path)
             shutil.rmtree(work, ignore_errors=True)
             staged = work / path.name
             staged.mkdir(parents=True)
@@ -160,11 +160,17 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {str(file.relative_to(folder)): file.stat().st_size for file in files}
 
 
-def _sweep(path: Path) -> None:
+def work_folder(path: Path, what: str = "") -> Path:
+    """Returns where this process keeps something until a data set is whole."""
+    own = f"{socket.gethostname()}-{os.getpid()}"
+    return path.parent / f".{path.name}{MARK}{own}{what and f'.{what}'}"
+
+
+def sweep(path: Path) -> None:
     """Deletes what killed preparations of `path` on this machine left behind."""
     start = f".{path.name}{MARK}{socket.gethostname()}-"
     for left in path.parent.glob(f"{start}*"):
-        pid = left.name.removeprefix(start)
+        pid = left.name.removeprefix(start).partition(".")[0]
         if pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
 

@@ -1,6 +1,8 @@
 """Parts read one by one give what one reading of all of them gives."""
 
 import random
+import socket
+import subprocess
 
 import pytest
 import random_tables as tables
@@ -11,6 +13,7 @@ from recjax import jobs
 from recjax.prepare.options import Files, How
 from recjax.prepare.parts import Parts
 from recjax.prepare.prepare import check, prepare
+from recjax.prepare.write import MARK
 
 NAMES = ("user", "item", "impressions", "price", "timestamp")
 HOW = How(now=oracle.NOW, column=("impressions=ids", "price=number"))
@@ -51,6 +54,11 @@ def folder(tmp_path):
 def test_a_prepared_data_set(folder, tmp_path):
     files, how = Files(events=folder), How(gap=120, user_events=2)
     one = prepare(files, tmp_path / "one", how)
+    done = subprocess.Popen(["true"])
+    done.wait()
+    # What a killed preparation left behind goes.
+    dead = f".other{MARK}{socket.gethostname()}-{done.pid}.parts"
+    (tmp_path / dead).mkdir()
     other = prepare(files, tmp_path / "other", how, far)
     assert files_of(one) == files_of(other) and len(files_of(one)) > 6
     assert {path.name for path in tmp_path.iterdir()} == {"events", "one", "other"}
