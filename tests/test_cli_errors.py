@@ -172,7 +172,10 @@ def test_nothing_binds_a_run_that_has_no_state_yet(trains, tmp_path):
             "recjax data has no command 'valdate'. Did you mean",
         ),
         (["data", "prepare", "movielens"], "Did you mean 'movielens_100k'?"),
-        (["session", "xyz"], "There are feed, ask, close (`recjax session --help`)"),
+        (
+            ["session", "xyz"],
+            "There are feed, users, ask, close (`recjax session --help`)",
+        ),
         (["session", ""], "recjax session has no command ''. There are feed"),
     ],
 )

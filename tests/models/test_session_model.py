@@ -51,7 +51,7 @@ def test_scores_of_training_are_those_of_queries_and_items(tied, vectors):
         events = tables["item"][batch["item"]]
     else:
         events = data.fixed.of_ids(batch["item"])
-    queries = np.asarray(jax.jit(model.users)(params, events, batch, memory)[0])
+    queries = np.asarray(jax.jit(model.users)(params, (events, None), batch, memory)[0])
     column = data.corpora["item"].features
     features = {name: values[0:20] for name, values in column.items()}
     asked = model.side_rows("candidate", features)

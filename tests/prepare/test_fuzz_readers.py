@@ -12,6 +12,7 @@ import numpy as np
 import random_tables as tables
 import table_oracle as oracle
 
+from recjax.bundle.session_columns import ServedColumns
 from recjax.data.images.graded import RelevanceTable
 from recjax.data.new_items import read_items
 from recjax.data.sessions.rules import SessionRules
@@ -124,10 +125,15 @@ def feed(rng, folder):
     path, rows = tables.written(rng, folder, AS_EVENTS)
     fed = []
     states = SimpleNamespace(
-        kept=SimpleNamespace(rules=SessionRules(gap=1_800)),
+        kept=SimpleNamespace(
+            rules=SessionRules(gap=1_800),
+            event=ServedColumns("event"),
+            user=ServedColumns("user"),
+        ),
         items=SimpleNamespace(rows=Anything()),
         last=lambda user: None,
-        feed=lambda user, item, when, session: fed.append((user, item, when)),
+        feed=lambda user, item, when, **_: fed.append((user, item, when)),
+        described=lambda user: True,
     )
     told = feed_file(states, path, Options(now=oracle.NOW))
     times = [when.astype(np.int64) for _, _, when in fed]
