@@ -89,7 +89,7 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         texts=texts,
         kept=True,
         # Vocabularies make their tables at the first word that they look up.
-        asked={**blank, **{name: ["a"] for name in words}},
+        asked={**blank, **dict.fromkeys(words, ["a"])} if words else {},
     )
     return {SERVING: _top_k(bundle, embed, hidden), EMBED: embed}
 

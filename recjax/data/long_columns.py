@@ -14,9 +14,9 @@ def positions(mask: np.ndarray) -> np.ndarray:
     wide = len(mask) > np.iinfo(np.int32).max
     found = np.empty(np.count_nonzero(mask), np.int64 if wide else np.int32)
     filled = 0
-    for start in range(0, len(mask), BLOCK):
-        held = np.flatnonzero(mask[start : start + BLOCK])
-        found[filled : filled + len(held)] = held + start
+    for place, part in blocks(mask):
+        held = np.flatnonzero(part)
+        found[filled : filled + len(held)] = held + place.start
         filled += len(held)
     return found
 
@@ -30,8 +30,8 @@ def counts(values: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
       size: numbers there are.
     """
     found = np.zeros(size, np.int64)
-    for start in range(0, len(rows), BLOCK):
-        found += np.bincount(values[rows[start : start + BLOCK]], minlength=size)
+    for _, some in blocks(rows):
+        found += np.bincount(values[some], minlength=size)
     return found
 
 

@@ -149,13 +149,14 @@ def build_shard(
 
 def _opened(vectors: Path) -> ItemVectors:
     """Returns item vectors, which a process opens once for many files of events."""
-    file = Path(vectors) / "vectors.npy"
-    return _of(Path(vectors), file.stat().st_mtime_ns if file.is_file() else 0)
+    files = (Path(vectors) / name for name in ("vectors.npy", "items.jsonl"))
+    stamps = (one.stat().st_mtime_ns if one.is_file() else 0 for one in files)
+    return _of(Path(vectors), *stamps)
 
 
 @lru_cache(1)
-def _of(vectors: Path, stamp: int) -> ItemVectors:
-    del stamp  # Of the file: vectors that are new are opened anew.
+def _of(vectors: Path, *stamps: int) -> ItemVectors:
+    del stamps  # Of its files: what is new is opened anew.
     return ItemVectors.open(vectors)
 
 

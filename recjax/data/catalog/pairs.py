@@ -182,9 +182,8 @@ def candidates(
     rows, parts = sum(share for _, share in tasks), np.zeros(len(corpus))
     for chosen, share in tasks:
         items = catalog.pairs.candidate[chosen]
-        parts += (
-            share / rows * np.exp(log_share(np.bincount(items, minlength=len(corpus))))
-        )
+        counts = np.bincount(items, minlength=len(corpus))
+        parts += share / rows * np.exp(log_share(counts))
     there = there_before(catalog, kind, moment)
     drawn = Negatives(len(there), count * rows, seed, name=f"negatives/{kind}")
     known = None

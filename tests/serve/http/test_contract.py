@@ -164,3 +164,12 @@ def test_no_request_waits_for_the_tables_of_unicode(bundles):
     folding.cache_clear()
     load("films", 1, bundles / "films")
     assert folding.cache_info().currsize == 1
+
+
+def test_a_bundle_without_words_is_asked_for_none(bundles):
+    bundle = open_bundle(bundles / "films")
+    kept = {n: kind for n, kind in bundle.inputs.items() if n != "text"}
+    bundle.__dict__["inputs"] = kept
+    made = signatures(bundle)
+    for name in ("serving_default", "embed"):
+        assert made[name].asked == {} and "text" not in made[name].inputs
