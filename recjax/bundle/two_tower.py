@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recjax.bundle import signatures
+from recjax.bundle import fusion, signatures, tf_fusion
 from recjax.bundle.check import Function
 from recjax.bundle.contract import EMBED
 from recjax.bundle.functions import features_read, prune_state, tower_function
@@ -20,6 +20,9 @@ from recjax.data.dataset import Corpus, HasInputs
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
+from recjax.evals.fused import FusedParts, fuse
+from recjax.evals.fusion import Fusion
+from recjax.evals.model import model_scores
 from recjax.index import scann
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -40,6 +43,8 @@ class Bundle:
       check_queries: how many of them.
       tolerance: largest difference of a score.
       min_recall: smallest share of the exact top 10 that the index must find.
+      fusion: what is added up to find items, the model among it or not; its settings,
+        shapes and weights are chosen when it is exported. None: the model alone.
     """
 
     corpus: str = "item"
@@ -50,6 +55,7 @@ class Bundle:
     check_queries: int = 256
     tolerance: float = 1e-4
     min_recall: float = 0.9
+    fusion: Fusion | None = None
 
     def _corpus(self, program: Program) -> Corpus:
         known = getattr(program.dataset, "corpora", {})
@@ -68,6 +74,14 @@ class Bundle:
         )
         return write_bundle(program, state, folder, made, *limits)
 
+    def _fused(self, program: Program, state: State) -> FusedParts:
+        assert self.fusion is not None
+        model = partial(model_scores, program, state)
+        found = fuse(self.fusion, program.dataset, self.corpus, model)
+        if self.saved_model:
+            tf_fusion.check(found)
+        return found
+
     def contents(self, program: Program, state: State) -> Contents:
         """Returns what the bundle holds."""
         model, data = program.experiment.model, program.dataset
@@ -81,15 +95,26 @@ class Bundle:
         raw = {n: v for n, v in raw.items() if n in {source(i, inputs) for i in inputs}}
         features = encode_all(inputs, raw, len(next(iter(raw.values()))))
         vectors = embed_all(program, state, corpus.side, corpus.features)
-        index = scann.build(vectors, k := min(self.k, len(vectors)))
+        k, fused, scores = min(self.k, len(vectors)), None, None
+        if self.fusion is not None:
+            fused = self._fused(program, state)
+            index: scann.Index | None = None
+        else:
+            index = scann.build(vectors, k)
+        asked = embed_all(program, state, QUERY, features)
+        if fused is not None:
+            rows = {id: row for row, id in enumerate(corpus.ids)}
+            given = fusion.raw_queries(raw, len(asked), rows)
+            scores = fused.scores(given, asked @ vectors.T, len(asked))
         sides = {QUERY: QUERY}
         functions = {
             QUERY: Function(
                 tower_function(model, QUERY),
                 features,
-                embed_all(program, state, QUERY, features),
+                asked,
                 lambda saved: lambda _: saved[EMBED](raw)["embedding"],
                 raw=raw,
+                scores=scores,
             )
         }
         if corpus.reader is not None:
@@ -109,6 +134,8 @@ class Bundle:
             raw_inputs.save(folder / INPUTS, inputs)
             if corpus.reader is not None:
                 corpus.reader.save(folder / INPUTS)
+            if fused is not None:
+                fusion.save(fused, folder)
 
         graphs = partial(
             signatures.queries,
@@ -117,6 +144,7 @@ class Bundle:
             item_ids=corpus.ids,
             plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
             item=functions[ITEM].example if ITEM in functions else None,
+            fused=fused,
         )
         serving = Serving(k, self.batch_sizes)
         items = corpus.ids, corpus.titles, vectors
