@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from recjax.bundle import fusion, signatures, tf_fusion
 from recjax.bundle.check import Function
@@ -16,7 +19,7 @@ from recjax.bundle.open import INPUTS
 from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
-from recjax.data.dataset import Corpus, HasInputs
+from recjax.data.dataset import Corpus, HasInputs, HasQueries
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
@@ -24,10 +27,14 @@ from recjax.evals.fused import FusedParts, fuse
 from recjax.evals.fusion import Fusion
 from recjax.evals.model import model_scores
 from recjax.index import scann
+from recjax.index.plan import MOST_QUERIES, Plan
 from recjax.train.program import Program
 from recjax.train.state import State
 
 QUERY, ITEM = "query", "item"  # Whatever the sides of the model are called.
+VALIDATION = "validation"
+Queries = tuple[dict[str, list], Mapping[str, np.ndarray], np.ndarray]
+"""Raw values, features and vectors of some queries."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,10 @@ class Bundle:
       check_split: its queries are asked live and from the bundle.
       check_queries: how many of them.
       tolerance: largest difference of a score.
-      min_recall: smallest share of the exact top 10 that the index must find.
+      index_recall: share of the exact top 10, and of the exact top `k`, that the index
+        is to find of validation queries: its plan is the fastest that does.
+      min_recall: smallest share of the exact top 10 that the index must find of the
+        queries of `check_split`.
       fusion: what is added up to find items, the model among it or not; its settings,
         shapes and weights are chosen when it is exported. None: the model alone.
     """
@@ -54,6 +64,7 @@ class Bundle:
     check_split: str = "test"
     check_queries: int = 256
     tolerance: float = 1e-4
+    index_recall: float = 0.99
     min_recall: float = 0.9
     fusion: Fusion | None = None
 
@@ -75,9 +86,9 @@ class Bundle:
         return write_bundle(program, state, folder, made, *limits)
 
     def _fused(self, program: Program, state: State) -> FusedParts:
-        assert self.fusion is not None
-        model = partial(model_scores, program, state)
-        found = fuse(self.fusion, program.dataset, self.corpus, model)
+        model, data = partial(model_scores, program, state), program.dataset
+        assert self.fusion is not None and isinstance(data, HasQueries)
+        found = fuse(self.fusion, data, self.corpus, model)
         if self.saved_model:
             tf_fusion.check(found)
         return found
@@ -90,28 +101,35 @@ class Bundle:
             raise UserError(
                 "export = Bundle(...): this data has no queries by raw values"
             )
-        inputs = _read(model, state, data.inputs)
-        raw = data.raw_queries(self.check_split, self.check_queries)
-        raw = {n: v for n, v in raw.items() if n in {source(i, inputs) for i in inputs}}
-        features = encode_all(inputs, raw, len(next(iter(raw.values()))))
+        fused = None if self.fusion is None else self._fused(program, state)
+        inputs = _read(model, state, data.inputs, fused)
+        names = {source(name, inputs) for name in inputs}
+
+        def queries(split: str, count: int) -> Queries:
+            raw = data.raw_queries(split, count)
+            raw = {name: values for name, values in raw.items() if name in names}
+            features = encode_all(inputs, raw, len(next(iter(raw.values()))))
+            return raw, features, embed_all(program, state, QUERY, features)
+
+        raw, features, live = queries(self.check_split, self.check_queries)
         vectors = embed_all(program, state, corpus.side, corpus.features)
-        k, fused, scores = min(self.k, len(vectors)), None, None
-        if self.fusion is not None:
-            fused = self._fused(program, state)
-            index: scann.Index | None = None
-        else:
-            index = scann.build(vectors, k)
-        asked = embed_all(program, state, QUERY, features)
+        k, index, scores = min(self.k, len(vectors)), None, None
         if fused is not None:
             rows = {id: row for row, id in enumerate(corpus.ids)}
-            given = fusion.raw_queries(raw, len(asked), rows)
-            scores = fused.scores(given, asked @ vectors.T, len(asked))
+            given = fusion.raw_queries(raw, len(live), rows)
+            scores = fused.scores(given, live @ vectors.T, len(live))
+        else:
+            asked = None
+            if len(vectors) >= scann.EXACT_BELOW:
+                with suppress(UserError):  # Without validation, items ask.
+                    asked = queries(VALIDATION, MOST_QUERIES)[2]
+            index = scann.build(vectors, k, asked, self.index_recall)
         sides = {QUERY: QUERY}
         functions = {
             QUERY: Function(
                 tower_function(model, QUERY),
                 features,
-                asked,
+                live,
                 lambda saved: lambda _: saved[EMBED](raw)["embedding"],
                 raw=raw,
                 scores=scores,
@@ -142,7 +160,7 @@ class Bundle:
             inputs=inputs,
             vectors=vectors,
             item_ids=corpus.ids,
-            plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
+            plan=index.plan if isinstance(index, scann.Scann) else Plan(k),
             item=functions[ITEM].example if ITEM in functions else None,
             fused=fused,
         )
@@ -151,10 +169,18 @@ class Bundle:
         return Contents(*items, functions, held, save, graphs, serving, index)
 
 
-def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:
+def _read(
+    model: Any, state: State, inputs: Mapping[str, Input], fused: FusedParts | None
+) -> dict[str, Input]:
     """Returns the inputs that the query tower reads, and those these are made with."""
     blank = encode_all(inputs, {}, 1)
     read = features_read(model, QUERY, state, blank)
     ages = [i for n, i in inputs.items() if n in read and isinstance(i, AgeListInput)]
     read |= {one.of for one in ages}
+    for part in fused.parts.values() if fused else ():
+        needs = getattr(part.scorer, "needs", ())
+        if "texts" in needs and "text" not in {source(n, inputs) for n in read}:
+            read |= {"text"}
+        if "history" in needs:
+            read |= {"history", "history_age"} & inputs.keys()
     return {name: input for name, input in inputs.items() if name in read}

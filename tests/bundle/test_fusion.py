@@ -144,6 +144,25 @@ def test_a_bundle_answers_as_the_fusion_of_the_data(search, tmp_path, saved_mode
     assert right > 2 * len(queries)  # Of three each, by words that no model learned.
 
 
+def test_a_fusion_may_read_what_the_tower_does_not(tmp_path):
+    made = small.experiment()
+    tower = made.model.query.copy(inputs={"text": EmbeddingBag("token")})
+    tables = {n: t for n, t in made.model.tables.items() if n != "importance"}
+    candidate = Tower({"item": EmbeddingBag("film"), "text": EmbeddingBag("token")}, 8)
+    model = replace(made.model, query=tower, candidate=candidate, tables=tables)
+    program = open_program(replace(made, model=model), small.runtime())
+    fused = Fusion({"knn": COUNTS["knn"], "model": None}, "recall@10")
+    bundle = Bundle(saved_model=False, min_recall=1.0, fusion=fused)
+    bundle.write(program, program.init(), tmp_path / "b")
+    opened = open_bundle(tmp_path / "b")
+    assert "knn" in opened.fusion.parts
+    first, second = opened.search({"history": [["i3", "i4"], ["i20"]]}, 3)
+    # Item i is followed by i + 1, or i + 2.
+    assert {"i5", "i6"} & {one.id for one in first}
+    assert {"i21", "i22"} & {one.id for one in second}
+    assert not {"i3", "i4"} & {one.id for one in first}
+
+
 def test_what_no_bundle_can_hold(next_item):
     data, state = next_item.dataset, next_item.init()
 
