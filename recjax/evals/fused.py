@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,14 +82,9 @@ def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> Fuse
     Raises:
       UserError: a bundle cannot answer as one of the parts that help.
     """
-    bound = fusion.bound(SplitQueries(), model)
-    found: dict[str, Any] = {
-        name: part.choose(data) if isinstance(part, Tuned) else part
-        for name, part in bound.parts.items()
-    }
-    chosen = Fusion(found, fusion.metric, fusion.choose_on, fusion.queries).choose(data)
+    found, weights, shapes = _chosen(fusion, data, model)
     parts = {}
-    for name, weight in chosen.weights.items():
+    for name, weight in weights.items():
         scorer, learned = fusion.parts[name], None
         if scorer is not None:
             scorer = found[name]
@@ -104,5 +99,26 @@ def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> Fuse
                     "leave it out of the fusion that is exported"
                 )
             learned = scorer.learn(data, corpus)
-        parts[name] = Part(float(weight), chosen.shapes[name], scorer, learned)
+        parts[name] = Part(float(weight), shapes[name], scorer, learned)
     return FusedParts(parts)
+
+
+def _chosen(
+    fusion: Fusion, data: Any, model: ScoresOf
+) -> tuple[Mapping[str, Any], Mapping[str, float], Mapping[str, Shape]]:
+    """Returns scorers with their settings, weights and shapes."""
+    if reason := getattr(data, "unjudged", ""):
+        if not fusion.unjudged:
+            raise UserError(f"export.fusion: {reason}: say its weights in unjudged")
+        found = {
+            name: part.scorer if isinstance(part, Tuned) else part
+            for name, part in fusion.parts.items()
+        }
+        return found, fusion.unjudged, dict.fromkeys(fusion.unjudged, "max")
+    bound = fusion.bound(SplitQueries(), model)
+    found = {
+        name: part.choose(data) if isinstance(part, Tuned) else part
+        for name, part in bound.parts.items()
+    }
+    chosen = replace(bound, parts=found).choose(data)
+    return found, chosen.weights, chosen.shapes

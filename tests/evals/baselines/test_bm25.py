@@ -67,6 +67,36 @@ def test_settings_out_of_range():
         Bm25().index([], [])
 
 
+def test_the_english_stemmer():
+    pytest.importorskip("snowballstemmer", reason="needs the extra text")
+    same = [("running lamps", "run lamp"), ("generously", "generous"), ("flies", "fly")]
+    for one, other in same:
+        assert tokens(one, "english") == tokens(other, "english")
+    assert tokens("running", "plural") != tokens("run", "plural")
+    with pytest.raises(ValueError, match="stem 'german'"):
+        Bm25("german")
+
+
+def test_fields_add_up():
+    titles, about = TITLES, ["wood", "", "paint for wood", "bracket", ""]
+    both = Bm25(fields={"title": 1.0, "about": 0.5})
+    learned = both.indexed({"title": titles, "about": about}, both.fields)
+    rows = {word: row for row, word in enumerate(learned.words)}
+    query = "red wood bracket"
+    found = sum(learned.weights[[rows[word]]].toarray()[0] for word in query.split())
+    wanted = np.array(naive(titles, query, 1.2, 0.75))
+    wanted += 0.5 * np.array(naive(about, query, 1.2, 0.75))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    with pytest.raises(ValueError, match="must be above 0"):
+        Bm25(fields={"title": 0.0})
+
+
+def test_words_of_any_script():
+    titles = ["красная лампа", "зелёный стул", "ランプ 赤"]
+    found = Bm25().index(titles, ["КРАСНАЯ", "赤", "lamp"]).scores(0, 3)
+    assert found.argmax(1)[:2].tolist() == [0, 2] and not found[2].any()
+
+
 @pytest.fixture(scope="module")
 def home_depot():
     """Returns titles, test queries and their task; products in the file's order."""
