@@ -220,7 +220,7 @@ def _seen(row: Row, window: int, clock: Array | None, held: Array | None) -> See
     keys = jnp.minimum(first + jnp.arange(reach + chunk), reach + length - 1)
     back = jnp.arange(chunk)[:, None] + reach - jnp.arange(reach + chunk)
     age = jnp.pad(row.age, ((0, 0), (0, chunks * chunk - length)))
-    age = age.reshape(len(age), chunks, chunk, 1)
+    age = age.reshape(age.shape[0], chunks, chunk, 1)
     there = (back >= 0) & (back < window) & (back <= age)
     if clock is None or held is None:
         return Seen(keys, back, there, None)
