@@ -14,6 +14,7 @@ from recjax.bundle.open import IMAGE
 from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
+from recjax.index.compact import Type, compact, loss
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -31,6 +32,7 @@ class ImageBundle:
       k: most results of an answer when it is served.
       batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
+      vectors: type of the gallery's vectors; see `two_tower.Bundle`.
       check_images: images that are embedded live and from the bundle.
       tolerance: largest difference of a score.
     """
@@ -39,6 +41,7 @@ class ImageBundle:
     k: int = 100
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
+    vectors: Type = "float32"
     check_images: int = 32
     tolerance: float = 1e-4
 
@@ -71,7 +74,8 @@ class ImageBundle:
             vectors[: self.check_images],
             lambda saved: lambda given: saved[EMBED](given)["embedding"],
         )
-        items = [table.names[i] for i in gallery], titles, vectors
+        stored = compact(vectors, self.vectors)
+        items = [table.names[i] for i in gallery], titles, stored
         return Contents(
             *items,
             {SIDE: function},
@@ -81,4 +85,5 @@ class ImageBundle:
                 EMBED: signatures.arrays(tf, functions[SIDE], pixels)
             },
             Serving(min(self.k, len(vectors)), self.batch_sizes),
+            measured=loss(vectors, stored, vectors[: self.check_images]),
         )

@@ -1,7 +1,8 @@
 """Opening a bundle, and what it answers; needs no TensorFlow.
 
 manifest.json            hashes, versions, sizes, and what the checks measured
-vectors.npy, items.jsonl item vectors f32[N, D]; id and title of each, in their order
+vectors.npy, items.jsonl item vectors [N, D]; id and title of each, in their order
+vectors.json             what their numbers are, where they are not float32
 functions.jaxexport.npz  functions by name, for any batch size on cpu, cuda, tpu:
                          "query" and "item": feature arrays -> vectors; "image": pixels
                          -> vectors; "step": a user's event and memory -> the next ones
@@ -37,6 +38,7 @@ from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
 from recjax.extras import require
 from recjax.index import scann
+from recjax.index.compact import in_memory
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.tables.result import Options
 
@@ -75,7 +77,7 @@ class OpenBundle:
     def index(self) -> scann.Index:
         """Finds the items nearest to vectors."""
         # An exact search reads all vectors each time: from memory, not from disk.
-        return scann.load(self.folder, np.array(self.items.vectors))
+        return scann.load(self.folder, in_memory(self.items.vectors))
 
     @cached_property
     def functions(self) -> Mapping[str, jax_export.Loaded]:

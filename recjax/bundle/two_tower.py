@@ -24,6 +24,7 @@ from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
 from recjax.index import scann
+from recjax.index.compact import Type, compact, loss
 from recjax.index.plan import MOST_QUERIES, Plan
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -43,6 +44,8 @@ class Bundle:
       k: most results of an answer when it is served.
       batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
+      vectors: type of the item vectors: fewer bits take less memory, but cost recall,
+        which the report tells, and exact search some time.
       check_split: its queries are asked live and from the bundle.
       check_queries: how many of them.
       tolerance: largest difference of a score.
@@ -56,6 +59,7 @@ class Bundle:
     k: int = 100
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
+    vectors: Type = "float32"
     check_split: str = "test"
     check_queries: int = 256
     tolerance: float = 1e-4
@@ -102,7 +106,10 @@ class Bundle:
         if len(vectors) >= scann.EXACT_BELOW:
             with suppress(UserError):  # Without validation, items ask.
                 asked = queries(VALIDATION, MOST_QUERIES)[2]
-        index = scann.build(vectors, k, asked, self.index_recall)
+        stored = compact(vectors, self.vectors)
+        index = scann.build(stored, k, asked, self.index_recall)
+        measured = loss(vectors, stored, live)
+        measured |= index.measured if isinstance(index, scann.Scann) else {}
         sides = {QUERY: QUERY}
         functions = {
             QUERY: Function(
@@ -134,14 +141,15 @@ class Bundle:
         graphs = partial(
             signatures.queries,
             inputs=inputs,
-            vectors=vectors,
+            vectors=stored,
             item_ids=corpus.ids,
             plan=index.plan if isinstance(index, scann.Scann) else Plan(k),
             item=functions[ITEM].example if ITEM in functions else None,
         )
         serving = Serving(k, self.batch_sizes)
-        items = corpus.ids, corpus.titles, vectors
-        return Contents(*items, functions, held, save, graphs, serving, index)
+        items = corpus.ids, corpus.titles, stored
+        how = serving, index, measured
+        return Contents(*items, functions, held, save, graphs, *how)
 
 
 def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:

@@ -24,6 +24,7 @@ from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.inputs import AgeListInput, IdListInput, encode_all
 from recjax.images.augment import CenterCrop
+from recjax.index.compact import compact
 from recjax.index.plan import Plan
 from recjax.text import Vocabulary
 from recjax.text.features import TextInput
@@ -60,7 +61,7 @@ def item(held, features):
     return unit(bag(held["token"], features["text"]) + held["bias"])
 
 
-def films(folder, seed=0, sizes=(1, 128), saved=False):
+def films(folder, seed=0, sizes=(1, 128), saved=False, type="float32"):
     """Writes a bundle of films that answers queries and embeds films."""
     random = np.random.default_rng(seed)
     words = Vocabulary.build(TITLES, unigrams=50, bigrams=50, trigrams=50)
@@ -96,16 +97,17 @@ def films(folder, seed=0, sizes=(1, 128), saved=False):
         (at / INPUTS).mkdir()
         raw_inputs.save(at / INPUTS, inputs)
 
+    stored = compact(vectors, type)
     serving = Serving(len(IDS), sizes)
     graphs = partial(
         signatures.queries,
         inputs=inputs,
-        vectors=vectors,
+        vectors=stored,
         item_ids=IDS,
         plan=Plan(len(IDS)),
         item=functions["item"].example,
     )
-    made = Contents(IDS, TITLES, vectors, functions, held, save, graphs, serving)
+    made = Contents(IDS, TITLES, stored, functions, held, save, graphs, serving)
     write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 
