@@ -39,6 +39,8 @@ class Contents:
       serving: how it is served.
       index: finds items; None searches exactly.
       measured: what else the report is to say.
+      asked: input of a signature -> values that warm-up requests repeat, beside what
+        functions are tried with.
     """
 
     ids: Sequence[str]
@@ -51,6 +53,7 @@ class Contents:
     serving: Serving
     index: scann.Index | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 def write_bundle(
@@ -88,6 +91,7 @@ def write_bundle(
             asked = {
                 n: v for f in made.functions.values() for n, v in (f.raw or {}).items()
             }
+            asked |= made.asked
             tf_serving.write(at, name, made.serving, specs, asked)
         found = check(at, made.functions, with_saved_model, tolerance, min_recall)
         return {**found, **made.measured}
