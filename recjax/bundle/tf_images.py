@@ -7,6 +7,7 @@ pixels in both, and the resampling differs by its rounding alone, one level of 2
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from recjax.images.augment import CenterCrop
@@ -28,9 +29,12 @@ def center_crops(tf: Any, crop: CenterCrop, size: int) -> Callable[[Any], Any]:
         height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
         side = crop.share * tf.cast(tf.minimum(height, width), tf.float64)
         rows, columns = (_weights(tf, n, side, size) for n in (height, width))
-        values = tf.cast(pixels, tf.float32)
-        lines = tf.tensordot(rows, values, [[1], [0]])
-        made = tf.einsum("xw,ywc->yxc", columns, lines)
+        # Products of matrices alone: TensorFlow is slow at others of this shape.
+        values = tf.reshape(tf.cast(pixels, tf.float32), [height, 3 * width])
+        lines = tf.reshape(tf.matmul(rows, values), [size, width, 3])
+        lines = tf.reshape(tf.transpose(lines, [1, 0, 2]), [width, 3 * size])
+        made = tf.reshape(tf.matmul(columns, lines), [size, size, 3])
+        made = tf.transpose(made, [1, 0, 2])
         return tf.cast(tf.clip_by_value(made + 0.5, 0.0, 255.0), tf.uint8)
 
     spec = tf.TensorSpec([size, size, 3], tf.uint8)
@@ -72,18 +76,17 @@ def _decoded(tf: Any, data: Any, least: int) -> tuple[Any, Any]:
 def _orientation(tf: Any, data: Any) -> Any:
     """Returns EXIF's orientation, 1 to 8; 1 where there is none."""
     codes = tf.io.decode_raw(tf.strings.substr(data, 0, _SEARCHED), tf.uint8)
-    codes = tf.cast(tf.concat([codes, [0]], 0), tf.int32)
-    last = tf.size(codes) - 1
+    codes = tf.concat([codes, tf.zeros([len(_EXIF)], tf.uint8)], 0)
+    last = tf.size(codes) - len(_EXIF)
 
     def at(places: Any) -> Any:
-        return tf.gather(codes, tf.clip_by_value(places, 0, last))
+        return tf.cast(tf.gather(codes, tf.clip_by_value(places, 0, last)), tf.int32)
 
     def first(there: Any, places: Any) -> Any:
         return tf.reduce_min(tf.where(there, places, _NOWHERE))
 
-    places = tf.range(last)
-    marked = [at(places + i) == code for i, code in enumerate(_EXIF)]
-    start = first(tf.reduce_all(marked, 0), places) + len(_EXIF)
+    marked = [codes[i : last + i] == code for i, code in enumerate(_EXIF)]
+    start = first(reduce(tf.logical_and, marked), tf.range(last)) + len(_EXIF)
 
     def number(place: Any, count: int) -> Any:
         """Returns a number of `count` bytes, in the order that the file says."""

@@ -1,28 +1,15 @@
 """JPEGs in TensorFlow become the pixels that NumPy and numba make of them."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_images import photograph
 
 from recjax.bundle import tf_images
 from recjax.images.augment import CenterCrop
 
 tf = pytest.importorskip("tensorflow", reason="the savedmodel extra is not installed")
 SIZE = 32
-
-
-def photograph(height, width, seed=0, **options):
-    """A smooth picture, as photographs are, with some noise."""
-    random = np.random.default_rng(seed)
-    small = random.integers(0, 256, (5, 6, 3)).astype(np.uint8)
-    image = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
-    noisy = np.asarray(image) + random.normal(size=(height, width, 3)) * 5
-    out = io.BytesIO()
-    made = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
-    made.convert(options.pop("mode", "RGB")).save(out, "JPEG", **options)
-    return out.getvalue()
 
 
 def turned(turn, order):

@@ -18,12 +18,14 @@ import tiny_images
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Function
+from recjax.bundle.image import image_graphs
 from recjax.bundle.open import IMAGE, INPUTS
 from recjax.bundle.serving import Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.inputs import AgeListInput, IdListInput, encode_all
 from recjax.images.augment import CenterCrop
+from recjax.images.decode import example_image
 from recjax.index.compact import compact
 from recjax.index.plan import Plan
 from recjax.text import Vocabulary
@@ -111,7 +113,7 @@ def films(folder, seed=0, sizes=(1, 128), saved=False, type="float32"):
     write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 
-def pictures(folder, sizes=(4,)):
+def pictures(folder, sizes=(4,), saved=False):
     """Writes a bundle that embeds photographs by the colours of their quarters."""
     table, random = tiny_images.table(), np.random.default_rng(0)
     held = random.normal(size=(12, WIDTH)).astype(np.float32)
@@ -134,10 +136,11 @@ def pictures(folder, sizes=(4,)):
         functions,
         held,
         lambda at: (at / IMAGE).write_text(about),
-        lambda *_: {},
+        partial(image_graphs, crop, SIDE, vectors, table.names, 48),
         Serving(48, sizes),
+        asked={"image_bytes": [example_image()]},
     )
-    write_bundle(*PROGRAM, folder, lambda *_: made, False, 1e-4)
+    write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 
 class Server:
