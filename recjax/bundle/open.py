@@ -222,7 +222,9 @@ class OpenBundle:
         if self.fusion is None:
             return self.index.search(vectors, k)
         asked = fusion.raw_queries(raw, len(vectors), self.items.rows)
-        model = vectors @ self.items.vectors.T if self.fusion.model else None
+        model = (
+            vectors @ np.asarray(self.items.vectors).T if self.fusion.model else None
+        )
         scores = self.fusion.scores(asked, model, len(vectors))
         return largest(scores, min(k, scores.shape[1]))
 
