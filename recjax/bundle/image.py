@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recjax.bundle.check import Function
 from recjax.bundle.contract import EMBED, IMAGE_BYTES, SERVING
 from recjax.bundle.functions import prune_state, tower_function
@@ -20,7 +22,7 @@ from recjax.bundle.tf_images import center_crops
 from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
 from recjax.images.augment import CenterCrop
-from recjax.images.decode import JPEG, example_image
+from recjax.images.decode import as_jpeg, example_image
 from recjax.index.compact import Type, Vectors, compact, loss
 from recjax.index.plan import Plan
 from recjax.train.program import Program
@@ -62,7 +64,6 @@ class ImageBundle:
         """Returns what the bundle holds."""
         model, data = program.experiment.model, images_of(program)
         table, gallery = data.table, data.table.of_split(self.gallery)
-        pixels = {SIDE: data.center_crops(gallery[: self.check_images])}
         # From their pixels: kept maps are of half precision.
         vectors = embed_images(
             program, state, gallery, lambda at: {SIDE: data.center_crops(at)}
@@ -76,22 +77,21 @@ class ImageBundle:
         ]
         size, share = data.settings.size, data.settings.center_crop.share
         about = json.dumps({"size": size, "center_crop": share})
-        files = [table.read(i) for i in gallery[: self.check_images]]
-        jpegs = all(file.startswith(JPEG) for file in files)
+        # A SavedModel takes JPEGs alone, whatever the gallery is of.
+        files = [as_jpeg(table.read(i)) for i in gallery[: self.check_images]]
+        crop = data.settings.center_crop
+        pixels = {SIDE: np.stack([crop(file, size) for file in files])}
+        some = np.arange(len(files))
         function = Function(
             tower_function(model, SIDE),
             pixels,
-            vectors[: self.check_images],
-            (lambda saved: lambda _: saved[EMBED]({IMAGE_BYTES: files})["embedding"])
-            if jpegs
-            else None,
+            embed_images(program, state, some, lambda at: {SIDE: pixels[SIDE][at]}),
+            lambda saved: lambda _: saved[EMBED]({IMAGE_BYTES: files})["embedding"],
         )
         stored = compact(vectors, self.vectors)
         names = [table.names[i] for i in gallery]
         serving = Serving(min(self.k, len(vectors)), self.batch_sizes)
-        graphs = partial(
-            image_graphs, data.settings.center_crop, size, stored, names, serving.k
-        )
+        graphs = partial(image_graphs, crop, size, stored, names, serving.k)
         return Contents(
             names,
             titles,

@@ -68,6 +68,15 @@ def example_image() -> bytes:
     return out.getvalue()
 
 
+def as_jpeg(data: bytes) -> bytes:
+    """Returns an image file as a JPEG; one that is a JPEG as it is."""
+    if data[: len(JPEG)] == JPEG:
+        return data
+    import simplejpeg
+
+    return simplejpeg.encode_jpeg(decode(data), quality=95)
+
+
 def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.ndarray:
     import simplejpeg
 
