@@ -20,8 +20,8 @@ from recjax.serve.http import page
 from recjax.serve.http.limits import RefusedError
 from recjax.serve.http.metrics import Metrics
 from recjax.serve.http.models import Models, metadata, status
-from recjax.serve.http.predict import (
-    Predict,
+from recjax.serve.http.predict import Predict
+from recjax.serve.http.request import (
     Receive,
     Scope,
     Send,
