@@ -144,9 +144,8 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
             task.cancel()
         batcher.stop()
 
-    app = application(
-        predict, Paths(models, metrics, settings.token, settings.pictures), background
-    )
+    paths = Paths(models, metrics, limits, settings.token, settings.pictures)
+    app = application(predict, paths, background)
     own = {"limits": limits, "quick": staticmethod(quick)}
     kind = type("Bounded", (Protocol,), own)
     config = uvicorn.Config(
