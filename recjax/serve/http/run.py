@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -23,11 +22,11 @@ from recjax.serve.http.batcher import Batcher
 from recjax.serve.http.cache import Cache
 from recjax.serve.http.limits import Limits, Room
 from recjax.serve.http.metrics import Metrics, Record, log_json
-from recjax.serve.http.models import LOADING, Models, Source, load
+from recjax.serve.http.models import Models, Source
 from recjax.serve.http.predict import Predict
 from recjax.serve.http.protocol import LOOK, Protocol, look_at
 from recjax.serve.http.quick import Quick
-from recjax.serve.http.swap import Swapper, keep_compiled
+from recjax.serve.http.swap import Swapper, keep_compiled, settle
 
 log = logging.getLogger(__name__)
 SWITCH = 0.000_5
@@ -63,13 +62,6 @@ class Settings:
     poll_s: float = 5.0
     pictures: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = Limits()
-
-
-def settle() -> None:
-    """Leaves what is loaded out of the search for garbage, which stops all threads."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def bind(host: str, port: int, shared: bool) -> socket.socket:
@@ -115,17 +107,14 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
 
     async def load_all() -> None:
         try:
+            swapper = Swapper(models, metrics.version)
             for name in models.sources:
-                for version, folder in models.wanted(name).items():
-                    models.set_state(name, version, LOADING)
-                    model = await asyncio.to_thread(load, name, version, folder)
-                    models.add(model)
-                    metrics.version(name, version)
+                await swapper.start(name)
             settle()
             place = listening.getsockname()
             fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
             log.info("ready", extra={"fields": fields})
-            await Swapper(models, metrics.version).run(settings.poll_s)
+            await swapper.run(settings.poll_s)
         except Exception as error:
             failed.append(error)
             server.should_exit = True
