@@ -68,9 +68,9 @@ class Server:
         stats = [_read(one, "stat").rpartition(")")[2].split() for one in self._alive()]
         return sum(int(stat[11]) + int(stat[12]) for stat in stats) / TICK
 
-    def memory(self) -> int:
-        """Returns the bytes of memory that the process itself holds."""
-        return int(_read(self.process.pid, "statm").split()[1]) * PAGE
+    def memory(self, process: int = 0) -> int:
+        """Returns the bytes of memory that a process holds; 0: the server's first."""
+        return int(_read(process or self.process.pid, "statm").split()[1]) * PAGE
 
     def _alive(self) -> list[int]:
         return [one for one in self.processes() if _read(one, "stat")]

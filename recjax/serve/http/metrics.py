@@ -14,6 +14,7 @@ import prometheus_client as prometheus
 from prometheus_client import multiprocess
 
 from recjax.serve.http.batcher import STAGES
+from recjax.serve.http.spans import Span
 
 log = logging.getLogger(__name__)
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -121,9 +122,11 @@ class Metrics:
 class Record:
     """Counts answers, and logs those that are not as they should be."""
 
-    def __init__(self, metrics: Metrics, log_all: bool = False) -> None:
-        """`log_all` logs every answer."""
-        self.metrics, self.log_all = metrics, log_all
+    def __init__(
+        self, metrics: Metrics, log_all: bool = False, span: Span | None = None
+    ) -> None:
+        """`log_all` logs every answer, `span` is told it."""
+        self.metrics, self.log_all, self._span = metrics, log_all, span
         self._sparsely = Sparsely()
 
     def __call__(
@@ -136,6 +139,8 @@ class Record:
     ) -> None:
         """Counts one; `headers` are those of the answer, `told` is why it is none."""
         self.metrics.request(about, status, seconds)
+        if self._span is not None:
+            self._span(dict(headers), about, status, seconds)
         if not told and not self.log_all:
             return
         left_out = {} if self.log_all else self._sparsely()

@@ -26,6 +26,7 @@ from recjax.serve.http.models import Models, Source
 from recjax.serve.http.predict import Predict
 from recjax.serve.http.protocol import LOOK, Protocol, look_at
 from recjax.serve.http.quick import Quick
+from recjax.serve.http.spans import spans
 from recjax.serve.http.swap import Swapper, keep_compiled, settle
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     limits, room = settings.limits, Room(settings.limits.queue)
     metrics = Metrics(lambda: room.taken)
     batcher = Batcher(settings.wait_us, metrics.batch)
-    record = Record(metrics, settings.log_all)
+    record = Record(metrics, settings.log_all, spans())
     # One half for rows, one for whole requests.
     kept = 0.5e6 * limits.cache_mb, limits.cache_s
     cache = Cache(*kept) if limits.cache_mb else None
