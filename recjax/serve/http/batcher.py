@@ -94,9 +94,9 @@ class Batcher:
             if not batch:
                 continue
             answers = self._answers(batch)
-            self._deliver(batch, answers)
             if isinstance(first := answers[0], Answer):
                 self._observe(sum(work.rows for work in batch), first.seconds)
+            self._deliver(batch, answers)
 
     def _gather(self) -> None:
         """Takes all works that have come; waits for the first."""

@@ -67,7 +67,11 @@ def test_what_comes_while_it_works_is_asked_at_once():
         await asyncio.sleep(0.05)
         return await first + await answers(batcher, *works[1:])
 
-    assert run(scenario, observe=rows.append) == [[2], [4, 4], [6, 6]]
+    assert run(scenario, observe=lambda n, took: rows.append(n)) == [
+        [2],
+        [4, 4],
+        [6, 6],
+    ]
     assert made.asked == [1, 4] and rows == [1, 4]
 
 
