@@ -141,7 +141,7 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
         items, scores = bundle.find(made, columns, wanted)
         names: list[Any] = ids[np.maximum(items, 0)].tolist()
         rows, there = list(scores), items >= 0
-        whole = there.all(1).tolist()
+        whole = np.logical_and.reduce(there, 1).tolist()
         for row, k in enumerate(columns[K]):
             keep = there[row]
             if without and without[row]:

@@ -191,7 +191,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def look_at(connections: Iterable[Protocol], now: float) -> None:
+def look_at(connections: Iterable[Any], now: float) -> None:
     """Ends those that are late."""
     for one in [*connections]:
         one.look(now)

@@ -92,8 +92,9 @@ class Quick:
         came, headers = time.monotonic(), dict(given)
         named = place(path)
         simple = headers.get(b"content-type") in _SIMPLE
-        wrong = named is None or named.verb != "predict"
-        if wrong or not simple or b"content-encoding" in headers:
+        if named is None or named.verb != "predict":
+            return None
+        if not simple or b"content-encoding" in headers:
             return None
         try:
             check_token(self._token, headers)
