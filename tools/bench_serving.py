@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, told():
         bundle = options.bundle or made_up(Path(folder) / "products")
         found = measure(bundle, Path(folder), options.seconds)
-    print(json.dumps(found))
+    print(json.dumps(found, default=float))
 
 
 def made_up(folder: Path, seed: int = 0) -> Path:
@@ -151,9 +151,6 @@ def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
             found[name] = asked(server, stream, 32, seconds)
             hits, all = known_rows(server) - before
             found[name]["hit_rate"] = round(hits / all, 3)
-    for name, one in found.items():
-        if name != "model_us" and isinstance(one, dict):
-            print(f"{name}: {one}")
     return found
 
 
@@ -203,8 +200,10 @@ def asked(
     served += told["probe_statuses"].get(200, 0)
     found["per_second"] = served / found["seconds"]
     found["per_cpu_second"] = served / max(found["cpu"], 1e-9)
-    rounded = {name: round(one, 2) for name, one in found.items()}
-    return rounded | (told if probe else {})
+    found = {name: round(one, 2) for name, one in found.items()}
+    found |= told if probe else {}
+    print(f"{bodies.name}, {clients} clients: {found}", flush=True)
+    return found
 
 
 def known_rows(server: Server) -> np.ndarray:
