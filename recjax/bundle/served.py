@@ -12,6 +12,7 @@ from recjax.bundle.contract import (
     EMBED,
     FLOAT,
     FOUND,
+    IMAGE_BYTES,
     INT,
     ITEM,
     MANY,
@@ -33,7 +34,6 @@ from recjax.text.features import TextInput
 from recjax.text.wordpiece import WordPiece
 
 K = "k"
-IMAGE_BYTES = "image_bytes"
 
 
 def signatures(bundle: OpenBundle) -> dict[str, Signature]:
