@@ -38,8 +38,11 @@ def by_rows(
     mesh = jax.sharding.get_abstract_mesh()
     axes = batch_axes(mesh)
     split = batch_shards(mesh)
-    lengths = {len(leaf) for leaf in jax.tree.leaves((rows, columns))}
-    if split == 1 or any(length % split for length in lengths):
+    # Exported functions have no mesh, and lengths that are no numbers.
+    uneven = split > 1 and any(
+        leaf.shape[0] % split for leaf in jax.tree.leaves((rows, columns))
+    )
+    if split == 1 or uneven:
         return function(rows, columns, whole)
 
     def local(rows: Any, columns: Any, whole: Any) -> Any:

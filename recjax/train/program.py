@@ -112,7 +112,9 @@ class Program:
             shape = jax.eval_shape(self._init, batch)
         except ValueError as error:
             raise UserError(f"the model does not fit the data: {error}") from error
-        return checkpoint.like(shape, states.shardings(shape, self.mesh))
+        return checkpoint.like(
+            shape, states.shardings(shape, self.mesh, self.runtime.dense)
+        )
 
     def restore(self, folder: Path) -> State:
         """Returns the newest good state of a folder of checkpoints."""
@@ -130,7 +132,7 @@ class Program:
             experiment.steps,
             self.mesh,
         )
-        return compile_step(step, self.like, self.mesh)
+        return compile_step(step, self.like, self.mesh, self.runtime.dense)
 
     @cached_property
     def embedders(self) -> Mapping[str, Embedder]:
@@ -159,6 +161,7 @@ class Program:
             experiment.steps,
             batch,
             self.mesh,
+            self.runtime.dense,
         )
 
 

@@ -2,29 +2,12 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import small
 
 STEP = 8
-
-
-@dataclass(frozen=True)
-class Sleepy(small.InMemory):
-    """Data whose second process stops to make batches."""
-
-    def open(self, seed):
-        """Returns the data set."""
-        data = super().open(seed)
-        made = data.batch
-
-        def batch(step, host=(0, 1)):
-            if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
-                sleep_for_ever()
-            return made(step, host)
-
-        object.__setattr__(data, "batch", batch)
-        return data
 
 
 def sleep_for_ever():
@@ -33,7 +16,27 @@ def sleep_for_ever():
         time.sleep(1)
 
 
-def experiment():
+@dataclass(frozen=True)
+class Faulty(small.InMemory):
+    """Data whose second process has a fault where it makes a batch."""
+
+    fault: Callable = sleep_for_ever
+
+    def open(self, seed):
+        """Returns the data set."""
+        data = super().open(seed)
+        made = data.batch
+
+        def batch(step, host=(0, 1)):
+            if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
+                self.fault()
+            return made(step, host)
+
+        object.__setattr__(data, "batch", batch)
+        return data
+
+
+def experiment(fault=sleep_for_ever):
     """Returns the experiment."""
     made = small.experiment()
-    return replace(made, data=Sleepy(made.data.settings))
+    return replace(made, data=Faulty(made.data.settings, fault=fault))
