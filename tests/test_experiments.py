@@ -166,12 +166,15 @@ def test_batches_and_tables_divide_over_the_mesh(name, config, tiny):
     if -1 in mesh.values():
         pytest.skip("the mesh takes as many devices as there are")
     data = experiment.data
+    if math.prod(mesh.values()) > (16 if tiny else 32):
+        pytest.skip("batches of this size are for fewer devices")
+    split = mesh["data"] * mesh.get("fsdp", 1)
     parts = (data.batch_size, getattr(data, "negatives", None))
     if isinstance(data, CatalogSearch):
         total = sum(task.share for task in data.tasks.values())
         parts = [data.batch_size * t.share // total for t in data.tasks.values()]
     for rows in parts:
-        assert rows is None or rows % mesh["data"] == 0
+        assert rows is None or rows % split == 0
     # Checkpoints move between meshes whose sizes divide a block of table rows.
     assert 256 % math.prod(mesh.values()) == 0
 
