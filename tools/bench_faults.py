@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SUPPORT = ROOT / "tests" / "support"
@@ -175,11 +176,15 @@ def _living(hosts: dict[int, int]) -> list[int]:
 def _same(one: Path, other: Path, step: int) -> bool:
     """Returns whether two runs saved the same arrays, bit by bit."""
     import jax
+    import numpy as np
     import orbax.checkpoint as ocp
 
     def read(run: Path) -> list:
-        handler = ocp.PyTreeCheckpointer()
-        return jax.tree.leaves(handler.restore(run / "checkpoints" / f"{step}/default"))
+        place, handler = run / f"checkpoints/{step}/default", ocp.PyTreeCheckpointer()
+        known: Any = handler.metadata(place)
+        plain = ocp.RestoreArgs(restore_type=np.ndarray)
+        as_arrays = jax.tree.map(lambda _: plain, known.item_metadata.tree)
+        return jax.tree.leaves(handler.restore(place, restore_args=as_arrays))
 
     pairs = zip(read(one), read(other), strict=True)
     return all(a.tobytes() == b.tobytes() for a, b in pairs)
