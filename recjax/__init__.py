@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.data.catalog.search import CatalogSearch
     from recjax.data.columns import (
         CategoryColumn,
+        ImageColumn,
         NumberColumn,
         TextColumn,
         TimeColumn,
@@ -53,11 +54,12 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.models.session_model import SessionModel
     from recjax.models.tables import Table
     from recjax.models.two_tower import TwoTower
-    from recjax.nn.backbones import EfficientNetLite0
+    from recjax.nn.backbones import EfficientNetLite0, SmallNet
     from recjax.nn.decayed_sum import DecayedSum, RecencyBag
     from recjax.nn.fields import HashEmbedding
     from recjax.nn.gru import Gru
     from recjax.nn.hier import HierTcn, SessionStates
+    from recjax.nn.image import Photo
     from recjax.nn.inputs import Dense, EmbeddingBag
     from recjax.nn.tcn import Tcn
     from recjax.nn.tower import Tower

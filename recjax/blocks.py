@@ -40,5 +40,15 @@ def in_blocks(
     return np.zeros((0, 0), np.float32) if found is None else found
 
 
+def block_of(features: Mapping[str, Any]) -> int:
+    """Returns how many rows of some features are a block: fewer where they are images.
+
+    Args:
+      features: name -> array [N, ...], or what reads as one.
+    """
+    images = any(column[:0].ndim == 4 for column in features.values())
+    return 64 if images else 1_024
+
+
 def _filled(array: np.ndarray, rows: int) -> np.ndarray:
     return np.pad(array, ((0, rows - len(array)), *((0, 0),) * (array.ndim - 1)))

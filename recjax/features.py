@@ -52,9 +52,15 @@ class DenseFeature:
 
 @dataclass(frozen=True)
 class ImageFeature:
-    """Pixels of 0 to 255 [B, size, size, 3]."""
+    """Pixels of 0 to 255 [B, size, size, 3]; all zero where there is no image.
+
+    Attributes:
+      size: pixels a side.
+      named: the experiment asks for it by name, so a model must read it.
+    """
 
     size: int
+    named: bool = False
 
 
 def unread(features: Features, read: Collection[str]) -> list[str]:

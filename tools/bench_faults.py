@@ -140,8 +140,8 @@ def stopped(folder: Path, experiment: Path) -> dict:
         time.sleep(0.1)
     seconds = time.monotonic() - until + HEARTBEAT + SLACK
     run.end(120)
-    named = "host 1" in run.line() or "host 0" in run.line()
-    held = seconds <= HEARTBEAT + SLACK and named and not _living(hosts)
+    held = seconds <= HEARTBEAT + SLACK and "(SIGSTOP)" in run.line()
+    held = held and "host 1" in run.line() and not _living(hosts)
     return _told("SIGSTOP", run, seconds, held)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recjax.data.column_inputs import CategoryInput, TimeInput, VectorInput
+from recjax.data.image_input import ImageInput
 from recjax.data.inputs import AgeListInput, IdListInput, Input
 from recjax.errors import UserError
 from recjax.text.features import TextInput
@@ -39,11 +40,13 @@ class Spec:
       dtype: such as "DT_STRING".
       shape: `MANY` where any size is taken.
       missing: a row may lack it.
+      file: a value is the bytes of a file.
     """
 
     dtype: str
     shape: tuple[int, ...] = (MANY,)
     missing: bool = False
+    file: bool = False
 
 
 FOUND = {"ids": Spec(TEXT, (MANY, MANY)), "scores": Spec(FLOAT, (MANY, MANY))}
@@ -98,10 +101,13 @@ def input_spec(kind: Input) -> Spec:
 
     Text: string[B], a list of them string[B, any], "" for missing; ages f32[B, any]; a
     number float32[B] and a moment float64[B], NaN for missing; vectors float32[B, any,
-    D], NaN for none; bits int32[B, any, bytes], -1 for none.
+    D], NaN for none; bits int32[B, any, bytes], -1 for none; photographs string[B], the
+    bytes of their files, "" for none.
     """
     if isinstance(kind, TextInput | WordPiece):
         return Spec(TEXT, missing=True)
+    if isinstance(kind, ImageInput):
+        return Spec(TEXT, missing=True, file=True)
     if isinstance(kind, CategoryInput):
         return Spec(TEXT, (MANY, MANY) if kind.many else (MANY,), True)
     if isinstance(kind, IdListInput):

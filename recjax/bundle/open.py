@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recjax.blocks import in_blocks
+from recjax.blocks import block_of, in_blocks
 from recjax.bundle import jax_export, manifest
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
@@ -161,7 +161,9 @@ class OpenBundle:
         """Returns what a function makes of feature arrays [N, ...]: f32[N, D]."""
         size = len(next(iter(features.values())))
         blocks = self._blocks(name)
-        return blocks(size, 1_024, lambda at: {n: a[at] for n, a in features.items()})
+        return blocks(
+            size, block_of(features), lambda at: {n: a[at] for n, a in features.items()}
+        )
 
     def search(self, raw: Mapping[str, Sequence[Any]], k: int) -> list[list[Found]]:
         """Returns the best `k` items of each query; items of its history are left out.
@@ -225,8 +227,11 @@ def open_bundle(path: str | Path) -> OpenBundle:
 
 def _blank(items: NewItems) -> np.ndarray:
     """Returns the items of which every feature is zero."""
-    said = np.zeros(len(items.ids), bool)
+    left, block = np.arange(len(items.ids)), block_of(items.features)
     for column in items.features.values():
-        rows = column[0 : len(said)]
-        said |= (rows != 0).reshape(len(rows), -1).any(1)
-    return np.flatnonzero(~said)
+        said = [
+            column[left[at : at + block]].any(axis=tuple(range(1, column[:0].ndim)))
+            for at in range(0, len(left), block)
+        ]
+        left = left[~np.concatenate([np.zeros(0, bool), *said])]
+    return left

@@ -6,6 +6,7 @@ import datetime
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from recjax.data.column_inputs import (
     TimeInput,
     VectorInput,
 )
+from recjax.data.image_input import ImageInput
 from recjax.data.inputs import AgeListInput, IdListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.text.features import TextInput
@@ -84,6 +86,12 @@ def from_texts(
 def _from_text(given: str, text: str, kind: Input) -> Any:
     if isinstance(kind, TextInput | WordPiece) or _is_one_label(kind):
         return text
+    if isinstance(kind, ImageInput):
+        try:
+            return Path(text).read_bytes()
+        except OSError as error:
+            why = error.strerror
+            raise UserError(f"--column {given}: expected a file ({why})") from error
     try:
         if isinstance(kind, TimeInput) and not text.replace(".", "").isdigit():
             when = datetime.datetime.fromisoformat(text)
@@ -164,6 +172,8 @@ def _says(place: str, value: Any, kind: Input) -> bool:
         return False
     if isinstance(kind, TextInput | WordPiece):
         return _text(place, value)
+    if isinstance(kind, ImageInput):
+        return _image(place, value)
     if isinstance(kind, NumberInput | BucketInput | TimeInput):
         return _number(place, value, isinstance(kind, TimeInput))
     if _is_one_label(kind):
@@ -194,6 +204,19 @@ def _text(place: str, value: Any) -> bool:
     return bool(value.strip())
 
 
+def _image(place: str, value: Any) -> bool:
+    # Reading images needs packages that no other bundle does.
+    from recjax.images.decode import BadImageError, decode
+
+    if not isinstance(value, bytes):
+        raise UserError(f"{place}: {value!r}: give the bytes of an image file")
+    try:
+        decode(value, 1, 1)
+    except BadImageError as error:
+        raise UserError(f"{place}: no image that can be read: {error}") from error
+    return True
+
+
 def _number(place: str, value: Any, is_time: bool) -> bool:
     if not isinstance(value, NUMBER) or isinstance(value, bool):
         raise UserError(f"{place}: {value!r} is no number")
@@ -222,6 +245,8 @@ def _is_list(values: Any) -> bool:
 def _example(kind: Input) -> str:
     if isinstance(kind, TextInput | WordPiece):
         return "'red lamp'"
+    if isinstance(kind, ImageInput):
+        return "open('a.jpg', 'rb').read()"
     if isinstance(kind, CategoryInput):
         return "['a', 'b']" if kind.many else "'a'"
     if isinstance(kind, IdListInput):

@@ -26,6 +26,7 @@ from recjax.bundle.contract import (
 )
 from recjax.bundle.open import OpenBundle
 from recjax.bundle.queries import check_queries, takers
+from recjax.data.image_input import ImageInput
 from recjax.data.inputs import IdListInput, encode_all
 from recjax.errors import UserError
 from recjax.text.features import TextInput
@@ -86,6 +87,7 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
         bundle.functions["query"],
         _embedding,
         blank=blank,
+        slow=any(isinstance(kind, ImageInput) for kind in takes.values()),
         texts=texts,
         kept=True,
         # Vocabularies make their tables at the first word that they look up.
@@ -112,7 +114,7 @@ def _images(bundle: OpenBundle) -> dict[str, Signature]:
         return {"image": np.stack(columns[IMAGE_BYTES])}
 
     embed = Signature(
-        {IMAGE_BYTES: Spec(TEXT)},
+        {IMAGE_BYTES: Spec(TEXT, file=True)},
         _vector(bundle),
         read,
         encode,

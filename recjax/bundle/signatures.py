@@ -33,6 +33,7 @@ from recjax.data.inputs import (
 )
 from recjax.errors import UserError
 from recjax.index import scann
+from recjax.index.plan import Plan
 from recjax.text.features import TextInput
 
 Functions = Mapping[str, Callable[[dict[str, Any]], Any]]
@@ -46,7 +47,7 @@ def queries(
     inputs: Mapping[str, Input],
     vectors: np.ndarray,
     item_ids: Sequence[str],
-    plan: scann.Plan,
+    plan: Plan,
     item: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Graph]:
     """Returns the graphs of a bundle with towers.
@@ -105,7 +106,7 @@ def top_k(
     module: Any,
     vectors: np.ndarray,
     item_ids: Sequence[str],
-    plan: scann.Plan,
+    plan: Plan,
 ) -> Callable[..., dict[str, Any]]:
     """Returns (vectors f32[B, D], k i32[B], hidden i32[B, any]) -> ids and scores.
 
@@ -121,8 +122,7 @@ def top_k(
 
     def best(embedding: Any, wanted: Any, more: Any) -> tuple[Any, Any]:
         if plan.leaves:
-            wanted = tf.minimum(wanted, plan.reorder)
-            return scann.search_tf(module.index, embedding, wanted)
+            return scann.search_tf(module.index, plan, embedding, wanted)
         scores = tf.matmul(embedding, module.vectors, transpose_b=True) + more
         scores, items = tf.math.top_k(scores, wanted)
         return items, scores
@@ -177,7 +177,7 @@ def sessions(
 
     Where an item is unknown, the state stays as it is.
     """
-    nearest = top_k(tf, module, vectors, item_ids, scann.Plan(k))
+    nearest = top_k(tf, module, vectors, item_ids, Plan(k))
     module.rows = tf_ops.hash_table(tf, utf8(item_ids), 1)
     module.columns = {
         one.table: {name: _encoder(tf, kind) for name, kind in one.inputs.items()}

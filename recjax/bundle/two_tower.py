@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Function
@@ -21,10 +24,14 @@ from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
 from recjax.index import scann
+from recjax.index.plan import MOST_QUERIES, Plan
 from recjax.train.program import Program
 from recjax.train.state import State
 
 QUERY, ITEM = "query", "item"  # Whatever the sides of the model are called.
+VALIDATION = "validation"
+Queries = tuple[dict[str, list], Mapping[str, np.ndarray], np.ndarray]
+"""Raw values, features and vectors of some queries."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,10 @@ class Bundle:
       check_split: its queries are asked live and from the bundle.
       check_queries: how many of them.
       tolerance: largest difference of a score.
-      min_recall: smallest share of the exact top 10 that the index must find.
+      index_recall: share of the exact top 10, and of the exact top `k`, that the index
+        is to find of validation queries: its plan is the fastest that does.
+      min_recall: smallest share of the exact top 10 that the index must find of the
+        queries of `check_split`.
     """
 
     corpus: str = "item"
@@ -49,6 +59,7 @@ class Bundle:
     check_split: str = "test"
     check_queries: int = 256
     tolerance: float = 1e-4
+    index_recall: float = 0.99
     min_recall: float = 0.9
 
     def _corpus(self, program: Program) -> Corpus:
@@ -77,17 +88,27 @@ class Bundle:
                 "export = Bundle(...): this data has no queries by raw values"
             )
         inputs = _read(model, state, data.inputs)
-        raw = data.raw_queries(self.check_split, self.check_queries)
-        raw = {n: v for n, v in raw.items() if n in {source(i, inputs) for i in inputs}}
-        features = encode_all(inputs, raw, len(next(iter(raw.values()))))
+        names = {source(name, inputs) for name in inputs}
+
+        def queries(split: str, count: int) -> Queries:
+            raw = data.raw_queries(split, count)
+            raw = {name: values for name, values in raw.items() if name in names}
+            features = encode_all(inputs, raw, len(next(iter(raw.values()))))
+            return raw, features, embed_all(program, state, QUERY, features)
+
+        raw, features, live = queries(self.check_split, self.check_queries)
         vectors = embed_all(program, state, corpus.side, corpus.features)
-        index = scann.build(vectors, k := min(self.k, len(vectors)))
+        k, asked = min(self.k, len(vectors)), None
+        if len(vectors) >= scann.EXACT_BELOW:
+            with suppress(UserError):  # Without validation, items ask.
+                asked = queries(VALIDATION, MOST_QUERIES)[2]
+        index = scann.build(vectors, k, asked, self.index_recall)
         sides = {QUERY: QUERY}
         functions = {
             QUERY: Function(
                 tower_function(model, QUERY),
                 features,
-                embed_all(program, state, QUERY, features),
+                live,
                 lambda saved: lambda _: saved[EMBED](raw)["embedding"],
                 raw=raw,
             )
@@ -115,7 +136,7 @@ class Bundle:
             inputs=inputs,
             vectors=vectors,
             item_ids=corpus.ids,
-            plan=index.plan if isinstance(index, scann.Scann) else scann.Plan(k),
+            plan=index.plan if isinstance(index, scann.Scann) else Plan(k),
             item=functions[ITEM].example if ITEM in functions else None,
         )
         serving = Serving(k, self.batch_sizes)

@@ -86,7 +86,9 @@ def write_bundle(
                 n: v for f in made.functions.values() for n, v in (f.raw or {}).items()
             }
             tf_serving.write(at, name, made.serving, specs, asked)
-        return check(at, made.functions, with_saved_model, tolerance, min_recall)
+        found = check(at, made.functions, with_saved_model, tolerance, min_recall)
+        measured = made.index.measured if isinstance(made.index, scann.Scann) else {}
+        return {**found, **measured}
 
     return write_folder(program, state, folder, fill)
 

@@ -281,20 +281,3 @@ def seconds_of(column: TypedColumn) -> np.ndarray:
     times = column.array
     whole, rest = np.divmod(times, SECOND_NS)
     return np.where(times == MISSING_TIME, np.nan, whole + rest / SECOND_NS)
-
-
-def raw_values(column: TypedColumn, rows: np.ndarray) -> list[Any]:
-    """Returns values of a column as a query gives them; None is missing."""
-    some = column.take(rows)
-    if column.type == "timestamp":
-        return [None if np.isnan(s) else float(s) for s in seconds_of(some)]
-    if column.type == "number":
-        return [None if np.isnan(x) else float(x) for x in some.array]
-    if isinstance(some.values, Ragged):
-        lists = [some.ragged[row] for row in range(len(some.ragged))]
-        if column.labels is None:
-            return [one.tolist() if len(one) else None for one in lists]
-        return [column.labels.take(one) for one in lists]
-    if column.labels is None:
-        return list(some.texts)
-    return [column.labels[code] or None if code >= 0 else None for code in some.array]

@@ -118,11 +118,12 @@ def corpus(
     sources = {n: (kind.column,) for n, kind in fitted.inputs.items()} | {**sources}
     names = sorted({one for columns in sources.values() for one in columns} - {"id"})
     kinds = {name: column.type for name, column in table.columns.items()}
-    # A file of items has titles, and may lack what else the data knows of them. Of an
-    # item without a title nothing is known, unless there are such columns.
+    # A file of items has titles where the data has some, and may lack what else it
+    # knows. Of an item without one nothing is known, unless there are such columns.
+    titled = {"title"} if any(titles) else set()
     alone = not fitted.inputs
     schema = [
-        Column(n, kinds.get(n, "text"), n == "title", n == "title" and alone)
+        Column(n, kinds.get(n, "text"), n in titled, n in titled and alone)
         for n in names
     ]
     reader = ColumnReader(entity, tuple(schema), sources, inputs)

@@ -27,8 +27,10 @@ from recjax.data.column_inputs import (
     TimePart,
     VectorInput,
 )
+from recjax.data.image_input import ImageInput
 from recjax.data.inputs import Input
 from recjax.data.prepared import as_texts
+from recjax.images.augment import CenterCrop
 from recjax.tables.typed import Ragged, TypedColumn
 from recjax.text.features import NGrams, Pieces
 
@@ -162,8 +164,38 @@ class TextColumn:
         return replace(made, column=column.name)
 
 
-Column = CategoryColumn | NumberColumn | TimeColumn | VectorColumn | TextColumn
-KINDS = (CategoryColumn, NumberColumn, TimeColumn, VectorColumn, TextColumn)
+@dataclass(frozen=True)
+class ImageColumn:
+    """The pixels of the middle of a photograph; zeros where there is none.
+
+    Attributes:
+      column: the column; "" for that of the feature's name.
+      size: pixels a side.
+      share: share of the shorter side that is kept.
+    """
+
+    column: str = ""
+    size: int = 64
+    share: float = CenterCrop.share
+    types: ClassVar = ("image",)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: there are no pixels."""
+        _at_least(1, size=self.size)
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share = {self.share}: must be above 0, and at most 1")
+
+    def fit(self, column: TypedColumn) -> ImageInput:
+        """Returns how photographs become pixels; nothing is learned."""
+        return ImageInput(column.name, self.size, self.share)
+
+
+KINDS = (
+    *(CategoryColumn, NumberColumn, TimeColumn, VectorColumn, TextColumn, ImageColumn),
+)
+Column = (
+    CategoryColumn | NumberColumn | TimeColumn | VectorColumn | TextColumn | ImageColumn
+)
 Columns = Mapping[str, Mapping[str, Column]]
 """Table -> feature -> the column that it is made of."""
 

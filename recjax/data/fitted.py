@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.column_inputs import raw_values
-from recjax.data.columns import KINDS, Column, Columns, TextColumn
+from recjax.data.columns import KINDS, Column, Columns, ImageColumn, TextColumn
 from recjax.data.dataset import CorpusColumn
 from recjax.data.inputs import Input, encode_column, source
+from recjax.data.raw_values import raw_values
 from recjax.errors import UserError, nearest
-from recjax.features import DenseFeature, Feature, IdFeature
+from recjax.features import Feature
 from recjax.tables import columns as file_columns
 from recjax.tables.typed import MISSING_TIME, Ragged, Table, TypedColumn
 
@@ -127,12 +127,6 @@ def _fit(setting: Column, column: str, table: Table, rows: np.ndarray) -> Input:
         close = nearest(column, table.columns)
         raise ValueError(f"there is no column {column!r}.{close}" + _has(table))
     found = table[column]
-    if found.type == "image":
-        raise ValueError(
-            f"column {column!r} holds photographs, which no tower reads: embed them "
-            "with a bundle of an image model and prepare the data with their vectors "
-            "for a VectorColumn, as docs/columns.md shows"
-        )
     if found.type not in setting.types:
         fits = [k for k in KINDS if found.type in k.types]
         hint = " or ".join(kind.__name__ for kind in fits) or "no kind of column"
@@ -141,10 +135,17 @@ def _fit(setting: Column, column: str, table: Table, rows: np.ndarray) -> Input:
             f"not {type(setting).__name__}; or prepare it as another type, by --column "
             f"FILE:{column}={setting.types[0]}"
         )
+    few = np.linspace(0, len(rows) - 1, min(FEW, len(rows))).astype(int)
+    if isinstance(setting, ImageColumn):
+        # Photographs are many bytes, and no two of them are alike.
+        if not found.texts.present[rows].any():
+            raise ValueError(
+                f"column {column!r} is missing in all {len(rows)} training rows"
+            )
+        return setting.fit(found)
     training = found.take(rows)
     made = setting.fit(training)
     # Most columns show at once that they differ.
-    few = np.linspace(0, len(rows) - 1, min(FEW, len(rows))).astype(int)
     if _alike(made, training.take(few)) and _alike(made, training):
         empty = _missing(training).all()
         what = "is missing in all" if empty else "tells nothing: it is alike in all"
@@ -152,7 +153,7 @@ def _fit(setting: Column, column: str, table: Table, rows: np.ndarray) -> Input:
     return made
 
 
-def _feature(setting: Column, made: Any) -> IdFeature | DenseFeature:
+def _feature(setting: Column, made: Any) -> Feature:
     if isinstance(setting, TextColumn):
         return setting.tokens.feature(made)
     return made.feature()

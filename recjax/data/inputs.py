@@ -21,6 +21,7 @@ from recjax.data.column_inputs import (
     TimeInput,
     VectorInput,
 )
+from recjax.data.image_input import ImageInput, ImageRows
 from recjax.data.prepared import as_texts
 from recjax.errors import UserError
 from recjax.tables.typed import Table, TypedColumn
@@ -105,13 +106,14 @@ def _fill(row: np.ndarray, values: list) -> None:
     row[: len(values)] = values
 
 
-Input = TextInput | WordPiece | IdListInput | AgeListInput | ColumnInput
+Input = TextInput | WordPiece | IdListInput | AgeListInput | ColumnInput | ImageInput
 SAVED = {
     "category": CategoryInput,
     "number": NumberInput,
     "bucket": BucketInput,
     "time": TimeInput,
     "vector": VectorInput,
+    "image": ImageInput,
 }
 """Kinds of columns whose settings are all that there is to save, by name."""
 
@@ -146,7 +148,10 @@ def blanked(
 ) -> dict[str, np.ndarray]:
     """Returns features [B, L] in which nothing is known of some queries, bool[B]."""
     blank = encode_all({name: inputs[name] for name in arrays}, {}, 1)
-    return {n: np.where(rows[:, None], blank[n], array) for n, array in arrays.items()}
+    return {
+        n: np.where(rows.reshape(-1, *[1] * (array.ndim - 1)), blank[n], array)
+        for n, array in arrays.items()
+    }
 
 
 def encode_column(kind: Input, column: TypedColumn) -> Any:
@@ -162,6 +167,8 @@ def encode_column(kind: Input, column: TypedColumn) -> Any:
         raise ValueError(f"no column holds the ages of {kind.of!r}")
     if isinstance(kind, CategoryInput):
         return kind.encode_column(column)
+    if isinstance(kind, ImageInput):
+        return ImageRows(kind, column)
     return ColumnRows(kind, column)
 
 

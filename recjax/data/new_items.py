@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from recjax.errors import UserError
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
+from recjax.tables.image_files import load
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
-from recjax.tables.result import Options
+from recjax.tables.result import Options, Read
 from recjax.tables.typed import Table
 
 
@@ -32,15 +34,26 @@ def read_items(
       UserError: the file cannot be used, or a row of it is bad; with all problems.
     """
     findings, columns = Findings(), [Column("id", "id"), *schema]
+    table = None
     names = header(path, options, findings)
     rename = with_id(names, entity, options.rename)
     found = read(path, columns, options, findings, rename)
     if found is not None:
         given_twice(found, ["id"], f"{entity} given twice", findings)
+        table = with_images(found, findings)
     report = findings.report()
-    if found is None or not report.ok:
+    if table is None or not report.ok:
         raise UserError(str(report))
-    return found.table
+    return table
+
+
+def with_images(found: Read, findings: Findings) -> Table:
+    """Returns the table with images in place of their paths; bad ones are told."""
+    columns = dict(found.table.columns)
+    for column in found.table.columns.values():
+        if column.type == "image":
+            columns[column.name], _ = load(found, column.name, findings)
+    return replace(found.table, columns=columns)
 
 
 def with_id(

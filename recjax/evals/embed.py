@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jax.sharding import set_mesh
 
-from recjax.blocks import in_blocks
+from recjax.blocks import block_of, in_blocks
 from recjax.data.dataset import CorpusColumn, HasImages
 from recjax.data.pipeline import HostBatch
 from recjax.errors import UserError
@@ -27,7 +27,7 @@ def embed_all(
     side: str,
     features: Mapping[str, CorpusColumn],
     rows: np.ndarray | None = None,
-    block: int = 1_024,
+    block: int | None = None,
 ) -> np.ndarray:
     """Embeds any number of rows [N, D].
 
@@ -37,7 +37,7 @@ def embed_all(
       side: of the model, such as "query" or "candidate".
       features: name -> [N, ...]; read block by block.
       rows: positions to embed, and `N` is their number; None for all.
-      block: rows at a time.
+      block: rows at a time; None: see `block_of`.
     """
     size = len(next(iter(features.values()))) if rows is None else len(rows)
 
@@ -46,8 +46,9 @@ def embed_all(
         return {name: column[wanted] for name, column in features.items()}
 
     embed = _embedder(program, state, side)
+    block = _whole(program, min(block or block_of(features), size))
     with set_mesh(program.mesh):
-        return in_blocks(embed, size, _whole(program, min(block, size)), take)
+        return in_blocks(embed, size, block, take)
 
 
 def embed_corpus(program: Program, state: State, side: str, name: str) -> np.ndarray:

@@ -11,6 +11,8 @@ from recjax.errors import UserError
 
 BLOCK, TILE = 256, 65_536
 """Queries and vectors at a time: 64 MiB of scores."""
+GROUP = 128
+"""Scores whose largest is looked at first."""
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(queries [Q, D], vectors [N, D]) -> [Q, N]; more is better."""
@@ -85,6 +87,43 @@ def largest(scores: np.ndarray, k: int) -> Best:
 
     Of scores [Q, N] without NaN; equal ones are ordered by place, `k` is at most `N`.
     """
+    if scores.shape[1] < 2 * k * GROUP or not k or not len(scores):
+        return _of_few(scores, k)
+    whole = scores.shape[1] - scores.shape[1] % GROUP
+    starts = np.arange(0, whole, GROUP)
+    most = np.maximum.reduceat(scores[:, :whole], starts, axis=1)
+    # No group below the k largest of these holds one of the k largest.
+    lowest = np.partition(most, -k, axis=1)[:, -k, None]
+    near = most >= lowest
+    tied = np.count_nonzero(near, axis=1) > 2 * k
+    near[tied] = False
+    row, group = np.nonzero(near)
+    values = scores[:, :whole].reshape(len(scores), -1, GROUP)[row, group]
+    # Of a flat array NumPy finds them ten times as fast.
+    pair, offset = np.divmod(np.flatnonzero(values >= lowest[row]), GROUP)
+    last, behind = np.nonzero((scores[:, whole:] >= lowest) & ~tied[:, None])
+    rows = np.concatenate([row[pair], last])
+    order = np.argsort(rows, kind="stable")
+    counts = np.bincount(rows, minlength=len(scores))
+    at = (
+        rows[order],
+        np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts),
+    )
+    places = np.zeros((len(scores), max(counts.max(), k)), np.int64)
+    there = np.full(places.shape, -np.inf, scores.dtype)
+    places[at] = np.concatenate([GROUP * group[pair] + offset, whole + behind])[order]
+    there[at] = np.concatenate([values[pair, offset], scores[last, whole + behind]])[
+        order
+    ]
+    found, best = _of_few(there, k)
+    items = np.take_along_axis(places, found, 1)
+    if tied.any():
+        items[tied], best[tied] = _of_few(scores[tied], k)
+    return items, best
+
+
+def _of_few(scores: np.ndarray, k: int) -> Best:
+    """See `largest`; each score is moved several times."""
     if not k or not len(scores):
         return np.zeros((len(scores), k), np.int64), scores[:, :k]
     lowest = np.partition(scores, -k, axis=1)[:, -k, None]

@@ -2,9 +2,11 @@
 
 One `Plan` describes the index; the NumPy searcher and the TensorFlow searcher are both
 built from it. A small corpus is searched exactly, which needs no ScaNN. A large one
-uses a k-means tree, asymmetric hashing with anisotropic quantisation (Guo et al., 2020)
-and exact re-scoring of the best. SOAR is left out: ScaNN's TensorFlow operations lack
-it. ScaNN has wheels for Linux on x86-64 only; elsewhere the index is exact.
+uses a k-means tree of sqrt(N) leaves, asymmetric hashing with anisotropic quantisation
+(Guo et al., 2020) and exact re-scoring of the best; how many leaves are visited and how
+many candidates re-scored is measured when it is built. SOAR is left out: ScaNN's
+TensorFlow operations lack it. ScaNN has wheels for Linux on x86-64 only; elsewhere the
+index is exact.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,58 +24,27 @@ import numpy as np
 from recjax.errors import UserError
 from recjax.extras import require_tensorflow
 from recjax.index.exact import Exact, finite_matrix
+from recjax.index.plan import Plan, Step, some_queries, tune
 
 EXACT_BELOW = 20_000  # Items. Below this an exact search takes about a millisecond.
 FOLDER, _PLAN, _ASSETS = "index", "plan.json", "scann_assets.pbtxt"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to search.
+class Scann:
+    """ScaNN's index; `exact` answers where more than the plan's `k` are asked for.
 
     Attributes:
-      k: results a query, K.
-      leaves: partitions of the corpus; 0 searches every vector exactly.
-      leaves_to_search: partitions that a query visits.
-      reorder: candidates that are re-scored exactly.
+      plan: how it is searched.
+      searcher: ScaNN's own.
+      exact: the same vectors.
+      measured: what was measured when it was built.
     """
-
-    k: int
-    leaves: int = 0
-    leaves_to_search: int = 0
-    reorder: int = 0
-
-
-def plan(num_items: int, k: int) -> Plan:
-    """Returns the plan for a corpus of `num_items` vectors.
-
-    About sqrt(N) leaves; a tenth of them is searched, but at least 64 and enough to see
-    50 items a result; twenty candidates a result are re-scored.
-
-    Raises:
-      UserError: `k` is not in 1..num_items.
-    """
-    if not 1 <= k <= num_items:
-        raise UserError(f"k = {k} results from {num_items} items; use 1..{num_items}")
-    if num_items < EXACT_BELOW:
-        return Plan(k)
-    leaves = round(math.sqrt(num_items))
-    enough = math.ceil(50 * k * leaves / num_items)
-    return Plan(
-        k=k,
-        leaves=leaves,
-        leaves_to_search=min(leaves, max(leaves // 10, 64, enough)),
-        reorder=min(num_items, max(200, 20 * k)),
-    )
-
-
-@dataclass(frozen=True)
-class Scann:
-    """ScaNN's index; `exact` answers where more than the plan's `k` are asked for."""
 
     plan: Plan
     searcher: Any
     exact: Exact
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns (items i32[Q, K], scores f32[Q, K]); see `Exact.search`.
@@ -83,7 +55,10 @@ class Scann:
             return self.exact.search(queries, k)
         width = self.exact.vectors.shape[1]
         queries = finite_matrix("queries", queries, width).astype(np.float32)
-        items, scores = self.searcher.search_batched(queries, k)
+        step = self.plan.step(k)
+        items, scores = self.searcher.search_batched(
+            queries, k, step.reorder, step.leaves
+        )
         missing = np.isnan(scores)
         items = np.where(missing, -1, items.astype(np.int32))
         return items, np.where(missing, np.float32(-np.inf), scores)
@@ -92,22 +67,50 @@ class Scann:
 Index = Exact | Scann
 
 
-def build(vectors: np.ndarray, k: int) -> Index:
+def build(
+    vectors: np.ndarray,
+    k: int,
+    queries: np.ndarray | None = None,
+    target: float = 0.99,
+) -> Index:
     """Returns an index over `vectors` f32[N, D] for `k` results a query.
 
     Without ScaNN a large corpus is searched exactly too, with a warning.
 
+    Args:
+      vectors: of the items.
+      k: most results.
+      queries: such as users will ask, f32[Q, D], to choose the plan with; without any,
+        vectors of items drawn with a seed.
+      target: share of the exact top 10, and of the exact top `k`, that is to be found.
+
     Raises:
       UserError: `vectors` is not a finite matrix, or `k` is not in 1..N.
     """
-    exact, chosen = Exact(vectors), plan(len(vectors), k)
-    scann = _scann(len(vectors)) if chosen.leaves else None
+    exact, size = Exact(vectors), len(vectors)
+    if not 1 <= k <= size:
+        raise UserError(f"k = {k} results from {size} items; use 1..{size}")
+    scann = _scann(size) if size >= EXACT_BELOW else None
     if scann is None:
         return exact
-    return Scann(chosen, _build(scann, exact.vectors, chosen), exact)
+    said = "validation queries"
+    if queries is None or not len(queries):
+        drawn = np.random.default_rng(0).choice(size, min(size, 1_000), replace=False)
+        queries, said = exact.vectors[drawn], "vectors of items"
+    asked = some_queries(queries.astype(np.float32), size)
+    leaves = round(math.sqrt(size))
+    searcher = _build(scann, exact.vectors, k, leaves)
+
+    def search(queries: np.ndarray, step: Step) -> np.ndarray:
+        how = step.results, step.reorder, step.leaves
+        return searcher.search_batched(queries, *how)[1]
+
+    plan, facts = tune(search, exact.search, asked, k, leaves, target)
+    facts = {"index_tuned_on": f"{len(asked)} {said}", **facts}
+    return Scann(plan, searcher, exact, facts)
 
 
-def build_tf(vectors: np.ndarray, chosen: Plan) -> Any:
+def build_tf(vectors: np.ndarray, plan: Plan) -> Any:
     """Returns a tf.Module that holds a ScaNN searcher for `search_tf`.
 
     The module that is saved holds it, under the namespace "Scann".
@@ -115,19 +118,25 @@ def build_tf(vectors: np.ndarray, chosen: Plan) -> Any:
     Raises:
       UserError: ScaNN or TensorFlow is not installed.
     """
-    searcher = _build(require_scann_tf(), finite_matrix("vectors", vectors), chosen)
+    vectors = finite_matrix("vectors", vectors)
+    searcher = _build(require_scann_tf(), vectors, plan.k, plan.leaves)
     return searcher.serialize_to_module()
 
 
-def search_tf(module: Any, queries: Any, k: int) -> tuple[Any, Any]:
+def search_tf(module: Any, plan: Plan, queries: Any, k: Any) -> tuple[Any, Any]:
     """Returns tensors (items i32[Q, K], scores f32[Q, K]) inside a tf.function.
 
-    As `Scann.search`: where fewer than K are found, item -1 with score -inf.
+    As `Scann.search`: where fewer than K are found, item -1 with score -inf. `k` is a
+    number or a tensor; it may be above the plan's.
     """
     import tensorflow as tf
 
     searcher = require_scann_tf().searcher_from_module(module)
-    items, scores = searcher.search_batched(queries, final_num_neighbors=k)
+    known = tf.constant([step.results for step in plan.steps[:-1]], tf.int32)
+    at = tf.reduce_sum(tf.cast(known < k, tf.int32))
+    reorder = tf.gather([step.reorder for step in plan.steps], at)
+    leaves = tf.gather([step.leaves for step in plan.steps], at)
+    items, scores = searcher.search_batched(queries, k, tf.maximum(reorder, k), leaves)
     missing = tf.math.is_nan(scores)
     scores = tf.where(missing, -math.inf, scores)
     return tf.where(missing, -1, items), scores
@@ -178,7 +187,9 @@ def load(folder: Path, vectors: np.ndarray) -> Index:
     if scann is None:
         return exact
     try:
-        chosen = Plan(**json.loads((place / _PLAN).read_text()))
+        told = json.loads((place / _PLAN).read_text())
+        steps = tuple(Step(**step) for step in told.pop("steps"))
+        plan = Plan(**told, steps=steps)
         assets = (place / _ASSETS).read_text()
         # ScaNN's own `load_searcher` would unpickle a file of the folder.
         found = scann.scann_pybind.ScannNumpy(str(place), assets)
@@ -186,7 +197,7 @@ def load(folder: Path, vectors: np.ndarray) -> Index:
         raise UserError(
             f"{place}: no whole index ({error}); export the bundle anew"
         ) from error
-    return Scann(chosen, scann.ScannSearcher(found), exact)
+    return Scann(plan, scann.ScannSearcher(found), exact)
 
 
 def _scann(size: int) -> Any:
@@ -204,11 +215,12 @@ def _scann(size: int) -> Any:
     return scann_ops_pybind
 
 
-def _build(operations: Any, vectors: np.ndarray, chosen: Plan) -> Any:
-    tree = operations.builder(vectors, chosen.k, "dot_product").tree(
-        num_leaves=chosen.leaves,
-        num_leaves_to_search=chosen.leaves_to_search,
+def _build(operations: Any, vectors: np.ndarray, k: int, leaves: int) -> Any:
+    tree = operations.builder(vectors, k, "dot_product").tree(
+        num_leaves=leaves,
+        # Plans say how many are visited and re-scored.
+        num_leaves_to_search=leaves,
         training_sample_size=min(len(vectors), 250_000),
     )
     hashed = tree.score_ah(2, anisotropic_quantization_threshold=0.2)
-    return hashed.reorder(chosen.reorder).build()
+    return hashed.reorder(k).build()

@@ -20,7 +20,7 @@ from recjax.seconds import SECOND_NS
 from recjax.tables.check import given_twice, unknown_ids
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
-from recjax.tables.typed import Table
+from recjax.tables.typed import Table, select
 from recjax.text.column import Texts
 
 TWICE = "the same event twice"
@@ -154,7 +154,7 @@ def _whole_sessions(found: Read, order: np.ndarray, findings: Findings) -> np.nd
     bad = again.to_numpy()[np.cumsum(first) - 1] if len(first) else first
     lost = np.sort(order[bad])
     if len(lost):
-        names = make.select(column.vocabulary, session[lost])
+        names = select(column.vocabulary, session[lost])
         fix = "give sessions that overlap users of their own, or leave out the column "
         fix += "(--column events:session=skip) and pass --gap"
         kind = "goes on with a session after another began"

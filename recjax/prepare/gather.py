@@ -11,17 +11,17 @@ import numpy as np
 
 from recjax.data.new_items import with_id
 from recjax.prepare import make
-from recjax.prepare.image_files import load
 from recjax.prepare.options import SKIP, Files, How, option_of
 from recjax.prepare.parts import Parted, Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
+from recjax.tables.image_files import load
 from recjax.tables.infer import infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
 from recjax.tables.source import Part, Source
-from recjax.tables.typed import Table
+from recjax.tables.typed import Table, labels_of
 from recjax.text.column import Texts
 
 OF_ENTITIES = (
@@ -203,7 +203,7 @@ def read_entity(reading: Reading, name: str) -> Table | None:
 def by_id(table: Table) -> Table:
     """Returns a table whose `id` has the labels of its rows alone, in their order."""
     rest = [column for name, column in table.columns.items() if name != "id"]
-    return make.entity(make.labels_of(table["id"]), *rest)
+    return make.entity(labels_of(table["id"]), *rest)
 
 
 def places(

@@ -24,11 +24,11 @@ from recjax.data.new_items import with_id
 from recjax.data.splits import SPLITS, ByQuery
 from recjax.prepare import make
 from recjax.prepare.gather import Reading
-from recjax.prepare.image_files import load
 from recjax.tables.columns import Column
+from recjax.tables.image_files import load
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
-from recjax.tables.typed import Table, TypedColumn
+from recjax.tables.typed import Table, TypedColumn, labels_of
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
@@ -64,7 +64,7 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
         for name, column in found.table.columns.items()
         if column.type == "category" and name != "split"
     ]
-    ids = [posixpath.normpath(id.strip()) for id in make.labels_of(found.table["id"])]
+    ids = [posixpath.normpath(id.strip()) for id in labels_of(found.table["id"])]
     good = _normal(found, ids, levels, findings)
     name = IMAGE if IMAGE in found.table else "id"
     images, read = load(found, name, findings, folder)
@@ -72,7 +72,7 @@ def read_images(reading: Reading) -> tuple[Table, dict[str, Any]] | None:
     ids, parts = [ids[row] for row in kept], [*SPLITS]
     columns = dict(found.table.take(kept).columns) | {IMAGE: images.take(kept)}
     if "split" in columns:
-        split = [split_name(name) for name in make.labels_of(columns["split"])]
+        split = [split_name(name) for name in labels_of(columns["split"])]
     else:
         split = [parts[i] for i in ByQuery().of_texts(ids)]
     columns["split"] = make.category("split", split, parts)
@@ -157,6 +157,6 @@ def _whole_paths(levels: Sequence[TypedColumn]) -> TypedColumn:
 
     A class is its whole path: "fresh" of apples is not "fresh" of pears.
     """
-    parts = [make.labels_of(level) for level in levels]
+    parts = [labels_of(level) for level in levels]
     names = ["/".join(row) for row in zip(*parts, strict=True)]
     return make.category(levels[-1].name, names, sorted(set(names)))

@@ -15,7 +15,7 @@ from recjax.tables.check import given_twice
 from recjax.tables.columns import Column
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
-from recjax.tables.typed import Table, TypedColumn
+from recjax.tables.typed import Table, TypedColumn, select
 
 QUERY = "query"
 SCHEMA = (
@@ -127,8 +127,8 @@ def _queries(
     if QUERY in entities:
         known = entities[QUERY]
         return known, places(found, QUERY, known["id"].vocabulary, QUERY, findings)
-    texts = make.series(make.select(query.vocabulary, query.array))
-    wanted = make.series(make.select(other.vocabulary, other.array[asked]))
+    texts = make.series(select(query.vocabulary, query.array))
+    wanted = make.series(select(other.vocabulary, other.array[asked]))
     ids = pl.concat([texts, wanted]).unique(maintain_order=True)
     return make.entity(ids), make.index_of(texts, ids)
 
@@ -138,7 +138,7 @@ def _of_ids(found: Read, own: np.ndarray) -> Table:
     column = found.table["candidate"]
     codes, first = np.unique(column.array[own], return_index=True)
     order = np.argsort(first)
-    ids = make.select(column.vocabulary, codes[order])
+    ids = select(column.vocabulary, codes[order])
     if "title" not in found.table:
         return make.entity(ids)
     rows = np.flatnonzero(own)[first[order]]

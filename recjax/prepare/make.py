@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -145,28 +144,3 @@ def series(texts: Texts) -> pl.Series:
     starts = np.ascontiguousarray(texts.offsets, np.int64)
     buffers = (pa.py_buffer(starts), pa.py_buffer(np.ascontiguousarray(texts.data)))
     return pl.Series(pa.LargeStringArray.from_buffers(len(texts), *buffers))
-
-
-def files(name: str, contents: Iterable[bytes]) -> TypedColumn:
-    """Returns a column of images: bytes of files, kept on disk until it is gone."""
-    lengths = []
-    with tempfile.TemporaryFile() as kept:
-        for content in contents:
-            kept.write(content)
-            lengths.append(len(content))
-        kept.flush()
-        size = sum(lengths)
-        data = np.memmap(kept, np.uint8, "r", shape=size) if size else np.zeros(0, "u1")
-    return TypedColumn(name, "image", Texts(data, offsets_of(np.array(lengths))))
-
-
-def select(texts: Texts, positions: np.ndarray) -> Texts:
-    """Returns the texts at `positions` as a column."""
-    return TypedColumn("", "text", texts).take(positions).texts
-
-
-def labels_of(column: TypedColumn) -> Texts:
-    """Returns the label of each row."""
-    if np.array_equal(column.array, np.arange(len(column.vocabulary))):
-        return column.vocabulary
-    return select(column.vocabulary, column.array)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recjax.prepare import make
-from recjax.tables.typed import Ragged, Table, TypedColumn
+from recjax.tables.typed import Ragged, Table, TypedColumn, select
 from recjax.text.column import Texts
 
 
@@ -132,4 +132,4 @@ def met(ids: Table | Texts, *codes: np.ndarray) -> tuple[Table, np.ndarray | Non
     for some in codes:
         there[some] = True
     new = (np.cumsum(there) - 1).astype(np.int32)
-    return make.entity(make.select(ids, np.flatnonzero(there))), new
+    return make.entity(select(ids, np.flatnonzero(there))), new

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle.session_columns import ServedColumns
-from recjax.data.column_inputs import CategoryInput, raw_values
+from recjax.data.column_inputs import CategoryInput
 from recjax.data.inputs import source
+from recjax.data.raw_values import raw_values
 from recjax.tables.report import Findings
 from recjax.tables.typed import Table
 

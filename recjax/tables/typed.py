@@ -155,3 +155,15 @@ def compact(column: TypedColumn) -> TypedColumn:
         values=Ragged(column.ragged.start, codes) if ragged else codes,
         labels=Texts(labels.data[index], start),
     )
+
+
+def select(texts: Texts, positions: np.ndarray) -> Texts:
+    """Returns the texts at `positions` as a column."""
+    return TypedColumn("", "text", texts).take(positions).texts
+
+
+def labels_of(column: TypedColumn) -> Texts:
+    """Returns the label of each row."""
+    if np.array_equal(column.array, np.arange(len(column.vocabulary))):
+        return column.vocabulary
+    return select(column.vocabulary, column.array)

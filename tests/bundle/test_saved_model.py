@@ -14,8 +14,8 @@ from recjax.bundle import saved_model, signatures
 from recjax.bundle.contract import NO_SCORE
 from recjax.data.inputs import IdListInput
 from recjax.errors import UserError
-from recjax.index import scann
 from recjax.index.exact import Exact
+from recjax.index.plan import Plan, Step
 from recjax.text import Vocabulary
 from recjax.text.features import TextInput
 
@@ -89,7 +89,7 @@ def exported(tmp_path_factory):
         inputs=inputs,
         vectors=vectors,
         item_ids=IDS,
-        plan=scann.plan(ITEMS, K),
+        plan=Plan(K),
     )
     return path, params, vectors
 
@@ -187,8 +187,7 @@ def test_scann_inside(tmp_path):
     centers = rng.normal(size=(40, DIM))
     vectors = centers[np.arange(num) % 40] + 0.3 * rng.normal(size=(num, DIM))
     vectors = vectors.astype(np.float32)
-    plan = scann.plan(num, K)
-    assert plan.leaves
+    plan = Plan(K, 143, (Step(K, 64, 200),))
     write(
         tmp_path / "model",
         query_fn=lambda params, features: params[features["item"][:, 0]],
@@ -226,7 +225,7 @@ def test_what_does_not_fit(tmp_path, change, message):
         "inputs": {"history": IdListInput(IDS, 2)},
         "vectors": np.zeros((ITEMS, DIM), np.float32),
         "item_ids": IDS,
-        "plan": scann.Plan(3),
+        "plan": Plan(3),
     }
     with pytest.raises(UserError, match=message):
         write(tmp_path, **(good | change))

@@ -7,13 +7,13 @@ import pytest
 from recjax.bundle import saved_model, tf_columns
 from recjax.bundle.contract import input_spec, tensor_spec
 from recjax.data import fitted
-from recjax.data.column_inputs import raw_values
 from recjax.data.columns import (
     CategoryColumn,
     NumberColumn,
     TimeColumn,
     VectorColumn,
 )
+from recjax.data.raw_values import raw_values
 
 TABLE = column_tables.table()
 KINDS = [

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from recjax.data import fitted, inputs
-from recjax.data.column_inputs import raw_values
 from recjax.data.columns import (
     CategoryColumn,
     NumberColumn,
@@ -16,6 +15,7 @@ from recjax.data.columns import (
     TimeColumn,
     VectorColumn,
 )
+from recjax.data.raw_values import raw_values
 from recjax.errors import UserError
 from recjax.prepare import make
 from recjax.text.features import NGrams

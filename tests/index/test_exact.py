@@ -25,6 +25,7 @@ def far(queries, vectors):
 def test_the_best_are_those_of_a_full_sort(monkeypatch, block, tile, score, k):
     monkeypatch.setattr(exact, "BLOCK", block)
     monkeypatch.setattr(exact, "TILE", tile)
+    monkeypatch.setattr(exact, "GROUP", 3)
     vectors, queries = whole(57, 0), whole(23, 1)
     items, scores = Exact(vectors, score).search(queries, k)
     every = score(queries, vectors)
@@ -40,6 +41,16 @@ def test_hand_worked():
     assert items.tolist() == [[2, 0, 1]]
     assert scores.tolist() == [[6, 2, 2]]
     assert Exact(vectors).search(np.zeros((0, 2)), 3)[0].shape == (0, 3)
+
+
+@pytest.mark.parametrize("levels", [1, 3, 10_000])
+def test_groups_find_what_a_full_sort_finds(levels):
+    scores = np.random.default_rng(0).integers(0, levels, (40, 9_001)) - 0.5
+    scores[:2, :8_990] = -np.inf
+    items, best = largest(scores, 20)
+    want = np.argsort(-scores, 1, kind="stable")[:, :20]
+    np.testing.assert_array_equal(items, want)
+    np.testing.assert_array_equal(best, np.take_along_axis(scores, want, 1))
 
 
 def test_minus_infinity_is_a_score():

@@ -60,3 +60,20 @@ def test_a_digest_tells_ids_their_order_and_vectors(folder):
     # A title is only shown.
     write_vectors(folder, ["a", "b", "c"], ["x", "y", "z"], VECTORS)
     assert ItemVectors.open(folder).digest == made[0]
+
+
+def test_every_number_counts_in_a_digest(tmp_path):
+    ids, vectors = [*map(str, range(9_000))], np.zeros((9_000, 2), np.float32)
+    write_vectors(tmp_path, ids, ids, vectors)
+    before = ItemVectors.open(tmp_path).digest
+    vectors[4_321, 1] = 1
+    write_vectors(tmp_path, ids, ids, vectors)
+    assert ItemVectors.open(tmp_path).digest != before
+
+
+def test_whoever_has_vectors_open_keeps_them(folder):
+    opened = ItemVectors.open(folder)
+    write_vectors(folder, ["x"], ["X"], VECTORS[:1] * 9)
+    np.testing.assert_array_equal(opened.vectors, VECTORS)
+    assert ItemVectors.open(folder).ids == ("x",)
+    assert sorted(p.name for p in folder.iterdir()) == ["items.jsonl", "vectors.npy"]

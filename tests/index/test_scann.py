@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from recjax.errors import UserError
-from recjax.index import scann
+from recjax.index import plan, scann
 from recjax.index.exact import Exact
-from recjax.index.scann import Plan
+from recjax.index.plan import Plan, Step
 
 
 def clusters(num, dim, seed):
@@ -34,12 +34,39 @@ def large():
     return vectors, queries, naive(queries, vectors, 10)
 
 
-def test_plans():
-    assert scann.plan(19_999, 10) == Plan(10)
-    assert scann.plan(1_000_000, 10) == Plan(10, 1_000, 100, 200)
-    wide = scann.plan(20_000, 2_000)
-    assert wide.leaves_to_search == wide.leaves == 141
-    assert wide.reorder == 20_000
+def test_a_plan_is_the_least_that_finds_enough():
+    """An index of which two leaves and 40 candidates find all."""
+    queries, asked = np.ones((8, 1), np.float32), []
+
+    def exact(queries, k):
+        return None, np.ones((len(queries), k))
+
+    def search(queries, step):
+        asked.append(step)
+        found = np.full((len(queries), step.results), np.nan)
+        enough = step.leaves >= 2 and step.reorder >= 4 * step.results
+        found[:, : step.results if enough else step.results // 2] = 1
+        return found
+
+    made, facts = plan.tune(search, exact, queries, 30, 100, 0.99)
+    assert made.k == 30 and made.leaves == 100
+    assert [step.results for step in made.steps] == [10, 30]
+    for step in made.steps:
+        assert 2 <= step.leaves <= 4
+        assert 4 * step.results <= step.reorder < 1.3 * 4 * step.results
+        assert facts[f"index_top_{step.results}"]["recall"] == 1
+    assert len(asked) < 80
+    assert [made.step(k).results for k in (1, 10, 11, 30, 31)] == [10, 10, 30, 30, 30]
+    # What no step reaches: all is looked at.
+    most, facts = plan.tune(search, exact, queries, 4, 1, 0.99)
+    assert most.steps[0].leaves == 1 and facts["index_top_4"]["recall"] == 0.5
+
+
+def test_many_items_are_measured_with_fewer_queries():
+    queries = np.arange(2_000, dtype=np.float32)[:, None]
+    assert len(plan.some_queries(queries, 1_000)) == plan.MOST_QUERIES
+    few = plan.some_queries(queries, 10**9)
+    assert len(few) == 64 and few[0] == 0 and few[-1] == 1_999
 
 
 def written(folder, vectors, index):
@@ -72,11 +99,13 @@ def test_large_corpus_without_scann_is_exact_and_says_so(monkeypatch, large):
 def test_scann_finds_the_exact_top_k_and_moves_with_its_folder(large, tmp_path):
     pytest.importorskip("scann", reason="the scann extra is not installed")
     vectors, queries, (want, _) = large
-    index = scann.build(vectors, 10)
+    index = scann.build(vectors, 10, clusters(300, 13, 2))
     assert isinstance(index, scann.Scann)
+    assert index.measured["index_tuned_on"] == "300 validation queries"
+    assert index.measured["index_top_10"]["leaves"] < index.plan.leaves / 4
     items, scores = index.search(queries, 10)
     assert (items.dtype, scores.dtype) == (np.int32, np.float32)
-    assert recall(items, want) > 0.95
+    assert recall(items, want) > 0.98
     products = np.einsum("qd,qkd->qk", queries, vectors[items])
     np.testing.assert_allclose(scores, products, atol=1e-5)
     np.testing.assert_array_equal(index.search(queries, 3)[0], items[:, :3])
@@ -103,25 +132,33 @@ def test_tensorflow_searcher_from_the_same_plan(large):
     pytest.importorskip("scann", reason="the scann extra is not installed")
     tf = pytest.importorskip("tensorflow", reason="the savedmodel extra is missing")
     vectors, queries, (want, _) = large
-    module = scann.build_tf(vectors, scann.plan(len(vectors), 10))
-    search = tf.function(lambda q: scann.search_tf(module, q, 10))
-    items, scores = (x.numpy() for x in search(tf.constant(queries)))
-    assert recall(items, want) > 0.95
-    products = np.einsum("qd,qkd->qk", queries, vectors[items])
-    np.testing.assert_allclose(scores, products, atol=1e-5)
+    steps = Step(5, 1, 20), Step(10, 20, 200)
+    made = Plan(10, 145, steps)
+    module = scann.build_tf(vectors, made)
+    search = tf.function(lambda q, k: scann.search_tf(module, made, q, k))
+    shares = []
+    for k in (5, 10, 12):  # The first step finds less, the last all that is asked.
+        items, scores = (
+            x.numpy() for x in search(tf.constant(queries), tf.constant(k))
+        )
+        assert items.shape == (len(queries), k)
+        shares.append(recall(items, naive(queries, vectors, k)[0]))
+        products = np.einsum("qd,qkd->qk", queries, vectors[items])
+        np.testing.assert_allclose(scores, products, atol=1e-5)
+    assert shares[0] < 0.97 < min(shares[1:])
 
 
 def test_fewer_found_than_asked(large):
     pytest.importorskip("scann", reason="the scann extra is not installed")
     tf = pytest.importorskip("tensorflow", reason="the savedmodel extra is missing")
     vectors, queries, _ = large
-    narrow = Plan(k=2_000, leaves=145, leaves_to_search=1, reorder=2_000)
+    narrow = Plan(2_000, 145, (Step(2_000, 1, 2_000),))
     from scann import scann_ops_pybind
 
-    searcher = scann._build(scann_ops_pybind, vectors, narrow)
+    searcher = scann._build(scann_ops_pybind, vectors, narrow.k, narrow.leaves)
     index = scann.Scann(narrow, searcher, Exact(vectors))
     module = scann.build_tf(vectors, narrow)
-    graph = scann.search_tf(module, tf.constant(queries), 2_000)
+    graph = scann.search_tf(module, narrow, tf.constant(queries), 2_000)
     for items, scores in (index.search(queries, 2_000), [x.numpy() for x in graph]):
         missing = items == -1
         assert missing.any()

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import small
@@ -20,7 +19,9 @@ def sleep_for_ever():
 class Faulty(small.InMemory):
     """Data whose second process has a fault where it makes a batch."""
 
-    fault: Callable = sleep_for_ever
+    def fault(self):
+        """Stands for any."""
+        sleep_for_ever()
 
     def open(self, seed):
         """Returns the data set."""
@@ -36,7 +37,7 @@ class Faulty(small.InMemory):
         return data
 
 
-def experiment(fault=sleep_for_ever):
+def experiment(data=Faulty):
     """Returns the experiment."""
     made = small.experiment()
-    return replace(made, data=Faulty(made.data.settings, fault=fault))
+    return replace(made, data=data(made.data.settings))

@@ -24,7 +24,7 @@ from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.inputs import AgeListInput, IdListInput, encode_all
 from recjax.images.augment import CenterCrop
-from recjax.index import scann
+from recjax.index.plan import Plan
 from recjax.text import Vocabulary
 from recjax.text.features import TextInput
 
@@ -102,7 +102,7 @@ def films(folder, seed=0, sizes=(1, 128), saved=False):
         inputs=inputs,
         vectors=vectors,
         item_ids=IDS,
-        plan=scann.Plan(len(IDS)),
+        plan=Plan(len(IDS)),
         item=functions["item"].example,
     )
     made = Contents(IDS, TITLES, vectors, functions, held, save, graphs, serving)

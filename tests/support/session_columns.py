@@ -6,7 +6,6 @@ import column_tables
 import numpy as np
 import sessions as support
 
-from recjax.data.column_inputs import raw_values
 from recjax.data.columns import (
     CategoryColumn,
     NumberColumn,
@@ -14,6 +13,7 @@ from recjax.data.columns import (
     TimeColumn,
     VectorColumn,
 )
+from recjax.data.raw_values import raw_values
 from recjax.evals.model import user_vectors
 from recjax.models import Table, Tower
 from recjax.nn.inputs import Dense, EmbeddingBag

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recjax.data import fitted
-from recjax.data.columns import Columns
+from recjax.data.columns import Columns, ImageColumn
 from recjax.data.fitted import Fitted
 from recjax.data.sessions.packing import Grid
 from recjax.data.sessions.read import Sessions
@@ -44,6 +44,13 @@ class SessionColumns:
         Raises:
           UserError: see `fitted.fit`.
         """
+        for table, wanted in columns.items():
+            for name, column in wanted.items():
+                if isinstance(column, ImageColumn):
+                    raise UserError(
+                        f"data.columns.{table}.{name}: sessions read no photographs, "
+                        "but their vectors: see docs/columns.md, Photographs"
+                    )
         rows = {
             "item": np.unique(np.asarray(sessions.item)[train]),
             "user": np.unique(sessions.users_of(sessions.event_session[train])),

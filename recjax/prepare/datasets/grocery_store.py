@@ -14,6 +14,7 @@ from recjax.errors import UserError
 from recjax.paths import find_raw, raw_root
 from recjax.prepare import make
 from recjax.prepare.write import Data
+from recjax.tables.image_files import files
 
 FOLDER = "grocery_store"
 URL = "https://github.com/marcusklasson/GroceryStoreDataset"
@@ -53,7 +54,7 @@ def read(folder: Path) -> Data:
                 names.append(name)
                 labels.append((name.split("/")[1], coarse[coarse_id], fine[fine_id]))
                 split.append(part)
-        images = make.files("image", ((folder / name).read_bytes() for name in names))
+        images = files("image", ((folder / name).read_bytes() for name in names))
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise UserError(
             f"{folder} is not the folder `dataset` of {URL} "

@@ -22,7 +22,6 @@ from recjax.bundle.contract import (
     Signature,
     Spec,
 )
-from recjax.bundle.served import IMAGE_BYTES
 from recjax.errors import UserError, nearest
 from recjax.serve.http.limits import Limits
 
@@ -145,8 +144,11 @@ def _column(name: str, values: Sequence, spec: Spec, limits: Limits) -> list:
                 _check_numbers(name, row, value, spec, spec.shape[1:])
         return list(values)
     most = limits.characters
-    if name == IMAGE_BYTES:
-        return [_bytes(name, row, value) for row, value in enumerate(values)]
+    if spec.file:
+        return [
+            None if value is None and spec.missing else _bytes(name, row, value)
+            for row, value in enumerate(values)
+        ]
     if len(spec.shape) == 1:
         return [
             None if value is None and spec.missing else _text(name, row, value, most)
