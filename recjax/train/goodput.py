@@ -26,22 +26,16 @@ class Spent:
     """Counts the seconds of one attempt; of several processes the first one's."""
 
     def __init__(self, workdir: Path) -> None:
-        """Begins to count; until the first step, it is the start.
-
-        Raises:
-          UserError: the run folder cannot be written.
-        """
+        """Begins to count; until the first step, it is the start."""
         self._seconds = dict.fromkeys(KINDS, 0.0)
         self._kind: Kind = "start"
         self._workdir, self._file = workdir, None
+        self._quiet = not hosts.first()
         # A process may train more than once: what came before is not this attempt's.
         before = [line["time"] for line in _lines(workdir)]
         self._begun = max([BEGAN, *before]) if before else BEGAN
         self._seconds["start"] = max(time.time() - self._begun, 0.0)
         self._since = time.monotonic()
-        if hosts.first():
-            with self._writing():
-                self._file = disk.Appender(workdir / NAME)
 
     def at(self, kind: Kind) -> None:
         """Notes what comes now."""
@@ -59,13 +53,15 @@ class Spent:
         Raises:
           UserError: the disk is full; what was written before stays whole.
         """
-        if self._file is None:
+        if self._quiet:
             return
         self.at(self._kind)
         told: dict[str, Any] = {"step": step, "time": time.time()}
         told |= {"begun": self._begun} if first else {}
         told["seconds"] = {k: round(v, 3) for k, v in self._seconds.items()}
         with self._writing():
+            if self._file is None:
+                self._file = disk.Appender(self._workdir / NAME)
             self._file.append(json.dumps(told).encode() + b"\n")
 
     def close(self) -> None:

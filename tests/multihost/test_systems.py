@@ -1,4 +1,4 @@
-"""The tiny twins of three systems in two processes and in one."""
+"""Small twins of three systems in two processes and in one."""
 
 import json
 import socket
@@ -10,7 +10,6 @@ import pytest
 import small
 
 from recjax.launch.join import NAMES
-from recjax.prepare.built_in import prepare_built_in
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(small.__file__).with_name("hosts_train.py")
@@ -20,7 +19,6 @@ SCRIPT = Path(small.__file__).with_name("hosts_train.py")
 def losses(tmp_path_factory):
     """The losses of each system, in one process with eight devices and in two."""
     folder = tmp_path_factory.mktemp("systems")
-    catalogue = prepare_built_in("invented_catalog_tiny", out=folder / "catalogue")
     found = {}
     for hosts in (1, 2):
         out = folder / f"{hosts}.json"
@@ -29,7 +27,7 @@ def losses(tmp_path_factory):
             where = f"127.0.0.1:{probe.getsockname()[1]}"
         running = [
             subprocess.Popen(
-                [sys.executable, SCRIPT, catalogue, out],
+                [sys.executable, SCRIPT, out],
                 env=small.environment(
                     XLA_FLAGS=small.devices(8 // hosts),
                     **dict(zip(NAMES, (where, str(hosts), str(host)), strict=True)),
@@ -47,7 +45,7 @@ def losses(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("system", ["omni", "hier_tcn", "deep_ranking"])
+@pytest.mark.parametrize("system", ["omni_search", "hier_tcn", "deep_ranking"])
 def test_two_processes_learn_what_one_learns(losses, system):
     one, two = losses[1][system], losses[2][system]
     assert len(set(one)) == 3

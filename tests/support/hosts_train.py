@@ -1,9 +1,9 @@
-"""Trains the tiny twins of three systems some steps, in one process or in several.
+"""Trains small twins of three systems some steps, in one process or in several.
 
-    python tests/support/hosts_train.py CATALOGUE FIGURES
+    python tests/support/hosts_train.py FIGURES
 
-CATALOGUE is a prepared catalogue of entities. Process 0 writes FIGURES: the losses of
-each step. Every process compares its rows of each batch with the whole batch.
+Process 0 writes FIGURES: the losses of each step. Every process compares its rows of
+each batch with the whole batch.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import omni
 import sessions
 import small
 import tiny_images
@@ -24,6 +25,7 @@ from recjax.data.images.source import ImagesData
 from recjax.data.sessions.next import NextInSessionData
 from recjax.experiment import Runtime, load_experiment
 from recjax.launch.join import join
+from recjax.losses import SampledSoftmax
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import host_part, put_batch
 from recjax.train.program import Program, open_program
@@ -39,20 +41,38 @@ def tiny(name, **changes):
     return replace(made, data=replace(made.data, **changes))
 
 
-def omni(catalogue):
-    """OmniSearch on a catalogue, with the losses of one kind."""
-    made = tiny("omnisearchsage_catalog", source=catalogue)
-    kept = {k: replace(v, widths=()) for k, v in made.losses.items() if k[:4] == "pin/"}
-    return replace(made, losses=kept), made.data.open(made.seed)
+class Pairs:
+    """Random pairs of pins, products and queries."""
+
+    def __init__(self):
+        """Says what features they have."""
+        self.sides = omni.sides()
+
+    def batch(self, step, host=(0, 1)):
+        """Returns a host's part of each array of the batch of a step."""
+        part, parts = host
+        whole = omni.batch(step, groups=8)
+        return jax.tree.map(lambda a: np.split(a, parts)[part], whole)
 
 
-def hier_tcn(catalogue):
+def omni_search():
+    """OmniSearch of three kinds of candidates, with one loss each way."""
+    made = tiny("omnisearchsage_catalog")
+    losses = {
+        "in_batch": SampledSoftmax(of="pin", rows_at_once=8),
+        "random": SampledSoftmax(of="product/legacy", in_batch=False, random=True),
+    }
+    model = omni.model()
+    return replace(made, model=model, losses=losses, warm_start={}), Pairs()
+
+
+def hier_tcn():
     """HierTCN on random sessions."""
     made = tiny("hiertcn_globo")
     return made, NextInSessionData(made.data, 0, sessions.sessions(users=40))
 
 
-def deep_ranking(catalogue):
+def deep_ranking():
     """Deep Ranking on small pictures."""
     made = tiny("deep_ranking_grocery", views=0)
     return made, ImagesData(made.data, 0, tiny_images.table())
@@ -82,14 +102,14 @@ def train(made, data):
     return losses
 
 
-def main(catalogue, out):
+def main(out):
     """Trains all, one after the other."""
     join("", 120, 30, 30)
     data = open_program(small.experiment(), Runtime(mesh={"data": -1})).dataset
     for axes in MESHES:
         placed(data, 0, make_mesh(axes))
-    makers = (omni, hier_tcn, deep_ranking)
-    found = {make.__name__: train(*make(catalogue)) for make in makers}
+    makers = (omni_search, hier_tcn, deep_ranking)
+    found = {make.__name__: train(*make()) for make in makers}
     if jax.process_index() == 0:
         Path(out).write_text(json.dumps(found))
 
