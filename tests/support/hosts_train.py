@@ -1,15 +1,17 @@
 """Trains small twins of three systems some steps, in one process or in several.
 
-    python tests/support/hosts_train.py FIGURES
+    python tests/support/hosts_train.py FOLDER
 
-Process 0 writes FIGURES: the losses of each step. Every process compares its rows of
-each batch with the whole batch.
+Process 0 writes the losses of each step to FOLDER/1.json or 2.json. Every process
+compares its rows of each batch with the whole batch. Two processes, and one that runs at
+the same time, then hand a state on: from 2 x 4 devices to 1 x 8, to 1 x 1, and back.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,10 +26,13 @@ from jax.sharding import set_mesh
 from recjax.data.images.source import ImagesData
 from recjax.data.sessions.next import NextInSessionData
 from recjax.experiment import Runtime, load_experiment
+from recjax.launch import hosts
 from recjax.launch.join import join
 from recjax.losses import SampledSoftmax
+from recjax.pytree import named_leaves
 from recjax.sharding.mesh import make_mesh
-from recjax.sharding.placement import host_part, put_batch
+from recjax.sharding.placement import fetch, host_part, put_batch
+from recjax.train.checkpoint import Checkpoints, read_state
 from recjax.train.program import Program, open_program
 
 STEPS = 3
@@ -90,7 +95,7 @@ def placed(data, step, mesh):
 
 
 def train(made, data):
-    """Returns the losses of the steps."""
+    """Returns the losses of the steps, and the program with its last state."""
     mesh, losses = make_mesh({"data": jax.device_count()}), []
     program = Program(made, Runtime(), data, mesh)
     with set_mesh(mesh):
@@ -99,19 +104,62 @@ def train(made, data):
             state, report = step(state, placed(data, number, mesh))
             total, weight = jax.device_get(report.means["loss"])
             losses.append(float(total / weight))
-    return losses
+    return losses, program, state
+
+
+def save(folder, name, state):
+    """Saves a state, and says so in a file."""
+    checkpoints = Checkpoints(folder / name, 1)
+    checkpoints.save(STEPS, state)
+    checkpoints.close()
+    if hosts.first():
+        (folder / f"{name}.done").touch()
+
+
+def same(folder, name, program):
+    """Returns a state that another run saved, if it is bit for bit what was learned."""
+    while not (folder / f"{name}.done").exists():
+        time.sleep(0.2)
+    state = read_state(folder / name, program.like)
+    with np.load(folder / "learned.npz") as learned:
+        for path, leaf in named_leaves(state):
+            for shard in leaf.addressable_shards:
+                wanted = learned[path.replace("/", "|")][shard.index]
+                assert np.asarray(shard.data).tobytes() == wanted.tobytes(), path
+    return state
+
+
+def hand_on(folder, program, state):
+    """Restores on other numbers of hosts and devices what was saved on these."""
+    if hosts.count() == 2:
+        whole = {path: fetch(a, program.mesh) for path, a in named_leaves(state)}
+        if hosts.first():
+            named = {path.replace("/", "|"): array for path, array in whole.items()}
+            np.savez(folder / "learned.npz", **named)
+        save(folder, "two", state)
+        same(folder, "one", program)
+        return
+    save(folder, "eight", same(folder, "two", program))
+    alone = Program(
+        program.experiment, Runtime(), program.dataset, make_mesh({"data": 1})
+    )
+    save(folder, "one", same(folder, "eight", alone))
 
 
 def main(out):
     """Trains all, one after the other."""
+    folder = Path(out)
     join("", 120, 30, 30)
     data = open_program(small.experiment(), Runtime(mesh={"data": -1})).dataset
     for axes in MESHES:
         placed(data, 0, make_mesh(axes))
-    makers = (omni_search, hier_tcn, deep_ranking)
-    found = {make.__name__: train(*make()) for make in makers}
-    if jax.process_index() == 0:
-        Path(out).write_text(json.dumps(found))
+    makers = (deep_ranking, hier_tcn, omni_search)
+    found, held = {}, ()
+    for make in makers:
+        found[make.__name__], *held = train(*make())
+    if hosts.first():
+        (folder / f"{hosts.count()}.json").write_text(json.dumps(found))
+    hand_on(folder, *held)
 
 
 if __name__ == "__main__":
