@@ -3,8 +3,8 @@
     python tests/support/hosts_train.py FOLDER
 
 Process 0 writes the losses of each step to FOLDER/1.json or 2.json. Every process
-compares its rows of each batch with the whole batch. Two processes, and one that runs at
-the same time, then hand a state on: from 2 x 4 devices to 1 x 8, to 1 x 1, and back.
+compares its rows of each batch with the whole batch. Two processes, and one that runs
+at the same time, then hand a state on: from 2 x 4 devices to 1 x 8, to 1 x 1, and back.
 """
 
 from __future__ import annotations
@@ -140,9 +140,7 @@ def hand_on(folder, program, state):
         same(folder, "one", program)
         return
     save(folder, "eight", same(folder, "two", program))
-    alone = Program(
-        program.experiment, Runtime(), program.dataset, make_mesh({"data": 1})
-    )
+    alone = replace(program, mesh=make_mesh({"data": 1}))
     save(folder, "one", same(folder, "eight", alone))
 
 
