@@ -7,8 +7,8 @@ BM25 finds the words of a query in titles; MiniLM, as its makers trained it, fin
 is close in meaning. How much each counts is chosen on judged queries that are not those
 of the test: `choose_on` may name the training queries too, since neither part learns
 from them, so some tens of judged queries are enough. MiniLM (90 MB) is fetched when it
-is not there; embedding 54,667 titles takes most of the time. A bundle of this run
-answers by meaning alone.
+is not there; embedding 54,667 titles takes most of the time. The bundle answers by
+both: `recjax export runs/search --to bundles/search`.
 """
 
 from dataclasses import replace
@@ -27,7 +27,9 @@ def experiment() -> rj.Experiment:
     """Returns the experiment."""
     encoder = rj.TransformerSettings(30_522, max_length=32)
     fusion = rj.Fusion(
-        {"words": rj.Bm25(), "meaning": None}, choose_on=("train", "validation")
+        {"words": rj.Bm25(), "meaning": None},
+        choose_on=("train", "validation"),
+        unjudged={"words": 1.0, "meaning": 2.0},
     )
     return rj.Experiment(
         name="search_without_training",
@@ -56,7 +58,7 @@ def experiment() -> rj.Experiment:
             "minilm": rj.Ranking("test"),
             "bm25": rj.Ranking("test", rj.Bm25()),
         },
-        export=rj.Bundle(),
+        export=rj.Bundle(fusion=fusion),
     )
 
 

@@ -62,7 +62,7 @@ def experiment() -> rj.Experiment:
         evals={
             "two_tower": rj.Ranking("test"),
             "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
-            "bm25_raw": rj.Ranking("test", rj.Bm25(strip_plurals=False), ties="order"),
+            "bm25_raw": rj.Ranking("test", rj.Bm25("none"), ties="order"),
             "bm25_ties_averaged": rj.Ranking("test", rj.Bm25()),
             "validation": rj.Ranking("validation", every=1_000),
         },

@@ -36,6 +36,8 @@ class Function:
       saved: finds it among the signatures of a SavedModel; None where it has none.
       ask: returns the answer of any of its forms; None asks for the example.
       raw: the example as raw queries: the items that are found are compared too.
+      scores: what the live model says of all items [B, N], where these are not the
+        products of vectors.
     """
 
     call: Callable[[Any, Arrays], Any]
@@ -44,6 +46,7 @@ class Function:
     saved: Callable[[Mapping[str, saved_model.Call]], Call] | None = None
     ask: Callable[[Call], np.ndarray] | None = None
     raw: Mapping[str, Sequence[Any]] | None = None
+    scores: np.ndarray | None = None
 
     def answer(self, call: Call) -> np.ndarray:
         """Returns the answer of one of its forms."""
@@ -107,7 +110,9 @@ def _found(
     opened: OpenBundle, one: Function, saved: Mapping[str, saved_model.Call]
 ) -> dict[str, float]:
     """Compares the items that are found, and their scores."""
-    right, facts = one.live @ np.asarray(opened.items.vectors).T, {}
+    right, facts = one.scores, {}
+    if right is None:
+        right = one.live @ np.asarray(opened.items.vectors).T
     k, rows = opened.serving.k, opened.items.rows
     if saved:
         served = saved[SERVING]({**(one.raw or {}), "k": [k] * len(one.live)})
@@ -115,7 +120,9 @@ def _found(
         # It leaves out what a history holds.
         shown = _without_history(right, opened, one.raw or {})
         facts |= _recall("saved_model", shown, found, served["scores"])
-    return facts | _recall("index", right, *opened.index.search(one.live, RESULTS))
+    return facts | _recall(
+        "index", right, *opened.find(one.live, one.raw or {}, RESULTS)
+    )
 
 
 def _recall(

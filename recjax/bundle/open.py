@@ -6,6 +6,7 @@ functions.jaxexport.npz  functions by name, for any batch size on cpu, cuda, tpu
                          "query" and "item": feature arrays -> vectors; "image": pixels
                          -> vectors; "step": a user's event and memory -> the next ones
 index/                   of ScaNN, where exact search would be slow
+fusion/                  what is added to the scores of vectors, see `fusion`
 inputs/                  how features of queries and new items are made from raw values
 image.json               how a photograph becomes pixels
 session/                 what a session model keeps of users, see `session_state`
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recjax.blocks import block_of, in_blocks
-from recjax.bundle import jax_export, manifest
+from recjax.bundle import fusion, jax_export, manifest
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
@@ -35,8 +36,10 @@ from recjax.data import item_readers
 from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
+from recjax.evals.fused import FusedParts
 from recjax.extras import require
 from recjax.index import scann
+from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.tables.result import Options
 
@@ -76,6 +79,11 @@ class OpenBundle:
         """Finds the items nearest to vectors."""
         # An exact search reads all vectors each time: from memory, not from disk.
         return scann.load(self.folder, np.array(self.items.vectors))
+
+    @cached_property
+    def fusion(self) -> FusedParts | None:
+        """What is added up to find items; None where the vectors alone do."""
+        return fusion.load(self.folder)
 
     @cached_property
     def functions(self) -> Mapping[str, jax_export.Loaded]:
@@ -178,7 +186,12 @@ class OpenBundle:
         known = [n for n, i in self.inputs.items() if isinstance(i, IdListInput)]
         lists = zip(*(raw[name] for name in known if name in raw), strict=True)
         hidden = [{id for ids in row for id in ids} for row in lists]
-        return self.nearest(vectors, k, hidden)
+        if self.fusion is None:
+            return self.nearest(vectors, k, hidden)
+        _check_k(k)
+        hidden = hidden or [()] * len(vectors)
+        wanted = k + max(map(len, hidden), default=0)
+        return self._without(hidden, self.find(vectors, raw, wanted), k)
 
     def nearest(
         self, vectors: np.ndarray, k: int, hidden: Sequence[Collection[str]] = ()
@@ -188,11 +201,36 @@ class OpenBundle:
         Raises:
           UserError: `k` is not positive, or the vectors are not of the items' width.
         """
-        if k < 1:
-            raise UserError(f"k = {k}: ask for at least one result")
+        _check_k(k)
         hidden = hidden or [()] * len(vectors)
         wanted = k + max(map(len, hidden), default=0)
-        found = zip(*self.index.search(vectors, wanted), hidden, strict=True)
+        best = self.index.search(vectors, wanted)
+        return self._without(hidden, best, k)
+
+    def find(
+        self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the best `k` items and their scores [B, K], by all that counts.
+
+        Args:
+          vectors: of the queries f32[B, D].
+          raw: the queries, of which a fusion reads more than the vectors tell.
+          k: at least 1; K is at most the number of items.
+        """
+        if self.fusion is None:
+            return self.index.search(vectors, k)
+        asked = fusion.raw_queries(raw, len(vectors), self.items.rows)
+        model = vectors @ self.items.vectors.T if self.fusion.model else None
+        scores = self.fusion.scores(asked, model, len(vectors))
+        return largest(scores, min(k, scores.shape[1]))
+
+    def _without(
+        self,
+        hidden: Sequence[Collection[str]],
+        best: tuple[np.ndarray, np.ndarray],
+        k: int,
+    ) -> list[list[Found]]:
+        found = zip(*best, hidden, strict=True)
         return [self.items.found(*one)[:k] for one in found]
 
     def _blocks(self, name: str) -> Callable[..., np.ndarray]:
@@ -223,6 +261,11 @@ def open_bundle(path: str | Path) -> OpenBundle:
     info, vectors = content.get("info", {}), content["files"].get("vectors.npy", {})
     model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
     return OpenBundle(folder, ItemVectors.open(folder), info, model)
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise UserError(f"k = {k}: ask for at least one result")
 
 
 def _blank(items: NewItems) -> np.ndarray:

@@ -138,7 +138,7 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
     def finish(made: Any, columns: Columns) -> Columns:
         without = hidden(columns) if hidden else ()
         wanted = max(columns[K]) + max(map(len, without), default=0)
-        items, scores = bundle.index.search(made, wanted)
+        items, scores = bundle.find(made, columns, wanted)
         names: list[Any] = ids[np.maximum(items, 0)].tolist()
         rows = list(scores)
         for row, k in enumerate(columns[K]):

@@ -11,7 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import session_served, tf_columns, tf_ops, tf_text, tf_word_piece
+from recjax.bundle import (
+    session_served,
+    tf_columns,
+    tf_fusion,
+    tf_ops,
+    tf_text,
+    tf_word_piece,
+)
 from recjax.bundle.contract import (
     EMBED,
     ITEM,
@@ -32,6 +39,7 @@ from recjax.data.inputs import (
     source,
 )
 from recjax.errors import UserError
+from recjax.evals.fused import FusedParts
 from recjax.index import scann
 from recjax.index.plan import Plan
 from recjax.text.features import TextInput
@@ -49,6 +57,7 @@ def queries(
     item_ids: Sequence[str],
     plan: Plan,
     item: Mapping[str, np.ndarray] | None = None,
+    fused: FusedParts | None = None,
 ) -> dict[str, Graph]:
     """Returns the graphs of a bundle with towers.
 
@@ -57,9 +66,9 @@ def queries(
 
     embed            -> embedding f32[B, D]
     serving_default  k i32[B] besides -> ids string[B, max k], scores f32[B, max k]: dot
-                     products, best first, without the items of id lists; "" and the
-                     lowest number behind the row's own k, and everywhere where its k is
-                     not in 1..plan.k
+                     products, or those of a fusion, best first, without the items of id
+                     lists; "" and the lowest number behind the row's own k, and
+                     everywhere where its k is not in 1..plan.k
     embed_item       arrays like `item` -> embedding f32[B, D]
 
     Raises:
@@ -72,6 +81,7 @@ def queries(
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
     module.encoders = {name: _encoder(tf, input) for name, input in inputs.items()}
     nearest = top_k(tf, module, vectors, item_ids, plan)
+    scored = tf_fusion.scores(tf, module, fused) if fused else None
     lists = [name for name, kind in inputs.items() if isinstance(kind, IdListInput)]
     specs = {
         columns[name]: tensor_spec(tf, input_spec(input))
@@ -90,7 +100,9 @@ def queries(
     def serving(raw: dict[str, Any]) -> dict[str, Any]:
         hidden = [module.encoders[name].table.lookup(raw[name]) for name in lists]
         none = tf.zeros([tf.size(raw[K]), 0], tf.int32)
-        return nearest(embed(raw)["embedding"], raw[K], tf.concat([*hidden, none], 1))
+        hidden, vector = tf.concat([*hidden, none], 1), embed(raw)["embedding"]
+        scores = scored(vector, raw) if scored else None
+        return nearest(vector, raw[K], hidden, scores=scores)
 
     made: dict[str, Graph] = {
         SERVING: ({**specs, K: tf.TensorSpec([None], tf.int32)}, serving),
@@ -111,7 +123,7 @@ def top_k(
     """Returns (vectors f32[B, D], k i32[B], hidden i32[B, any]) -> ids and scores.
 
     `hidden` are places of items from 1; 0 is none. A fourth argument joins the scores
-    of an exact search, [B, N].
+    of an exact search, [B, N]; `scores` stand instead of them.
     """
     check_ids(item_ids)
     module.item_ids = tf.Variable(utf8(item_ids), trainable=False)
@@ -120,18 +132,21 @@ def top_k(
     else:
         module.vectors = tf.Variable(vectors, trainable=False)
 
-    def best(embedding: Any, wanted: Any, more: Any) -> tuple[Any, Any]:
+    def best(embedding: Any, wanted: Any, more: Any, scores: Any) -> tuple[Any, Any]:
         if plan.leaves:
             return scann.search_tf(module.index, plan, embedding, wanted)
-        scores = tf.matmul(embedding, module.vectors, transpose_b=True) + more
+        if scores is None:
+            scores = tf.matmul(embedding, module.vectors, transpose_b=True) + more
         scores, items = tf.math.top_k(scores, wanted)
         return items, scores
 
-    def nearest(embedding: Any, k: Any, hidden: Any, more: Any = 0.0) -> dict[str, Any]:
+    def nearest(
+        embedding: Any, k: Any, hidden: Any, more: Any = 0.0, scores: Any = None
+    ) -> dict[str, Any]:
         k = tf.where((k >= 1) & (k <= plan.k), k, 0)
         most = tf.maximum(tf.reduce_max(k), 1)
         wanted = tf.minimum(most + tf.shape(hidden)[1], len(item_ids))
-        items, scores = best(embedding, wanted, more)
+        items, scores = best(embedding, wanted, more, scores)
         is_hidden = tf.reduce_any(items[:, :, None] + 1 == hidden[:, None, :], 2)
         gone = (items < 0) | is_hidden
         order = tf.argsort(tf.cast(gone, tf.int32), 1, stable=True)[:, :most]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import signatures
+from recjax.bundle import fusion, signatures, tf_fusion
 from recjax.bundle.check import Function
 from recjax.bundle.contract import EMBED
 from recjax.bundle.functions import features_read, prune_state, tower_function
@@ -19,10 +19,13 @@ from recjax.bundle.open import INPUTS
 from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
-from recjax.data.dataset import Corpus, HasInputs
+from recjax.data.dataset import Corpus, HasInputs, HasQueries
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
+from recjax.evals.fused import FusedParts, fuse
+from recjax.evals.fusion import Fusion
+from recjax.evals.model import model_scores
 from recjax.index import scann
 from recjax.index.plan import MOST_QUERIES, Plan
 from recjax.train.program import Program
@@ -50,6 +53,8 @@ class Bundle:
         is to find of validation queries: its plan is the fastest that does.
       min_recall: smallest share of the exact top 10 that the index must find of the
         queries of `check_split`.
+      fusion: what is added up to find items, the model among it or not; its settings,
+        shapes and weights are chosen when it is exported. None: the model alone.
     """
 
     corpus: str = "item"
@@ -61,6 +66,7 @@ class Bundle:
     tolerance: float = 1e-4
     index_recall: float = 0.99
     min_recall: float = 0.9
+    fusion: Fusion | None = None
 
     def _corpus(self, program: Program) -> Corpus:
         known = getattr(program.dataset, "corpora", {})
@@ -79,6 +85,14 @@ class Bundle:
         )
         return write_bundle(program, state, folder, made, *limits)
 
+    def _fused(self, program: Program, state: State) -> FusedParts:
+        model, data = partial(model_scores, program, state), program.dataset
+        assert self.fusion is not None and isinstance(data, HasQueries)
+        found = fuse(self.fusion, data, self.corpus, model)
+        if self.saved_model:
+            tf_fusion.check(found)
+        return found
+
     def contents(self, program: Program, state: State) -> Contents:
         """Returns what the bundle holds."""
         model, data = program.experiment.model, program.dataset
@@ -87,7 +101,8 @@ class Bundle:
             raise UserError(
                 "export = Bundle(...): this data has no queries by raw values"
             )
-        inputs = _read(model, state, data.inputs)
+        fused = None if self.fusion is None else self._fused(program, state)
+        inputs = _read(model, state, data.inputs, fused)
         names = {source(name, inputs) for name in inputs}
 
         def queries(split: str, count: int) -> Queries:
@@ -98,11 +113,17 @@ class Bundle:
 
         raw, features, live = queries(self.check_split, self.check_queries)
         vectors = embed_all(program, state, corpus.side, corpus.features)
-        k, asked = min(self.k, len(vectors)), None
-        if len(vectors) >= scann.EXACT_BELOW:
-            with suppress(UserError):  # Without validation, items ask.
-                asked = queries(VALIDATION, MOST_QUERIES)[2]
-        index = scann.build(vectors, k, asked, self.index_recall)
+        k, index, scores = min(self.k, len(vectors)), None, None
+        if fused is not None:
+            rows = {id: row for row, id in enumerate(corpus.ids)}
+            given = fusion.raw_queries(raw, len(live), rows)
+            scores = fused.scores(given, live @ vectors.T, len(live))
+        else:
+            asked = None
+            if len(vectors) >= scann.EXACT_BELOW:
+                with suppress(UserError):  # Without validation, items ask.
+                    asked = queries(VALIDATION, MOST_QUERIES)[2]
+            index = scann.build(vectors, k, asked, self.index_recall)
         sides = {QUERY: QUERY}
         functions = {
             QUERY: Function(
@@ -111,6 +132,7 @@ class Bundle:
                 live,
                 lambda saved: lambda _: saved[EMBED](raw)["embedding"],
                 raw=raw,
+                scores=scores,
             )
         }
         if corpus.reader is not None:
@@ -130,6 +152,8 @@ class Bundle:
             raw_inputs.save(folder / INPUTS, inputs)
             if corpus.reader is not None:
                 corpus.reader.save(folder / INPUTS)
+            if fused is not None:
+                fusion.save(fused, folder)
 
         graphs = partial(
             signatures.queries,
@@ -138,16 +162,25 @@ class Bundle:
             item_ids=corpus.ids,
             plan=index.plan if isinstance(index, scann.Scann) else Plan(k),
             item=functions[ITEM].example if ITEM in functions else None,
+            fused=fused,
         )
         serving = Serving(k, self.batch_sizes)
         items = corpus.ids, corpus.titles, vectors
         return Contents(*items, functions, held, save, graphs, serving, index)
 
 
-def _read(model: Any, state: State, inputs: Mapping[str, Input]) -> dict[str, Input]:
+def _read(
+    model: Any, state: State, inputs: Mapping[str, Input], fused: FusedParts | None
+) -> dict[str, Input]:
     """Returns the inputs that the query tower reads, and those these are made with."""
     blank = encode_all(inputs, {}, 1)
     read = features_read(model, QUERY, state, blank)
     ages = [i for n, i in inputs.items() if n in read and isinstance(i, AgeListInput)]
     read |= {one.of for one in ages}
+    for part in fused.parts.values() if fused else ():
+        needs = getattr(part.scorer, "needs", ())
+        if "texts" in needs and "text" not in {source(n, inputs) for n in read}:
+            read |= {"text"}
+        if "history" in needs:
+            read |= {"history", "history_age"} & inputs.keys()
     return {name: input for name, input in inputs.items() if name in read}

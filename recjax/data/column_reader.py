@@ -128,4 +128,4 @@ def corpus(
     ]
     reader = ColumnReader(entity, tuple(schema), sources, inputs)
     ids, features = tuple(table["id"].vocabulary), reader.encode(table)
-    return Corpus(ids, titles, features, reader=reader)
+    return Corpus(ids, titles, features, reader=reader, table=table)

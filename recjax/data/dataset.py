@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # Readers need packages that training does not.
     from recjax.data.sessions.pair_features import SessionPairs
     from recjax.data.sessions.read import Sessions
     from recjax.tables.result import Options
+    from recjax.tables.typed import Table
 
 
 class CorpusColumn(Protocol):
@@ -75,6 +76,7 @@ class Corpus:
       features: the features of `side`, name -> array [N, ...].
       side: the side of the model that embeds its items.
       reader: makes the same features of new items; None where that cannot be.
+      table: the columns of the items; None where there are none.
     """
 
     ids: tuple[str, ...]
@@ -82,6 +84,7 @@ class Corpus:
     features: Mapping[str, CorpusColumn]
     side: str = "candidate"
     reader: ItemReader | None = None
+    table: Table | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Returns `N`."""

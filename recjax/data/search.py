@@ -99,6 +99,13 @@ class SearchData:
     pairs: SearchPairs
     tasks = ("",)
 
+    @property
+    def unjudged(self) -> str:
+        """Says that no query is judged, where that is so; else ""."""
+        known = self.pairs
+        none = f"no queries are judged of the {len(known.product_ids)} products"
+        return "" if len(known.query) else none
+
     @cached_property
     def part(self) -> np.ndarray:
         """The split of each pair."""
@@ -172,25 +179,26 @@ class SearchData:
     def batch(self, step: int, host: Host = (0, 1)) -> HostBatch:
         """Returns a host's part of the batch of a step."""
         settings, known = self.settings, self.pairs
+        if not len(self.training_pairs) and not self.unjudged:
+            raise UserError(f"no pair of {settings.source} trains the model")
         rows = self._order(step)
         mine = pipeline.rows_of(host, len(rows))
         generator = rng.host_stream(self.seed, "spans", step)
-        spans = (generator.random(len(rows)) < settings.title_share)[mine]
+        spans = (generator.random(len(rows)) < self._share)[mine]
         titles = generator.integers(0, len(self.corpus), len(rows))[mine]
         draws = generator.random((len(rows), 2))[mine]
-        pair, number = self.training_pairs[rows[mine]], np.arange(len(rows))[mine]
-        positive = np.where(spans, titles, known.product[pair]).astype(np.int32)
+        number = np.arange(len(rows))[mine]
+        asked, product, relevance = self._pairs_of(rows[mine])
+        positive = np.where(spans, titles, product).astype(np.int32)
         texts = [
             span(self._words[item], draw, settings.span) if chosen else known.queries[q]
-            for item, draw, chosen, q in zip(
-                positive, draws, spans, known.query[pair], strict=True
-            )
+            for item, draw, chosen, q in zip(positive, draws, spans, asked, strict=True)
         ]
-        top = max(settings.positive_relevance, known.relevance.max())
-        weight = np.where(spans, 1.0, known.relevance[pair] / top)
-        own = self.columns["query"].take(known.query[pair])
+        top = max(settings.positive_relevance, known.relevance.max(initial=0))
+        weight = np.where(spans, 1.0, relevance / top)
+        own = {} if self.unjudged else self.columns["query"].take(asked)
         query = {**self._encode(texts), **blanked(own, self.inputs, spans)}
-        query_id = np.where(spans, -1 - number, known.query[pair])
+        query_id = np.where(spans, -1 - number, asked)
         return self._candidates.batch(step, host, query, query_id, positive, weight)
 
     def queries(self, split: str, task: str = "") -> Queries:
@@ -213,7 +221,12 @@ class SearchData:
         return self.pairs.product[self.training_pairs]
 
     def raw_queries(self, split: str, count: int) -> dict[str, list]:
-        """Returns the first queries of a split as raw values: their texts."""
+        """Returns the first queries of a split as raw values: their texts.
+
+        Titles stand for them where none is judged.
+        """
+        if self.unjudged:
+            return {"text": list(self.pairs.titles[:count])}
         asked = np.unique(self.pairs.query[self._judged(split)])[:count]
         texts = [self.pairs.queries[q] for q in asked]
         return {"text": texts, **self.columns["query"].raw(asked)}
@@ -241,11 +254,24 @@ class SearchData:
     @cached_property
     def _order(self) -> pipeline.Order:
         size, name = len(self.training_pairs), f"order/{self.seed}"
+        size = size or len(self.corpus)
         return pipeline.order(size, self.settings.batch_size, name)
+
+    @property
+    def _share(self) -> float:
+        """The share of a batch that is spans of titles: all, where none is judged."""
+        return 1.0 if self.unjudged else self.settings.title_share
+
+    def _pairs_of(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Returns query, product and relevance of training pairs."""
+        if self.unjudged:
+            return (np.zeros(len(rows), int),) * 3
+        pair, known = self.training_pairs[rows], self.pairs
+        return known.query[pair], known.product[pair], known.relevance[pair]
 
     @cached_property
     def _candidates(self) -> Candidates:
-        size, share = len(self.corpus), self.settings.title_share
+        size, share = len(self.corpus), self._share
         # Labelled products and, by their share, titles drawn uniformly.
         labelled = pairs.log_share(np.bincount(self.training_items(), minlength=size))
         mixed = np.log((1 - share) * np.exp(labelled) + share / size)

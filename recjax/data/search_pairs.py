@@ -14,8 +14,8 @@ from recjax.data.interactions import texts_of
 from recjax.data.prepared import Prepared, as_texts, seconds
 from recjax.data.splits import Examples
 from recjax.errors import UserError
-from recjax.tables.typed import Table
-from recjax.text.column import Texts
+from recjax.tables.typed import Table, TypedColumn
+from recjax.text.column import Texts, pack
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,14 @@ class SearchPairs:
 def load_search_pairs(name: str | Path) -> SearchPairs:
     """Opens the graded judgements of a prepared data set, all of one kind of candidate.
 
+    Without any, products alone are opened: its one table of entities besides queries.
+
     Raises:
       UserError: it is not prepared, damaged, or has no grades or several kinds.
     """
     known = Prepared.open(name)
+    if "judgements" not in known.tables:
+        return _unjudged(known)
     judgements = known.table("judgements", "query", "candidate", "grade")
     kinds = np.unique(judgements["candidate_type"].array)
     names = judgements["candidate_type"].vocabulary.take(kinds)
@@ -96,6 +100,24 @@ def search_pairs_of(
         timestamp=seconds(judgements["timestamp"]) if timed else None,
         split=given_split(judgements, "judgements"),
     )
+
+
+def _unjudged(known: Prepared) -> SearchPairs:
+    kinds = [one for one in known.tables if one not in ("query", "user", "events")]
+    if len(kinds) != 1:
+        raise UserError(
+            f"{known.path} has no judgements, and {', '.join(kinds) or 'no products'}: "
+            "search takes one kind of thing"
+        )
+    none = np.zeros(0, np.int32)
+    tables = {"query": _no_queries(), kinds[0]: known.table(kinds[0])}
+    return SearchPairs(none, none, none.astype(np.float32), tables, kinds[0])
+
+
+def _no_queries() -> Table:
+    """Returns a table of no queries."""
+    ids = TypedColumn("id", "id", np.zeros(0, np.int32), pack([]))
+    return Table(0, {"id": ids})
 
 
 def query_texts(queries: Table) -> Texts:

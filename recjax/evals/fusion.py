@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,6 +38,8 @@ class Fusion:
       choose_on: splits whose queries it is chosen on. Add "train" where no part learns
         from the queries of training, as with few labels.
       queries: at most so many of each, evenly spread.
+      unjudged: name -> weight of its scores over the largest of a query, for data of
+        which no query is judged; without it such data is refused.
       asked: set by the evaluation that it is a scorer of.
 
     Example:
@@ -48,6 +50,7 @@ class Fusion:
     metric: str = "ndcg@10"
     choose_on: tuple[str, ...] = ("validation",)
     queries: int = 2_000
+    unjudged: Mapping[str, float] = field(default_factory=dict)
     asked: SplitQueries = SplitQueries()
     needs: ClassVar[tuple[Need, ...]] = ()
 
@@ -55,8 +58,12 @@ class Fusion:
         """Checks what needs no data.
 
         Raises:
-          ValueError: fewer than two parts, or nothing to choose on.
+          ValueError: fewer than two parts, or nothing to choose on; a weight of no
+            part, or one that is not positive.
         """
+        for name, weight in self.unjudged.items():
+            if name not in self.parts or not weight > 0:
+                raise ValueError(f"unjudged.{name} = {weight}: name a part, above 0")
         if len(self.parts) < 2:
             raise ValueError(f"a fusion needs two parts, not {list(self.parts)}")
         if not self.choose_on or "test" in self.choose_on or self.queries < 1:

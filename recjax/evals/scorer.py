@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from scipy import sparse
 
 from recjax.data.dataset import HasEvents, Queries
 from recjax.errors import UserError
@@ -62,31 +61,6 @@ def check_needs(scorer: Scorer, data: object, queries: Queries) -> None:
         if not there:
             name = type(scorer).__name__
             raise UserError(f"{name} needs {words}; this data has none")
-
-
-@dataclass(frozen=True)
-class LinearScores:
-    """asked @ weights + own + same: the scores of most baselines.
-
-    Attributes:
-      asked: what is asked for each query, sparse float32 [Q, V].
-      weights: what each of that says of each item, sparse float32 [V, N].
-      own: what is added for a query, sparse float32 [Q, N]; None for nothing.
-      same: what is added for every query, float32 [N]; None for nothing.
-    """
-
-    asked: sparse.csr_array
-    weights: sparse.csr_array
-    own: sparse.csr_array | None = None
-    same: np.ndarray | None = None
-
-    def scores(self, start: int, stop: int) -> np.ndarray:
-        """Returns float32 [stop - start, N]."""
-        found = self.asked[start:stop] @ self.weights
-        if self.own is not None:
-            found = found + self.own[start:stop]
-        dense = found.toarray()
-        return dense if self.same is None else dense + self.same
 
 
 @dataclass(frozen=True)

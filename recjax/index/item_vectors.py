@@ -92,7 +92,7 @@ class ItemVectors:
         vectors = np.ascontiguousarray(self.vectors)
         found = hashlib.sha256(json.dumps(self.ids).encode())
         found.update(repr((vectors.shape, vectors.dtype.str)).encode())
-        found.update(vectors.view(np.uint8))
+        found.update(vectors.view(np.uint8).data)
         return found.hexdigest()
 
     def found(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -28,6 +29,8 @@ from recjax.train.image_views import with_views
 from recjax.train.state import State
 from recjax.train.step import StepFn, compile_step, make_step
 from recjax.typing import Array
+
+log = logging.getLogger(__name__)
 
 Embedder = Callable[[State, Mapping[str, Any]], Array]
 
@@ -181,6 +184,9 @@ def open_program(
     jax.config.update("jax_default_matmul_precision", runtime.matmul_precision)
     mesh = make_mesh(runtime.mesh)
     dataset = with_views(experiment.data.open(experiment.seed), experiment.model)
+    if reason := getattr(dataset, "unjudged", ""):
+        log.warning("%s: nothing is evaluated", reason)
+        experiment = replace(experiment, evals={}, best=None)
     data = Identity.of_source(experiment.data)
     return Program(experiment, runtime, dataset, mesh, data, earlier)
 

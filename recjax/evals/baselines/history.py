@@ -13,13 +13,19 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recjax.data.dataset import HasEvents, Queries
-from recjax.evals.scorer import LinearScores, Need
+from recjax.data.dataset import HasEvents
+from recjax.evals.linear_scorer import (
+    Asked,
+    Learned,
+    LinearScorer,
+    of_history_alone,
+)
+from recjax.evals.scorer import Need
 from recjax.seconds import DAY, HOUR
 
 
 @dataclass(frozen=True)
-class History:
+class History(LinearScorer):
     """Settings; the defaults weigh all events of a user alike.
 
     Attributes:
@@ -59,18 +65,22 @@ class History:
         timed = timed or self.weekday != 1
         return ("events", "history", *(("times",) if timed else ()))
 
-    def fit(self, data: HasEvents, queries: Queries) -> LinearScores:
-        """Weighs the histories of the queries."""
+    def learn(self, data: HasEvents, corpus: str) -> Learned:
+        """Counts the training events of each item."""
         size = data.log.num_items
         counts = np.bincount(data.log.item[data.train], minlength=size)
         popular = counts.astype(np.float32) / np.float32(max(counts.max(initial=0), 1))
-        met = queries.past.weights(self.weights, size)
-        met.sum_duplicates()
-        none = sparse.csr_array((len(queries), 0), dtype=np.float32)
         same = np.float32(self.popularity) * popular
-        return LinearScores(
-            none, sparse.csr_array((0, size), dtype=np.float32), met, same
-        )
+        return Learned(of_history_alone(size), same)
+
+    def ask(
+        self, learned: Learned, queries: Asked
+    ) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """Weighs the histories of queries."""
+        past, size = queries.past, learned.size
+        met = past.weights(self.weights, size)
+        met.sum_duplicates()
+        return sparse.csr_array((len(past), 0), dtype=np.float32), met
 
     def weights(self, back: np.ndarray, age: Any) -> np.ndarray:
         """Returns the weight of each event.

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy import sparse
 
 from recjax.data.cooccurrence import Cooccurrence, EventPairs
-from recjax.data.dataset import HasEvents, Queries
+from recjax.data.dataset import HasEvents
 from recjax.data.events import Events, Histories
 from recjax.evals.baselines.popularity import Popularity
-from recjax.evals.scorer import LinearScores, Need
+from recjax.evals.linear_scorer import Asked, Learned, LinearScorer, LinearScores
+from recjax.evals.scorer import Need
 
 
 @dataclass(frozen=True)
-class ItemKnn(Cooccurrence):
+class ItemKnn(Cooccurrence, LinearScorer):
     """Settings; the defaults are the best found on validation of MovieLens-100K.
 
     Attributes:
@@ -50,9 +52,13 @@ class ItemKnn(Cooccurrence):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
 
-    def fit(self, data: HasEvents, queries: Queries) -> LinearScores:
+    def learn(self, data: HasEvents, corpus: str) -> Learned:
         """Finds the neighbours of every item in the training events."""
-        return self.of_events(data.log.where(data.train), queries.past)
+        return self.neighbours_in(data.log.where(data.train))
+
+    def ask(self, learned: Learned, queries: Asked) -> tuple[sparse.csr_array, None]:
+        """Weighs the histories of queries."""
+        return self.weigh(queries.past, learned.size), None
 
     def of_events(
         self, events: Events, histories: Histories, counts: EventPairs | None = None
@@ -65,9 +71,22 @@ class ItemKnn(Cooccurrence):
           counts: `count_pairs` of these events with the same window and gap power,
             where they are known already.
         """
+        learned = self.neighbours_in(events, counts)
+        asked = self.weigh(histories, events.num_items)
+        return LinearScores(asked, learned.weights, same=learned.same)
+
+    def neighbours_in(
+        self, events: Events, counts: EventPairs | None = None
+    ) -> Learned:
+        """Returns what events say of items; see `of_events`."""
         days = self.popularity_days if events.timed else None
         popularity = Popularity(days).count(events)
         top = self.popularity_weight / max(popularity.max(initial=0), 1)
+        similarity = self.similarity(events, counts)
+        return Learned(similarity, (popularity * top).astype(np.float32))
+
+    def weigh(self, histories: Histories, size: int) -> sparse.csr_array:
+        """Returns how much each item of a history counts, float32 [Q, N]."""
 
         def weight(back: np.ndarray, age: np.ndarray | None) -> np.ndarray:
             distance = back
@@ -75,8 +94,4 @@ class ItemKnn(Cooccurrence):
                 distance = np.asarray(age, np.float64) / self.age_scale
             return (1.0 + distance) ** -self.recency_power
 
-        return LinearScores(
-            histories.weights(weight, events.num_items, self.history),
-            self.similarity(events, counts),
-            same=(popularity * top).astype(np.float32),
-        )
+        return histories.weights(weight, size, self.history)

@@ -11,11 +11,12 @@ from scipy import sparse
 from recjax.data.dataset import HasEvents, Queries
 from recjax.data.events import Events, Histories
 from recjax.evals.baselines.popularity import RecentPop, WindowCounts
-from recjax.evals.scorer import LinearScores, Need, Scores
+from recjax.evals.linear_scorer import Asked, Learned, LinearScorer, LinearScores
+from recjax.evals.scorer import Need, Scores
 
 
 @dataclass(frozen=True)
-class Markov:
+class Markov(LinearScorer):
     """Settings; the defaults are the first-order chain.
 
     Attributes:
@@ -48,24 +49,35 @@ class Markov:
         times = () if self.recent is None else ("times",)
         return ("events", "history", *sessions, *times)
 
-    def fit(self, data: HasEvents, queries: Queries) -> Scores:
+    def learn(self, data: HasEvents, corpus: str) -> Learned:
         """Counts transitions; a pair counts if its later event trains."""
         counts = np.bincount(data.log.item[data.train], minlength=data.log.num_items)
         popular = counts.astype(np.float32) / np.float32(max(counts.max(), 1))
-        chain = LinearScores(
-            self._asked(queries.past, data.log.num_items),
-            self._transitions(data.log, data.train),
-            self._met(queries.past, data.log.num_items),
-            self.popularity * popular,
+        transitions = self._transitions(data.log, data.train)
+        return Learned(transitions, self.popularity * popular)
+
+    def ask(
+        self, learned: Learned, queries: Asked
+    ) -> tuple[sparse.csr_array, sparse.csr_array | None]:
+        """Weighs the newest events of queries, and all that were met."""
+        past, size = queries.past, learned.size
+        asked = past.weights(
+            lambda back, _: self.decay**back, size, self.last, self.of == "session"
         )
+        return asked, self._met(past, size)
+
+    def unserved(self) -> str:
+        """A bundle knows neither sessions nor what others did of late."""
+        if self.recent is not None:
+            return "recent: a bundle does not know what was met of late"
+        return "of: a bundle does not know sessions" if self.of == "session" else ""
+
+    def fit(self, data: HasEvents, queries: Queries) -> Scores:
+        """Learns, and returns the scores of queries."""
+        chain: LinearScores = super().fit(data, queries)
         if self.recent is None:
             return chain
         return RecentMarkov(chain, RecentPop(self.recent).fit(data, queries))
-
-    def _asked(self, histories: Histories, size: int) -> sparse.csr_array:
-        return histories.weights(
-            lambda back, _: self.decay**back, size, self.last, self.of == "session"
-        )
 
     def _met(self, histories: Histories, size: int) -> sparse.csr_array | None:
         """Returns what is added for the history."""

@@ -8,12 +8,13 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from recjax.data.dataset import Queries
-from recjax.evals.scorer import LinearScores, Need
+from recjax.data.dataset import HasQueries
+from recjax.evals.linear_scorer import Asked, Learned, LinearScorer
+from recjax.evals.scorer import Need
 
 
 @dataclass(frozen=True)
-class MovingAverage:
+class MovingAverage(LinearScorer):
     """Scores each item by its share among a user's last events, across sessions.
 
     The paper's "optimistic" ties call a user's first event a hit.
@@ -25,10 +26,14 @@ class MovingAverage:
     last: int = 10
     needs: ClassVar[tuple[Need, ...]] = ("history",)
 
-    def fit(self, data: object, queries: Queries) -> LinearScores:
+    def learn(self, data: HasQueries, corpus: str) -> Learned:
+        """Learns nothing: each item speaks for itself."""
+        size = len(data.corpora[corpus])
+        return Learned(sparse.eye_array(size, dtype=np.float32).tocsr())
+
+    def ask(self, learned: Learned, queries: Asked) -> tuple[sparse.csr_array, None]:
         """Finds the last events before each query."""
-        size = queries.task.num_items
-        asked = queries.past.weights(
-            lambda back, _: np.full(len(back), 1 / self.last), size, self.last
-        )
-        return LinearScores(asked, sparse.eye_array(size, dtype=np.float32).tocsr())
+        past, size = queries.past, learned.size
+        share = np.float32(1 / self.last)
+        asked = past.weights(lambda back, _: np.full(len(back), share), size, self.last)
+        return asked, None

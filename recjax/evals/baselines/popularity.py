@@ -6,15 +6,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 
 from recjax.data.dataset import HasEvents, Queries
 from recjax.data.events import Events
+from recjax.evals.linear_scorer import (
+    Asked,
+    Learned,
+    LinearScorer,
+    of_history_alone,
+)
 from recjax.evals.scorer import Need
 from recjax.seconds import DAY, HOUR
 
 
 @dataclass(frozen=True)
-class Popularity:
+class Popularity(LinearScorer):
     """Items by their count in training.
 
     Attributes:
@@ -37,13 +44,24 @@ class Popularity:
         """Times are needed for days alone."""
         return () if self.days is None else ("events", "times")
 
+    def learn(self, data: Any, corpus: str) -> Learned:
+        """Counts training examples."""
+        if self.days is not None:
+            counts = self.count(data.log.where(data.train))
+        else:
+            items, size = data.training_items(corpus), len(data.corpora[corpus])
+            counts = np.bincount(items, minlength=size).astype(np.float32)
+        return Learned(of_history_alone(len(counts)), counts)
+
+    def ask(self, learned: Learned, queries: Asked) -> tuple[sparse.csr_array, None]:
+        """Asks nothing."""
+        count = len(queries.texts or queries.past)
+        return sparse.csr_array((count, 0), dtype=np.float32), None
+
     def fit(self, data: Any, queries: Queries) -> ConstantScores:
         """Counts training examples."""
-        size = queries.task.num_items
-        if self.days is not None:
-            return ConstantScores(self.count(data.log.where(data.train)))
-        items = data.training_items(queries.corpus)
-        return ConstantScores(np.bincount(items, minlength=size).astype(np.float32))
+        counts = self.learn(data, queries.corpus).same
+        return ConstantScores(np.asarray(counts))
 
     def count(self, events: Events) -> np.ndarray:
         """Returns how many of some events are of each item, float32 [N]."""

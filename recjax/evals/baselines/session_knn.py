@@ -8,12 +8,13 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from recjax.data.dataset import HasEvents, Queries
-from recjax.evals.scorer import LinearScores, Need
+from recjax.data.dataset import HasEvents
+from recjax.evals.linear_scorer import Asked, Learned, LinearScorer
+from recjax.evals.scorer import Need
 
 
 @dataclass(frozen=True)
-class SessionKnn:
+class SessionKnn(LinearScorer):
     """Items that share sessions with the last ones; defaults of GRU4Rec's code.
 
     Attributes:
@@ -29,7 +30,7 @@ class SessionKnn:
     decay: float = 1.0
     needs: ClassVar[tuple[Need, ...]] = ("events", "history", "sessions")
 
-    def fit(self, data: HasEvents, queries: Queries) -> LinearScores:
+    def learn(self, data: HasEvents, corpus: str) -> Learned:
         """Counts sessions that hold both items, in the training events."""
         events = data.log.where(data.train)
         ones = np.ones(len(events), np.float32)
@@ -38,10 +39,13 @@ class SessionKnn:
         held.data[:] = 1  # an item counts once a session
         norm = 1 / np.sqrt(held.sum(0) + self.shrink)
         similarity = sparse.csr_array((held.T @ held).multiply(norm[:, None] * norm))
-        asked = queries.past.weights(
-            lambda back, _: self.decay**back, events.num_items, self.last
-        )
-        return LinearScores(asked, nearest(similarity, self.neighbours))
+        return Learned(nearest(similarity, self.neighbours))
+
+    def ask(self, learned: Learned, queries: Asked) -> tuple[sparse.csr_array, None]:
+        """Weighs the newest events of each query."""
+        size = learned.size
+        past = queries.past
+        return past.weights(lambda back, _: self.decay**back, size, self.last), None
 
 
 def nearest(similarity: sparse.csr_array, count: int) -> sparse.csr_array:

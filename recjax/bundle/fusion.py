@@ -1,0 +1,146 @@
+"""Scores of several parts added up, in a bundle: its files, and raw queries for it.
+
+fusion/fusion.json   weight, shape, kind and settings of each part
+fusion/NAME.npz      what it learned: weights [V, N] as sparse rows, same [N]
+fusion/NAME.txt      its words, a line each
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from recjax.data.events import Histories
+from recjax.errors import UserError
+from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.baselines.history import History
+from recjax.evals.baselines.item_knn import ItemKnn
+from recjax.evals.baselines.markov import Markov
+from recjax.evals.baselines.moving_average import MovingAverage
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.baselines.session_knn import SessionKnn
+from recjax.evals.fused import FusedParts, Part
+from recjax.evals.linear_scorer import Learned
+
+FOLDER, INDEX = "fusion", "fusion.json"
+KINDS = {
+    "bm25": Bm25,
+    "history": History,
+    "item_knn": ItemKnn,
+    "markov": Markov,
+    "moving_average": MovingAverage,
+    "popularity": Popularity,
+    "session_knn": SessionKnn,
+}
+"""Name in the file -> scorer."""
+
+
+@dataclass(frozen=True)
+class RawQueries:
+    """Raw queries as scorers take them.
+
+    Attributes:
+      texts: each query as text [Q].
+      past: what each query's user did before, of the items that are known.
+    """
+
+    texts: tuple[str, ...]
+    past: Histories
+
+
+def raw_queries(
+    raw: Mapping[str, Sequence[Any]], count: int, rows: Mapping[str, int]
+) -> RawQueries:
+    """Returns queries as scorers take them.
+
+    Args:
+      raw: "text", "history" and "history_age" are read where they are given.
+      count: number of queries.
+      rows: item id -> row.
+
+    Raises:
+      UserError: an age is negative, or younger than that of a later event.
+    """
+    lists = [row or () for row in raw.get("history", [()] * count)]
+    given = [row or () for row in raw.get("history_age", [()] * count)]
+    timed = any(map(len, given))
+    items, ages, ends = [], [], [0]
+    for place, (ids, age) in enumerate(zip(lists, given, strict=True)):
+        if len(age) and (min(age) < 0 or list(age) != sorted(age, reverse=True)):
+            raise UserError(
+                f"history_age, query {place}: {list(age)!r}: give seconds since each "
+                "event, the oldest first"
+            )
+        known = [at for at, id in enumerate(ids) if id in rows]
+        items += [rows[ids[at]] for at in known]
+        ages += [age[at] if len(age) else 0.0 for at in known]
+        ends.append(len(items))
+    edges, when = np.array(ends), np.zeros(count) if timed else None
+    time = -np.array(ages, np.float64) if timed else None
+    past = Histories(np.array(items, int), edges[:-1], edges[1:], time, when)
+    texts = tuple(text or "" for text in raw.get("text", [""] * count))
+    return RawQueries(texts, past)
+
+
+def save(fused: FusedParts, folder: Path) -> None:
+    """Writes a fusion into a bundle."""
+    at, about = folder / FOLDER, {}
+    at.mkdir()
+    kinds = {kind: name for name, kind in KINDS.items()}
+    for number, (name, part) in enumerate(fused.parts.items()):
+        about[name] = {"weight": part.weight, "shape": part.shape}
+        if part.scorer is None or part.learned is None:
+            continue
+        file, learned = f"part_{number}", part.learned
+        settings: Any = part.scorer
+        about[name] |= {"kind": kinds[type(settings)], "settings": asdict(settings)}
+        about[name]["file"] = file
+        same = {} if learned.same is None else {"same": learned.same}
+        weights = learned.weights
+        np.savez(
+            at / f"{file}.npz",
+            data=weights.data.astype(np.float32),
+            indices=weights.indices.astype(np.int32),
+            indptr=weights.indptr.astype(np.int64),
+            shape=np.array(weights.shape),
+            **same,
+        )
+        (at / f"{file}.txt").write_text("\n".join(learned.words), encoding="utf-8")
+    (at / INDEX).write_text(json.dumps(about, indent=2) + "\n")
+
+
+def load(folder: Path) -> FusedParts | None:
+    """Reads what `save` wrote; None of a bundle without a fusion.
+
+    Raises:
+      UserError: a file is missing or broken.
+    """
+    at = folder / FOLDER
+    if not at.exists():
+        return None
+    try:
+        about = json.loads((at / INDEX).read_text())
+        return FusedParts({name: _part(at, one) for name, one in about.items()})
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{at}: cannot be read ({error}); export anew") from error
+
+
+def _part(folder: Path, about: Mapping[str, Any]) -> Part:
+    if "kind" not in about:
+        return Part(about["weight"], about["shape"])
+    scorer = KINDS[about["kind"]](**about["settings"])
+    file = folder / about["file"]
+    with np.load(f"{file}.npz") as held:
+        weights = sparse.csr_array(
+            (held["data"], held["indices"], held["indptr"]), tuple(held["shape"])
+        )
+        same = held["same"] if "same" in held else None
+    text = Path(f"{file}.txt").read_text(encoding="utf-8")
+    learned = Learned(weights, same, tuple(text.split("\n")) if text else ())
+    return Part(about["weight"], about["shape"], scorer, learned)

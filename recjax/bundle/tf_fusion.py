@@ -1,0 +1,120 @@
+"""Scores of several parts added up, as a TensorFlow graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recjax.bundle import tf_ops
+from recjax.bundle.saved_model import utf8
+from recjax.errors import UserError
+from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.fused import FusedParts, Part
+from recjax.evals.fusion_weights import RANK_CONSTANT, Shape
+
+Scored = Callable[[Any, dict[str, Any]], Any]
+"""(vectors of queries f32[B, D], raw columns) -> scores f32[B, N]."""
+
+
+def check(fused: FusedParts) -> None:
+    """Checks that the parts have a form in TensorFlow.
+
+    Raises:
+      UserError: one has none.
+    """
+    for name, part in fused.parts.items():
+        scorer = part.scorer
+        words = isinstance(scorer, Bm25) and scorer.stem != "english"
+        if not (scorer is None or words or isinstance(scorer, Popularity)):
+            kind = type(scorer).__name__
+            kind += "(stem='english')" if isinstance(scorer, Bm25) else ""
+            raise UserError(
+                f"export.fusion.parts.{name}: a SavedModel cannot hold {kind}; the "
+                "bundle answers in Python, by `recjax query` and `recjax serve`: "
+                "--set export.saved_model=false"
+            )
+
+
+def scores(tf: Any, module: Any, fused: FusedParts) -> Scored:
+    """Returns what scores all items, of which `module.vectors` are the vectors."""
+    check(fused)
+    calls = []
+    for number, part in enumerate(fused.parts.values()):
+        calls.append((part, _call(tf, module, part, number)))
+
+    def scored(embedding: Any, raw: dict[str, Any]) -> Any:
+        found = [
+            np.float32(part.weight) * _shaped(tf, call(embedding, raw), part.shape)
+            for part, call in calls
+        ]
+        return tf.add_n(found)
+
+    return scored
+
+
+def _call(tf: Any, module: Any, part: Part, number: int) -> Scored:
+    if part.scorer is None or part.learned is None:
+        return lambda embedding, _: tf.matmul(
+            embedding, module.vectors, transpose_b=True
+        )
+    if isinstance(part.scorer, Popularity):
+        same = tf.constant(part.learned.same, tf.float32)
+        return lambda embedding, _: tf.repeat(same[None], tf.shape(embedding)[0], 0)
+    words = _Words(tf, part, number)
+    setattr(module, f"fusion_{number}", words.held)
+    return lambda _, raw: words(raw["text"])
+
+
+class _Words:
+    """Matching words: see `Bm25`."""
+
+    def __init__(self, tf: Any, part: Part, number: int) -> None:
+        assert isinstance(part.scorer, Bm25) and part.learned is not None
+        weights = part.learned.weights.T.tocoo()
+        order = np.lexsort((weights.col, weights.row))
+        places = np.stack([weights.row[order], weights.col[order]], 1)
+        self.tf, self.stem = tf, part.scorer.stem
+        self.shape = tuple(map(int, weights.shape))
+        self.held = tf.Module(name=f"words_{number}")
+        self.held.table = tf_ops.hash_table(tf, utf8(part.learned.words), 1)
+        self.held.places = tf.Variable(places.astype(np.int64), trainable=False)
+        self.held.weights = tf.Variable(
+            weights.data[order].astype(np.float32), trainable=False
+        )
+
+    def __call__(self, text: Any) -> Any:
+        tf = self.tf
+        lower = tf.strings.lower(text, encoding="utf-8")
+        spaced = tf.strings.regex_replace(lower, r"[^\pL\pN]+", " ")
+        words = tf.strings.split(tf.strings.strip(spaced), " ")
+        flat = words.values
+        if self.stem == "plural":
+            flat = tf.strings.regex_replace(flat, r"^(.{2,}[^s])s$", r"\1")
+        known = self.held.table.lookup(flat)  # 0 for words that no title has.
+        counts = tf.tensor_scatter_nd_add(
+            tf.zeros([self.shape[1] + 1, tf.size(text)]),
+            tf.stack([tf.cast(known, tf.int64), words.value_rowids()], 1),
+            tf.ones_like(flat, tf.float32),
+        )
+        held = tf.sparse.SparseTensor(self.held.places, self.held.weights, self.shape)
+        return tf.transpose(tf.sparse.sparse_dense_matmul(held, counts[1:]))
+
+
+def _shaped(tf: Any, found: Any, shape: Shape) -> Any:
+    """Returns the same as `fusion_weights.shaped`."""
+    top = tf.reduce_max(found, 1, keepdims=True)
+    if shape == "max":
+        return tf.where(top > 0, found / tf.where(top > 0, top, 1.0), 0.0)
+    if shape == "rank":
+        order = tf.argsort(-found, 1, stable=True)
+        place = tf.cast(tf.argsort(order, 1), tf.float32)
+        best = (1 + RANK_CONSTANT) / (1 + RANK_CONSTANT + place)
+        low = tf.reduce_min(found, 1, keepdims=True)
+        return tf.where(top > low, best, tf.zeros_like(best))
+    spread = tf.math.reduce_std(found, 1, keepdims=True)
+    centred = found - tf.reduce_mean(found, 1, keepdims=True)
+    some = spread > 0
+    return tf.where(some, centred / tf.where(some, spread, 1.0), 0.0)
