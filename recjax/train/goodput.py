@@ -29,7 +29,8 @@ class Spent:
         """Begins to count; until the first step, it is the start."""
         self._seconds = dict.fromkeys(KINDS, 0.0)
         self._kind: Kind = "start"
-        self._workdir, self._file = workdir, None
+        self._workdir = workdir
+        self._file: disk.Appender | None = None
         self._quiet = not hosts.first()
         # A process may train more than once: what came before is not this attempt's.
         before = [line["time"] for line in _lines(workdir)]
