@@ -16,18 +16,16 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from serving_probe import Probe
+from serving_process import Server
 
 from recjax.bundle import signatures as graphs
 from recjax.bundle.check import Function
@@ -52,13 +50,16 @@ wrk.headers["Content-Type"] = "application/json"
 request = function() return wrk.format(nil, nil, nil, bodies[math.random(count)]) end
 done = function(summary, latency, requests)
   local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.timeout
-  io.write(string.format("FOUND %d %f %d %d %f %f %f\\n", summary.requests,
-    summary.duration / 1e6, errors.status, failed, latency:percentile(50) / 1e3,
-    latency:percentile(90) / 1e3, latency:percentile(99) / 1e3))
+  io.write(string.format('FOUND {"requests": %d, "seconds": %f, "refused": %d, ' ..
+    '"unconnected": %d, "broken": %d, "late": %d, "p50_ms": %f, "p90_ms": %f, ' ..
+    '"p99_ms": %f}\\n', summary.requests, summary.duration / 1e6, errors.status,
+    errors.connect, errors.read + errors.write, errors.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(90) / 1e3,
+    latency:percentile(99) / 1e3))
 end
 """
-FOUND = ("requests", "seconds", "refused", "failed", "p50_ms", "p90_ms", "p99_ms")
+PATH = "/v1/models/products:predict"
+QUEUE = 128
 
 
 def main() -> None:
@@ -74,12 +75,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, told():
         bundle = options.bundle or made_up(Path(folder) / "products")
         found = measure(bundle, Path(folder), options.seconds)
-    print(json.dumps(found))
+    print(json.dumps(found, default=float))
 
 
-def made_up(folder: Path) -> Path:
+def made_up(folder: Path, seed: int = 0) -> Path:
     """Writes a bundle of made-up products."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     words = [f"word{i}" for i in range(8_000)]
     picked = generator.zipf(1.3, (ITEMS, 8)).clip(max=len(words)) - 1
     titles = [" ".join(words[i] for i in row) for row in picked]
@@ -131,19 +132,25 @@ def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
     weights = 1 / np.arange(1, len(texts) + 1)
     stream = random.Random(0).choices(texts, weights, k=200_000)
     write_bodies(zipf, stream)
+    known = folder / "known"
+    write_bodies(known, texts[:100])
     found: dict[str, Any] = {"model_us": costs, "load": os.getloadavg()[0]}
-    with Server(bundle, "--cache-mb", "0", "--queue", "128") as server:
+    served = f"products={bundle}"
+    with Server(served, "--cache-mb", "0", "--queue", str(QUEUE)) as server:
         for clients in (1, 8, 32, 128):
-            found[f"clients_{clients}"] = server.asked(bodies, clients, seconds)
+            found[f"clients_{clients}"] = asked(server, bodies, clients, seconds)
         # More than wait at once are refused; those that are taken go on as before.
-        found["overload"] = server.asked(bodies, 384, seconds)
-        found["after"] = server.asked(bodies, 8, min(seconds, 2))
-    with Server(bundle) as server:
-        found["zipf"] = server.asked(zipf, 32, seconds)
-        found["zipf"]["hit_rate"] = round(server.hit_rate(), 3)
-    for name, one in found.items():
-        if isinstance(one, dict) and "requests" in one:
-            print(f"{name}: {one}")
+        with Probe(server.port, PATH, texts[:500], K) as probe:
+            found["overload"] = asked(server, bodies, 3 * QUEUE, seconds, probe)
+        with Probe(server.port, PATH, texts[:500], K) as probe:
+            time.sleep(2)
+        found["after"] = probe.told()
+    with Server(served) as server:
+        for name, stream in (("zipf", zipf), ("zipf_warm", zipf), ("known", known)):
+            before = known_rows(server)
+            found[name] = asked(server, stream, 32, seconds)
+            hits, all = known_rows(server) - before
+            found[name]["hit_rate"] = round(hits / all, 3)
     return found
 
 
@@ -177,74 +184,37 @@ def write_bodies(path: Path, texts: list[str]) -> None:
             file.write(json.dumps(body) + "\n")
 
 
-class Server:
-    """`recjax serve` on one core; a context manager that ends it."""
+def asked(
+    server: Server,
+    bodies: Path,
+    clients: int,
+    seconds: float,
+    probe: Probe | None = None,
+) -> dict[str, Any]:
+    """Returns what so many clients see that ask as fast as they are answered."""
+    script = bodies.with_suffix(".lua")
+    script.write_text(SCRIPT)
+    found = dict(server.wrk(PATH, script, clients, seconds, BODIES=str(bodies)))
+    told = probe.told() if probe else {"probe_statuses": {}}
+    served = found["requests"] - found["refused"]
+    served += told["probe_statuses"].get(200, 0)
+    found["per_second"] = served / found["seconds"]
+    found["per_cpu_second"] = served / max(found["cpu"], 1e-9)
+    found = {name: round(one, 2) for name, one in found.items()}
+    found |= told if probe else {}
+    print(f"{bodies.name}, {clients} clients: {found}", flush=True)
+    return found
 
-    def __init__(self, bundle: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "recjax", "serve", f"products={bundle}"]
-        command += ["--port", "0", *options]
-        if shutil.which("taskset"):
-            command = ["taskset", "-c", "0", *command]
-        self._process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, text=True, env=os.environ
-        )
 
-    def __enter__(self) -> Server:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if '"ready"' in line:
-                self._port = json.loads(line)["port"]
-                # Who does not read stops a server that writes.
-                threading.Thread(target=self._process.stderr.read, daemon=True).start()
-                return self
-        raise SystemExit("error: the server did not start")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def _cpu(self) -> float:
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1]
-        user, system = stat.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-    def asked(self, bodies: Path, clients: int, seconds: float) -> dict[str, Any]:
-        """Returns what so many clients see that ask as fast as they are answered."""
-        script = bodies.with_suffix(".lua")
-        script.write_text(SCRIPT)
-        url = f"http://127.0.0.1:{self._port}/v1/models/products:predict"
-        command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "-s", script, url]
-        before = self._cpu()
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "BODIES": str(bodies)},
-            check=True,
-        )
-        line = next(x for x in done.stdout.splitlines() if x.startswith("FOUND "))
-        numbers = map(float, line.split()[1:])
-        found = {name: round(n, 2) for name, n in zip(FOUND, numbers, strict=True)}
-        cpu = self._cpu() - before
-        served = found["requests"] - found["refused"]
-        found |= {
-            "per_second": round(served / found["seconds"]),
-            "cpu_seconds": round(cpu, 2),
-            "per_cpu_second": round(served / max(cpu, 1e-9)),
-        }
-        return found
-
-    def hit_rate(self) -> float:
-        """Returns the share of rows that the cache knew."""
-        url = f"http://127.0.0.1:{self._port}/metrics"
-        text = urllib.request.urlopen(url).read().decode()
-        counts = {
-            what: float(line.split()[-1])
-            for line in text.splitlines()
-            for what in ("hit", "awaited", "miss")
-            if line.startswith(f'recjax_cache_rows_total{{cache="{what}"')
-        }
-        return 1 - counts.get("miss", 0.0) / max(sum(counts.values()), 1)
+def known_rows(server: Server) -> np.ndarray:
+    """Returns the rows that the cache knew and those that it was asked for."""
+    lines = [
+        line.split()
+        for line in server.get("/metrics").splitlines()
+        if line.startswith("recjax_cache_rows_total{")
+    ]
+    known = sum(float(count) for name, count in lines if '"miss"' not in name)
+    return np.array([known, sum(float(count) for _, count in lines)])
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def check(
     """
     opened = OpenBundle(folder, ItemVectors.open(folder))
     saved = saved_model.load(folder / "saved_model") if with_saved_model else {}
-    vectors = opened.items.vectors
+    vectors = np.asarray(opened.items.vectors)
     facts: dict[str, Any] = dict(zip(("items", "width"), vectors.shape, strict=True))
     for name, one in functions.items():
         answers: dict[str, Call] = {name: opened.functions[name]}

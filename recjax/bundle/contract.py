@@ -21,6 +21,7 @@ from recjax.text.features import TextInput
 from recjax.text.wordpiece import WordPiece
 
 SERVING, EMBED, ITEM = "serving_default", "embed", "embed_item"
+IMAGE_BYTES = "image_bytes"
 TEXT, INT, FLOAT = "DT_STRING", "DT_INT32", "DT_FLOAT"
 MANY = -1
 """Size of a dimension that may be any."""

@@ -1,7 +1,8 @@
 """Opening a bundle, and what it answers; needs no TensorFlow.
 
 manifest.json            hashes, versions, sizes, and what the checks measured
-vectors.npy, items.jsonl item vectors f32[N, D]; id and title of each, in their order
+vectors.npy, items.jsonl item vectors [N, D]; id and title of each, in their order
+vectors.json             what their numbers are, where they are not float32
 functions.jaxexport.npz  functions by name, for any batch size on cpu, cuda, tpu:
                          "query" and "item": feature arrays -> vectors; "image": pixels
                          -> vectors; "step": a user's event and memory -> the next ones
@@ -39,6 +40,7 @@ from recjax.errors import UserError
 from recjax.evals.fused import FusedParts
 from recjax.extras import require
 from recjax.index import scann
+from recjax.index.compact import in_memory
 from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.tables.result import Options
@@ -78,7 +80,7 @@ class OpenBundle:
     def index(self) -> scann.Index:
         """Finds the items nearest to vectors."""
         # An exact search reads all vectors each time: from memory, not from disk.
-        return scann.load(self.folder, np.array(self.items.vectors))
+        return scann.load(self.folder, in_memory(self.items.vectors))
 
     @cached_property
     def fusion(self) -> FusedParts | None:
@@ -220,7 +222,9 @@ class OpenBundle:
         if self.fusion is None:
             return self.index.search(vectors, k)
         asked = fusion.raw_queries(raw, len(vectors), self.items.rows)
-        model = vectors @ self.items.vectors.T if self.fusion.model else None
+        model = (
+            vectors @ np.asarray(self.items.vectors).T if self.fusion.model else None
+        )
         scores = self.fusion.scores(asked, model, len(vectors))
         return largest(scores, min(k, scores.shape[1]))
 

@@ -159,11 +159,12 @@ def check_values(
     counts = {name: len(values) for name, values in raw.items()}
     if len(set(counts.values())) > 1:
         raise UserError(f"numbers of queries {counts}: give every feature equally many")
-    said = np.zeros(max(counts.values(), default=0), bool)
+    said = [False] * max(counts.values(), default=0)
     for name, values in raw.items():
         for row, value in enumerate(values):
-            said[row] |= _says(f"{name}, {one} {row}", value, takes[name])
-    return said
+            if _says(f"{name}, {one} {row}", value, takes[name]):
+                said[row] = True
+    return np.array(said, bool)
 
 
 def _says(place: str, value: Any, kind: Input) -> bool:

@@ -139,6 +139,6 @@ def _texts(array: np.ndarray) -> np.ndarray:
     return np.vectorize(bytes.decode, [object])(array)
 
 
-def utf8(texts: Sequence[str]) -> list[bytes]:
-    """Returns texts as TensorFlow takes them."""
-    return [text.encode("utf-8", "replace") for text in texts]
+def utf8(texts: Sequence[str | bytes]) -> list[bytes]:
+    """Returns texts, or files, as TensorFlow takes them."""
+    return [t if isinstance(t, bytes) else t.encode("utf-8", "replace") for t in texts]

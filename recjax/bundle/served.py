@@ -12,6 +12,7 @@ from recjax.bundle.contract import (
     EMBED,
     FLOAT,
     FOUND,
+    IMAGE_BYTES,
     INT,
     ITEM,
     MANY,
@@ -33,7 +34,6 @@ from recjax.text.features import TextInput
 from recjax.text.wordpiece import WordPiece
 
 K = "k"
-IMAGE_BYTES = "image_bytes"
 
 
 def signatures(bundle: OpenBundle) -> dict[str, Signature]:
@@ -140,12 +140,14 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
         wanted = max(columns[K]) + max(map(len, without), default=0)
         items, scores = bundle.find(made, columns, wanted)
         names: list[Any] = ids[np.maximum(items, 0)].tolist()
-        rows = list(scores)
+        rows, there = list(scores), items >= 0
+        whole = np.logical_and.reduce(there, 1).tolist()
         for row, k in enumerate(columns[K]):
-            keep = items[row] >= 0
+            keep = there[row]
             if without and without[row]:
-                keep &= [id not in without[row] for id in names[row]]
-            if not keep.all():
+                keep = keep & [id not in without[row] for id in names[row]]
+                whole[row] = keep.all()
+            if not whole[row]:
                 names[row] = [names[row][at] for at in np.flatnonzero(keep)]
                 rows[row] = rows[row][keep]
             names[row], rows[row] = names[row][:k], rows[row][:k]

@@ -41,6 +41,7 @@ from recjax.data.inputs import (
 from recjax.errors import UserError
 from recjax.evals.fused import FusedParts
 from recjax.index import scann
+from recjax.index.compact import Compact, Vectors
 from recjax.index.plan import Plan
 from recjax.text.features import TextInput
 
@@ -53,7 +54,7 @@ def queries(
     module: Any,
     functions: Functions,
     inputs: Mapping[str, Input],
-    vectors: np.ndarray,
+    vectors: Vectors,
     item_ids: Sequence[str],
     plan: Plan,
     item: Mapping[str, np.ndarray] | None = None,
@@ -116,7 +117,7 @@ def queries(
 def top_k(
     tf: Any,
     module: Any,
-    vectors: np.ndarray,
+    vectors: Vectors,
     item_ids: Sequence[str],
     plan: Plan,
 ) -> Callable[..., dict[str, Any]]:
@@ -129,6 +130,9 @@ def top_k(
     module.item_ids = tf.Variable(utf8(item_ids), trainable=False)
     if plan.leaves:
         module.index = scann.build_tf(vectors, plan)
+    elif isinstance(vectors, Compact):
+        module.vectors = tf.Variable(vectors.codes, trainable=False)
+        module.scale = tf.Variable(vectors.scale, trainable=False)
     else:
         module.vectors = tf.Variable(vectors, trainable=False)
 
@@ -136,7 +140,10 @@ def top_k(
         if plan.leaves:
             return scann.search_tf(module.index, plan, embedding, wanted)
         if scores is None:
-            scores = tf.matmul(embedding, module.vectors, transpose_b=True) + more
+            if isinstance(vectors, Compact):
+                embedding = embedding * module.scale
+            held = tf.cast(module.vectors, tf.float32)
+            scores = tf.matmul(embedding, held, transpose_b=True) + more
         scores, items = tf.math.top_k(scores, wanted)
         return items, scores
 
@@ -183,7 +190,7 @@ def sessions(
     functions: Functions,
     example: Mapping[str, np.ndarray],
     kept: SessionState,
-    vectors: np.ndarray,
+    vectors: Vectors,
     item_ids: Sequence[str],
     k: int,
     pairs: int,

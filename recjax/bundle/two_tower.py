@@ -27,6 +27,7 @@ from recjax.evals.fused import FusedParts, fuse
 from recjax.evals.fusion import Fusion
 from recjax.evals.model import model_scores
 from recjax.index import scann
+from recjax.index.compact import Type, compact, loss
 from recjax.index.plan import MOST_QUERIES, Plan
 from recjax.train.program import Program
 from recjax.train.state import State
@@ -46,6 +47,8 @@ class Bundle:
       k: most results of an answer when it is served.
       batch_sizes: rows that are asked at once when it is served, rising.
       saved_model: write a SavedModel (needs TensorFlow).
+      vectors: type of the item vectors: fewer bits take less memory, but cost recall,
+        which the report tells, and exact search some time.
       check_split: its queries are asked live and from the bundle.
       check_queries: how many of them.
       tolerance: largest difference of a score.
@@ -61,6 +64,7 @@ class Bundle:
     k: int = 100
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     saved_model: bool = True
+    vectors: Type = "float32"
     check_split: str = "test"
     check_queries: int = 256
     tolerance: float = 1e-4
@@ -88,6 +92,11 @@ class Bundle:
     def _fused(self, program: Program, state: State) -> FusedParts:
         model, data = partial(model_scores, program, state), program.dataset
         assert self.fusion is not None and isinstance(data, HasQueries)
+        if self.vectors != "float32":
+            raise UserError(
+                f'export.vectors = "{self.vectors}": a fusion scores all items and '
+                'takes "float32" alone; leave it out'
+            )
         found = fuse(self.fusion, data, self.corpus, model)
         if self.saved_model:
             tf_fusion.check(found)
@@ -113,6 +122,7 @@ class Bundle:
 
         raw, features, live = queries(self.check_split, self.check_queries)
         vectors = embed_all(program, state, corpus.side, corpus.features)
+        stored = compact(vectors, self.vectors)
         k, index, scores = min(self.k, len(vectors)), None, None
         if fused is not None:
             rows = {id: row for row, id in enumerate(corpus.ids)}
@@ -123,7 +133,9 @@ class Bundle:
             if len(vectors) >= scann.EXACT_BELOW:
                 with suppress(UserError):  # Without validation, items ask.
                     asked = queries(VALIDATION, MOST_QUERIES)[2]
-            index = scann.build(vectors, k, asked, self.index_recall)
+            index = scann.build(stored, k, asked, self.index_recall)
+        measured = loss(vectors, stored, live)
+        measured |= index.measured if isinstance(index, scann.Scann) else {}
         sides = {QUERY: QUERY}
         functions = {
             QUERY: Function(
@@ -158,15 +170,16 @@ class Bundle:
         graphs = partial(
             signatures.queries,
             inputs=inputs,
-            vectors=vectors,
+            vectors=stored,
             item_ids=corpus.ids,
             plan=index.plan if isinstance(index, scann.Scann) else Plan(k),
             item=functions[ITEM].example if ITEM in functions else None,
             fused=fused,
         )
         serving = Serving(k, self.batch_sizes)
-        items = corpus.ids, corpus.titles, vectors
-        return Contents(*items, functions, held, save, graphs, serving, index)
+        items = corpus.ids, corpus.titles, stored
+        how = serving, index, measured
+        return Contents(*items, functions, held, save, graphs, *how)
 
 
 def _read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from recjax.bundle.check import Function, check
 from recjax.bundle.open import FUNCTIONS, SAVED_MODEL
 from recjax.bundle.serving import Serving
 from recjax.index import scann
+from recjax.index.compact import Vectors
 from recjax.index.item_vectors import write_vectors
 from recjax.pytree import named_leaves
 from recjax.train.program import Program
@@ -30,24 +31,29 @@ class Contents:
     Attributes:
       ids: item ids [N].
       titles: what to show a person [N].
-      vectors: item vectors f32[N, D].
+      vectors: item vectors [N, D].
       functions: by name.
       held: what the functions need of the state.
       save: writes what else there is into a folder.
       graphs: of the SavedModel's signatures.
       serving: how it is served.
       index: finds items; None searches exactly.
+      measured: what else the report is to say.
+      asked: input of a signature -> values that warm-up requests repeat, beside what
+        functions are tried with.
     """
 
     ids: Sequence[str]
     titles: Sequence[str]
-    vectors: np.ndarray
+    vectors: Vectors
     functions: Mapping[str, Function]
     held: Any
     save: Callable[[Path], Any]
     graphs: saved_model.Graphs
     serving: Serving
     index: scann.Index | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 def write_bundle(
@@ -85,10 +91,10 @@ def write_bundle(
             asked = {
                 n: v for f in made.functions.values() for n, v in (f.raw or {}).items()
             }
+            asked |= made.asked
             tf_serving.write(at, name, made.serving, specs, asked)
         found = check(at, made.functions, with_saved_model, tolerance, min_recall)
-        measured = made.index.measured if isinstance(made.index, scann.Scann) else {}
-        return {**found, **measured}
+        return {**found, **made.measured}
 
     return write_folder(program, state, folder, fill)
 

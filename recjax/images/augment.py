@@ -106,13 +106,17 @@ class CenterCrop:
         Raises:
           BadImageError: it cannot be decoded.
         """
-        least = int(np.ceil(size / self.share))
+        least = self.least(size)
         pixels = decode(data, least, least)
         height, width = pixels.shape[:2]
         side = self.share * min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
         box = float(left), float(top), float(side), float(side)
         return _kernels().resample(pixels, *box, size, False, AS_THEY_ARE)
+
+    def least(self, size: int) -> int:
+        """Returns how many pixels a side of the image must have at least."""
+        return int(np.ceil(size / self.share))
 
 
 def _kernels() -> ModuleType:

@@ -16,6 +16,8 @@ MOST_PIXELS, MOST_JPEG_PIXELS = 50_000_000, 100_000_000
 """Larger images are refused before memory, up to 28 bytes a pixel, is taken."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is read: Pillow knows more, some of which run other programs (EPS)."""
+RATIOS = (2, 4, 8)
+"""How much smaller JPEGs may be decoded."""
 JPEG = b"\xff\xd8\xff"
 WHITE = (255, 255, 255)
 
@@ -33,8 +35,8 @@ def decode(data: bytes, height: int = 0, width: int = 0) -> np.ndarray:
     Args:
       data: JPEG, PNG, WebP, GIF (first frame), BMP or TIFF.
       height: JPEGs may be decoded smaller, but to at least this many pixels: they are
-        scaled by 4/8, 3/8, 2/8 or 1/8 while being decoded, which saves most of the
-        time. 0 keeps every pixel.
+        halved once, twice or three times while being decoded, as TensorFlow can too,
+        which saves most of the time. 0 keeps every pixel.
       width: the same.
 
     Raises:
@@ -66,6 +68,15 @@ def example_image() -> bytes:
     return out.getvalue()
 
 
+def as_jpeg(data: bytes) -> bytes:
+    """Returns an image file as a JPEG; one that is a JPEG as it is."""
+    if data[: len(JPEG)] == JPEG:
+        return data
+    import simplejpeg
+
+    return simplejpeg.encode_jpeg(decode(data), quality=95)
+
+
 def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.ndarray:
     import simplejpeg
 
@@ -75,15 +86,17 @@ def _jpeg(data: bytes, rows: int, columns: int, height: int, width: int) -> np.n
     if not height or not width:
         height, width = rows, columns
     _refuse_huge(rows, columns, MOST_JPEG_PIXELS)
+    # ceil(rows / r) >= height, and columns too.
+    fits = (r for r in RATIOS if rows > r * (height - 1) and columns > r * (width - 1))
+    ratio = max(fits, default=1)
     try:
         pixels = simplejpeg.decode_jpeg(
             data,
             "RGB",
             fastdct=True,
             fastupsample=True,
-            min_height=min(height, rows),
-            min_width=min(width, columns),
-            min_factor=2,
+            min_height=-(-rows // ratio),
+            min_width=-(-columns // ratio),
         )
     except ValueError as error:
         raise BadImageError(f"damaged or cut-off JPEG ({error})") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Exact:
     """Vectors that are searched one and all; NaN is looked for once, here.
 
     Attributes:
-      vectors: finite, [N, D].
+      vectors: finite, [N, D]; an array, or what gives float32 where it is read.
       score: of queries and vectors.
       name: of the vectors, for messages.
 
@@ -37,7 +38,7 @@ class Exact:
       items, scores = Exact(vectors).search(queries, 10)
     """
 
-    vectors: np.ndarray
+    vectors: Any
     score: Score = dot
     name: str = "vectors"
 
@@ -47,7 +48,9 @@ class Exact:
         Raises:
           UserError: they are no finite matrix.
         """
-        object.__setattr__(self, "vectors", finite_matrix(self.name, self.vectors))
+        if isinstance(self.vectors, np.ndarray):
+            checked = finite_matrix(self.name, self.vectors)
+            object.__setattr__(self, "vectors", checked)
 
     def search(self, queries: np.ndarray, k: int) -> Best:
         """Returns (items i32[Q, K], scores [Q, K]), best first; K = min(k, N).

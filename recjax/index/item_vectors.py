@@ -1,6 +1,6 @@
 """Item vectors that stay on disk: a bundle, or any folder with the same two files.
 
-vectors.npy   float32 [N, D]
+vectors.npy   float32 [N, D], or fewer bits: see `compact`
 items.jsonl   one JSON object an item, in the order of the vectors: id, title
 """
 
@@ -17,6 +17,8 @@ import numpy as np
 
 from recjax import disk
 from recjax.errors import UserError
+from recjax.index import compact
+from recjax.index.compact import Compact, Vectors
 
 _BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError)
 
@@ -49,7 +51,7 @@ class ItemVectors:
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
-    vectors: np.ndarray
+    vectors: Vectors
     place: str = "vectors"
 
     @classmethod
@@ -71,6 +73,7 @@ class ItemVectors:
                 )
             if vectors.dtype.kind not in "fiu":
                 raise ValueError(f"vectors.npy holds {vectors.dtype}, not float32")
+            vectors = compact.opened(folder, vectors)
         except FileNotFoundError as error:
             raise UserError(
                 f"{error.filename}: no such file; {folder} must be a bundle, or hold "
@@ -126,7 +129,7 @@ class ItemVectors:
 
 
 def write_vectors(
-    folder: Path, ids: Sequence[str], titles: Sequence[str], vectors: np.ndarray
+    folder: Path, ids: Sequence[str], titles: Sequence[str], vectors: Vectors
 ) -> None:
     """Writes a folder that `ItemVectors.open` reads.
 
@@ -135,7 +138,12 @@ def write_vectors(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with disk.whole(folder / "vectors.npy") as path, path.open("wb") as file:
-        np.save(file, np.asarray(vectors, np.float32))
+        few = isinstance(vectors, Compact)
+        np.save(file, vectors.stored if few else np.asarray(vectors, np.float32))
+    if isinstance(vectors, Compact):
+        disk.write_text(folder / compact.NAME, vectors.about())
+    else:
+        (folder / compact.NAME).unlink(missing_ok=True)
     with disk.whole(folder / "items.jsonl") as path, path.open("wb") as file:
         for id, title in zip(ids, titles, strict=True):
             file.write(json.dumps({"id": str(id), "title": title}).encode() + b"\n")

@@ -23,6 +23,7 @@ import numpy as np
 
 from recjax.errors import UserError
 from recjax.extras import require_tensorflow
+from recjax.index.compact import Compact, Vectors
 from recjax.index.exact import Exact, finite_matrix
 from recjax.index.plan import Plan, Step, some_queries, tune
 
@@ -68,12 +69,12 @@ Index = Exact | Scann
 
 
 def build(
-    vectors: np.ndarray,
+    vectors: Vectors,
     k: int,
     queries: np.ndarray | None = None,
     target: float = 0.99,
 ) -> Index:
-    """Returns an index over `vectors` f32[N, D] for `k` results a query.
+    """Returns an index over `vectors` [N, D] for `k` results a query.
 
     Without ScaNN a large corpus is searched exactly too, with a warning.
 
@@ -110,7 +111,7 @@ def build(
     return Scann(plan, searcher, exact, facts)
 
 
-def build_tf(vectors: np.ndarray, plan: Plan) -> Any:
+def build_tf(vectors: Vectors, plan: Plan) -> Any:
     """Returns a tf.Module that holds a ScaNN searcher for `search_tf`.
 
     The module that is saved holds it, under the namespace "Scann".
@@ -118,7 +119,6 @@ def build_tf(vectors: np.ndarray, plan: Plan) -> Any:
     Raises:
       UserError: ScaNN or TensorFlow is not installed.
     """
-    vectors = finite_matrix("vectors", vectors)
     searcher = _build(require_scann_tf(), vectors, plan.k, plan.leaves)
     return searcher.serialize_to_module()
 
@@ -170,13 +170,16 @@ def save(index: Index, folder: Path) -> None:
     place.mkdir()
     index.searcher.serialize(str(place), relative_path=True)
     # The vectors lie in the folder once.
-    (place / "dataset.npy").unlink()
+    vectors = index.exact.vectors
+    kind = f"{vectors.type}_" if isinstance(vectors, Compact) else ""
+    (place / f"{kind}dataset.npy").unlink()
     assets = (place / _ASSETS).read_text()
-    (place / _ASSETS).write_text(assets.replace('"dataset.npy"', '"../vectors.npy"'))
+    assets = assets.replace(f'"{kind}dataset.npy"', '"../vectors.npy"')
+    (place / _ASSETS).write_text(assets)
     (place / _PLAN).write_text(json.dumps(asdict(index.plan), indent=1) + "\n")
 
 
-def load(folder: Path, vectors: np.ndarray) -> Index:
+def load(folder: Path, vectors: Vectors) -> Index:
     """Returns the index of the vectors [N, D] that a folder holds as vectors.npy.
 
     Raises:
@@ -215,12 +218,16 @@ def _scann(size: int) -> Any:
     return scann_ops_pybind
 
 
-def _build(operations: Any, vectors: np.ndarray, k: int, leaves: int) -> Any:
-    tree = operations.builder(vectors, k, "dot_product").tree(
+def _build(operations: Any, vectors: Vectors, k: int, leaves: int) -> Any:
+    from scann.scann_ops.py.scann_builder import ReorderType
+
+    kind = vectors.type if isinstance(vectors, Compact) else "float32"
+    whole = finite_matrix("vectors", np.asarray(vectors))
+    tree = operations.builder(whole, k, "dot_product").tree(
         num_leaves=leaves,
         # Plans say how many are visited and re-scored.
         num_leaves_to_search=leaves,
         training_sample_size=min(len(vectors), 250_000),
     )
     hashed = tree.score_ah(2, anisotropic_quantization_threshold=0.2)
-    return hashed.reorder(k).build()
+    return hashed.reorder(k, ReorderType[kind.upper()]).build()

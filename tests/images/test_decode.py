@@ -81,7 +81,9 @@ def test_photographs_stand_upright(turn, kind):
 def test_jpegs_shrink_while_decoded_but_not_below_the_least():
     data = simplejpeg.encode_jpeg(picture(400, 600))
     assert decode(data, 100, 100).shape == (100, 150, 3)
-    assert decode(data, 101, 100).shape == (150, 225, 3)  # 3/8
+    assert decode(data, 101, 100).shape == (200, 300, 3)
+    assert decode(data, 50, 76).shape == (100, 150, 3)
+    assert decode(data, 50, 75).shape == (50, 75, 3)
     assert decode(data, 300, 300).shape == (400, 600, 3)
 
 

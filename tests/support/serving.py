@@ -18,12 +18,15 @@ import tiny_images
 
 from recjax.bundle import signatures
 from recjax.bundle.check import Function
+from recjax.bundle.image import image_graphs
 from recjax.bundle.open import IMAGE, INPUTS
 from recjax.bundle.serving import Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.inputs import AgeListInput, IdListInput, encode_all
 from recjax.images.augment import CenterCrop
+from recjax.images.decode import example_image
+from recjax.index.compact import compact
 from recjax.index.plan import Plan
 from recjax.text import Vocabulary
 from recjax.text.features import TextInput
@@ -60,7 +63,7 @@ def item(held, features):
     return unit(bag(held["token"], features["text"]) + held["bias"])
 
 
-def films(folder, seed=0, sizes=(1, 128), saved=False):
+def films(folder, seed=0, sizes=(1, 128), saved=False, type="float32"):
     """Writes a bundle of films that answers queries and embeds films."""
     random = np.random.default_rng(seed)
     words = Vocabulary.build(TITLES, unigrams=50, bigrams=50, trigrams=50)
@@ -96,20 +99,21 @@ def films(folder, seed=0, sizes=(1, 128), saved=False):
         (at / INPUTS).mkdir()
         raw_inputs.save(at / INPUTS, inputs)
 
+    stored = compact(vectors, type)
     serving = Serving(len(IDS), sizes)
     graphs = partial(
         signatures.queries,
         inputs=inputs,
-        vectors=vectors,
+        vectors=stored,
         item_ids=IDS,
         plan=Plan(len(IDS)),
         item=functions["item"].example,
     )
-    made = Contents(IDS, TITLES, vectors, functions, held, save, graphs, serving)
+    made = Contents(IDS, TITLES, stored, functions, held, save, graphs, serving)
     write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 
-def pictures(folder, sizes=(4,)):
+def pictures(folder, sizes=(4,), saved=False):
     """Writes a bundle that embeds photographs by the colours of their quarters."""
     table, random = tiny_images.table(), np.random.default_rng(0)
     held = random.normal(size=(12, WIDTH)).astype(np.float32)
@@ -132,10 +136,11 @@ def pictures(folder, sizes=(4,)):
         functions,
         held,
         lambda at: (at / IMAGE).write_text(about),
-        lambda *_: {},
+        partial(image_graphs, crop, SIDE, vectors, table.names, 48),
         Serving(48, sizes),
+        asked={"image_bytes": [example_image()]},
     )
-    write_bundle(*PROGRAM, folder, lambda *_: made, False, 1e-4)
+    write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 
 class Server:

@@ -30,6 +30,18 @@ def png(image):
     return out.getvalue()
 
 
+def photograph(height, width, seed=0, **options):
+    """Bytes of a JPEG: smooth, as photographs are, with some noise."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (5, 6, 3)).astype(np.uint8)
+    image = Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+    noisy = np.asarray(image) + random.normal(size=(height, width, 3)) * 5
+    out = io.BytesIO()
+    made = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    made.convert(options.pop("mode", "RGB")).save(out, "JPEG", **options)
+    return out.getvalue()
+
+
 def table():
     """Eight fine classes in four coarse ones of two kinds; 4, 1 and 1 a split."""
     rows = [(fine, number) for fine in range(FINE) for number in range(EACH)]

@@ -16,12 +16,12 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from recjax.errors import UserError
-from recjax.serve.http import page
-from recjax.serve.http.limits import RefusedError
+from recjax.serve.http import openapi, page
+from recjax.serve.http.limits import Limits, RefusedError
 from recjax.serve.http.metrics import Metrics
 from recjax.serve.http.models import Models, metadata, status
-from recjax.serve.http.predict import (
-    Predict,
+from recjax.serve.http.predict import Predict
+from recjax.serve.http.request import (
     Receive,
     Scope,
     Send,
@@ -44,12 +44,14 @@ class Paths:
     Attributes:
       models: that answer.
       metrics: what is counted.
+      limits: of requests.
       token: that a request must bear; "" for none.
       pictures: model -> folder of pictures, named by the ids of items.
     """
 
     models: Models
     metrics: Metrics
+    limits: Limits
     token: str
     pictures: Mapping[str, Path] = field(default_factory=dict)
 
@@ -100,6 +102,11 @@ class Paths:
         said = "ready" if ready else "loading"
         return Response(said, 200 if ready else 503, media_type="text/plain")
 
+    async def openapi(self, request: Request) -> Response:
+        """The server's description of itself."""
+        token = bool(self.token)
+        return _json(openapi.describe(self.models, self.limits, token))
+
     async def counts(self, request: Request) -> Response:
         """Everything that is counted, for Prometheus."""
         kind = "text/plain; version=0.0.4; charset=utf-8"
@@ -115,6 +122,7 @@ class Paths:
             Route(MODEL + "/items", self._guarded(self.items)),
             Route(MODEL + "/items/{row:int}/picture", self._guarded(self.picture)),
             Route("/", self.page),
+            Route("/openapi.json", self._guarded(self.openapi)),
             Route("/metrics", self._guarded(self.counts)),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),

@@ -60,13 +60,16 @@ class Batcher:
     """Answers works in a thread of its own."""
 
     def __init__(
-        self, wait_us: int = 0, observe: Callable[[int], None] = lambda rows: None
+        self,
+        wait_us: int = 0,
+        observe: Callable[[int, Sequence[float]], None] = lambda rows, seconds: None,
     ) -> None:
         """Starts the thread.
 
         Args:
           wait_us: microseconds that a batch waits for more, once its first has come.
-          observe: is told the rows of each batch.
+          observe: is told the rows of each batch, and what its oldest request took of
+            each of `STAGES`.
         """
         self._wait, self._observe = wait_us / 1e6, observe
         self._come: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -88,9 +91,12 @@ class Batcher:
         while self._going or self._waiting:
             self._gather()
             batch = self._take()
-            if batch:
-                self._observe(sum(work.rows for work in batch))
-                self._deliver(batch, self._answers(batch))
+            if not batch:
+                continue
+            answers = self._answers(batch)
+            if isinstance(first := answers[0], Answer):
+                self._observe(sum(work.rows for work in batch), first.seconds)
+            self._deliver(batch, answers)
 
     def _gather(self) -> None:
         """Takes all works that have come; waits for the first."""

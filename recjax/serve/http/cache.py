@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import orjson
@@ -16,27 +16,26 @@ from recjax.bundle.contract import Columns, Signature
 from recjax.serve.http.batcher import Answer
 
 Row = dict[str, Any]
+Value = TypeVar("Value")
 OVERHEAD = 400
 """Bytes of an answer beside its values."""
 
 
-class Cache:
-    """Rows' answers, the last used, of some bytes and seconds; one loop uses it.
+class Kept(Generic[Value]):
+    """Values by key, the last used, of some bytes and seconds.
 
     Attributes:
-      flying: key -> the answer that somebody has asked for and waits for.
       size: bytes that are held.
     """
 
-    def __init__(self, most: int, seconds: float) -> None:
-        """Keeps answers of `most` bytes together, each for some seconds."""
+    def __init__(self, most: float, seconds: float) -> None:
+        """Keeps values of `most` bytes together, each for some seconds."""
         self._most, self._seconds = most, seconds
-        self._held: OrderedDict[bytes, tuple[Row, int, float]] = OrderedDict()
-        self.flying: dict[bytes, asyncio.Future[Row]] = {}
+        self._held: OrderedDict[Any, tuple[Value, int, float]] = OrderedDict()
         self.size = 0
 
-    def get(self, key: bytes) -> Row | None:
-        """Returns the answer to a row, if it is held and not too old."""
+    def get(self, key: Any) -> Value | None:
+        """Returns what is held of a key, if it is not too old."""
         found = self._held.get(key)
         if found is None:
             return None
@@ -46,15 +45,32 @@ class Cache:
         self._held.move_to_end(key)
         return found[0]
 
-    def put(self, key: bytes, row: Row) -> None:
-        """Keeps an answer; the least used make room for it."""
+    def put(self, key: Any, value: Value, size: int) -> None:
+        """Keeps a value of some bytes; the least used make room for it."""
         if key in self._held:
             self._drop(key)
-        size = OVERHEAD + sum(map(_bytes, row.values()))
-        self._held[key] = (row, size, time.monotonic() + self._seconds)
+        size += OVERHEAD
+        self._held[key] = (value, size, time.monotonic() + self._seconds)
         self.size += size
         while self.size > self._most:
             self._drop(next(iter(self._held)))
+
+    def _drop(self, key: Any) -> None:
+        self.size -= self._held.pop(key)[1]
+
+
+class Cache:
+    """Answers by row; one loop uses it.
+
+    Attributes:
+      held: the answers.
+      flying: key -> the answer that somebody has asked for and waits for.
+    """
+
+    def __init__(self, most: float, seconds: float) -> None:
+        """Keeps answers of `most` bytes together, each for some seconds."""
+        self.held: Kept[Row] = Kept(most, seconds)
+        self.flying: dict[bytes, asyncio.Future[Row]] = {}
 
     def sort(
         self, keys: Sequence[bytes]
@@ -64,7 +80,7 @@ class Cache:
         for at, key in enumerate(keys):
             if key in mine:
                 continue
-            found = self.get(key)
+            found = self.held.get(key)
             if found is not None:
                 rows[key] = found
             elif key in self.flying:
@@ -85,7 +101,7 @@ class Cache:
         try:
             answer = await asking
             for key, row in zip(keys, rows_of(answer.columns), strict=True):
-                self.put(key, row)
+                self.held.put(key, row, sum(map(_bytes, row.values())))
                 flights[key].set_result(row)
             return answer
         except Exception as error:
@@ -97,9 +113,6 @@ class Cache:
             for key, flight in flights.items():
                 del self.flying[key]
                 flight.cancel()
-
-    def _drop(self, key: bytes) -> None:
-        self.size -= self._held.pop(key)[1]
 
 
 def row_keys(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from recjax.errors import UserError
@@ -59,24 +57,36 @@ class RefusedError(Exception):
 
 
 class Room:
-    """Counts the examples that were taken and not answered yet."""
+    """Counts the examples that were taken and not answered yet.
+
+    Attributes:
+      most: examples at a time.
+      taken: of them.
+      coming: requests that are on their way to take some.
+    """
 
     def __init__(self, most: int) -> None:
-        self.most, self.taken = most, 0
+        self.most, self.taken, self.coming = most, 0, 0
 
-    @contextlib.contextmanager
-    def of(self, examples: int) -> Iterator[None]:
-        """Takes examples for as long as it is entered.
+    @property
+    def full(self) -> bool:
+        """Whether not even one example is taken."""
+        return self.taken + self.coming >= self.most
+
+    def take(self, examples: int) -> None:
+        """Takes examples; who does gives them back by `leave`.
 
         Raises:
           RefusedError: there is no room for them (429).
         """
         if self.taken + examples > self.most:
-            raise RefusedError(
-                429, f"the server is full: {self.taken} examples wait; try again soon"
-            )
+            raise RefusedError(429, self.told())
         self.taken += examples
-        try:
-            yield
-        finally:
-            self.taken -= examples
+
+    def leave(self, examples: int) -> None:
+        """Gives back what was taken."""
+        self.taken -= examples
+
+    def told(self) -> str:
+        """Returns what is said where there is no room."""
+        return f"the server is full: {self.taken} examples wait; try again soon"

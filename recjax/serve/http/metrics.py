@@ -14,7 +14,9 @@ import prometheus_client as prometheus
 from prometheus_client import multiprocess
 
 from recjax.serve.http.batcher import STAGES
+from recjax.serve.http.spans import Span
 
+log = logging.getLogger(__name__)
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -43,7 +45,7 @@ class Metrics:
         )
         self._stages = prometheus.Histogram(
             "recjax_stage_seconds",
-            "Parts of an answer.",
+            "Parts of the answer to all that is asked at once; queue: of the oldest.",
             ("stage",),
             buckets=SECONDS,
             **made,
@@ -81,24 +83,27 @@ class Metrics:
         self._known = lru_cache(64)(self._cache.labels)
         self._took = lru_cache(256)(self._seconds.labels)
         self._stage = [self._stages.labels(stage) for stage in STAGES]
-        self.batch = self._rows.observe
 
     def request(self, about: Mapping[str, str], code: int, seconds: float) -> None:
         """Counts an answer; `about` has its model, version and signature."""
         self._count(*about.values(), str(code)).inc()
         self._took(about["model"]).observe(seconds)
 
-    def stages(self, seconds: Sequence[float]) -> None:
-        """Counts the parts of an answer, as `STAGES` names them."""
+    def batch(self, rows: int, seconds: Sequence[float]) -> None:
+        """Counts rows that were asked at once, and the parts that `STAGES` names."""
+        self._rows.observe(rows)
         for stage, took in zip(self._stage, seconds, strict=True):
             stage.observe(took)
 
-    def cache(self, model: str, held: int, awaited: int, asked: int, size: int) -> None:
-        """Counts rows by what the cache knew of them; `size` is its bytes."""
+    def cache(
+        self, model: str, held: int, awaited: int, asked: int, size: int | None
+    ) -> None:
+        """Counts rows by what the cache knew; `size` is its bytes, None: as before."""
         for what, rows in (("hit", held), ("awaited", awaited), ("miss", asked)):
             if rows:
                 self._known(model, what).inc(rows)
-        self._cached.set(size)
+        if size is not None:
+            self._cached.set(size)
 
     def version(self, model: str, version: int) -> None:
         """Says which version answers."""
@@ -112,6 +117,42 @@ class Metrics:
             registry = prometheus.CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)
         return prometheus.generate_latest(registry)
+
+
+class Record:
+    """Counts answers, and logs those that are not as they should be."""
+
+    def __init__(
+        self, metrics: Metrics, log_all: bool = False, span: Span | None = None
+    ) -> None:
+        """`log_all` logs every answer, `span` is told it."""
+        self.metrics, self.log_all, self._span = metrics, log_all, span
+        self._sparsely = Sparsely()
+
+    def __call__(
+        self,
+        headers: Sequence[tuple[bytes, bytes]],
+        about: Mapping[str, str],
+        status: int,
+        told: str,
+        seconds: float,
+    ) -> None:
+        """Counts one; `headers` are those of the answer, `told` is why it is none."""
+        self.metrics.request(about, status, seconds)
+        if self._span is not None:
+            self._span(dict(headers), about, status, seconds)
+        if not told and not self.log_all:
+            return
+        left_out = {} if self.log_all else self._sparsely()
+        if left_out is None:
+            return
+        given = dict(headers)
+        line = {"request": given[b"x-request-id"].decode(), "status": status}
+        line |= {**about, **left_out, "ms": round(1e3 * seconds, 2)}
+        line |= {"error": told} if told else {}
+        if b"traceparent" in given:
+            line["traceparent"] = given[b"traceparent"].decode()
+        log.info("request", extra={"fields": line})
 
 
 class JsonLines(logging.Formatter):

@@ -12,6 +12,8 @@ from recjax.bundle.contract import Signature
 from recjax.bundle.open import OpenBundle, open_bundle
 from recjax.bundle.served import signatures
 from recjax.errors import UserError, nearest
+from recjax.extras import require
+from recjax.index import scann
 from recjax.serve.http.batcher import Work, answered
 from recjax.serve.http.limits import RefusedError
 
@@ -80,9 +82,12 @@ def load(name: str, version: int, folder: Path) -> Model:
     """Opens a bundle, and asks it once at each of its sizes: then all is compiled.
 
     Raises:
-      UserError: it is missing or damaged, or does not answer.
+      UserError: it is missing or damaged, does not answer, or needs ScaNN, which is not
+        installed: a server does not fall back to a slower search.
     """
     bundle = open_bundle(folder)
+    if (folder / scann.FOLDER).is_dir():
+        require("scann", "scann", f"{name}: to serve its index")
     model = Model(name, version, bundle, signatures(bundle))
     for signature in model.signatures.values():
         if signature.asked:

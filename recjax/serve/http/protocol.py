@@ -1,32 +1,49 @@
-"""Uvicorn's HTTP protocol with bounds on what it lacks them for."""
+"""Uvicorn's HTTP protocol with bounds on what it lacks them for, and a short way."""
 
 from __future__ import annotations
 
 from asyncio import TimerHandle
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from recjax.serve.http.limits import Limits
+from recjax.serve.http.quick import BYTES, Said
+from recjax.serve.http.request import PASSED
 
 HEADERS = 32_768
 """Most bytes of a request's line and headers."""
-REASONS = {
-    400: "Bad Request",
-    408: "Request Timeout",
-    431: "Request Header Fields Too Large",
-    503: "Service Unavailable",
-}
+LOOK = 0.25
+"""Seconds between looks for connections that are late."""
+HOLD = 0.25
+"""Seconds for which a refusal is held back: who asks again at once does not hurry."""
+
+Quick = Callable[[str, Sequence[tuple[bytes, bytes]], bytes], Said | None]
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection whose requests must come whole in some time, with few headers."""
+    """A connection whose requests must come whole in some time, with few headers.
+
+    Attributes:
+      limits: of requests.
+      quick: answers (path, headers, body) of a prediction, or None: the application
+        does. Such requests are gathered first.
+    """
 
     limits = Limits()
-    _timer: TimerHandle | None = None
+    quick: Quick = staticmethod(lambda path, headers, body: None)
+    _asked: float | None = None
+    """When the request began to come that has not come whole."""
+    _idle: float | None = None
+    """Since when none is under way."""
     _head: int | None = 0
     """Bytes of headers that are not complete; None where no headers come."""
+    _parts: list[bytes] | None = None
+    """The body so far of a request that is gathered first."""
+    _held: tuple[TimerHandle, bytes] | None = None
+    _last = False
 
     def connection_made(self, transport: Any) -> None:
         """Refuses a connection too many; else waits for its first request."""
@@ -34,15 +51,17 @@ class Protocol(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "too many connections; try again soon")
         else:
-            self._start_timer()
+            self._asked = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops waiting."""
-        self._stop_timer()
+        if self._held is not None:
+            self._held[0].cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Refuses headers without end."""
+        self._idle = None
         super().data_received(data)
         if self._head is not None and self.parser is not None:
             self._head += len(data)
@@ -51,39 +70,111 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins to come."""
+        if self._held is not None:
+            self._release()  # Answers go out in the order of their requests.
         super().on_message_begin()
-        self._head = 0
-        self._start_timer()
+        self._head, self._asked = 0, self.loop.time()
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
         self._head = None
-        super().on_headers_complete()
+        if self._may_be_quick():
+            self._parts = []
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of its body is there."""
+        if self._parts is None:
+            super().on_body(body)
+        else:
+            self._parts.append(body)
 
     def on_message_complete(self) -> None:
         """All of it is there."""
-        self._stop_timer()
+        self._asked = None
+        if self._parts is None:
+            super().on_message_complete()
+            return
+        body, self._parts = b"".join(self._parts), None
+        said = None if self._last else self.quick(self.url.decode(), self.headers, body)
+        if said is not None:
+            self._say(said)
+            return
+        self.scope["extensions"] = {} if self._last else {PASSED: {}}
+        super().on_headers_complete()
+        self.cycle.keep_alive &= not self._last
+        super().on_body(body)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is sent: goes on with what has come meanwhile."""
+        super().on_response_complete()
+        self._unset_keepalive_if_required()
+        self._idle = self.loop.time()
+
+    def shutdown(self) -> None:
+        """Lets the request under way be the last."""
+        if self._held is not None:
+            self._release()
+        if self._parts is None:
+            super().shutdown()
+        self._last = True
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP."""
         self._refuse(400, msg)
 
-    def _start_timer(self) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(self.limits.read_s, self._late)
+    def look(self, now: float) -> None:
+        """Ends the connection if it is late at a moment of the loop's time."""
+        if self._asked is not None and now - self._asked > self.limits.read_s:
+            late = f"the request did not come within {self.limits.read_s:g} s"
+            self._refuse(408, late)
+        elif self._asked is None and self._idle is not None:
+            if now - self._idle > self.limits.keep_alive_s:
+                self.transport.close()
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _may_be_quick(self) -> bool:
+        free = self.cycle is None or self.cycle.response_complete
+        if not (free and self.url.endswith(b":predict") and b"%" not in self.url):
+            return False
+        names = dict(self.headers)
+        length = names.get(b"content-length", b"")
+        return (
+            self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and length.isdigit()
+            and int(length) <= BYTES
+            and not names.keys() & {b"expect", b"transfer-encoding"}
+        )
 
-    def _late(self) -> None:
-        self._refuse(408, f"the request did not come within {self.limits.read_s:g} s")
+    def _say(self, said: Said) -> None:
+        """Writes an answer; one that refuses is held back."""
+        parts = [STATUS_LINE[said.status]]
+        for name, value in said.headers:
+            parts += (name, b": ", value, b"\r\n")
+        answer = b"".join((*parts, b"\r\n", said.content))
+        self.server_state.total_requests += 1
+        if said.status == 200:
+            self._idle = self.loop.time()
+            self.transport.write(answer)
+        else:
+            self._held = self.loop.call_later(HOLD, self._release), answer
+
+    def _release(self) -> None:
+        assert self._held is not None
+        timer, answer = self._held
+        timer.cancel()
+        self._held, self._idle = None, self.loop.time()
+        self.transport.write(answer)
 
     def _refuse(self, status: int, message: str) -> None:
         """Says why and closes; what is under way on the connection is given up."""
-        self._stop_timer()
+        self._asked = self._idle = self._parts = None
+        if self._held is not None:
+            self._release()
         if self.transport.is_closing():
             return
         begun = self.cycle is not None and not self.cycle.response_complete
@@ -93,9 +184,14 @@ class Protocol(HttpToolsProtocol):
         if not (begun and self.cycle.response_started):
             body = orjson.dumps({"error": message})
             head = (
-                f"HTTP/1.1 {status} {REASONS[status]}\r\n"
-                "content-type: application/json\r\n"
+                f"content-type: application/json\r\n"
                 f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             )
-            self.transport.write(head.encode() + body)
+            self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.close()
+
+
+def look_at(connections: Iterable[Any], now: float) -> None:
+    """Ends those that are late."""
+    for one in [*connections]:
+        one.look(now)

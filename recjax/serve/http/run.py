@@ -21,11 +21,13 @@ from recjax.serve.http.app import Paths, application
 from recjax.serve.http.batcher import Batcher
 from recjax.serve.http.cache import Cache
 from recjax.serve.http.limits import Limits, Room
-from recjax.serve.http.metrics import Metrics, log_json
-from recjax.serve.http.models import LOADING, Models, Source, load
+from recjax.serve.http.metrics import Metrics, Record, log_json
+from recjax.serve.http.models import Models, Source
 from recjax.serve.http.predict import Predict
-from recjax.serve.http.protocol import Protocol
-from recjax.serve.http.swap import Swapper, keep_compiled
+from recjax.serve.http.protocol import LOOK, Protocol, look_at
+from recjax.serve.http.quick import Quick
+from recjax.serve.http.spans import spans
+from recjax.serve.http.swap import Swapper, keep_compiled, settle
 
 log = logging.getLogger(__name__)
 SWITCH = 0.000_5
@@ -95,39 +97,47 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     limits, room = settings.limits, Room(settings.limits.queue)
     metrics = Metrics(lambda: room.taken)
     batcher = Batcher(settings.wait_us, metrics.batch)
-    most = 10**6 * limits.cache_mb
-    cache = Cache(most, limits.cache_s) if most else None
-    others = cache, settings.token, settings.log_all
-    predict = Predict(models, limits, room, batcher, metrics, *others)
+    record = Record(metrics, settings.log_all, spans())
+    # One half for rows, one for whole requests.
+    kept = 0.5e6 * limits.cache_mb, limits.cache_s
+    cache = Cache(*kept) if limits.cache_mb else None
+    quick = Quick(models, room, record, kept, settings.token)
+    others = cache, quick, settings.token
+    predict = Predict(models, limits, room, batcher, record, *others)
     failed: list[Exception] = []
 
     async def load_all() -> None:
         try:
+            swapper = Swapper(models, metrics.version)
             for name in models.sources:
-                for version, folder in models.wanted(name).items():
-                    models.set_state(name, version, LOADING)
-                    model = await asyncio.to_thread(load, name, version, folder)
-                    models.add(model)
-                    metrics.version(name, version)
+                await swapper.start(name)
+            settle()
             place = listening.getsockname()
             fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
             log.info("ready", extra={"fields": fields})
-            await Swapper(models, metrics.version).run(settings.poll_s)
+            await swapper.run(settings.poll_s)
         except Exception as error:
             failed.append(error)
             server.should_exit = True
 
+    async def look() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK)
+            look_at(server.server_state.connections, loop.time())
+
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:
-        loading = asyncio.create_task(load_all())
+        tasks = [asyncio.create_task(one()) for one in (load_all, look)]
         yield
-        loading.cancel()
+        for task in tasks:
+            task.cancel()
         batcher.stop()
 
-    app = application(
-        predict, Paths(models, metrics, settings.token, settings.pictures), background
-    )
-    kind = type("Bounded", (Protocol,), {"limits": limits})
+    paths = Paths(models, metrics, limits, settings.token, settings.pictures)
+    app = application(predict, paths, background)
+    own = {"limits": limits, "quick": staticmethod(quick)}
+    kind = type("Bounded", (Protocol,), own)
     config = uvicorn.Config(
         app,
         http=kind,

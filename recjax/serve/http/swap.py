@@ -9,6 +9,7 @@ compiles lies in a cache, so that the server's own thread has little left to do.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import subprocess
@@ -44,6 +45,13 @@ def keep_compiled(folder: str) -> None:
         os.environ[name.upper()] = str(value)
 
 
+def settle() -> None:
+    """Leaves what is loaded out of the search for garbage, which stops all threads."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def load_quietly(name: str, version: int, folder: Path) -> Model:
     """Does what `load` does, at low priority: in a thread of its own."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW)
@@ -57,6 +65,30 @@ class Swapper:
         """`added` is told the name and version of what answers now."""
         self._models, self._added = models, added
         self._refused: dict[tuple[str, int], float] = {}
+
+    async def start(self, name: str) -> None:
+        """Has a model answer for the first time: the newest version that can be loaded.
+
+        Raises:
+          UserError: none can, or one with a label cannot.
+        """
+        there = self._models.sources[name].versions()
+        self._models.wanted(name)  # Labels are of versions that are there.
+        for version in set(self._models.labels.get(name, {}).values()):
+            await self._open(name, version, there[version])
+        faults: list[UserError] = []
+        for version in sorted(there, reverse=True):
+            try:
+                return await self._open(name, version, there[version])
+            except UserError as error:
+                faults.append(error)
+                self._refuse(name, version, there[version], error)
+        raise faults[0]
+
+    async def _open(self, name: str, version: int, folder: Path) -> None:
+        if version not in self._models.available[name]:
+            self._models.set_state(name, version, LOADING)
+            self._available(await asyncio.to_thread(load, name, version, folder))
 
     async def run(self, seconds: float) -> None:
         """Looks every so many seconds, without end."""
@@ -83,6 +115,7 @@ class Swapper:
             for version in [v for v in there if v not in wanted and newest in there]:
                 models.set_state(name, version, END)
                 log.info("ended", extra={"fields": {"model": name, "version": version}})
+                settle()
 
     async def _take(self, name: str, version: int, folder: Path) -> None:
         models, start = self._models, time.monotonic()
@@ -92,15 +125,22 @@ class Swapper:
             await asyncio.to_thread(_try, name, version, folder)
             model = await asyncio.to_thread(_in_thread, name, version, folder)
         except UserError as error:
-            fault = str(error).replace(str(folder), f"{name}/{version}")
-            models.set_state(name, version, END, fault)
-            self._refused[name, version] = time.monotonic() + AGAIN
-            log.error("refused", extra={"fields": {**fields, "error": fault}})
+            self._refuse(name, version, folder, error)
             return
-        models.add(model)
-        self._added(name, version)
+        self._available(model)
         fields["seconds"] = round(time.monotonic() - start, 1)
         log.info("available", extra={"fields": fields})
+
+    def _available(self, model: Model) -> None:
+        self._models.add(model)
+        self._added(model.name, model.version)
+
+    def _refuse(self, name: str, version: int, folder: Path, error: UserError) -> None:
+        fault = str(error).replace(str(folder), f"{name}/{version}")
+        self._models.set_state(name, version, END, fault)
+        self._refused[name, version] = time.monotonic() + AGAIN
+        fields = {"model": name, "version": version, "error": fault}
+        log.error("refused", extra={"fields": fields})
 
 
 def _in_thread(name: str, version: int, folder: Path) -> Model:

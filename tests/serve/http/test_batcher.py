@@ -67,7 +67,11 @@ def test_what_comes_while_it_works_is_asked_at_once():
         await asyncio.sleep(0.05)
         return await first + await answers(batcher, *works[1:])
 
-    assert run(scenario, observe=rows.append) == [[2], [4, 4], [6, 6]]
+    assert run(scenario, observe=lambda n, took: rows.append(n)) == [
+        [2],
+        [4, 4],
+        [6, 6],
+    ]
     assert made.asked == [1, 4] and rows == [1, 4]
 
 
@@ -133,11 +137,12 @@ def test_all_that_waits_is_answered_before_it_stops():
 
 def test_room_is_counted_in_examples():
     room = Room(10)
-    with room.of(7):
-        with pytest.raises(RefusedError, match="7 examples wait") as refused:
-            with room.of(4):
-                pass
-        assert refused.value.status == 429 and room.taken == 7
-    with room.of(10):
-        assert room.taken == 10
-    assert room.taken == 0
+    room.take(7)
+    with pytest.raises(RefusedError, match="7 examples wait") as refused:
+        room.take(4)
+    assert refused.value.status == 429 and room.taken == 7 and not room.full
+    room.coming += 3
+    assert room.full
+    room.leave(7)
+    room.take(10)
+    assert room.taken == 10

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recjax.bundle.contract import Signature, Spec
 from recjax.serve.http.batcher import Answer
-from recjax.serve.http.cache import Cache, normalised, row_keys
+from recjax.serve.http.cache import Cache, Kept, normalised, row_keys
 from recjax.text import Vocabulary
 
 TEXTS = ["red lamp a b A1 x-y é", "it's 3 big"]
@@ -34,16 +34,15 @@ def test_keys_tell_rows_apart():
 
 
 def test_the_least_used_makes_room_and_the_old_is_forgotten():
-    row = {"scores": np.zeros(100, np.float32)}
-    cache = Cache(2_500, 0.2)
+    kept = Kept(2_500, 0.2)
     for key in (b"a", b"b", b"c"):
-        cache.put(key, row)
-    assert cache.get(b"a") is row
-    cache.put(b"d", row)
-    assert cache.get(b"b") is None and cache.get(b"a") is row
-    assert 0 < cache.size <= 2_500
+        kept.put(key, key * 2, 400)
+    assert kept.get(b"a") == b"aa"
+    kept.put(b"d", b"dd", 400)
+    assert kept.get(b"b") is None and kept.get(b"a") == b"aa"
+    assert 0 < kept.size <= 2_500
     time.sleep(0.25)
-    assert cache.get(b"a") is None
+    assert kept.get(b"a") is None
 
 
 @dataclass
@@ -67,7 +66,7 @@ def test_one_asks_and_the_others_wait():
         rows, waits, mine = cache.sort([b"a", b"b"])
         if mine:
             await cache.fly(list(mine), asking(len(mine), fails))
-            rows = {key: cache.get(key) for key in mine}
+            rows = {key: cache.held.get(key) for key in mine}
         return [*rows.values()] or [await flight for flight in waits.values()]
 
     async def scenario():

@@ -135,8 +135,10 @@ def test_what_cannot_be_served_ends_the_start(bundles, tmp_path, capfd):
     assert "NAME/LABEL=VERSION" in said
     shutil.copytree(films, tmp_path / "damaged")
     (tmp_path / "damaged" / "vectors.npy").write_bytes(b"abc")
+    server = serving.Server(tmp_path / "damaged")
     with pytest.raises(AssertionError, match="vectors.npy: truncated"):
-        serving.Server(tmp_path / "damaged").__enter__()
+        server.__enter__()
+    assert server.process.wait(30) == 2
 
 
 def test_limits_are_positive():

@@ -1,5 +1,7 @@
 """A new version takes over while the old one answers; a damaged one is refused."""
 
+import asyncio
+import importlib.util
 import shutil
 import threading
 import time
@@ -7,6 +9,57 @@ import time
 import pytest
 import serving
 from serving import PATH, ROW, hammer
+
+from recjax.bundle.open import open_bundle
+from recjax.errors import UserError
+from recjax.index import scann
+from recjax.serve.http import models as served
+from recjax.serve.http.models import AVAILABLE, END, Models, Source
+from recjax.serve.http.swap import Swapper
+
+
+@pytest.fixture
+def damaged(bundles, tmp_path):
+    """Returns a folder of a good version and a newer one whose vectors are cut off."""
+    for version in "12":
+        shutil.copytree(bundles / "films", tmp_path / "films" / version)
+    vectors = tmp_path / "films" / "2" / "vectors.npy"
+    vectors.write_bytes(vectors.read_bytes()[:-9])
+    return tmp_path / "films"
+
+
+def started(folder, **labels):
+    models = Models({"films": Source("films", folder)}, labels)
+    asyncio.run(Swapper(models, lambda name, version: None).start("films"))
+    return models
+
+
+def test_an_older_version_starts_where_the_newest_is_damaged(damaged, caplog):
+    models = started(damaged)
+    assert [*models.available["films"]] == [1]
+    states = models.states["films"]
+    assert states[1] == (AVAILABLE, "") and states[2][0] == END
+    (said,) = [one for one in caplog.records if one.message == "refused"]
+    assert said.fields["version"] == 2
+    assert said.fields["error"].startswith("films/2/vectors.npy: truncated")
+
+
+def test_nothing_starts_where_all_or_a_labelled_version_is_damaged(damaged):
+    with pytest.raises(UserError, match="2/vectors.npy: truncated"):
+        started(damaged, films={"stable": 2})
+    shutil.rmtree(damaged / "1")
+    with pytest.raises(UserError, match="2/vectors.npy: truncated"):
+        started(damaged)
+
+
+def test_an_index_of_scann_needs_it(bundles, tmp_path, monkeypatch):
+    shutil.copytree(bundles / "films", tmp_path / "films")
+    (tmp_path / "films" / scann.FOLDER).mkdir()
+    opened = open_bundle(bundles / "films")
+    monkeypatch.setattr(served, "open_bundle", lambda folder: opened)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="serve its index needs.*recjax.scann"):
+        served.load("films", 1, tmp_path / "films")
 
 
 @pytest.mark.slow
