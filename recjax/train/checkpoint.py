@@ -7,6 +7,7 @@ import json
 import logging
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, create=True, enable_async_checkpointing=True
     )
-    with _disk_errors(folder):
+    with disk.writing("checkpoints to", folder, disk.GO_ON):
         return ocp.CheckpointManager(folder, options=options)
 
 
@@ -272,8 +273,16 @@ def _checksum(path: Path) -> int:
     return value
 
 
-def _disk_errors(folder: Path) -> contextlib.AbstractContextManager[None]:
-    return disk.writing("checkpoints to", folder, disk.GO_ON)
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        with disk.writing("checkpoints to", folder, disk.GO_ON):
+            yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError) or folder.is_dir():
+            raise
+        told = f"cannot write checkpoints to {folder}: it was removed; {disk.GO_ON}"
+        raise UserError(told) from error
 
 
 def _first_line(error: BaseException) -> str:
