@@ -71,8 +71,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, oldest first."""
-        # Orbax's own list must not be read anew while it writes: it would forget what
-        # it has to delete.
+        # Orbax's own list, read anew while it writes, forgets what it has to delete.
         return _steps(self.folder)
 
     def restore(self, like: Any, set_aside: bool = True) -> Any | None:
@@ -278,11 +277,12 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         with disk.writing("checkpoints to", folder, disk.GO_ON):
             yield
-    except (OSError, ValueError) as error:
-        if isinstance(error, UserError) or folder.is_dir():
+    except (OSError, ValueError) as error:  # A UserError is neither.
+        # Orbax may have made the folder anew, without what it wrote before.
+        if folder.is_dir() and "NOT_FOUND" not in str(error):
             raise
-        told = f"cannot write checkpoints to {folder}: it was removed; {disk.GO_ON}"
-        raise UserError(told) from error
+        told = f"cannot write checkpoints to {folder}: it was removed; "
+        raise UserError(told + disk.GO_ON) from error
 
 
 def _first_line(error: BaseException) -> str:
