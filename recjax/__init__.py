@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.models.session_model import SessionModel
     from recjax.models.tables import Table
     from recjax.models.two_tower import TwoTower
+    from recjax.nn.attention import FlatAttention
     from recjax.nn.backbones import EfficientNetLite0, SmallNet
     from recjax.nn.decayed_sum import DecayedSum, RecencyBag
     from recjax.nn.fields import HashEmbedding

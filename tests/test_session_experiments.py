@@ -13,7 +13,7 @@ from recjax.experiment import load_experiment
 FOLDER = small.ROOT / "experiments"
 NAMES = [
     path.stem
-    for path in sorted(FOLDER.glob("hiertcn_*.py"))
+    for path in sorted([*FOLDER.glob("hiertcn_*.py"), *FOLDER.glob("sasrec_*.py")])
     if isinstance(load_experiment(str(path), tiny=True).data, NextInSession)
 ]
 

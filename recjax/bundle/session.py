@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class SessionBundle:
         known = {EVENT: data.columns.event, USER: data.columns.user}
         columns = [ServedColumns.of(table, one) for table, one in known.items()]
         rules = SessionRules.of({} if program.data is None else program.data.settings)
+        if getattr(program.experiment.data, "sequences", False):
+            rules = replace(rules, longest=1)
         kept = SessionState(empty, rules, data.pairs.values, *columns)
         every = np.arange(len(ids) + 1)
         rows = state.tables[ITEM] if data.fixed is None else data.fixed.of_ids(every)

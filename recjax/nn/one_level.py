@@ -66,6 +66,7 @@ class FlatTcn(nn.Module):
     width: int
     hidden: int = 0
     dropout: float = 0.0
+    padded_rows = False
 
     @nn.nowrap
     def start(self, rows: int, width: int) -> Memory:

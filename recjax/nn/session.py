@@ -114,6 +114,16 @@ def newest_event(row: Row, last: Float[Array, "B D"]) -> Float[Array, "B D"]:
     return jnp.take_along_axis(whole, row.length[:, None, None], 1)[:, 0]
 
 
+def newest_inputs(
+    buffer: Float[Array, "B R C"], x: Float[Array, "B L C"], filled: Int[Array, " B"]
+) -> Float[Array, "B R C"]:
+    """Returns the last `R` inputs before position `filled` of each row."""
+    whole, reach = jnp.concatenate([buffer, x], 1), buffer.shape[1]
+    return jax.vmap(lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, reach))(
+        whole, filled
+    )
+
+
 def of_slot(row: Row, values: Float[Array, "B S D"]) -> Float[Array, "B L D"]:
     """Returns the values of each event's session."""
     return jnp.take_along_axis(values, row.slot[..., None], 1)

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from recjax.nn.session import newest_inputs
 from recjax.typing import Array, Float, Int
 
 Buffers = tuple[Array, ...]
@@ -131,7 +132,7 @@ class Tcn(nn.Module):
                     2**block,
                     name=f"conv_{block}_{conv}",
                 )
-                new.append(_newest(buffer, inner, filled))
+                new.append(newest_inputs(buffer, inner, filled))
                 inner = layer(inner, position, buffer)
                 inner = nn.glu(inner) if self.gated else nn.relu(inner)
                 inner = nn.Dropout(self.dropout, deterministic=not train)(inner)
@@ -139,13 +140,3 @@ class Tcn(nn.Module):
                 x = nn.Dense(self.width, name=f"residual_{block}")(x)
             x = x + inner if self.gated else nn.relu(x + inner)
         return x, tuple(new)
-
-
-def _newest(
-    buffer: Float[Array, "B R C"], x: Float[Array, "B L C"], filled: Int[Array, " B"]
-) -> Float[Array, "B R C"]:
-    """Returns the last `R` inputs before position `filled` of each row."""
-    whole, reach = jnp.concatenate([buffer, x], 1), buffer.shape[1]
-    return jax.vmap(lambda row, at: jax.lax.dynamic_slice_in_dim(row, at, reach))(
-        whole, filled
-    )

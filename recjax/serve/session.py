@@ -174,7 +174,8 @@ def _read(
     anonymous = rules.anonymous and "user" not in names
     timed = "timestamp" in names or rules.gap is not None
     schema = [SESSION if anonymous else USER, ITEM, *([TIME] if timed else [])]
-    schema += [SESSION] if rules.gap is None and not anonymous else []
+    named = rules.gap is None and not rules.apart and not anonymous
+    schema += [SESSION] if named else []
     known = {column.name for column in schema}
     more = {ACTION.name: ACTION, **own}
     schema += [column for name, column in more.items() if name not in known]

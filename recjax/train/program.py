@@ -188,7 +188,19 @@ def open_program(
         log.warning("%s: nothing is evaluated", reason)
         experiment = replace(experiment, evals={}, best=None)
     data = Identity.of_source(experiment.data)
+    _check_layout(experiment)
     return Program(experiment, runtime, dataset, mesh, data, earlier)
+
+
+def _check_layout(experiment: Experiment) -> None:
+    """Raises UserError where an encoder would take padding of rows for events."""
+    layout = getattr(experiment.data, "layout", None)
+    encoder = getattr(experiment.model, "encoder", None)
+    if getattr(layout, "padded", False) and not getattr(encoder, "padded_rows", True):
+        raise UserError(
+            f"data.layout: {type(encoder).__name__} wants rows without padding between "
+            f"sessions, not {type(layout).__name__}: take Packed"
+        )
 
 
 class _OnDemand(dict[str, Embedder]):

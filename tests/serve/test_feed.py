@@ -90,13 +90,14 @@ def test_any_calls_are_one_call(seed, cuts, named):
         (BY_GAP, {"gap": 100, "longest": 3}),
         (NAMED, {"longest": 3}),
         (SessionRules(gap=60), {"gap": 60}),
+        (SessionRules(longest=1), {}),
     ],
 )
 def test_sessions_are_those_of_prepare(tmp_path, rules, how):
     """A user's state after each event is that of the prepared sessions."""
-    whole = log(3, 90) if rules.gap else with_names(log(3, 90))
+    whole = log(3, 90) if rules.gap or rules.apart else with_names(log(3, 90))
     path = prepare(Files(events=whole), tmp_path / "data", How(**how))
-    known = load_sessions(path)
+    known = load_sessions(path, rules.apart)
     online = states(rules)
     for user in range(known.users):
         first, last = known.session_start[known.user_start[user : user + 2]]

@@ -10,6 +10,7 @@ from recjax.data.sessions.next import NextInSession, NextInSessionData
 from recjax.data.sessions.packing import PAD, Packed
 from recjax.data.sessions.read import Sessions
 from recjax.data.splits import LastOut
+from recjax.nn.attention import FlatAttention
 from recjax.nn.gru import Gru
 from recjax.nn.hier import HierGru, HierTcn, Hrnn, SessionStates
 from recjax.nn.one_level import FlatGru, FlatTcn
@@ -38,6 +39,9 @@ ENCODERS = {
     "hrnn": Hrnn(WIDTH, state=5, layers=2),
     "gru": FlatGru(Gru(5, 2), WIDTH),
     "gru4rec": FlatGru(Gru(5), WIDTH, per_session=True),
+    "sasrec": FlatAttention(WIDTH, 8, window=5),
+    "gated": FlatAttention(WIDTH, 8, 1, window=3, block="gated", times=True),
+    "hstu": FlatAttention(WIDTH, 8, window=4, block="hstu", times=True, hidden=7),
     "tcn": FlatTcn(Tcn(6, 3, 3, 1), WIDTH),
 }
 

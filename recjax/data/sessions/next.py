@@ -58,6 +58,7 @@ class NextInSession:
       actions: action -> what its events count as targets, others 0; {}: all count 1.
       columns: of "item", of "user" and of "events" (met once an event is over, as its
         action or device); see `recjax.data.columns`.
+      sequences: each event is a session of its own: `LastOut` then leaves out events.
     """
 
     source: str
@@ -71,6 +72,7 @@ class NextInSession:
     vectors: VectorSource | None = None
     actions: Mapping[str, float] = field(default_factory=dict)
     columns: Columns = field(default_factory=dict)
+    sequences: bool = False
 
     @property
     def batch_size(self) -> int:
@@ -83,7 +85,8 @@ class NextInSession:
         Raises:
           UserError: they are not prepared, or the settings do not fit them.
         """
-        return NextInSessionData(self, seed, load_sessions(prepared_path(self.source)))
+        known = load_sessions(prepared_path(self.source), self.sequences)
+        return NextInSessionData(self, seed, known)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Packed:
     rows: int = 32
     events: int = 48
     sessions: int = 24
+    padded = False
 
     def load(self, lengths: np.ndarray) -> np.ndarray:
         """Returns the events of each session."""
@@ -69,6 +70,7 @@ class Queue:
     rows: int = 32
     sessions: int = 10
     length: int = 20
+    padded = True
 
     @property
     def events(self) -> int:

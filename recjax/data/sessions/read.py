@@ -74,6 +74,11 @@ class Sessions:
         return len(self.user_start) - 1
 
     @property
+    def apart(self) -> bool:
+        """Whether each event is a session of its own, so that none goes on."""
+        return len(self.session_start) == len(self.item) + 1
+
+    @property
     def timed(self) -> bool:
         """Whether it is known when events happened."""
         return bool(len(self.timestamp)) and bool(self.timestamp[-1])
@@ -130,11 +135,16 @@ class Sessions:
         time, when = None, None
         if self.timed:
             time, when = log.timestamp, log.timestamp[event]
-        return Histories(log.item, first, event, time, when, start[session])
+        opened = None if self.apart else start[session]
+        return Histories(log.item, first, event, time, when, opened)
 
 
-def load_sessions(name: str | Path) -> Sessions:
+def load_sessions(name: str | Path, apart: bool = False) -> Sessions:
     """Opens the sessions of a prepared data set.
+
+    Args:
+      name: of the data set, or its path.
+      apart: each event is a session of its own.
 
     Columns are mapped, so that all processes of a host share their pages, and data may
     be larger than memory.
@@ -144,17 +154,22 @@ def load_sessions(name: str | Path) -> Sessions:
     """
     known = Prepared.open(name)
     events = known.table("events", "user", "item")
-    if "session" not in events:
+    if "session" not in events and not apart:
         raise UserError(
             f"{known.path} has events without sessions: prepare it with --gap SECONDS, "
-            "or from a file with a column `session`"
+            "or from a file with a column `session`; or take them as sequences, by "
+            "data.sequences=True"
         )
-    return sessions_of(events, known.table("user"), known.table("item"))
+    return sessions_of(events, known.table("user"), known.table("item"), apart)
 
 
-def sessions_of(events: Table, users: Table, items: Table) -> Sessions:
+def sessions_of(
+    events: Table, users: Table, items: Table, apart: bool = False
+) -> Sessions:
     """Returns the columns of tables that belong together; users without events go."""
-    start = _starts(events["session"].array)
+    start = np.arange(events.rows + 1)
+    if not apart:
+        start = _starts(events["session"].array)
     user = events["user"].array[start[:-1]]
     user_start, user_ids = _starts(user), users["id"].vocabulary
     if len(user_start) - 1 < users.rows:

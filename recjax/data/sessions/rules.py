@@ -26,6 +26,11 @@ class SessionRules:
     unit: Unit | None = None
     anonymous: bool = False
 
+    @property
+    def apart(self) -> bool:
+        """Whether each event is a session of its own."""
+        return self.longest == 1
+
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> SessionRules:
         """Returns the rules among the settings of a data set."""
