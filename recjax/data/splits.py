@@ -160,7 +160,12 @@ class LastOut(_Split):
     A user of two has no validation, a user of one only trains.
     """
 
-    needs, fix = "user", "it takes users with two or more, for validation three or more"
+    needs = "user"
+    fix = (
+        "it takes users with two or more, for validation three or more; of users with "
+        "one (as sessions without users are) take some apart, by --set "
+        "'data.split=ByUser((.8, .1, .1))'"
+    )
 
     def _parts(self, value: np.ndarray) -> np.ndarray:
         counts = np.unique(value, return_counts=True)[1]

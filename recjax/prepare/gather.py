@@ -16,7 +16,7 @@ from recjax.prepare.parts import Parted, Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.image_files import load
-from recjax.tables.infer import infer
+from recjax.tables.infer import AMONG, infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
@@ -146,6 +146,9 @@ class Reading:
         for column in found:
             text = others is not None and column.type in TEXT_LIKE
             types[column.name] = others if text else column.type
+            for odd in (one for one in column.odd if one.endswith(AMONG)):
+                text = f"{column.name} is no {odd.split()[-1][:-1]}: there is {odd}"
+                self.findings.note(file, text)
         return types, most is None or all(c.rows < most for c in found)
 
     def _read(
@@ -194,9 +197,9 @@ def read_entity(reading: Reading, name: str) -> Table | None:
     findings, table = reading.findings, found.table
     good = ~given_twice(found, ["id"], f"{name} given twice", findings)
     for column in [c for c in table.columns.values() if c.type == "image"]:
-        images, read = load(found, column.name, findings)
+        # Without its photograph, the rest of a row is as good as before.
+        images, _ = load(found, column.name, findings)
         table = replace(table, columns={**table.columns, column.name: images})
-        good &= read
     return by_id(table if good.all() else table.take(good))
 
 

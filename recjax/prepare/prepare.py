@@ -127,7 +127,15 @@ def _written(
         raise UserError(f"{report}\n\nNothing was prepared: no good rows are left.")
     log.info("%s", report)
     if how.extend and (path / ABOUT).is_file():
-        data = extended(Prepared.open(path), data)
+        old = Prepared.open(path)
+        for name in {"events", "judgements"} & set(old.tables) & set(data.tables):
+            was, now = old.table(name).rows, data.tables[name].rows
+            log.warning(
+                "%s: %d, those of these files alone; the %d of before are not kept: "
+                "give the whole log each time",
+                *(name, now, was),
+            )
+        data = extended(old, data)
     extra = {} if report.ok else {SKIPPED: report.write_csv}
     if extra:
         log.warning(

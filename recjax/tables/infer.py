@@ -33,6 +33,9 @@ TIME = re.compile(r"time|date|created|(^|_)(at|ts|when)$", re.I)
 SHOWN = re.compile(r"impressions|shown|.*[_ ]?ids", re.I)
 PICTURE = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
 BLANK = r"(?i)^(null|none|n/?a|nan|-|\?)$"
+DATED = r"\d[-:/]\d"
+AMONG = ("among numbers", "among times")
+"""What the odd values of a column stand among, where they decide its type."""
 SKETCH = 4_096
 """Hashes kept to count distinct values: exact below, then within some percent."""
 
@@ -116,6 +119,13 @@ def infer(
     return tuple(column.finish() for column in columns.values())
 
 
+def _dated(values: pl.Series) -> bool:
+    """Returns whether most values look like dates."""
+    if values.dtype != pl.String:
+        return False
+    return 2 * int(values.str.contains(DATED).sum()) > len(values)
+
+
 class _Column:
     """What is known of one column so far."""
 
@@ -177,6 +187,9 @@ class _Column:
             if type == "number" and few and dtype == pl.String:
                 value = there.filter(pl.Series(bad))[0]
                 self.odd.append(f"{value!r} among numbers")
+            if type == "timestamp" and few and _dated(there):
+                value = there.filter(pl.Series(bad))[0]
+                self.odd.append(f"{value!r} among times")
             # Some rows of another length, or with NaN, do not make it no vector.
             vectors = type == "bits" or type == "vector" and dtype.is_nested()
             if not (vectors and (few or "Float" in str(dtype))):
@@ -199,7 +212,7 @@ class _Column:
         for name, form in (
             ("bars", r"\|"),
             ("lists", r"^\["),
-            ("zeros", r"^0\d"),
+            ("zeros", r"^0\d[\d.,]*$"),
             ("pictures", PICTURE),
             ("spaces around values", r"^\s|\s$"),
             ("words for nothing, such as NULL (leave those empty)", BLANK),
