@@ -23,7 +23,7 @@ def experiment() -> rj.Experiment:
     return rj.Experiment(
         name="sasrec_toys",
         seed=0,
-        steps=2_000,
+        steps=1_500,
         data=rj.NextInSession(
             "toys",
             split=rj.LastOut(),
