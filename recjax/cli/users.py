@@ -270,6 +270,28 @@ def query(
         )
 
 
+@app.command
+def export(
+    profiles: Positional[Path],
+    to: Path,
+    e: int = 3,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 100,
+    saved_model: bool = True,
+) -> None:
+    """Writes a bundle that answers users' medoids with items, for `recjax serve`.
+
+    Args:
+      profiles: folder that `recjax users build` wrote.
+      to: folder of the bundle; must not exist.
+      e: clusters of a user that are asked with, the most important.
+      k: most items of an answer.
+      saved_model: write a SavedModel (needs TensorFlow).
+    """
+    from recjax.users.export import export as write
+
+    print(write(profiles, to, e, k, saved_model))
+
+
 def _profile(store, user: str):
     profile = store.get(user)
     if profile is None:
