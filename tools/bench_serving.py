@@ -48,6 +48,8 @@ math.randomseed(os.time())
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 request = function() return wrk.format(nil, nil, nil, bodies[math.random(count)]) end
+local pause = tonumber(os.getenv("PAUSE_MS") or "0")
+if pause > 0 then delay = function() return math.random(0, 2 * pause) end end
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format('FOUND {"requests": %d, "seconds": %f, "refused": %d, ' ..
@@ -58,8 +60,11 @@ done = function(summary, latency, requests)
     latency:percentile(99) / 1e3))
 end
 """
+CLIENTS = 1, 8, 32, 128
 PATH = "/v1/models/products:predict"
-QUEUE = 128
+QUEUE, PAUSE_MS, CONNECTIONS = 128, 500, 8_000
+"""Examples that wait; mean pause of a client that keeps to a rate; their most."""
+ROOM = "--queue", str(QUEUE), "--connections", str(CONNECTIONS)
 
 
 def main() -> None:
@@ -136,12 +141,12 @@ def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
     write_bodies(known, texts[:100])
     found: dict[str, Any] = {"model_us": costs, "load": os.getloadavg()[0]}
     served = f"products={bundle}"
-    with Server(served, "--cache-mb", "0", "--queue", str(QUEUE)) as server:
-        for clients in (1, 8, 32, 128):
+    with Server(served, "--cache-mb", "0", *ROOM) as server:
+        for clients in CLIENTS:
             found[f"clients_{clients}"] = asked(server, bodies, clients, seconds)
-        # More than wait at once are refused; those that are taken go on as before.
+        sustained = max(found[f"clients_{n}"]["per_second"] for n in CLIENTS)
         with Probe(server.port, PATH, texts[:500], K) as probe:
-            found["overload"] = asked(server, bodies, 3 * QUEUE, seconds, probe)
+            found["overload"] = overload(server, bodies, sustained, seconds, probe)
         with Probe(server.port, PATH, texts[:500], K) as probe:
             time.sleep(2)
         found["after"] = probe.told()
@@ -190,11 +195,16 @@ def asked(
     clients: int,
     seconds: float,
     probe: Probe | None = None,
+    pause_ms: int = 0,
 ) -> dict[str, Any]:
-    """Returns what so many clients see that ask as fast as they are answered."""
+    """Returns what so many clients see.
+
+    They ask as fast as they are answered, or after a random pause of some mean.
+    """
     script = bodies.with_suffix(".lua")
     script.write_text(SCRIPT)
-    found = dict(server.wrk(PATH, script, clients, seconds, BODIES=str(bodies)))
+    how = {"BODIES": str(bodies), "PAUSE_MS": str(pause_ms)}
+    found = dict(server.wrk(PATH, script, clients, seconds, **how))
     told = probe.told() if probe else {"probe_statuses": {}}
     served = found["requests"] - found["refused"]
     served += told["probe_statuses"].get(200, 0)
@@ -203,6 +213,21 @@ def asked(
     found = {name: round(one, 2) for name, one in found.items()}
     found |= told if probe else {}
     print(f"{bodies.name}, {clients} clients: {found}", flush=True)
+    return found
+
+
+def overload(
+    server: Server, bodies: Path, sustained: float, seconds: float, probe: Probe
+) -> dict[str, Any]:
+    """Returns what clients see that ask at three times a rate, answered or not.
+
+    Their pauses are long beside an answer, so that they hardly wait for the server.
+    """
+    clients = min(int(3 * sustained * PAUSE_MS / 1e3), CONNECTIONS - 100)
+    found = asked(server, bodies, clients, seconds, probe, PAUSE_MS)
+    found["offered_to_sustained"] = round(
+        found["requests"] / found["seconds"] / sustained, 2
+    )
     return found
 
 

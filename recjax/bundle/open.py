@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recjax.blocks import block_of, in_blocks
-from recjax.bundle import fusion, jax_export, manifest, medoids
+from recjax.bundle import fusion, jax_export, manifest
+from recjax.bundle.medoids import Medoids
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
@@ -96,9 +97,9 @@ class OpenBundle:
         return jax_export.load(self.folder / FUNCTIONS)
 
     @cached_property
-    def medoids(self) -> medoids.Medoids | None:
+    def medoids(self) -> Medoids | None:
         """How users' medoids find items; None where something else does."""
-        return medoids.Medoids.load(self.folder)
+        return Medoids.load(self.folder)
 
     @cached_property
     def serving(self) -> Serving:

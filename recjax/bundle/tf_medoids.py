@@ -70,6 +70,4 @@ def _again(tf: Any, items: Any) -> Any:
     sorted_items = tf.gather(items, order, batch_dims=1)
     same = sorted_items[:, 1:] == sorted_items[:, :-1]
     first = tf.zeros_like(items[:, :1], tf.bool)
-    return tf.gather(
-        tf.concat([first, same], 1), tf.argsort(order, 1), batch_dims=1
-    )
+    return tf.gather(tf.concat([first, same], 1), tf.argsort(order, 1), batch_dims=1)

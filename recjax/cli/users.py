@@ -287,9 +287,18 @@ def export(
       k: most items of an answer.
       saved_model: write a SavedModel (needs TensorFlow).
     """
-    from recjax.users.export import export as write
+    from recjax.bundle.medoids import Medoids
+    from recjax.bundle.medoids_export import export as write
+    from recjax.users.folder import open_profiles, read_manifest
 
-    print(write(profiles, to, e, k, saved_model))
+    _, items, _ = open_profiles(profiles)
+    made = read_manifest(profiles)
+    about = {
+        "experiment": "users",
+        "data": None if made.data is None else made.data.told,
+        "parameters": made.digest,
+    }
+    print(write(items, about, to, Medoids(e), k, saved_model))
 
 
 def _profile(store, user: str):

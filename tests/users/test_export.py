@@ -35,7 +35,7 @@ def bundle(profiles):
 
 
 def asked(count):
-    """Returns rows of up to 4 medoids; some weigh the same, some hide most of a topic."""
+    """Returns rows of up to 4 medoids; some hide most of a topic."""
     draw, rows = np.random.default_rng(count), []
     for row in range(count):
         medoids = draw.choice(300, draw.integers(1, 5), replace=False)
@@ -50,6 +50,22 @@ def asked(count):
             }
         )
     return rows
+
+
+def by_http(bundle, rows):
+    """Returns the answer to a request's body, as a warm server gives it."""
+    json = pytest.importorskip("orjson", reason="the extra `serve` is not installed")
+    from recjax.serve.http import batcher, models, rest
+    from recjax.serve.http.limits import Limits
+
+    model = models.load("users", 1, bundle)
+    body = json.dumps({"instances": rows})
+    asked = rest.parse(body, model.signatures, Limits(), 128)
+    signature = model.signatures[asked.signature]
+    columns = signature.read(asked.columns)
+    work = batcher.Work(signature, model.sizes, columns, asked.rows, 0.0, None)
+    (answer,) = batcher.answered([work])
+    return json.loads(rest.answer(answer.columns, asked))["predictions"]
 
 
 def live(items, row):
@@ -68,16 +84,20 @@ def test_all_forms_give_the_same_items(items, bundle, count):
     (signature,) = signatures(open_bundle(bundle)).values()
     found = signature.ask(columns)
     saved = saved_model.load(bundle / "saved_model")["serving_default"](columns)
+    served = by_http(bundle, rows)
     for at, row in enumerate(rows):
         wanted = live(items, row)
         assert 0 < len(wanted) <= row["k"]
         for name, values in (("ids", "id"), ("because", "because")):
             right = [getattr(one, values) for one in wanted]
             assert found[name][at] == right
+            assert [one for one in served[at][name] if one] == right
             width = saved[name].shape[1]
             assert [*saved[name][at]] == right + [""] * (width - len(right))
         scores = np.array([one.score for one in wanted])
         np.testing.assert_allclose(found["scores"][at], scores, atol=1e-4)
+        shown = served[at]["scores"][: len(scores)]
+        np.testing.assert_allclose(shown, scores, atol=1e-4)
         own = saved["scores"][at]
         np.testing.assert_allclose(own[: len(scores)], scores, atol=1e-4)
         assert (own[len(scores) :] == np.float32(NO_SCORE)).all()

@@ -123,7 +123,7 @@ class Quick:
         return Said(status, more, content)
 
     def _works(self, model: Model, body: bytes) -> bool:
-        """Returns whether an answer takes work: not all its rows are kept or awaited."""
+        """Returns whether a row of a request is neither kept nor awaited."""
         if self._cache is None:
             return True
         try:

@@ -1,9 +1,11 @@
-"""A bundle that answers users by their medoids: what `recjax serve` takes."""
+"""Writing a bundle that answers users by their medoids."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,33 +15,37 @@ from recjax.bundle.serving import Serving
 from recjax.bundle.write import Contents, fill_bundle, write_folder
 from recjax.errors import UserError
 from recjax.index import scann
+from recjax.index.item_vectors import ItemVectors
 from recjax.index.plan import Plan
-from recjax.users.folder import open_profiles, read_manifest
 
 TOLERANCE = 1e-4
 """Largest difference of a score between the forms of a bundle."""
 
 
 def export(
-    profiles: Path, to: Path, most: int = 3, k: int = 100, saved_model: bool = True
+    items: ItemVectors,
+    about: Mapping[str, Any],
+    to: Path,
+    settings: Medoids,
+    k: int,
+    saved_model: bool,
 ) -> str:
-    """Writes a bundle of the items that profiles were made with; returns what to print.
+    """Writes a bundle of items, and says what was measured.
 
     Args:
-      profiles: folder that `build` wrote.
+      items: among which medoids are, and candidates are found.
+      about: what the manifest is to say of them.
       to: folder of the bundle.
-      most: medoids of a user that are asked with, the most important.
+      settings: how medoids are asked with.
       k: most results of an answer.
       saved_model: write a SavedModel (needs TensorFlow).
 
     Raises:
-      UserError: the folder exists, the profiles are not readable or of other vectors,
-        or the bundle's forms differ.
+      UserError: the folder exists, a vector has no direction, or the bundle's forms
+        differ.
     """
     if to.exists():
         raise UserError(f"--to {to} exists; choose another folder")
-    _, items, _ = open_profiles(profiles)
-    known, settings = read_manifest(profiles), Medoids(most)
     vectors = items.unit(np.arange(len(items.ids)))
     serving = Serving(min(k, len(vectors)))
     index = scann.build(vectors, serving.k)
@@ -57,11 +63,6 @@ def export(
         measured=index.measured if isinstance(index, scann.Scann) else {},
         asked={MEDOIDS: [items.ids[:1]], IMPORTANCE: [[1.0]]},
     )
-    about = {
-        "experiment": "users",
-        "data": None if known.data is None else known.data.told,
-        "parameters": known.digest,
-    }
 
     def fill(at: Path) -> dict:
         return fill_bundle(at, to, made, saved_model, TOLERANCE)
