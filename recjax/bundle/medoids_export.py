@@ -26,7 +26,7 @@ def export(
     items: ItemVectors,
     about: Mapping[str, Any],
     to: Path,
-    settings: Medoids,
+    most: int,
     k: int,
     saved_model: bool,
 ) -> str:
@@ -36,14 +36,15 @@ def export(
       items: among which medoids are, and candidates are found.
       about: what the manifest is to say of them.
       to: folder of the bundle.
-      settings: how medoids are asked with.
+      most: medoids of a user that are asked with, the most important.
       k: most results of an answer.
       saved_model: write a SavedModel (needs TensorFlow).
 
     Raises:
-      UserError: the folder exists, a vector has no direction, or the bundle's forms
-        differ.
+      UserError: the folder exists, a vector has no direction, a number is not
+        positive, or the bundle's forms differ.
     """
+    settings = Medoids(most)
     if to.exists():
         raise UserError(f"--to {to} exists; choose another folder")
     vectors = items.unit(np.arange(len(items.ids)))

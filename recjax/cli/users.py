@@ -287,18 +287,10 @@ def export(
       k: most items of an answer.
       saved_model: write a SavedModel (needs TensorFlow).
     """
-    from recjax.bundle.medoids import Medoids
-    from recjax.bundle.medoids_export import export as write
-    from recjax.users.folder import open_profiles, read_manifest
+    from recjax.bundle import medoids_export
+    from recjax.users.folder import items_of
 
-    _, items, _ = open_profiles(profiles)
-    made = read_manifest(profiles)
-    about = {
-        "experiment": "users",
-        "data": None if made.data is None else made.data.told,
-        "parameters": made.digest,
-    }
-    print(write(items, about, to, Medoids(e), k, saved_model))
+    print(medoids_export.export(*items_of(profiles), to, e, k, saved_model))
 
 
 def _profile(store, user: str):
