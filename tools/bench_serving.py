@@ -1,6 +1,6 @@
 """Measures `recjax serve`: requests a CPU-second, latency, overload, and the cache.
 
-    python tools/bench_serving.py [BUNDLE] [--seconds 5]
+    python tools/bench_serving.py [BUNDLE] [--seconds 5] [--requests 10000]
 
 Without a bundle, one of 54,667 made-up products is written and served: texts as
 n-grams, vectors of 256 numbers in clusters, an index of ScaNN where that is installed.
@@ -12,6 +12,7 @@ has.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import random
@@ -74,12 +75,15 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="of each measurement"
     )
+    parser.add_argument(
+        "--requests", type=int, default=10_000, help="of random sizes, one by one"
+    )
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("error: wrk is not installed: apt install wrk")
     with tempfile.TemporaryDirectory() as folder, told():
         bundle = options.bundle or made_up(Path(folder) / "products")
-        found = measure(bundle, Path(folder), options.seconds)
+        found = measure(bundle, Path(folder), options.seconds, options.requests)
     print(json.dumps(found, default=float))
 
 
@@ -125,7 +129,9 @@ def made_up(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
+def measure(
+    bundle: Path, folder: Path, seconds: float, requests: int
+) -> dict[str, Any]:
     """Returns what was measured of a bundle that is asked by texts."""
     opened = open_bundle(bundle)
     texts = list(opened.items.titles[:20_000])
@@ -142,6 +148,7 @@ def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
     found: dict[str, Any] = {"model_us": costs, "load": os.getloadavg()[0]}
     served = f"products={bundle}"
     with Server(served, "--cache-mb", "0", *ROOM) as server:
+        found["sizes"] = random_sizes(server, texts, requests)
         for clients in CLIENTS:
             found[f"clients_{clients}"] = asked(server, bodies, clients, seconds)
         sustained = max(found[f"clients_{n}"]["per_second"] for n in CLIENTS)
@@ -213,6 +220,30 @@ def asked(
     found = {name: round(one, 2) for name, one in found.items()}
     found |= told if probe else {}
     print(f"{bodies.name}, {clients} clients: {found}", flush=True)
+    return found
+
+
+def random_sizes(server: Server, texts: list[str], count: int) -> dict[str, Any]:
+    """Returns milliseconds of the first requests, of 1 to 128 rows at random.
+
+    Small ones are as frequent as large ones, by their logarithm.
+    """
+    draw, took = random.Random(1), []
+    link = http.client.HTTPConnection("127.0.0.1", server.port)
+    for _ in range(count):
+        rows = int(2 ** draw.uniform(0, 7))
+        asked = [{"text": text, "k": K} for text in draw.choices(texts, k=rows)]
+        start = time.perf_counter()
+        link.request("POST", PATH, json.dumps({"instances": asked}))
+        answer = link.getresponse()
+        if not answer.read() or answer.status != 200:
+            raise SystemExit(f"error: {rows} rows were answered by {answer.status}")
+        took.append(1e3 * (time.perf_counter() - start))
+    median, most = np.median(took), max(took)
+    slow = sum(one > 10 * median for one in took)
+    found = {"median_ms": median, "most_ms": most, "over_10_medians": slow}
+    found = {name: round(float(one), 2) for name, one in found.items()}
+    print(f"{count} requests of random sizes: {found}", flush=True)
     return found
 
 

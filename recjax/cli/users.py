@@ -236,8 +236,7 @@ def query(
       known: recommend these and the medoids too, which are left out otherwise.
       alike: leave out items whose cosine with a better one is above this.
       seed: of the draw.
-      index: exact, or ScaNN's, which is built first: for many users of a large
-        catalogue.
+      index: exact, or ScaNN's, built first: for many users of a large catalogue.
       form: how the events are written.
     """
     import numpy as np
