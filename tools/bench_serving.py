@@ -183,7 +183,7 @@ def model_cost(signature: Any, texts: list[str]) -> dict[int, dict[str, float]]:
             if turn >= 2:
                 for part, took in zip(parts, np.diff(marks), strict=True):
                     parts[part] += 1e6 * took / 20 / rows
-        found[rows] = {name: round(took, 1) for name, took in parts.items()}
+        found[rows] = {name: round(float(took), 1) for name, took in parts.items()}
         found[rows]["all"] = round(sum(parts.values()), 1)
     return found
 

@@ -6,31 +6,22 @@ import pytest
 
 from recjax.bundle import saved_model
 from recjax.bundle.contract import NO_SCORE
+from recjax.bundle.medoids_export import export
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
-from recjax.cli.main import main
 from recjax.errors import UserError
-from recjax.users import build as batch
 from recjax.users.profile import Profile
 from recjax.users.retrieve import Retriever
-from recjax.users.shard import Job
 
 MOST = 2
 
 
 @pytest.fixture(scope="module")
-def profiles(tmp_path_factory, folder, events, now):
-    place = tmp_path_factory.mktemp("profiles")
-    events.write_parquet(place / "events.parquet")
-    batch.build([place / "events.parquet"], folder, place / "out", Job(now))
-    return place / "out"
-
-
-@pytest.fixture(scope="module")
-def bundle(profiles):
+def bundle(items, tmp_path_factory):
     pytest.importorskip("tensorflow", reason="TensorFlow is missing")
-    to = profiles.parent / "users"
-    main([*map(str, ("users", "export", profiles, "--to", to, "--e", MOST))])
+    to = tmp_path_factory.mktemp("bundles") / "users"
+    said = export(items, {"experiment": "users"}, to, MOST, 100, True)
+    assert "saved_model_serving_default_difference" in said
     return to
 
 
@@ -134,8 +125,10 @@ def test_bad_rows_are_refused(bundle, change, said):
         signature.ask({name: [value] for name, value in {**row, **change}.items()})
 
 
-def test_it_says_what_it_takes(capfd, bundle, profiles):
+def test_it_says_what_it_takes(capfd, bundle, items):
     message = command.fails(capfd, "query", bundle, "--text", "lamp")
     assert "it takes medoids of users" in message
-    message = command.fails(capfd, "users", "export", profiles, "--to", bundle)
-    assert "exists" in message
+    with pytest.raises(UserError, match="exists"):
+        export(items, {}, bundle, MOST, 100, False)
+    with pytest.raises(UserError, match="at least one"):
+        export(items, {}, bundle / "new", 0, 100, False)

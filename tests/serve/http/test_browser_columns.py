@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tiny_images
 import uvicorn
-from test_browser import WAIT, browser, found, pytestmark  # noqa: F401
+from pages import found, opened
 
 from recjax.bundle.contract import FLOAT, FOUND, INT, TEXT, Signature, Spec
 from recjax.index.item_vectors import ItemVectors
@@ -111,16 +111,9 @@ async def quiet():
 
 
 @pytest.fixture
-def page(browser, port):  # noqa: F811
-    made, said = browser.new_page(viewport={"width": 1280, "height": 800}), []
-    made.set_default_timeout(WAIT)
-    made.on("console", lambda one: said.append(one.text))
-    made.on("pageerror", lambda error: said.append(str(error)))
-    made.goto(f"http://127.0.0.1:{port}/")
-    made.wait_for_selector("#first option", state="attached")
-    yield made
-    made.close()
-    assert said == []
+def page(browser, port):
+    with opened(browser, port) as made:
+        yield made
 
 
 def test_every_column_of_a_query_has_a_field(page, asked, tmp_path):
