@@ -121,7 +121,10 @@ class Appender:
         Raises:
           OSError: it cannot be written; the file is as before.
         """
-        before = os.fstat(self._file.fileno()).st_size
+        found = os.fstat(self._file.fileno())
+        if not found.st_nlink:  # What is written would be nowhere.
+            raise FileNotFoundError(errno.ENOENT, "it was removed", self._file.name)
+        before = found.st_size
         try:
             left = memoryview(record)
             while left:

@@ -20,6 +20,8 @@ from recjax.models import Model
 from recjax.optim import Optimizer
 from recjax.pretrained.warm_start import Bert
 from recjax.python_file import running
+from recjax.sharding.dense import SPLIT, Rules
+from recjax.sharding.mesh import AXES
 
 T = TypeVar("T")
 
@@ -73,8 +75,12 @@ class Runtime:
     """Everything that decides where and how a run runs.
 
     Attributes:
-      mesh: axis name -> number of devices; one -1 takes all that are left. The axis
-        `data` splits the batch; tables are split over all axes.
+      mesh: axis name -> number of devices; one -1 takes all that are left. The axes
+        `data` and `fsdp` split the batch, `fsdp` dense parameters and their optimizer
+        state too, and tables are split over all axes, also over `model`. Where there
+        are several slices or hosts, the first axis that they divide runs over them.
+      dense: pattern of the paths of dense parameters -> "split" over `fsdp`, or "whole"
+        on each device; the first that matches decides, and each must be covered.
       log_every: steps between log lines. The loop waits for the device only there.
       checkpoint_every: steps between checkpoints.
       keep: newest checkpoints kept, beside the best one.
@@ -89,6 +95,7 @@ class Runtime:
     """
 
     mesh: Mapping[str, int] = field(default_factory=lambda: {"data": -1})
+    dense: Rules = field(default_factory=lambda: dict(SPLIT))
     log_every: int = 50
     checkpoint_every: int = 1_000
     keep: int = 2
@@ -104,10 +111,15 @@ class Runtime:
         """Checks what needs no devices.
 
         Raises:
-          ValueError: a mesh without the axis `data`, or a number that is too small.
+          ValueError: a mesh without the axis `data` or with an axis of another name,
+            or a number that is too small.
         """
         if "data" not in self.mesh:
             raise ValueError(f"mesh {dict(self.mesh)} has no axis 'data'")
+        if other := [axis for axis in self.mesh if axis not in AXES]:
+            raise ValueError(
+                f"mesh has an axis {other[0]!r}; there are {', '.join(AXES)}"
+            )
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 value = getattr(self, name)

@@ -30,8 +30,13 @@ def first_match(rules: Mapping[str, Any], name: str) -> str | None:
     return None
 
 
-def label(tree: Any, rules: Mapping[str, Any]) -> Any:
+def label(tree: Any, rules: Mapping[str, Any], setting: str) -> Any:
     """Returns `tree` with each leaf replaced by the pattern that covers it.
+
+    Args:
+      tree: the tree.
+      rules: patterns of whole paths.
+      setting: which setting they are, for messages.
 
     Raises:
       UserError: a leaf that no pattern covers.
@@ -42,7 +47,7 @@ def label(tree: Any, rules: Mapping[str, Any]) -> Any:
         pattern = first_match(rules, name)
         if pattern is None:
             raise UserError(
-                f"optimizer.rules: no rule covers {name!r}; patterns: "
+                f"{setting}: no rule covers {name!r}; patterns: "
                 + ", ".join(map(repr, rules))
             )
         return pattern

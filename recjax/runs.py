@@ -20,16 +20,17 @@ from recjax.evals import run_evaluations
 from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
-from recjax.launch.join import Address, join
+from recjax.launch.join import Address
 from recjax.seconds import DAY
 from recjax.train import data_record
 from recjax.train.checkpoint import newest_step
+from recjax.train.goodput import goodput
 from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_freed_memory
 from recjax.train.nan_check import TrainingBroken
 from recjax.train.program import Program, open_program
-from recjax.train.request import Request
+from recjax.train.request import Request, join_all
 from recjax.train.run_folder import begun, environment, request_of, write_result
 from recjax.train.state import State
 
@@ -70,16 +71,6 @@ def train_run(
         return _train(request, Path(workdir), profile, debug)
 
 
-def join_all(request: Request, hosts_from: str) -> None:
-    """Joins this process to the others of its run, where there are others.
-
-    Raises:
-      UserError: they are not found.
-    """
-    _, runtime = request.resolve()
-    join(hosts_from, runtime.join_s, runtime.heartbeat_s, runtime.shutdown_s)
-
-
 def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
     earlier = Path(request.start) if request.start else None
     program = open_program(*request.resolve(), earlier)
@@ -106,7 +97,9 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
     }
     if not trained.finished:
         return False
+    began = time.perf_counter()
     found = run_evaluations.run_all(program, trained.state, trained.figures)
+    spent = goodput(workdir, time.perf_counter() - began)
     results = {name: dict(one.figures) for name, one in found.items()}
     if not hosts.first():
         return True
@@ -118,6 +111,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
             "settings": settings.to_text(program.experiment).splitlines(),
             "results": results,
             "environment": environment(),
+            "goodput": spent,
             **({"training": seconds} if seconds["steps"] else {}),
         },
     )

@@ -104,7 +104,7 @@ def opened(settings, seed):
         )
         return NextItemData(settings, seed, known)
     if isinstance(settings, Images):
-        # One view of an image has the shapes of many, and its maps are made sooner.
+        # One view has the shapes of many, and its maps are made sooner.
         few = replace(settings, views=min(settings.views, 1))
         return ImagesData(few, seed, tiny_images.table())
     assert isinstance(settings, Search)
@@ -166,12 +166,13 @@ def test_batches_and_tables_divide_over_the_mesh(name, config, tiny):
     if -1 in mesh.values():
         pytest.skip("the mesh takes as many devices as there are")
     data = experiment.data
-    parts = (data.batch_size, getattr(data, "negatives", None))
+    if (split := mesh["data"] * mesh.get("fsdp", 1)) > (16 if tiny else 32):
+        pytest.skip("batches of this size are for fewer devices")
+    parts = [data.batch_size, getattr(data, "negatives", None) or 0]
     if isinstance(data, CatalogSearch):
-        total = sum(task.share for task in data.tasks.values())
-        parts = [data.batch_size * t.share // total for t in data.tasks.values()]
-    for rows in parts:
-        assert rows is None or rows % mesh["data"] == 0
+        shares = [task.share for task in data.tasks.values()]
+        parts = [data.batch_size * share // sum(shares) for share in shares]
+    assert not any(rows % split for rows in parts)
     # Checkpoints move between meshes whose sizes divide a block of table rows.
     assert 256 % math.prod(mesh.values()) == 0
 
@@ -226,8 +227,7 @@ VARIANTS = [
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_variant_of_a_sweep_can_be_trained(name, variant):
     experiment = load(name, True, variant)
-    data = opened(experiment.data, experiment.seed)
-    data = with_views(data, experiment.model)
+    data = with_views(opened(experiment.data, experiment.seed), experiment.model)
     program = Program(experiment, on("cpu"), data, make_mesh({"data": 1}))
     step = jax.eval_shape(program.step(), program.like, program.example_batch)
     assert jax.tree.structure(step[0]) == jax.tree.structure(program.like)
@@ -266,7 +266,7 @@ def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
     result = json.loads((run / "result.json").read_text())
     assert set(result["results"]) == set(load(name, tiny=True).evals)
     for figures in result["results"].values():
-        assert all(0 <= figures[metric] <= 1 for metric in ("recall@10", "ndcg@10"))
+        assert all(0 <= figures[name] <= 1 for name in ("recall@10", "ndcg@10"))
     capsys.readouterr()
     main(["eval", str(run)])
     said = capsys.readouterr().out

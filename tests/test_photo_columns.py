@@ -10,6 +10,7 @@ import small
 import tiny_images
 
 import recjax as rj
+from recjax.bundle import saved_model
 from recjax.bundle.contract import EMBED
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
@@ -20,6 +21,7 @@ from recjax.data.inputs import encode_all
 from recjax.errors import UserError
 from recjax.evals.embed import embed_all
 from recjax.images.augment import CenterCrop
+from recjax.images.decode import as_jpeg
 from recjax.prepare import make
 from recjax.prepare.prepare import prepare
 from recjax.tables.image_files import files
@@ -175,6 +177,23 @@ def test_new_items_have_photographs(bundle, tmp_path, folder, caplog):
 def test_a_query_without_a_photograph_that_can_be_read(bundle, given):
     with pytest.raises(UserError, match="face, query 0: "):
         bundle.embed({"face": [given]})
+
+
+@pytest.mark.slow
+def test_the_saved_model_sees_the_photographs(program, state, folder):
+    """Export compares it with the live model on the data's own queries."""
+    pytest.importorskip("tensorflow", reason="needs the extra savedmodel")
+    export = replace(program.experiment.export, saved_model=True)
+    told = export.write(program, state, folder / "saved")
+    assert "saved_model_query_score_difference" in told
+    saved = saved_model.load(folder / "saved" / "saved_model")
+    files = [as_jpeg(file_of(i)) for i in (9, 12)]
+    asked = {"face": [*files, b""], "history": [["i1"], [], ["i2"]]}
+    opened = open_bundle(folder / "saved")
+    wanted = opened.embed({**asked, "face": [*files, None]})
+    np.testing.assert_allclose(saved[EMBED](asked)["embedding"], wanted, atol=1e-4)
+    with pytest.raises(Exception, match="face: this is no JPEG"):
+        saved[EMBED]({"face": [b"GIF"], "history": [["i1"]]})
 
 
 TABLE = make.entity(["a", "b"], files("photo", [file_of(1), b""]))

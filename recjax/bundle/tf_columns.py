@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import tf_ops
+from recjax.bundle import tf_images, tf_ops
 from recjax.bundle.saved_model import utf8
 from recjax.data.column_inputs import (
     PARTS,
@@ -18,11 +18,14 @@ from recjax.data.column_inputs import (
     NumberInput,
     TimeInput,
 )
+from recjax.data.image_input import ImageInput
+from recjax.images.augment import CenterCrop
+from recjax.images.decode import example_image
 from recjax.seconds import DAY, HOUR
 from recjax.text.hashing import KEY
 
 
-def encoder(tf: Any, kind: ColumnInput) -> Any:
+def encoder(tf: Any, kind: ColumnInput | ImageInput) -> Any:
     """Returns a callable: a tensor of raw values -> the feature [B, ...]."""
     if isinstance(kind, CategoryInput):
         return _category(tf, kind)
@@ -32,6 +35,8 @@ def encoder(tf: Any, kind: ColumnInput) -> Any:
         return _module(tf, partial(_bucket, tf, kind))
     if isinstance(kind, TimeInput):
         return _module(tf, partial(_time, tf, kind))
+    if isinstance(kind, ImageInput):
+        return _module(tf, _photographs(tf, kind))
     return _module(tf, partial(_vectors, tf, kind.bits))
 
 
@@ -63,6 +68,19 @@ def _category(tf: Any, kind: CategoryInput) -> Any:
             return packed.to_tensor(shape=[None, kind.length])
 
     return Category()
+
+
+def _photographs(tf: Any, kind: ImageInput) -> Callable[[Any], Any]:
+    """Returns JPEGs, string[B], "" for none -> pixels."""
+    crops = tf_images.center_crops(tf, CenterCrop(kind.share), kind.size, kind.column)
+    instead = example_image()
+
+    def pixels(raw: Any) -> Any:
+        missing = raw == ""
+        made = crops(tf.where(missing, instead, raw))
+        return tf.where(missing[:, None, None, None], tf.zeros_like(made), made)
+
+    return pixels
 
 
 def _number(tf: Any, kind: NumberInput, raw: Any) -> Any:

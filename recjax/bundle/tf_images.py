@@ -17,7 +17,9 @@ _EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
 _SEARCHED, _NOWHERE = 65_536, 1 << 20
 
 
-def center_crops(tf: Any, crop: CenterCrop, size: int) -> Callable[[Any], Any]:
+def center_crops(
+    tf: Any, crop: CenterCrop, size: int, name: str = "image_bytes"
+) -> Callable[[Any], Any]:
     """Returns files of JPEGs, string[B] -> uint8 [B, size, size, 3].
 
     When they are asked they raise InvalidArgumentError for what is no JPEG, cut off,
@@ -25,7 +27,7 @@ def center_crops(tf: Any, crop: CenterCrop, size: int) -> Callable[[Any], Any]:
     """
 
     def one(data: Any) -> Any:
-        pixels = _upright(tf, *_decoded(tf, data, crop.least(size)))
+        pixels = _upright(tf, *_decoded(tf, data, crop.least(size), name))
         height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
         side = crop.share * tf.cast(tf.minimum(height, width), tf.float64)
         rows, columns = (_weights(tf, n, side, size) for n in (height, width))
@@ -41,15 +43,15 @@ def center_crops(tf: Any, crop: CenterCrop, size: int) -> Callable[[Any], Any]:
     return lambda files: tf.map_fn(one, files, fn_output_signature=spec)
 
 
-def _decoded(tf: Any, data: Any, least: int) -> tuple[Any, Any]:
+def _decoded(tf: Any, data: Any, least: int, name: str) -> tuple[Any, Any]:
     """Returns the pixels as they are stored, and EXIF's orientation."""
-    said = "image_bytes: this is no JPEG file"
+    said = f"{name}: this is no JPEG file"
     begins = tf.strings.substr(data, 0, len(JPEG)) == JPEG
     good = tf.debugging.assert_equal(begins, True, said)
     with tf.control_dependencies([good]):
         shape = tf.image.extract_jpeg_shape(data, tf.int64)
-    colours = "image_bytes: a JPEG in CMYK; save it in RGB"
-    large = f"image_bytes: more than {MOST_JPEG_PIXELS:,} pixels; make it smaller"
+    colours = f"{name}: a JPEG in CMYK; save it in RGB"
+    large = f"{name}: more than {MOST_JPEG_PIXELS:,} pixels; make it smaller"
     checks = [
         tf.debugging.assert_less(shape[2], tf.constant(4, tf.int64), colours),
         tf.debugging.assert_less_equal(

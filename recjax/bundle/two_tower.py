@@ -20,12 +20,14 @@ from recjax.bundle.serving import BATCH_SIZES, Serving
 from recjax.bundle.write import Contents, write_bundle
 from recjax.data import inputs as raw_inputs
 from recjax.data.dataset import Corpus, HasInputs, HasQueries
+from recjax.data.image_input import ImageInput
 from recjax.data.inputs import AgeListInput, Input, encode_all, source
 from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
 from recjax.evals.fused import FusedParts, fuse
 from recjax.evals.fusion import Fusion
 from recjax.evals.model import model_scores
+from recjax.images.decode import as_jpeg
 from recjax.index import scann
 from recjax.index.compact import Type, compact, loss
 from recjax.index.plan import MOST_QUERIES, Plan
@@ -117,6 +119,7 @@ class Bundle:
         def queries(split: str, count: int) -> Queries:
             raw = data.raw_queries(split, count)
             raw = {name: values for name, values in raw.items() if name in names}
+            raw |= _jpegs(raw, inputs)
             features = encode_all(inputs, raw, len(next(iter(raw.values()))))
             return raw, features, embed_all(program, state, QUERY, features)
 
@@ -180,6 +183,14 @@ class Bundle:
         items = corpus.ids, corpus.titles, stored
         how = serving, index, measured
         return Contents(*items, functions, held, save, graphs, *how)
+
+
+def _jpegs(
+    raw: Mapping[str, list], inputs: Mapping[str, Input]
+) -> dict[str, list[bytes | None]]:
+    """Returns photographs as JPEGs, which a SavedModel takes alone."""
+    names = {kind.column for kind in inputs.values() if isinstance(kind, ImageInput)}
+    return {name: [one and as_jpeg(one) for one in raw[name]] for name in names}
 
 
 def _read(

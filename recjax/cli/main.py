@@ -1,8 +1,8 @@
 """The command line: parse a command, build what it names, call one function.
 
-Exit status: 0 done (also after a signal that saved first), 2 bad input, 130
-interrupted, 1 other. A process of several: 75 saved after a signal, 76 no step ended.
-Heavy imports are inside the commands, so that `--help` is quick.
+Exit status: 0 done (also after a signal that saved), 2 bad input, 130 interrupted, 1
+other. Of several processes: 75 saved after a signal, 76 no step ended. Heavy imports
+are inside the commands, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ from typing import Annotated, Literal
 import tyro
 
 from recjax import __version__, disk
-from recjax.cli import data, init, launch, serve, session, sweep, users
+from recjax.cli import data, init, launch, serve, session, status, sweep, users
 from recjax.cli.ending import leave, unraisable
 from recjax.cli.files import Flat, Form, refuse_unused
 from recjax.errors import UserError, nearest
 
-App = tyro.extras.SubcommandApp
 Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
 
-app = App()
+app = tyro.extras.SubcommandApp()
 app.command(init.init)
 app.command(data.app, name="data", help="Prepares and checks data sets.")
 app.command(sweep.sweep)
 app.command(launch.launch)
+app.command(status.status)
 app.command(serve.serve)
 app.command(session.app, name="session", help="Serves users' sessions.")
 app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
 ABOUT = (
     "Trains, evaluates, exports and serves retrieval embeddings with JAX and Flax. "
-    "`recjax COMMAND --help` says what a command takes, `recjax --version` which "
-    "version this is."
+    "`recjax COMMAND --help` says what a command takes, `recjax --version` its version."
 )
 
 
@@ -58,21 +57,25 @@ def show(
     experiment: Positional[str],
     on: str = "",
     set: Repeated[tuple[str, ...]] = (),
+    set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
+    memory: str = "",
 ) -> None:
-    """Shows an experiment resolved: settings, parameters, shardings, memory, FLOPs.
+    """Shows an experiment resolved: settings, shardings, memory, FLOPs, collectives.
 
     Args:
       experiment: file that defines experiment().
       on: file that defines runtime(); without it, all devices of this process.
-      set: override, for example --set model.query.width=128; may be repeated.
+      set: as of `recjax train`.
+      set_runtime: as of `recjax train`.
       tiny: take tiny() instead of experiment().
+      memory: of a device, such as 16GiB: says what does not fit, and what would.
     """
     from recjax.train.request import Request
     from recjax.train.summary import summarize
 
-    request = Request(experiment, on, tiny, set)
-    print(summarize(*request.resolve()))
+    request = Request(experiment, on, tiny, set, set_runtime)
+    print(summarize(*request.resolve(), memory))
 
 
 @app.command
@@ -233,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
       arguments: what stands after `recjax`; None takes the process's own.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # It was closed before the start.
+        if getattr(sys, name) is None:  # Closed before the start.
             setattr(sys, name, open(os.devnull, "w"))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
@@ -292,8 +295,6 @@ def _check_command(words: Sequence[str]) -> None:
             return
         name = next((n for n in known if n == word.replace("-", "_")), word)
         if name not in known:
-            raise UserError(
-                f"{said} has no command {word!r}.{nearest(name, known)} "
-                f"There are {', '.join(known)} (`{said} --help`)"
-            )
+            told = f"{said} has no command {word!r}.{nearest(name, known)}"
+            raise UserError(f"{told} There are {', '.join(known)} (`{said} --help`)")
         commands, said = known[name].target, f"{said} {word}"

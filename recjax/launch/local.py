@@ -14,13 +14,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from recjax.launch.join import BAD_INPUT, BROKEN, NAMES, PREEMPTED, STALLED
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
-GRACE_SECONDS = 60.0
-"""How long processes may take to end once they are asked to."""
+GRACE_SECONDS, LEFT_SECONDS = 60.0, 5.0
+"""How long processes may take to end: to save once they are asked to, and to leave once
+another one has failed, without which nothing can be saved."""
 _AFTER = {BROKEN: 1, -signal.SIGABRT: 2, 134: 2}
 """Statuses of processes that may end of another's death, behind those that do not."""
 WHY = {
@@ -91,19 +93,21 @@ def _attempt(words: Sequence[str], processes: int, devices: int) -> Ended:
     ]
     for reader in readers:
         reader.start()
-    first, asked = None, False
+    first, asked, frozen = None, False, list[int]()
     with _signals() as received:
         until = None
         while any(process.poll() is None for process in running):
             if first is None:
+                frozen = [h for h, one in enumerate(running) if _frozen(one)]
                 first = _failed(running)
             if received and not asked:
                 asked = True
                 _send(running, signal.SIGTERM)
                 until = time.monotonic() + GRACE_SECONDS
             if first is not None and until is None:
+                saving = running[first].returncode == PREEMPTED
                 _send(running, signal.SIGTERM)
-                until = time.monotonic() + GRACE_SECONDS
+                until = time.monotonic() + (GRACE_SECONDS if saving else LEFT_SECONDS)
             if until is not None and (time.monotonic() > until or len(received) > 1):
                 _send(running, signal.SIGKILL)
             time.sleep(POLL_SECONDS)
@@ -113,6 +117,9 @@ def _attempt(words: Sequence[str], processes: int, devices: int) -> Ended:
         first = _failed(running)
     if first is None:
         return Ended(0, 0, "", asked)
+    if frozen and running[first].returncode in _AFTER:
+        words = "it was stopped (SIGSTOP) and gave no sign"
+        return Ended(STALLED, frozen[0], words, asked)
     return Ended(running[first].returncode, first, said[first], asked)
 
 
@@ -125,6 +132,15 @@ def _failed(running: Sequence[subprocess.Popen]) -> int | None:
     time.sleep(1)
     ended = [(p.poll(), host) for host, p in enumerate(running) if p.poll()]
     return min(ended, key=lambda one: (_AFTER.get(one[0] or 0, 0), one[1]))[1]
+
+
+def _frozen(process: subprocess.Popen) -> bool:
+    """Returns whether a process lives and was stopped, as by SIGSTOP."""
+    try:
+        told = Path(f"/proc/{process.pid}/stat").read_text()
+    except OSError:  # It has ended, or this system says nothing of processes.
+        return False
+    return told.rpartition(")")[2].split()[0] in "Tt"
 
 
 def _start(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
 from recjax.losses.base import LossValue, Weight
+from recjax.losses.pair_blocks import Columns, Rows, by_blocks, leading, shown_by_others
 from recjax.outputs import Retrieval
+from recjax.sharding.parts import by_rows
 from recjax.typing import Array, Bool, Float
 
 HIDDEN = -1e30
@@ -78,68 +79,110 @@ class SampledSoftmax:
             names = ", ".join(map(str, named))
             raise ValueError(f"of = {self.of!r}: the model has {names}")
         whole = named[self.of]
-        if not self.widths:
-            value, monitors = self._one_width(whole)
-            return LossValue(value, whole.weight, monitors)
-        widest, held = max(width for width, _ in self.widths), whole.query.shape[-1]
+        widest, held = self._widest(), whole.query.shape[-1]
         if widest > held:
             raise ValueError(f"widths: {widest} of vectors of {held} numbers")
+        if self.mask_known and whole.known_id is None:
+            raise ValueError("mask_known: the batch gives no known positives")
+        if self.rows_at_once and len(whole.query) % self.rows_at_once:
+            raise ValueError(
+                f"rows_at_once {self.rows_at_once} does not divide a batch of "
+                f"{len(whole.query)}"
+            )
+        value, monitors = by_rows(
+            self._all_widths, self._rows(whole), self._columns(whole), whole.scale
+        )
+        return LossValue(value, whole.weight, monitors)
+
+    def _widest(self) -> int:
+        return max((width for width, _ in self.widths), default=0)
+
+    def _rows(self, whole: Retrieval) -> Rows:
+        return Rows(
+            whole.query,
+            whole.positive,
+            self._own_correction(whole) if self.logq else None,
+            whole.query_id,
+            whole.positive_id,
+            jnp.arange(len(whole.query)),
+            whole.known_id if self.mask_known else None,
+        )
+
+    def _columns(self, whole: Retrieval) -> Columns:
+        """Returns what every row meets; None where no row asks."""
+        shown = self.random and self.mask_same_query
+        counts = partial(self._log_count, whole) if self.logq else lambda kind: None
+        return Columns(
+            whole.positive if self.in_batch else None,
+            whole.negative if self.random else None,
+            whole.positive_id if self.in_batch or shown else None,
+            whole.query_id if self.in_batch or shown else None,
+            whole.negative_id if self.random else None,
+            whole.weight if self.in_batch else None,
+            counts("positive") if self.in_batch else None,
+            counts("negative") if self.random else None,
+        )
+
+    def _all_widths(
+        self, rows: Rows, columns: Columns, scale: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        if not self.widths:
+            return self._one_width(rows, columns, scale)
         total, monitors = jnp.zeros(()), {}
         for width, weight in self.widths:
-            value, monitors_of_width = self._one_width(_leading(whole, width))
+            cut = leading(rows, width), leading(columns, width)
+            value, monitors_of_width = self._one_width(*cut, scale)
             total += weight * value
             monitors |= monitors_of_width | {f"loss_{width}": value}
-        return LossValue(total, whole.weight, monitors)
+        return total, monitors
 
-    def _one_width(self, outputs: Retrieval) -> tuple[Array, dict[str, Array]]:
-        query = outputs.query.astype(jnp.float32)
-        own = jnp.sum(query * outputs.positive.astype(jnp.float32), -1) * outputs.scale
-        if self.logq:
-            own = own - self._own_correction(outputs)
-        position = jnp.arange(len(query))
-        if self.mask_known and outputs.known_id is None:
-            raise ValueError("mask_known: the batch gives no known positives")
-        known = outputs.known_id if self.mask_known else None
-        rows = Rows(query, own, outputs.query_id, outputs.positive_id, position, known)
-
+    def _one_width(
+        self, rows: Rows, columns: Columns, scale: Array
+    ) -> tuple[Array, dict[str, Array]]:
         def one_block(rows: Rows) -> tuple[Array, Array, Array]:
-            return self._rows(rows, outputs)
+            return self._block(rows, columns, scale)
 
         if self.rows_at_once is None:
             value, negatives, hit = one_block(rows)
         else:
-            value, negatives, hit = _by_blocks(one_block, rows, self.rows_at_once)
+            value, negatives, hit = by_blocks(one_block, rows, self.rows_at_once)
         return value, {
             "negatives": negatives,
             "in_sample_accuracy": hit,
-            "inverse_temperature": jnp.full_like(own, outputs.scale),
+            "inverse_temperature": jnp.full_like(value, scale),
         }
 
-    def _rows(self, rows: Rows, outputs: Retrieval) -> tuple[Array, Array, Array]:
+    def _block(
+        self, rows: Rows, all_columns: Columns, scale: Array
+    ) -> tuple[Array, Array, Array]:
         """Returns loss, number of unmasked columns, and whether the positive leads."""
+        query = rows.query.astype(jnp.float32)
+        own = jnp.sum(query * rows.positive.astype(jnp.float32), -1) * scale
+        if rows.correction is not None:
+            own = own - rows.correction
         columns, hidden, counts = [], [], []
         if self.in_batch:
-            columns.append(outputs.positive)
-            hidden.append(self._hidden_in_batch(rows, outputs))
-            counts.append(self._log_count(outputs, "positive"))
+            columns.append(all_columns.positive)
+            hidden.append(self._hidden_in_batch(rows, all_columns))
+            counts.append(all_columns.positive_count)
         if self.random:
-            columns.append(outputs.negative)
-            hidden.append(self._hidden_random(rows, outputs))
-            counts.append(self._log_count(outputs, "negative"))
+            columns.append(all_columns.negative)
+            hidden.append(self._hidden_random(rows, all_columns))
+            counts.append(all_columns.negative_count)
         others = jnp.concatenate(columns).astype(jnp.float32)
-        logits = rows.query @ others.T * outputs.scale
+        logits = query @ others.T * scale
         if self.logq:
             logits = logits - jnp.concatenate(counts)[None]
         masked = jnp.concatenate(hidden, 1)
         logits = jnp.where(masked, HIDDEN, logits)
-        total = jnp.logaddexp(rows.own, jax.nn.logsumexp(logits, axis=1))
+        total = jnp.logaddexp(own, jax.nn.logsumexp(logits, axis=1))
         negatives = jnp.sum(~masked, 1).astype(jnp.float32)
-        value = total - rows.own
+        value = total - own
         if self.label_smoothing:
-            visible = jnp.where(masked, 0.0, logits).sum(1) + rows.own
+            visible = jnp.where(masked, 0.0, logits).sum(1) + own
             smooth = total - visible / (negatives + 1)
             value += self.label_smoothing * (smooth - value)
-        hit = (rows.own >= jnp.max(logits, 1)).astype(jnp.float32)
+        hit = (own >= jnp.max(logits, 1)).astype(jnp.float32)
         return value, negatives, hit
 
     def _own_correction(self, outputs: Retrieval) -> Float[Array, " B"]:
@@ -164,90 +207,24 @@ class SampledSoftmax:
             logq + jnp.log(float(others)), draw_logq + jnp.log(float(drawn))
         )
 
-    def _hidden_in_batch(self, rows: Rows, outputs: Retrieval) -> Bool[Array, "b B"]:
-        hidden = rows.position[:, None] == jnp.arange(len(outputs.query))[None]
-        hidden |= outputs.weight[None] == 0
+    def _hidden_in_batch(self, rows: Rows, columns: Columns) -> Bool[Array, "b B"]:
+        hidden = rows.position[:, None] == jnp.arange(len(columns.weight))[None]
+        hidden |= columns.weight[None] == 0
         if self.mask_same_item:
-            hidden |= rows.positive_id[:, None] == outputs.positive_id[None]
+            hidden |= rows.positive_id[:, None] == columns.positive_id[None]
         if self.mask_same_query:
-            hidden |= rows.query_id[:, None] == outputs.query_id[None]
+            hidden |= rows.query_id[:, None] == columns.query_id[None]
         return hidden
 
-    def _hidden_random(self, rows: Rows, outputs: Retrieval) -> Bool[Array, "b R"]:
-        shape = (len(rows.query), outputs.negative.shape[0])
-        hidden = jnp.broadcast_to(outputs.negative_id[None] < 0, shape)
+    def _hidden_random(self, rows: Rows, columns: Columns) -> Bool[Array, "b R"]:
+        shape = (len(rows.query), len(columns.negative_id))
+        hidden = jnp.broadcast_to(columns.negative_id[None] < 0, shape)
         if self.mask_same_item:
-            hidden |= rows.positive_id[:, None] == outputs.negative_id[None]
+            hidden |= rows.positive_id[:, None] == columns.negative_id[None]
         if self.mask_same_query:
-            hidden |= _shown_by_others(rows.query_id, outputs)
+            hidden |= shown_by_others(rows.query_id, columns)
         if rows.known_id is not None:
             # A column at a time, so that no [b, R, M] is ever in memory.
             for known in rows.known_id.T:
-                hidden |= known[:, None] == outputs.negative_id[None]
+                hidden |= known[:, None] == columns.negative_id[None]
         return hidden
-
-
-@struct.dataclass
-class Rows:
-    """What some rows of a batch of pairs need to meet its columns.
-
-    Attributes:
-      query: vectors [b, D].
-      own: corrected logit of the positive [b].
-      query_id: [b].
-      positive_id: [b].
-      position: of the row in the batch [b].
-      known_id: other positives of the query [b, M], if they are to be hidden.
-    """
-
-    query: Array
-    own: Array
-    query_id: Array
-    positive_id: Array
-    position: Array
-    known_id: Array | None = None
-
-
-def _shown_by_others(query_id: Array, outputs: Retrieval) -> Bool[Array, "b R"]:
-    """Returns which negatives this batch shows to be positives of a row's query."""
-    # Pairs in the order of their items: those of one negative are a run of them, and
-    # a running count of the row's query along the order tells whether it is in it. A
-    # product of [b, B] and [B, R] would tell the same for B times the work.
-    order = jnp.argsort(outputs.positive_id)
-    items = jnp.take(outputs.positive_id, order)
-    same_query = jnp.take(outputs.query_id, order)[:, None] == query_id[None]
-    counts = jnp.cumsum(same_query.astype(jnp.int32), axis=0)
-    counts = jnp.concatenate([jnp.zeros_like(counts[:1]), counts])
-    first = jnp.searchsorted(items, outputs.negative_id, side="left")
-    end = jnp.searchsorted(items, outputs.negative_id, side="right")
-    return (counts[end] > counts[first]).T
-
-
-def _leading(outputs: Retrieval, width: int) -> Retrieval:
-    """Takes leading dimensions of all vectors, scaled to length 1."""
-    vectors = {
-        name: _unit(getattr(outputs, name)[:, :width])
-        for name in ("query", "positive", "negative")
-    }
-    return replace(outputs, **vectors)
-
-
-def _unit(x: Array) -> Array:
-    x = x.astype(jnp.float32)
-    return x / jnp.sqrt(jnp.maximum(jnp.sum(x * x, -1, keepdims=True), 1e-24))
-
-
-def _by_blocks(function: Any, rows: Rows, size: int) -> Any:
-    """Applies a function of rows to one block of them after the other.
-
-    Block k takes rows k, k + blocks, ...: each device of a mesh keeps its own rows.
-    """
-    count = len(rows.query)
-    if count % size:
-        raise ValueError(f"rows_at_once {size} does not divide a batch of {count}")
-    apart = jax.tree.map(
-        lambda x: x.reshape(size, count // size, *x.shape[1:]).swapaxes(0, 1), rows
-    )
-    # Logits are computed again on the way back, so that one block of them exists.
-    done = jax.lax.map(jax.checkpoint(function), apart)
-    return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(count), done)

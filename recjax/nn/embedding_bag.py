@@ -5,10 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from recjax.sharding import parts
 from recjax.typing import Array, Float, Int
 
 
-@jax.custom_vjp
 def bag(
     values: Float[Array, "U D"],
     index: Int[Array, "B L"],
@@ -25,17 +25,23 @@ def bag(
       index: which row stands at each position.
       weight: its weight, 0 for padding.
     """
+    return parts.by_rows(
+        lambda at, _, values: _bag(values, *at), (index, weight), whole=values
+    )
 
+
+@jax.custom_vjp
+def _bag(values: Array, index: Array, weight: Array) -> Array:
     def add(total: Array, at: tuple[Array, Array]) -> tuple[Array, None]:
         index, weight = at
         return total + values[index] * weight[:, None], None
 
-    start = jnp.zeros((index.shape[0], values.shape[1]), values.dtype)
+    start = parts.own(jnp.zeros((index.shape[0], values.shape[1]), values.dtype))
     return jax.lax.scan(add, start, (index.T, weight.T))[0]
 
 
 def _forward(values: Array, index: Array, weight: Array) -> tuple[Array, tuple]:
-    return bag(values, index, weight), (values, index, weight)
+    return _bag(values, index, weight), (values, index, weight)
 
 
 def _backward(saved: tuple, grad: Array) -> tuple[Array, None, Array]:
@@ -51,4 +57,4 @@ def _backward(saved: tuple, grad: Array) -> tuple[Array, None, Array]:
     return rows, None, weights.T
 
 
-bag.defvjp(_forward, _backward)
+_bag.defvjp(_forward, _backward)

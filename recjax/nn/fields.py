@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 
 from recjax.features import field_of
 from recjax.nn.sketch import mixed
+from recjax.sharding import parts
 from recjax.typing import Array, Batch, Bool, Float, Int
 
 EPS = 1e-6
@@ -74,12 +76,18 @@ class HashEmbedding(nn.Module):
             )
         held = ids > 0
         weight = weights[positions] * held[..., None]
-        bags = field_bags(values, index, weight, field, self.fields)
-        return _sum_of_normed(bags, _Norm(name="norm")(bags), self._filled(field, held))
+        norm = _Norm(name="norm")(values)
+
+        def one_part(at: Any, _: Any, whole: Any) -> Array:
+            (index, weight, field, held), (values, norm) = at, whole
+            bags = field_bags(values, index, weight, field, self.fields)
+            return _sum_of_normed(bags, norm, self._filled(field, held))
+
+        return parts.by_rows(one_part, (index, weight, field, held), (), (values, norm))
 
     def _filled(self, field: Array, held: Array) -> Bool[Array, "F B"]:
         if self.empty:
-            return jnp.ones((self.fields, len(field)), bool)
+            return parts.own(jnp.ones((self.fields, len(field)), bool))
         each = jnp.arange(self.fields)[:, None, None]
         return ((field == each) & held).any(2)
 
@@ -138,7 +146,8 @@ def field_bags(
     after the other, so that no vector of a single n-gram stays in memory.
     """
     shape = (fields, index.shape[0], values.shape[1])
-    return _bags(values, index, weight, field, jnp.zeros(shape, values.dtype))
+    start = parts.own(jnp.zeros(shape, values.dtype))
+    return _bags(values, index, weight, field, start)
 
 
 def _sum_of_hashes(values: Array, index: Array, weight: Array) -> Array:

@@ -127,7 +127,7 @@ class Optimizer:
         Raises:
           UserError: a parameter that no pattern covers, or a row rule covers.
         """
-        labels = pytree.label(params, self.rules)
+        labels = pytree.label(params, self.rules, "optimizer.rules")
         used = {label for _, label in pytree.named_leaves(labels)}
         transforms = {}
         for pattern in used:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh
 
 from recjax.errors import UserError
+from recjax.sharding.placement import DATA, FSDP
+
+AXES = (DATA, FSDP, "model")
+"""Names that an axis may have."""
 
 
 def make_mesh(axes: Mapping[str, int]) -> Mesh:
@@ -36,9 +44,37 @@ def make_mesh(axes: Mapping[str, int]) -> Mesh:
             "configs/*.py with --on, or for a CPU rehearsal set "
             f"XLA_FLAGS=--xla_force_host_platform_device_count={wanted}"
         )
-    return jax.make_mesh(
-        tuple(sizes.values()),
-        tuple(sizes),
-        axis_types=(AxisType.Auto,) * len(sizes),
-        devices=jax.devices()[:wanted],
+    axes_of = (AxisType.Auto,) * len(sizes)
+    devices, shape = jax.devices()[:wanted], tuple(sizes.values())
+    if (order := hybrid(devices, shape)) is not None:
+        return Mesh(order, tuple(sizes), axis_types=axes_of)
+    return jax.make_mesh(shape, tuple(sizes), axis_types=axes_of, devices=devices)
+
+
+def hybrid(devices: Sequence[Any], shape: Sequence[int]) -> np.ndarray | None:
+    """Returns devices of several slices, or else of several hosts, as a mesh.
+
+    The slow network between them is crossed by the first axes, as far as they divide.
+
+    Args:
+      devices: all of the mesh.
+      shape: sizes of its axes.
+
+    Returns:
+      The devices in this shape; None where all are of one slice or host, or where
+      theirs are not alike or do not divide the mesh.
+    """
+    slices = {getattr(device, "slice_index", 0) for device in devices}
+    by_host = len(slices) == 1 and devices[0].platform != "tpu"
+    key = "process_index" if by_host else "slice_index"
+    counts = Counter(getattr(device, key, 0) for device in devices)
+    left, outer = len(counts), []
+    for size in shape:
+        outer.append(math.gcd(size, left))
+        left //= outer[-1]
+    if len(counts) == 1 or left > 1 or len(set(counts.values())) > 1:
+        return None
+    inner = [size // many for size, many in zip(shape, outer, strict=True)]
+    return mesh_utils.create_hybrid_device_mesh(
+        inner, outer, devices, process_is_granule=by_host
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from recjax.errors import UserError
 
-DATA = "data"
-"""The mesh axis that splits the batch."""
+DATA, FSDP = "data", "fsdp"
+"""The mesh axes that split the batch; the second one splits dense parameters too."""
 BLOCK = 256
 """Tables hold a multiple of this many rows."""
 
@@ -32,9 +32,19 @@ def by_columns(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(None, mesh.axis_names))
 
 
+def batch_axes(mesh: Mesh | AbstractMesh) -> tuple[str, ...]:
+    """Returns the axes of a mesh that split the batch."""
+    return tuple(axis for axis in (DATA, FSDP) if axis in mesh.axis_names)
+
+
+def batch_shards(mesh: Mesh | AbstractMesh) -> int:
+    """Returns over how many devices a batch is split."""
+    return math.prod(mesh.shape[axis] for axis in batch_axes(mesh))
+
+
 def by_batch(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of a batch: leading axis split over `data`."""
-    return NamedSharding(mesh, PartitionSpec(DATA))
+    """Returns the sharding of a batch: leading axis split over `data` and `fsdp`."""
+    return NamedSharding(mesh, PartitionSpec(batch_axes(mesh)))
 
 
 def round_up(rows: int, mesh: Mesh) -> int:
@@ -53,18 +63,18 @@ def host_part(mesh: Mesh) -> tuple[int, int]:
     same part.
 
     Raises:
-      UserError: the hosts' devices do not split the axis `data` into equal parts.
+      UserError: the hosts' devices do not split the batch into equal parts.
     """
-    shards = mesh.shape[DATA]
+    shards = batch_shards(mesh)
     own = by_batch(mesh).addressable_devices_indices_map((shards,))
     mine = sorted({at[0].indices(shards)[0] for at in own.values() if at})
     parts, left = divmod(shards, len(mine))
     part = mine[0] // len(mine)
     if left or mine != list(range(part * len(mine), (part + 1) * len(mine))):
         raise UserError(
-            f"the axis 'data' of mesh {dict(mesh.shape)} does not split evenly over "
-            f"the {jax.process_count()} hosts: this one would hold shards {mine}; "
-            "choose a size of 'data' that the hosts divide, or that divides them"
+            f"the batch's axes {batch_axes(mesh)} of mesh {dict(mesh.shape)} do not "
+            f"split evenly over the {jax.process_count()} hosts: this one would hold "
+            f"shards {mine}; choose sizes that the hosts divide, or that divide them"
         )
     return part, parts
 
@@ -95,7 +105,7 @@ def put_batch(batch: Any, mesh: Mesh, parts: int | None = None) -> Any:
       UserError: a leading axis that the data axis does not divide.
     """
     sharding = by_batch(mesh)
-    shards = mesh.shape[DATA] // (parts or host_part(mesh)[1])
+    shards = batch_shards(mesh) // (parts or host_part(mesh)[1])
 
     def put_one(array: np.ndarray) -> jax.Array:
         if array.shape[0] % shards:

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Returns the steps that have a checkpoint, oldest first."""
-        # Orbax's own list must not be read anew while it writes: it would forget what
-        # it has to delete.
+        # Orbax's own list, read anew while it writes, forgets what it has to delete.
         return _steps(self.folder)
 
     def restore(self, like: Any, set_aside: bool = True) -> Any | None:
@@ -252,7 +252,7 @@ def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, create=True, enable_async_checkpointing=True
     )
-    with _disk_errors(folder):
+    with disk.writing("checkpoints to", folder, disk.GO_ON):
         return ocp.CheckpointManager(folder, options=options)
 
 
@@ -272,8 +272,17 @@ def _checksum(path: Path) -> int:
     return value
 
 
-def _disk_errors(folder: Path) -> contextlib.AbstractContextManager[None]:
-    return disk.writing("checkpoints to", folder, disk.GO_ON)
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        with disk.writing("checkpoints to", folder, disk.GO_ON):
+            yield
+    except (OSError, ValueError) as error:  # A UserError is neither.
+        # Orbax may have made the folder anew, without what it wrote before.
+        if folder.is_dir() and "NOT_FOUND" not in str(error):
+            raise
+        told = f"cannot write checkpoints to {folder}: it was removed; "
+        raise UserError(told + disk.GO_ON) from error
 
 
 def _first_line(error: BaseException) -> str:

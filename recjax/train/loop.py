@@ -15,6 +15,7 @@ from jax.sharding import set_mesh
 from recjax.sharding.placement import host_part, put_batch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.earlier import begin
+from recjax.train.goodput import Spent
 from recjax.train.hooks import Best, Meter, Profiler, Progress
 from recjax.train.nan_check import check
 from recjax.train.program import Program
@@ -67,7 +68,12 @@ def train(
     """
     runtime, steps = program.runtime, program.experiment.steps
     checkpoints = Checkpoints(workdir / "checkpoints", runtime.keep)
-    with set_mesh(program.mesh), closing(checkpoints), closing(StopSignal()) as stop:
+    with (
+        set_mesh(program.mesh),
+        closing(Spent(workdir)) as spent,
+        closing(checkpoints),
+        closing(StopSignal()) as stop,
+    ):
         state = checkpoints.restore(program.like)
         resumed = state is not None
         state = state if resumed else begin(program)
@@ -76,6 +82,7 @@ def train(
             log.info("going on from step %d of %d", start, steps)
         elif not steps:  # Nothing is trained: what it begins with is the model.
             checkpoints.save(0, state)
+        spent.note(start, first=True)
         figures: dict[str, float] = {}
         best = Best(program.experiment.best, workdir, start)
         with (
@@ -89,12 +96,15 @@ def train(
             meter, pending = Meter(host_part(program.mesh)[1]), []
             for done in range(start + 1, steps + 1):
                 watchdog.at("data", done)
+                spent.at("data")
                 began = time.perf_counter()
                 host = next(batches)
                 batch = put_batch(host, program.mesh)
                 meter.count(host, time.perf_counter() - began)
                 watchdog.at("step", done)
+                spent.at("compile" if done == start + 1 else "productive")
                 state, report = step_fn(state, batch)
+                spent.at("productive")
                 pending.append((done, report))
                 profile.after(done)
                 # Read once: a signal later in this step is the next step's.
@@ -107,17 +117,22 @@ def train(
                     writer.write(done, read)
                     progress.show(done, figures)
                     checkpoints.settle()
+                    spent.note(done)
                 watchdog.at("evaluate", done)
+                spent.at("evaluate")
                 due = evaluate(state, done)
+                spent.at("productive")
                 if due:
                     _read(pending, meter)
                     figures |= due
                     writer.write(done, due)
+                    spent.at("checkpoint")
                     best.consider(done, due, state)
                     meter.restart()
                 if saves:
                     watchdog.at("save", done)
                     _read(pending, meter)
+                    spent.at("checkpoint")
                     checkpoints.save(done, state)
                 if asked is not None:
                     log.warning(
@@ -125,6 +140,9 @@ def train(
                     )
                     break
                 progress.advance()
+            spent.at("checkpoint")
+            checkpoints.settle(wait=True)
+            spent.note(int(state.step))
     return Trained(state, start, int(state.step) >= steps, figures)
 
 

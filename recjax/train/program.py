@@ -115,7 +115,9 @@ class Program:
             shape = jax.eval_shape(self._init, batch)
         except ValueError as error:
             raise UserError(f"the model does not fit the data: {error}") from error
-        return checkpoint.like(shape, states.shardings(shape, self.mesh))
+        return checkpoint.like(
+            shape, states.shardings(shape, self.mesh, self.runtime.dense)
+        )
 
     def restore(self, folder: Path) -> State:
         """Returns the newest good state of a folder of checkpoints."""
@@ -133,7 +135,7 @@ class Program:
             experiment.steps,
             self.mesh,
         )
-        return compile_step(step, self.like, self.mesh)
+        return compile_step(step, self.like, self.mesh, self.runtime.dense)
 
     @cached_property
     def embedders(self) -> Mapping[str, Embedder]:
@@ -162,6 +164,7 @@ class Program:
             experiment.steps,
             batch,
             self.mesh,
+            self.runtime.dense,
         )
 
 

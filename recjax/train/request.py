@@ -8,6 +8,7 @@ from recjax import settings
 from recjax.data.splits import SPLITS
 from recjax.errors import UserError, nearest
 from recjax.experiment import Experiment, Runtime, load_experiment, load_runtime
+from recjax.launch.join import join
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,13 @@ def _check_evals(experiment: Experiment) -> None:
             f"those that do (every > 0): {', '.join(during) or 'none'}."
             + nearest(name, during)
         )
+
+
+def join_all(request: Request, hosts_from: str) -> None:
+    """Joins this process to the others of its run, where there are others.
+
+    Raises:
+      UserError: they are not found.
+    """
+    _, runtime = request.resolve()
+    join(hosts_from, runtime.join_s, runtime.heartbeat_s, runtime.shutdown_s)

@@ -15,7 +15,7 @@ from recjax.features import Sides
 from recjax.models.base import Model, TableRows, TableSpec
 from recjax.nn.sketch import Counts
 from recjax.optim import Optimizer
-from recjax.sharding import placement
+from recjax.sharding import dense, placement
 from recjax.sharding import rows as table_rows
 from recjax.typing import Array, Batch, Memory, Params, PRNGKey
 
@@ -47,6 +47,7 @@ def init(
     steps: int,
     batch: Batch,
     mesh: Mesh,
+    rules: dense.Rules = dense.SPLIT,
 ) -> State:
     """Returns the state of step 0, each array where it will stay.
 
@@ -58,6 +59,7 @@ def init(
       steps: steps of the run, for schedules.
       batch: any training batch, for shapes.
       mesh: the mesh.
+      rules: where dense parameters lie.
     """
     specs = model.table_specs(sides)
 
@@ -83,19 +85,26 @@ def init(
         )
 
     shape = jax.eval_shape(make, key)
-    return jax.jit(make, out_shardings=shardings(shape, mesh))(key)
+    return jax.jit(make, out_shardings=shardings(shape, mesh, rules))(key)
 
 
-def shardings(state: State, mesh: Mesh) -> State:
-    """Returns the sharding of each array of a state (or of its shapes)."""
+def shardings(state: State, mesh: Mesh, rules: dense.Rules = dense.SPLIT) -> State:
+    """Returns the sharding of each array of a state (or of its shapes).
+
+    Raises:
+      UserError: a dense parameter that no rule covers.
+    """
+    params = dense.param_shardings(state.params, mesh, rules)
     whole: Any = placement.replicated(mesh)
     rows = placement.by_rows(mesh)
     return State(
         step=whole,
-        params=jax.tree.map(lambda _: whole, state.params),
+        params=params,
         tables=jax.tree.map(lambda _: rows, state.tables),
         opt={
-            "dense": jax.tree.map(lambda _: whole, state.opt["dense"]),
+            "dense": dense.state_shardings(
+                state.opt["dense"], state.params, params, mesh
+            ),
             "rows": jax.tree.map(lambda _: rows, state.opt["rows"]),
         },
         memory=jax.tree.map(

@@ -19,6 +19,7 @@ from recjax.models.base import Model
 from recjax.optim import Optimizer
 from recjax.sharding import placement
 from recjax.sharding import rows as table_rows
+from recjax.sharding.dense import SPLIT, Rules
 from recjax.train.state import State, gather, shardings
 from recjax.typing import Array, Batch, PRNGKey
 
@@ -66,10 +67,12 @@ def make_step(
     Raises:
       UserError: by the step, when first called: a loss's settings do not fit.
     """
-    specs = model.table_specs(sides)
+    specs, whole = model.table_specs(sides), placement.replicated(mesh)
 
     def step(state: State, batch: Batch) -> tuple[State, StepReport]:
         rows, distinct, overflow = gather(state.tables, model.rows(batch), specs, mesh)
+        # Parameters that lie split are whole while they are used.
+        params = jax.lax.with_sharding_constraint(state.params, whole)
         values = {name: row.values for name, row in rows.items()}
 
         def loss(params, values):
@@ -81,7 +84,7 @@ def make_step(
 
         (total, (means, memory)), (dense, by_row) = jax.value_and_grad(
             loss, argnums=(0, 1), has_aux=True
-        )(state.params, values)
+        )(params, values)
         optimize = optimizer.dense(state.params, steps)
         updates, dense_opt = optimize.update(dense, state.opt["dense"], state.params)
         factor = optimizer.schedule(state.step, steps)
@@ -126,9 +129,11 @@ def make_step(
     return step
 
 
-def compile_step(step: StepFn, state: State, mesh: Mesh) -> StepFn:
+def compile_step(
+    step: StepFn, state: State, mesh: Mesh, rules: Rules = SPLIT
+) -> StepFn:
     """Compiles a step for a mesh; the state's buffers are reused in place."""
-    where = shardings(state, mesh)
+    where = shardings(state, mesh, rules)
     return jax.jit(
         step,
         in_shardings=(where, placement.by_batch(mesh)),

@@ -12,22 +12,28 @@ from jax.sharding import set_mesh
 
 from recjax import pytree, settings
 from recjax.experiment import Experiment, Runtime
+from recjax.sharding.collectives import collectives
 from recjax.sharding.placement import by_batch, host_part
+from recjax.train import fit
 from recjax.train.program import Program, open_program
 
 
-def summarize(experiment: Experiment, runtime: Runtime) -> str:
+def summarize(experiment: Experiment, runtime: Runtime, memory: str = "") -> str:
     """Returns what `recjax show` prints; compiles the step, allocates no state.
 
     Args:
       experiment: what is learned.
       runtime: where it runs.
+      memory: of a device, such as "16GiB"; "" compares with nothing.
 
     Raises:
-      UserError: the data is not prepared, or the devices do not fit.
+      UserError: the data is not prepared, the devices do not fit, or `memory` is no
+        size.
     """
+    room = fit.bytes_of(memory) if memory else math.inf
     devices = rehearse(runtime)
     program = open_program(experiment, runtime)
+    compiled = compiled_step(program)
     parts = {
         "experiment": settings.to_text(experiment).strip(),
         "runtime": settings.to_text(runtime).strip(),
@@ -38,7 +44,9 @@ def summarize(experiment: Experiment, runtime: Runtime) -> str:
         "optimizer state": _arrays(program.like.opt, "all optimizer state"),
         "memory of the model": _arrays(program.like.memory, "all"),
         "batch": _arrays(batch_shapes(program), "one batch"),
-        "compiled step, on each device": _facts(step_costs(program)),
+        "compiled step, on each device": _facts(step_costs(compiled)),
+        "what devices send each other in a step": _sent(compiled, program),
+        "memory of a device": _memory(program, compiled, room),
     }
     return "\n\n".join(f"== {name}\n{text}" for name, text in parts.items())
 
@@ -71,12 +79,15 @@ def batch_shapes(program: Program) -> Any:
     return jax.tree.map(whole, program.example_batch)
 
 
-def step_costs(program: Program) -> dict[str, str]:
-    """Returns what XLA says of the compiled step, as figures for people."""
+def compiled_step(program: Program) -> Any:
+    """Returns the compiled step, which is not run."""
     with set_mesh(program.mesh):
         step: Any = program.step()
-        lowered = step.lower(program.like, batch_shapes(program))
-        compiled = lowered.compile()
+        return step.lower(program.like, batch_shapes(program)).compile()
+
+
+def step_costs(compiled: Any) -> dict[str, str]:
+    """Returns what XLA says of the compiled step, as figures for people."""
     costs = compiled.cost_analysis() or {}
     costs = costs[0] if isinstance(costs, list) else costs
     out = {}
@@ -97,6 +108,42 @@ def step_costs(program: Program) -> dict[str, str]:
         if value is not None:
             out[name] = _size(value)
     return out
+
+
+def _sent(compiled: Any, program: Program) -> str:
+    """Returns a line for the collectives of a kind, along the same axes."""
+    found = collectives(compiled.as_text(), program.mesh)
+    alike: dict[tuple, list[int]] = {}
+    for one in found:
+        kind = (one.kind, " and ".join(one.axes), "in a loop" if one.looped else "once")
+        alike.setdefault(kind, []).append(one.bytes)
+    if not alike:
+        return "nothing"
+    rows = [
+        (kind, f"{len(sizes)} x", f"{_size(sum(sizes))}", f"along {axes}", often)
+        for (kind, axes, often), sizes in sorted(alike.items())
+    ]
+    total = f"{len(found)} collectives, {_size(sum(one.bytes for one in found))}"
+    return "\n".join([*_columns(rows), f"all: {total} a device"])
+
+
+def _memory(program: Program, compiled: Any, room: float) -> str:
+    need = fit.Need.of(program, compiled)
+    lines = {
+        "tables and their optimizer state": _size(need.tables),
+        "dense parameters and theirs": _size(need.split),
+        "scalars and memory of the model": _size(need.whole),
+        "batch and working memory": _size(need.batch),
+        "all": _size(need.total),
+    }
+    told = _facts(lines)
+    if room == math.inf:
+        return told
+    if need.total <= room:
+        return f"{told}\nfits into {_size(room)}"
+    told += f"\nDOES NOT FIT into {_size(room)}: {_size(need.total - room)} too much"
+    nearest = fit.advice(program, need, room)
+    return "\n".join([told, "what would fit, about:", *(f"  {one}" for one in nearest)])
 
 
 def _facts(facts: Mapping[str, Any]) -> str:

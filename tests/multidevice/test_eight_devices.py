@@ -48,7 +48,7 @@ def arrays(path):
         return dict(held)
 
 
-@pytest.mark.parametrize("mesh", MANY)
+@pytest.mark.parametrize("mesh", (*MANY, "fsdp"))
 def test_losses_are_those_of_one_device(report, mesh):
     assert report["devices"] == 8
     one, many = report["train"]["1"]["losses"], report["train"][mesh]["losses"]
@@ -56,7 +56,7 @@ def test_losses_are_those_of_one_device(report, mesh):
     np.testing.assert_allclose(many, one, rtol=2e-5)
 
 
-@pytest.mark.parametrize("mesh", MANY)
+@pytest.mark.parametrize("mesh", (*MANY, "fsdp"))
 def test_all_arrays_are_those_of_one_device(made, mesh):
     one, many = (arrays(made / f"trained_{m}.npz") for m in ("1", mesh))
     assert one.keys() == many.keys()
@@ -148,10 +148,21 @@ def test_parameters_tables_and_sketches_are_those_of_one_device(everything, mesh
 
 @pytest.mark.parametrize("mesh", MANY)
 def test_no_collective_is_as_large_as_a_table_or_a_sketch(omni, mesh):
-    sizes, width = omni[mesh]["collectives"], 1 << 17
+    sizes, width = [size for size, _ in omni[mesh]["collectives"]], 1 << 17
     assert omni[mesh]["cells"] == [width // 8]
     # The table has 40,001 rows of 12, a sketch 2 rows of 2^17, a batch 3,456 n-grams.
     assert 0 < max(sizes) < width
+
+
+@pytest.mark.parametrize("mesh", MANY)
+def test_collectives_are_few_and_none_stands_in_a_loop(omni, mesh):
+    sent = omni[mesh]["collectives"]
+    assert len(sent) <= 60 and not any(looped for _, looped in sent)
+
+
+def test_dense_state_is_split_over_its_axis(report):
+    held, whole = report["dense"]
+    assert whole / 8 <= held <= 1.1 * whole / 8
 
 
 def test_losses_of_triplets_are_those_of_one_device(everything):

@@ -1,10 +1,13 @@
 """Meshes that fit, and messages for those that do not (one CPU device)."""
 
 import numpy as np
+import optax
 import pytest
+from jax.sharding import AbstractMesh, PartitionSpec
 
 from recjax.errors import UserError
-from recjax.sharding.mesh import make_mesh
+from recjax.sharding.dense import param_shardings, state_shardings
+from recjax.sharding.mesh import hybrid, make_mesh
 from recjax.sharding.placement import put_batch, round_up
 
 
@@ -23,6 +26,42 @@ def test_too_large_a_mesh_names_the_devices_present_and_the_way_out():
 def test_impossible_meshes(axes):
     with pytest.raises(UserError, match="does not fit 1 devices"):
         make_mesh(axes)
+
+
+class Device:
+    """A device of one of several hosts, or slices."""
+
+    def __init__(self, number, host, slice_index=0):
+        self.id, self.process_index, self.slice_index = number, host, slice_index
+        self.platform, self.device_kind = "gpu", "H100"
+
+
+@pytest.mark.parametrize("key", ["process_index", "slice_index"])
+def test_the_first_axes_run_over_hosts_and_slices(key):
+    slices = key == "slice_index"
+    devices = [Device(i, i // 4, i // 4 if slices else 0) for i in range(16)]
+    order = hybrid(devices[::-1], (8, 2))
+    where = np.vectorize(lambda device: getattr(device, key))(order)
+    # Four of them, two rows each: an inner row never leaves its own.
+    assert (where == np.repeat(np.arange(4), 2)[:, None]).all()
+    both = hybrid(devices, (2, 8))
+    assert len({(getattr(d, key)) for d in both[0]}) == 2
+    assert hybrid(devices[:4], (2, 2)) is None and hybrid(devices, (1, 16)) is not None
+    assert hybrid(devices[:6], (3, 2)) is None
+
+
+def test_dense_parameters_are_split_by_rules_that_cover_each():
+    mesh = AbstractMesh((2, 4), ("data", "fsdp"))
+    params = {"a": {"kernel": np.zeros((8, 12)), "bias": np.zeros(3)}}
+    rules = {"a/kernel": "split", ".*": "whole"}
+    where = param_shardings(params, mesh, rules)
+    assert where["a"]["kernel"].spec == PartitionSpec(None, "fsdp")
+    assert where["a"]["bias"].spec == PartitionSpec()
+    state = optax.adam(0.1).init(params)
+    moments = state_shardings(state, params, where, mesh)[0].mu
+    assert moments == where
+    with pytest.raises(UserError, match="dense: no rule covers 'a/bias'"):
+        param_shardings(params, mesh, {"a/kernel": "split"})
 
 
 def test_batch_arrives_as_it_was():

@@ -19,6 +19,7 @@ from jax.sharding import set_mesh
 from recjax.evals.exact import rank_embeddings
 from recjax.metrics.task import RankingTask
 from recjax.sharding import rows
+from recjax.sharding.collectives import collectives as found_in
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train.checkpoint import Checkpoints
@@ -30,12 +31,9 @@ MESHES = {
     "8": {"data": 8},
     "4x2": {"data": 4, "model": 2},
     "2x4": {"data": 2, "model": 4},
+    "fsdp": {"data": 1, "fsdp": 8},
 }
 STEPS = 8
-COLLECTIVE = re.compile(
-    r" = (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)"
-    r"(?:-start)?\("
-)
 
 
 @cache
@@ -86,17 +84,24 @@ def restore(saved: str, mesh: str, folder: Path) -> None:
     np.savez(folder / f"restored_{saved}_on_{mesh}.npz", **named(opened, state))
 
 
+def dense_bytes(mesh: str) -> list[int]:
+    """Returns bytes a device of wider towers and their optimizer's state, and all."""
+    made = small.experiment()
+    query = made.model.query.clone(hidden=(512, 256))
+    made = replace(made, model=replace(made.model, query=query))
+    opened = open_program(made, replace(small.runtime(), mesh=MESHES[mesh]))
+    arrays = jax.tree.leaves((opened.like.params, opened.like.opt["dense"]))
+    held = [np.prod(a.sharding.shard_shape(a.shape)) * 4 for a in arrays]
+    return [int(sum(held)), 4 * sum(a.size for a in arrays)]
+
+
 def collectives(mesh: str) -> dict:
     """Returns the sizes of a compiled step's collectives, in elements."""
     opened = program(mesh)
     with set_mesh(opened.mesh):
         lowered = opened.step().lower(opened.like, batch_shapes(opened))
         text = lowered.compile().as_text()
-    sizes = [
-        int(np.prod([int(n) for n in shape.split(",")] if shape else [1]))
-        for shapes, _ in COLLECTIVE.findall(text)
-        for shape in re.findall(r"\[([\d,]*)\]", shapes)
-    ]
+    sizes = [one.elements for one in found_in(text, opened.mesh)]
     film = opened.like.tables["film"]
     held = re.findall(rf"f32\[{film.shape[0]},{film.shape[1]}\]", text)
     return {"rows": film.shape[0], "sizes": sizes, "whole_tables": len(held)}
@@ -161,10 +166,12 @@ def main(folder: Path) -> None:
     for mesh in MESHES:
         if mesh != "2x4":
             report["train"][mesh] = train(mesh, folder)
-        ranking(mesh, folder)
-        reads_and_writes(mesh, folder)
+        if mesh != "fsdp":
+            ranking(mesh, folder)
+            reads_and_writes(mesh, folder)
     for mesh in ("8", "4x2"):
         report["collectives"][mesh] = collectives(mesh)
+    report["dense"] = dense_bytes("fsdp")
     for mesh in ("4x2", "2x4", "1"):
         restore("4x2", mesh, folder)
     restore("1", "8", folder)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import omni
-from eight_devices import COLLECTIVE
 from jax.sharding import set_mesh
 
 from recjax import pytree, rng
@@ -18,6 +16,7 @@ from recjax.losses import SampledSoftmax
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
 from recjax.optim import Lamb, Optimizer, RowwiseAdagrad
+from recjax.sharding.collectives import collectives
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train import state as states
@@ -87,12 +86,8 @@ def train(name: str, folder: Path) -> dict:
     )
     arrays = {path.replace("/", "|"): leaf for path, leaf in named}
     np.savez(folder / f"omni_{name}.npz", **arrays)
-    sizes = [
-        int(np.prod([int(n) for n in shape.split(",")] if shape else [1]))
-        for shapes, _ in COLLECTIVE.findall(text)
-        for shape in re.findall(r"\[([\d,]*)\]", shapes)
-    ]
-    return {"means": found, "collectives": sizes, "cells": sorted(shards)}
+    sent = [(one.elements, one.looped) for one in collectives(text, mesh)]
+    return {"means": found, "collectives": sent, "cells": sorted(shards)}
 
 
 def main(folder: Path) -> None:

@@ -9,9 +9,19 @@ import small
 STEP = 8
 
 
+def sleep_for_ever():
+    """Never returns."""
+    while True:
+        time.sleep(1)
+
+
 @dataclass(frozen=True)
-class Sleepy(small.InMemory):
-    """Data whose second process stops to make batches."""
+class Faulty(small.InMemory):
+    """Data whose second process has a fault where it makes a batch."""
+
+    def fault(self):
+        """Stands for any."""
+        sleep_for_ever()
 
     def open(self, seed):
         """Returns the data set."""
@@ -20,20 +30,14 @@ class Sleepy(small.InMemory):
 
         def batch(step, host=(0, 1)):
             if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
-                sleep_for_ever()
+                self.fault()
             return made(step, host)
 
         object.__setattr__(data, "batch", batch)
         return data
 
 
-def sleep_for_ever():
-    """Never returns."""
-    while True:
-        time.sleep(1)
-
-
-def experiment():
+def experiment(data=Faulty):
     """Returns the experiment."""
     made = small.experiment()
-    return replace(made, data=Sleepy(made.data.settings))
+    return replace(made, data=data(made.data.settings))

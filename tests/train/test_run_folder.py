@@ -4,6 +4,7 @@ import logging
 import shutil
 import subprocess
 import sys
+import threading
 
 import command
 import pytest
@@ -11,6 +12,7 @@ import small
 
 from recjax.cli.main import main
 from recjax.errors import UserError
+from recjax.train import lock
 from recjax.train.lock import locked
 from recjax.train.run_folder import request_of
 
@@ -189,7 +191,7 @@ def test_one_training_at_a_time(tmp_path, run, capfd):
     with locked(run):
         before = (run / "experiment.txt").read_text()
         message = command.fails(capfd, *told)
-        owner = (run / "lock").read_text()
+        owner = (run / "lock").read_text().splitlines()[0]
         assert f"{run} is being trained by {owner}: wait for its end" in message
         assert "process " in owner and " on " in owner and " since " in owner
         assert (run / "experiment.txt").read_text() == before
@@ -201,7 +203,7 @@ def test_one_training_at_a_time(tmp_path, run, capfd):
         pass
 
 
-def test_the_lock_of_one_that_was_killed_is_taken_over(tmp_path):
+def test_the_lock_of_one_that_was_killed_is_taken_over(tmp_path, caplog):
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from recjax.train.lock import locked\n"
@@ -210,8 +212,30 @@ def test_the_lock_of_one_that_was_killed_is_taken_over(tmp_path):
     told = [sys.executable, "-c", script, str(tmp_path)]
     done = subprocess.run(told, env=small.environment())
     assert done.returncode == -9
-    killed = (tmp_path / "lock").read_text()
+    killed = (tmp_path / "lock").read_text().split(" on ")[0]
     with locked(tmp_path):
-        assert (tmp_path / "lock").read_text().split(" on ")[0] != killed.split(" on ")[
-            0
-        ]
+        assert (tmp_path / "lock").read_text().split(" on ")[0] != killed
+    assert f"taken over from {killed}" in caplog.text
+
+
+def test_a_name_of_another_host_is_taken_over_where_no_sign_comes(
+    tmp_path, caplog, monkeypatch
+):
+    other, (file, who) = (
+        threading.Event(),
+        (tmp_path / "lock", "process 7 on far since"),
+    )
+    file.write_text(f"{who} long ago\none\n")
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.5)
+    with locked(tmp_path):
+        assert who not in file.read_text()
+    assert f"taken over from {who} long ago" in caplog.text
+    assert file.read_text() == ""
+    file.write_text(f"{who} now\none\n")
+    (tmp_path / "new").write_text(f"{who} now\ntwo\n")
+    sign = threading.Timer(0.2, lambda: (tmp_path / "new").replace(file))
+    sign.start()
+    with pytest.raises(UserError, match=f"is being trained by {who} now"):
+        with locked(tmp_path):
+            other.set()
+    assert not other.is_set()

@@ -83,10 +83,16 @@ def test_settings_are_there_as_the_run_folder_writes_them(text):
 @pytest.mark.slow
 def test_a_mesh_that_is_not_here_is_rehearsed(tmp_path):
     file, _ = small.write_files(tmp_path)
-    shown = small.recjax("show", file, "--on", "configs/gpu8.py")
+    told = ("show", file, "--on", "configs/gpu8.py", "--memory", "10kB")
+    shown = small.recjax(*told)
     assert shown.returncode == 0, shown.stderr[-2000:]
     assert "8 pretended CPU devices" in part(shown.stdout, "devices")
     assert "32x8 on each device" in part(shown.stdout, "tables")
+    sent = part(shown.stdout, "what devices send each other in a step")
+    assert re.search(r"all-reduce +\d+ x .* along data +once", sent)
+    assert "in a loop" not in sent
+    room = part(shown.stdout, "memory of a device")
+    assert "DOES NOT FIT into 10.0 kB" in room and "--set-runtime mesh.data=" in room
 
 
 def test_tables_have_shape_type_and_bytes(text):

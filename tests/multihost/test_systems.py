@@ -1,0 +1,53 @@
+"""Small twins of three systems in two processes and in one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import small
+
+from recjax.launch.join import NAMES
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(small.__file__).with_name("hosts_train.py")
+PORT = 20_000 + os.getpid() % 20_000
+
+
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory):
+    """The losses of each system, in one process with eight devices and in two."""
+    folder = tmp_path_factory.mktemp("systems")
+    running = [start(folder, hosts, host) for hosts in (2, 1) for host in range(hosts)]
+    try:
+        for process in running:
+            said, _ = process.communicate(timeout=900)
+            assert process.returncode == 0, said[-4000:]
+    finally:
+        for process in running:
+            process.kill()
+    return {n: json.loads((folder / f"{n}.json").read_text()) for n in (1, 2)}
+
+
+def start(folder, hosts, host):
+    """Starts one process of several, each with its part of eight devices."""
+    told = (f"127.0.0.1:{PORT + hosts}", str(hosts), str(host))
+    return subprocess.Popen(
+        [sys.executable, SCRIPT, folder],
+        env=small.environment(
+            XLA_FLAGS=small.devices(8 // hosts), **dict(zip(NAMES, told, strict=True))
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("system", ["omni_search", "hier_tcn", "deep_ranking"])
+def test_two_processes_learn_what_one_learns(losses, system):
+    one, two = losses[1][system], losses[2][system]
+    assert len(set(one)) == 3
+    # What they hand on to each other is compared bit by bit, where it is restored.
+    assert two == pytest.approx(one, abs=2e-5)
