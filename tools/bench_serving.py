@@ -63,7 +63,7 @@ end
 """
 CLIENTS = 1, 8, 32, 128
 PATH = "/v1/models/products:predict"
-QUEUE, PAUSE_MS, CONNECTIONS = 128, 500, 8_000
+QUEUE, PAUSE_MS, CONNECTIONS = 128, 1_000, 8_000
 """Examples that wait; mean pause of a client that keeps to a rate; their most."""
 ROOM = "--queue", str(QUEUE), "--connections", str(CONNECTIONS)
 
