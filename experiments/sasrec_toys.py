@@ -70,7 +70,7 @@ def with_validation() -> rj.Experiment:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    layout = rj.Packed(rows=4, events=64, sessions=64)
+    layout = rj.Packed(rows=16, events=48, sessions=48)
     evals = {n: full.evals[n] for n in ("fusion", "sasrec", "item_knn")}
     return replace(
         full,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # What can be asked for: `_places` reads it, nothing runs it.
     from recjax.data.images.source import Images
     from recjax.data.next_item import NextItem
     from recjax.data.search import Search
+    from recjax.data.sessions.habits import Habits
     from recjax.data.sessions.next import NextInSession
     from recjax.data.sessions.packing import Packed
     from recjax.data.sessions.repeats import Repeats

@@ -62,7 +62,7 @@ def ladder(settings: CatalogSettings) -> pl.DataFrame:
     for rung, fields in RUNGS.items():
         found, extra = recall(seen, right), {"weight": 0.0}
         if fields:
-            text = Bm25(False).index(_texts(frame, fields), asked["query"].to_list())
+            text = Bm25("none").index(_texts(frame, fields), asked["query"].to_list())
             matched = _standard(text.scores(0, asked.height))
             alone = recall(matched, right)[valid.height :]
             extra = {"BM25, save": alone[sets["save"]].mean()}

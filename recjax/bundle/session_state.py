@@ -23,6 +23,7 @@ from scipy import sparse
 
 from recjax.bundle.session_columns import EVENT, USER, ServedColumns
 from recjax.data.sessions import recent_popularity as recent
+from recjax.data.sessions.habits import Habits, HabitValues
 from recjax.data.sessions.pair_features import PairValues
 from recjax.data.sessions.repeats import RepeatValues
 from recjax.data.sessions.rules import SessionRules
@@ -113,6 +114,8 @@ def _parts(one: PairValues) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]
     match one:
         case RepeatValues():
             return "seen", dataclasses.asdict(one), {}
+        case HabitValues():
+            return "habits", one.told(), {}
         case TransitionValues(settings, counts, total):
             parts = {name: getattr(counts, name) for name in _CSR}
             settings = dataclasses.asdict(settings)
@@ -126,6 +129,9 @@ def _made(settings: dict[str, Any], held: dict[str, np.ndarray], number: int) ->
     kind, own = settings.pop("kind"), f"{number}."
     if kind == "seen":
         return RepeatValues(**settings)
+    if kind == "habits":
+        size = settings.pop("num_items")
+        return HabitValues(Habits(**settings), size)
     if kind == "followed":
         total = held[own + "total"]
         parts = tuple(held[own + name] for name in _CSR)

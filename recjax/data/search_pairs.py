@@ -72,7 +72,7 @@ def load_search_pairs(name: str | Path) -> SearchPairs:
       UserError: it is not prepared, damaged, or has no grades or several kinds.
     """
     known = Prepared.open(name)
-    if "judgements" not in known.tables:
+    if not {"judgements", "events"} & set(known.tables):
         return _unjudged(known)
     judgements = known.table("judgements", "query", "candidate", "grade")
     kinds = np.unique(judgements["candidate_type"].array)
@@ -103,7 +103,7 @@ def search_pairs_of(
 
 
 def _unjudged(known: Prepared) -> SearchPairs:
-    kinds = [one for one in known.tables if one not in ("query", "user", "events")]
+    kinds = [one for one in known.tables if one not in ("query", "user")]
     if len(kinds) != 1:
         raise UserError(
             f"{known.path} has no judgements, and {', '.join(kinds) or 'no products'}: "

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle.session_state import SessionState, step_arrays
-from recjax.data.sessions.pair_features import PAD, PairContext
 from recjax.errors import UserError, nearest
 from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.seconds import SECOND_NS
+from recjax.serve import recent_events
 from recjax.serve.live_clicks import LiveClicks, live
 from recjax.serve.moments import COUNTS, Moment, nanoseconds, place
 from recjax.serve.state_file import read_arrays, read_texts, refuse_other, write_arrays
@@ -121,9 +121,7 @@ class UserStates:
         self._held["age"][row] += 1
         self._held["open"][row] = True
         self._held["gap"][row] = at["gap"]
-        recent = self._held["recent"][row]
-        recent[1:] = recent[:-1]
-        recent[:1] = position
+        recent_events.remember(self._held, row, position, when)
         if when is not None:
             self._held["last"][row] = when
         if session is not None:
@@ -252,7 +250,6 @@ class UserStates:
         return row
 
     def _blank(self, users: int) -> dict[str, np.ndarray]:
-        reach = max((values.reach for values in self.pairs), default=0)
         return {
             **{n: np.repeat(one[None], users, 0) for n, one in self.kept.unmet.items()},
             "position": np.zeros(users, np.int64),
@@ -260,7 +257,7 @@ class UserStates:
             "open": np.zeros(users, bool),
             "last": np.full(users, -1, np.int64),
             "gap": np.zeros(users, np.float32),
-            "recent": np.full((users, reach), PAD, np.int32),
+            **recent_events.blank(users, self.pairs),
         }
 
     def _found(self, user: str) -> tuple[int, dict[str, np.ndarray]]:
@@ -271,8 +268,7 @@ class UserStates:
     def _features(self, user: str, when: int | None) -> list[Any]:
         """Returns each feature of all items for a user now, [1, N]."""
         row, held = self._found(user)
-        at = PAD if when is None else when // SECOND_NS
-        moment = PairContext(held["recent"][[row]], np.array([at]), np.array([PAD]))
+        moment = recent_events.moment(held, row, when)
         return [feature for values in self.pairs for feature in values.at(moment)]
 
     def _known(self, user: str) -> int:

@@ -10,6 +10,7 @@ import sessions as support
 
 from recjax.bundle.session import SessionBundle
 from recjax.data.identity import Identity
+from recjax.data.sessions.habits import Habits
 from recjax.data.sessions.recent_popularity import RecentPopularity, Window
 from recjax.data.sessions.repeats import Repeats
 from recjax.data.sessions.transitions import Transitions
@@ -20,6 +21,8 @@ from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 
+HABITS = Habits(decay=0.9, half_life=0.05, hours=1.0, weekday=0.5, reach=6)
+
 
 @pytest.fixture(scope="session")
 def program():
@@ -27,7 +30,7 @@ def program():
     data = support.opened(
         session_columns.with_columns(support.sessions(4, users=17)),
         columns=session_columns.COLUMNS,
-        pairs=(Repeats(4), RecentPopularity(windows), Transitions(2, 2)),
+        pairs=(Repeats(4), HABITS, RecentPopularity(windows), Transitions(2, 2)),
     )
     made = Experiment(
         name="sessions",

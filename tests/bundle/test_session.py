@@ -52,7 +52,7 @@ def test_states_may_be_the_callers(bundle):
         did = {**nothing, "event_color": ["red", "pink"]}
         found = step.ask({**did, "item": ids.tolist(), **asked, **state})
         np.testing.assert_allclose(found["user"], wanted, atol=1e-5)
-        pair = np.random.default_rng(event).random((2, 20, 6)).astype(np.float32)
+        pair = np.random.default_rng(event).random((2, 20, 8)).astype(np.float32)
         top = best.ask({**asked, **state, "pair": pair, "k": [3, 2]})
         query = np.asarray(found["user"])
         scores = query[:, :7] @ np.load(bundle / "vectors.npy").T
@@ -111,7 +111,7 @@ def test_a_saved_model_gives_the_answers_of_the_bundle(program, trained, tmp_pat
     kept = saved["step"](asked)
     for name in state:
         np.testing.assert_allclose(kept[name][1], state[name][1], atol=1e-6)
-    pair = random.normal(size=(3, 20, 6)).astype(np.float32)
+    pair = random.normal(size=(3, 20, 8)).astype(np.float32)
     asked = {**about, **when, **state, "pair": pair, "k": np.array([4, 4, 4], np.int32)}
     found, wanted = (made["serving_default"] for made in (saved, own))
     found, wanted = found(asked), wanted.ask(asked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -29,11 +29,14 @@ class PairContext:
       recent: the user's items before, newest first i32[Q, R]; then `PAD`.
       when: unix seconds, i64[Q].
       session: the session of the data that the moment is of i64[Q]; `PAD` online.
+      age: seconds since each of these events f64[Q, R], NaN where a time is unknown;
+        None where no source looks at it.
     """
 
     recent: np.ndarray
     when: np.ndarray
     session: np.ndarray
+    age: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns `Q`."""
@@ -42,6 +45,8 @@ class PairContext:
 
 class PairValues(Protocol):
     """The features of one source, ready to be asked.
+
+    One that has `timed`, and it is true, looks at the ages of events.
 
     Attributes:
       size: number of features.
@@ -109,11 +114,18 @@ class SessionPairs:
         reach = max((one.reach for one in self.values), default=0)
         position = event[:, None] - 1 - np.arange(reach)
         inside = position >= self.first[event][:, None]
-        item = np.asarray(self.sessions.item)[np.maximum(position, 0)]
+        position = np.maximum(position, 0)
+        item = np.asarray(self.sessions.item)[position]
+        when = np.asarray(self.sessions.timestamp)[event]
+        age = None
+        if timed(self.values):
+            before = np.asarray(self.sessions.timestamp)[position]
+            age = (when[:, None] - before).astype(np.float64)
         context = PairContext(
             recent=np.where(inside, item, PAD).astype(np.int32),
-            when=np.asarray(self.sessions.timestamp)[event],
+            when=when,
             session=self.event_session[event].astype(np.int64),
+            age=age,
         )
         return [feature for one in self.values for feature in one.at(context)]
 
@@ -157,6 +169,11 @@ class SessionPairs:
             "pair_feature": _filled(number, room, np.int32),
             "pair_at": _filled(at, room, np.int32),
         }
+
+
+def timed(values: Sequence[Any]) -> bool:
+    """Returns whether one of some sources looks at the ages of events."""
+    return any(getattr(one, "timed", False) for one in values)
 
 
 def _filled(values: np.ndarray, room: int, dtype: type) -> np.ndarray:

@@ -1,11 +1,14 @@
 """Features of pairs: what counts, what may be seen, and what a batch is given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sessions as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recjax.data.sessions.habits import Habits
 from recjax.data.sessions.packing import Packed
 from recjax.data.sessions.pair_features import PAD, PairContext, SessionPairs
 from recjax.data.sessions.recent_popularity import RecentPopularity, Window
@@ -42,6 +45,45 @@ def test_what_a_user_met_is_dated_by_the_newest_meeting(seed, reach):
             assert met[event, item] == bool(len(positions))
             expected = np.log1p(positions[0]) if len(positions) else 0
             assert age[event, item] == pytest.approx(expected)
+
+
+@given(st.integers(0, 30), st.integers(1, 9))
+@settings(max_examples=8)
+def test_habits_weigh_each_earlier_event(seed, reach):
+    known = support.sessions(seed, items=6)
+    source = Habits(0.9, half_life=0.1, hours=1.5, away=0.2, weekday=0.5, reach=reach)
+    total, share = everything(known, source)
+    when, day = known.timestamp, 86_400
+    for event in range(len(known.item)):
+        weights = np.zeros(6)
+        for back, at in enumerate(of_user(known, event)[:reach]):
+            age = float(when[event] - when[at])
+            apart = abs(age % day) if age % day <= day / 2 else day - age % day
+            bell = 0.2 + 0.8 * np.exp(-((apart / (1.5 * 3_600)) ** 2) / 2)
+            weekday = 1.0 if round(age / day) % 7 == 0 else 0.5
+            weights[known.item[at]] += (
+                0.9**back * 0.5 ** (age / (0.1 * day)) * bell * weekday
+            )
+        np.testing.assert_allclose(
+            total[event], np.log1p(weights), rtol=1e-5, atol=1e-7
+        )
+        expected = weights / max(weights.sum(), 1e-9)
+        np.testing.assert_allclose(share[event], expected, rtol=1e-4, atol=1e-7)
+
+
+def test_habits_need_times_only_where_they_ask_for_them():
+    known = support.sessions(3)
+    untimed = replace(known, timestamp=np.zeros_like(known.timestamp))
+    train = np.ones(len(known.item), bool)
+    with pytest.raises(UserError, match="Habits by hour.*need times"):
+        Habits(hours=2.0).open(untimed, train)
+    (total, _) = everything(untimed, Habits(decay=0.5))
+    assert total.any()
+    values = Habits(hours=2.0).open(known, train)
+    recent, age = np.array([[3, 1]], np.int32), np.array([[np.nan, 60.0]])
+    here = PairContext(recent, np.array([0]), np.array([PAD]), age)
+    total, share = (one.toarray()[0] for one in values.at(here))
+    assert not total[3] and share[1] == 1
 
 
 @given(st.integers(0, 30), st.integers(1, 3), st.integers(1, 3))
