@@ -1,6 +1,6 @@
 """Measures `recjax serve`: requests a CPU-second, latency, overload, and the cache.
 
-    python tools/bench_serving.py [BUNDLE] [--seconds 5]
+    python tools/bench_serving.py [BUNDLE] [--seconds 5] [--requests 10000]
 
 Without a bundle, one of 54,667 made-up products is written and served: texts as
 n-grams, vectors of 256 numbers in clusters, an index of ScaNN where that is installed.
@@ -12,6 +12,7 @@ has.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import random
@@ -48,6 +49,8 @@ math.randomseed(os.time())
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 request = function() return wrk.format(nil, nil, nil, bodies[math.random(count)]) end
+local pause = tonumber(os.getenv("PAUSE_MS") or "0")
+if pause > 0 then delay = function() return math.random(0, 2 * pause) end end
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format('FOUND {"requests": %d, "seconds": %f, "refused": %d, ' ..
@@ -58,8 +61,11 @@ done = function(summary, latency, requests)
     latency:percentile(99) / 1e3))
 end
 """
+CLIENTS = 1, 8, 32, 128
 PATH = "/v1/models/products:predict"
-QUEUE = 128
+QUEUE, PAUSE_MS, CONNECTIONS = 128, 1_000, 8_000
+"""Examples that wait; mean pause of a client that keeps to a rate; their most."""
+ROOM = "--queue", str(QUEUE), "--connections", str(CONNECTIONS)
 
 
 def main() -> None:
@@ -69,12 +75,15 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="of each measurement"
     )
+    parser.add_argument(
+        "--requests", type=int, default=10_000, help="of random sizes, one by one"
+    )
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("error: wrk is not installed: apt install wrk")
     with tempfile.TemporaryDirectory() as folder, told():
         bundle = options.bundle or made_up(Path(folder) / "products")
-        found = measure(bundle, Path(folder), options.seconds)
+        found = measure(bundle, Path(folder), options.seconds, options.requests)
     print(json.dumps(found, default=float))
 
 
@@ -120,7 +129,9 @@ def made_up(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
+def measure(
+    bundle: Path, folder: Path, seconds: float, requests: int
+) -> dict[str, Any]:
     """Returns what was measured of a bundle that is asked by texts."""
     opened = open_bundle(bundle)
     texts = list(opened.items.titles[:20_000])
@@ -136,12 +147,13 @@ def measure(bundle: Path, folder: Path, seconds: float) -> dict[str, Any]:
     write_bodies(known, texts[:100])
     found: dict[str, Any] = {"model_us": costs, "load": os.getloadavg()[0]}
     served = f"products={bundle}"
-    with Server(served, "--cache-mb", "0", "--queue", str(QUEUE)) as server:
-        for clients in (1, 8, 32, 128):
+    with Server(served, "--cache-mb", "0", *ROOM) as server:
+        found["sizes"] = random_sizes(server, texts, requests)
+        for clients in CLIENTS:
             found[f"clients_{clients}"] = asked(server, bodies, clients, seconds)
-        # More than wait at once are refused; those that are taken go on as before.
+        sustained = max(found[f"clients_{n}"]["per_second"] for n in CLIENTS)
         with Probe(server.port, PATH, texts[:500], K) as probe:
-            found["overload"] = asked(server, bodies, 3 * QUEUE, seconds, probe)
+            found["overload"] = overload(server, bodies, sustained, seconds, probe)
         with Probe(server.port, PATH, texts[:500], K) as probe:
             time.sleep(2)
         found["after"] = probe.told()
@@ -171,7 +183,7 @@ def model_cost(signature: Any, texts: list[str]) -> dict[int, dict[str, float]]:
             if turn >= 2:
                 for part, took in zip(parts, np.diff(marks), strict=True):
                     parts[part] += 1e6 * took / 20 / rows
-        found[rows] = {name: round(took, 1) for name, took in parts.items()}
+        found[rows] = {name: round(float(took), 1) for name, took in parts.items()}
         found[rows]["all"] = round(sum(parts.values()), 1)
     return found
 
@@ -190,11 +202,16 @@ def asked(
     clients: int,
     seconds: float,
     probe: Probe | None = None,
+    pause_ms: int = 0,
 ) -> dict[str, Any]:
-    """Returns what so many clients see that ask as fast as they are answered."""
+    """Returns what so many clients see.
+
+    They ask as fast as they are answered, or after a random pause of some mean.
+    """
     script = bodies.with_suffix(".lua")
     script.write_text(SCRIPT)
-    found = dict(server.wrk(PATH, script, clients, seconds, BODIES=str(bodies)))
+    how = {"BODIES": str(bodies), "PAUSE_MS": str(pause_ms)}
+    found = dict(server.wrk(PATH, script, clients, seconds, **how))
     told = probe.told() if probe else {"probe_statuses": {}}
     served = found["requests"] - found["refused"]
     served += told["probe_statuses"].get(200, 0)
@@ -203,6 +220,45 @@ def asked(
     found = {name: round(one, 2) for name, one in found.items()}
     found |= told if probe else {}
     print(f"{bodies.name}, {clients} clients: {found}", flush=True)
+    return found
+
+
+def random_sizes(server: Server, texts: list[str], count: int) -> dict[str, Any]:
+    """Returns milliseconds of the first requests, of 1 to 128 rows at random.
+
+    Small ones are as frequent as large ones, by their logarithm.
+    """
+    draw, took = random.Random(1), []
+    link = http.client.HTTPConnection("127.0.0.1", server.port)
+    for _ in range(count):
+        rows = int(2 ** draw.uniform(0, 7))
+        asked = [{"text": text, "k": K} for text in draw.choices(texts, k=rows)]
+        start = time.perf_counter()
+        link.request("POST", PATH, json.dumps({"instances": asked}))
+        answer = link.getresponse()
+        if not answer.read() or answer.status != 200:
+            raise SystemExit(f"error: {rows} rows were answered by {answer.status}")
+        took.append(1e3 * (time.perf_counter() - start))
+    median, most = np.median(took), max(took)
+    slow = sum(one > 10 * median for one in took)
+    found = {"median_ms": median, "most_ms": most, "over_10_medians": slow}
+    found = {name: round(float(one), 2) for name, one in found.items()}
+    print(f"{count} requests of random sizes: {found}", flush=True)
+    return found
+
+
+def overload(
+    server: Server, bodies: Path, sustained: float, seconds: float, probe: Probe
+) -> dict[str, Any]:
+    """Returns what clients see that ask at three times a rate, answered or not.
+
+    Their pauses are long beside an answer, so that they hardly wait for the server.
+    """
+    clients = min(int(3 * sustained * PAUSE_MS / 1e3), CONNECTIONS - 100)
+    found = asked(server, bodies, clients, seconds, probe, PAUSE_MS)
+    found["offered_to_sustained"] = round(
+        found["requests"] / found["seconds"] / sustained, 2
+    )
     return found
 
 

@@ -84,7 +84,7 @@ class Probe:
         """Returns the statuses, and milliseconds of what was answered, of some time."""
         some = [one for one in self.seen if start <= one.asked < end]
         took = [1e3 * one.seconds for one in some if one.status == 200]
-        p50, p90, p99 = np.percentile(took or [np.nan], (50, 90, 99)).round(1)
+        p50, p90, p99 = np.percentile(took or [np.nan], (50, 90, 99)).round(1).tolist()
         statuses = dict(Counter(one.status for one in some))
         return {
             "accepted_p50_ms": p50,

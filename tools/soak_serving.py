@@ -23,7 +23,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench_serving import PATH, QUEUE, K, asked, made_up, write_bodies
+from bench_serving import (
+    CONNECTIONS,
+    PATH,
+    QUEUE,
+    K,
+    asked,
+    made_up,
+    overload,
+    write_bodies,
+)
 from serving_probe import Probe, Seen
 from serving_process import Server
 
@@ -70,7 +79,8 @@ def soak(made: Path, folder: Path, seconds: float) -> dict[str, tuple]:
     shutil.copytree(made / "2", folder / "damaged")
     os.truncate(folder / "damaged" / "vectors.npy", 9_999_999)
     options = "--cache-mb", "0", "--queue", str(QUEUE // WORKERS), "--poll-s", "1"
-    served = Server(f"products={models}", *options, "--workers", str(WORKERS))
+    options += "--workers", str(WORKERS), "--connections", str(CONNECTIONS)
+    served = Server(f"products={models}", *options)
     with served as server:
         ready(server, WORKERS)
         peak = asked(server, bodies, QUEUE, BEFORE)
@@ -78,7 +88,7 @@ def soak(made: Path, folder: Path, seconds: float) -> dict[str, tuple]:
         changes = Changes(server, folder, seconds)
         with Probe(server.port, PATH, texts[:TEXTS], K, 8) as probe:
             changes.thread.start()
-            load = asked(server, bodies, 3 * QUEUE, seconds, probe)
+            load = overload(server, bodies, peak["per_second"], seconds, probe)
             ended = time.monotonic()
             changes.thread.join()
             time.sleep(4)
@@ -147,6 +157,7 @@ def judged(
     return {
         "peak_per_cpu_second": (peak["per_cpu_second"], 0, inf),
         "served_of_peak": (load["per_cpu_second"] / peak["per_cpu_second"], 0.9, inf),
+        "offered_to_peak": (load["offered_to_sustained"], 2.5, inf),
         "refused": (load["refused"], 1, inf),
         "late_of_wrk": (load["late"], 0, 0),
         "accepted": (len(during) + len(quiet), 1, inf),

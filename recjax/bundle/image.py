@@ -17,8 +17,9 @@ from recjax.bundle.functions import prune_state, tower_function
 from recjax.bundle.open import IMAGE
 from recjax.bundle.saved_model import Functions, Graph
 from recjax.bundle.serving import BATCH_SIZES, Serving
-from recjax.bundle.signatures import K, top_k
+from recjax.bundle.signatures import K
 from recjax.bundle.tf_images import center_crops
+from recjax.bundle.tf_top_k import top_k
 from recjax.bundle.write import Contents, write_bundle
 from recjax.evals.embed import embed_images, images_of
 from recjax.images.augment import CenterCrop

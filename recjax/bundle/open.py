@@ -11,6 +11,7 @@ fusion/                  what is added to the scores of vectors, see `fusion`
 inputs/                  how features of queries and new items are made from raw values
 image.json               how a photograph becomes pixels
 session/                 what a session model keeps of users, see `session_state`
+medoids.json             how users' medoids find items; such a bundle has no functions
 serving.json             most results of an answer, and rows that are asked at once
 saved_model/             the same for TensorFlow
 """
@@ -29,6 +30,7 @@ import numpy as np
 
 from recjax.blocks import block_of, in_blocks
 from recjax.bundle import fusion, jax_export, manifest
+from recjax.bundle.medoids import Medoids
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
@@ -90,7 +92,14 @@ class OpenBundle:
     @cached_property
     def functions(self) -> Mapping[str, jax_export.Loaded]:
         """Name -> function of arrays; see `ANSWERS`."""
+        if self.medoids is not None:
+            return {}
         return jax_export.load(self.folder / FUNCTIONS)
+
+    @cached_property
+    def medoids(self) -> Medoids | None:
+        """How users' medoids find items; None where something else does."""
+        return Medoids.load(self.folder)
 
     @cached_property
     def serving(self) -> Serving:
@@ -131,6 +140,7 @@ class OpenBundle:
         """Raises a `UserError` that says what the bundle takes, if not this."""
         if name not in self.functions:
             takes = ", ".join(ANSWERS.get(n, n) for n in self.functions)
+            takes = takes or "medoids of users (`recjax serve`)"
             lacks = ANSWERS[name].split(" (")[0]
             raise UserError(f"{self.folder} takes no {lacks}; it takes {takes}")
 

@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from recjax.bundle.write import write_folder
+from recjax.bundle.write import about, write_folder
 from recjax.errors import UserError
 from recjax.pretrained import bert
 from recjax.pytree import count
@@ -47,7 +47,7 @@ class EncoderFolder:
           UserError: no encoder started there, or the folder does not hold it.
         """
         fill = partial(self._write, program, state)
-        return write_folder(program, state, folder, fill)
+        return write_folder(about(program, state), folder, fill)
 
     def _write(self, program: Program, state: State, folder: Path) -> dict[str, Any]:
         starts = program.experiment.warm_start

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recjax.bundle import session_served
+from recjax.bundle import medoids_served, session_served
 from recjax.bundle.contract import (
     EMBED,
     FLOAT,
@@ -51,6 +51,8 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
         made |= _images(bundle)
     if "step" in bundle.functions:
         made |= session_served.signatures(bundle)
+    if bundle.medoids is not None:
+        made |= medoids_served.signatures(bundle, bundle.medoids)
     return made
 
 

@@ -22,7 +22,6 @@ from recjax.bundle import (
 from recjax.bundle.contract import (
     EMBED,
     ITEM,
-    NO_SCORE,
     SERVING,
     input_spec,
     tensor_spec,
@@ -30,18 +29,17 @@ from recjax.bundle.contract import (
 from recjax.bundle.saved_model import Graph, utf8
 from recjax.bundle.session_columns import ServedColumns
 from recjax.bundle.session_state import SessionState
+from recjax.bundle.tf_top_k import top_k
 from recjax.data.inputs import (
     AgeListInput,
     IdListInput,
     Input,
     WordPiece,
-    check_ids,
     source,
 )
 from recjax.errors import UserError
 from recjax.evals.fused import FusedParts
-from recjax.index import scann
-from recjax.index.compact import Compact, Vectors
+from recjax.index.compact import Vectors
 from recjax.index.plan import Plan
 from recjax.text.features import TextInput
 
@@ -112,62 +110,6 @@ def queries(
     if item is not None:
         made[ITEM] = arrays(tf, functions["item"], item)
     return made
-
-
-def top_k(
-    tf: Any,
-    module: Any,
-    vectors: Vectors,
-    item_ids: Sequence[str],
-    plan: Plan,
-) -> Callable[..., dict[str, Any]]:
-    """Returns (vectors f32[B, D], k i32[B], hidden i32[B, any]) -> ids and scores.
-
-    `hidden` are places of items from 1; 0 is none. A fourth argument joins the scores
-    of an exact search, [B, N]; `scores` stand instead of them.
-    """
-    check_ids(item_ids)
-    module.item_ids = tf.Variable(utf8(item_ids), trainable=False)
-    if plan.leaves:
-        module.index = scann.build_tf(vectors, plan)
-    elif isinstance(vectors, Compact):
-        module.vectors = tf.Variable(vectors.codes, trainable=False)
-        module.scale = tf.Variable(vectors.scale, trainable=False)
-    else:
-        module.vectors = tf.Variable(vectors, trainable=False)
-
-    def best(embedding: Any, wanted: Any, more: Any, scores: Any) -> tuple[Any, Any]:
-        if plan.leaves:
-            return scann.search_tf(module.index, plan, embedding, wanted)
-        if scores is None:
-            if isinstance(vectors, Compact):
-                embedding = embedding * module.scale
-            held = tf.cast(module.vectors, tf.float32)
-            scores = tf.matmul(embedding, held, transpose_b=True) + more
-        scores, items = tf.math.top_k(scores, wanted)
-        return items, scores
-
-    def nearest(
-        embedding: Any, k: Any, hidden: Any, more: Any = 0.0, scores: Any = None
-    ) -> dict[str, Any]:
-        k = tf.where((k >= 1) & (k <= plan.k), k, 0)
-        most = tf.maximum(tf.reduce_max(k), 1)
-        wanted = tf.minimum(most + tf.shape(hidden)[1], len(item_ids))
-        items, scores = best(embedding, wanted, more, scores)
-        is_hidden = tf.reduce_any(items[:, :, None] + 1 == hidden[:, None, :], 2)
-        gone = (items < 0) | is_hidden
-        order = tf.argsort(tf.cast(gone, tf.int32), 1, stable=True)[:, :most]
-        items, scores, gone = (
-            tf.gather(one, order, batch_dims=1) for one in (items, scores, gone)
-        )
-        gone |= tf.range(tf.shape(items)[1]) >= k[:, None]
-        ids = tf.gather(module.item_ids, tf.maximum(items, 0))
-        return {
-            "ids": tf.where(gone, "", ids),
-            "scores": tf.where(gone, NO_SCORE, scores),
-        }
-
-    return nearest
 
 
 def arrays(tf: Any, function: Callable, example: Mapping[str, np.ndarray]) -> Graph:

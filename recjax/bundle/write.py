@@ -76,47 +76,68 @@ def write_bundle(
     """
 
     def fill(at: Path) -> Mapping[str, Any]:
-        made = contents(program, state)
-        write_vectors(at, made.ids, made.titles, made.vectors)
-        made.save(at)
-        made.serving.save(at)
-        calls = {name: one.call for name, one in made.functions.items()}
-        examples = {name: one.example for name, one in made.functions.items()}
-        jax_export.save(at / FUNCTIONS, calls, made.held, examples)
-        if made.index is not None:
-            scann.save(made.index, at)
-        if with_saved_model:
-            place, name = at / SAVED_MODEL, manifest.model_name(folder)
-            specs = saved_model.write(place, calls, made.held, examples, made.graphs)
-            asked = {
-                n: v for f in made.functions.values() for n, v in (f.raw or {}).items()
-            }
-            asked |= made.asked
-            tf_serving.write(at, name, made.serving, specs, asked)
-        found = check(at, made.functions, with_saved_model, tolerance, min_recall)
-        return {**found, **made.measured}
+        made, limits = contents(program, state), (tolerance, min_recall)
+        return fill_bundle(at, folder, made, with_saved_model, *limits)
 
-    return write_folder(program, state, folder, fill)
+    return write_folder(about(program, state), folder, fill)
+
+
+def fill_bundle(
+    at: Path,
+    folder: Path,
+    made: Contents,
+    with_saved_model: bool,
+    tolerance: float,
+    min_recall: float = 0.0,
+) -> dict[str, Any]:
+    """Writes the files of the bundle `folder` at another place, and compares them.
+
+    See `write_bundle`.
+    """
+    write_vectors(at, made.ids, made.titles, made.vectors)
+    made.save(at)
+    made.serving.save(at)
+    calls = {name: one.call for name, one in made.functions.items()}
+    examples = {name: one.example for name, one in made.functions.items()}
+    if calls:
+        jax_export.save(at / FUNCTIONS, calls, made.held, examples)
+    if made.index is not None:
+        scann.save(made.index, at)
+    if with_saved_model:
+        place, name = at / SAVED_MODEL, manifest.model_name(folder)
+        specs = saved_model.write(place, calls, made.held, examples, made.graphs)
+        asked = {
+            n: v for f in made.functions.values() for n, v in (f.raw or {}).items()
+        }
+        asked |= made.asked
+        tf_serving.write(at, name, made.serving, specs, asked)
+    found = check(at, made.functions, with_saved_model, tolerance, min_recall)
+    return {**found, **made.measured}
+
+
+def about(program: Program, state: State) -> dict[str, Any]:
+    """Returns what a manifest says of a run."""
+    return {
+        "experiment": program.experiment.name,
+        "step": int(state.step),
+        "data": None if program.data is None else program.data.told,
+        "parameters": _digest(state.params),
+    }
 
 
 def write_folder(
-    program: Program, state: State, folder: Path, fill: Callable[[Path], Mapping]
+    about: Mapping[str, Any], folder: Path, fill: Callable[[Path], Mapping]
 ) -> str:
     """Has a folder beside `folder` filled and checked, lists its files, renames it.
 
-    `fill` returns what it measured; see `write_bundle`.
+    The manifest says what it is `about`, and what `fill` returns: what it measured; see
+    `write_bundle`.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         facts = fill(partial)
-        about = {
-            "experiment": program.experiment.name,
-            "step": int(state.step),
-            "data": None if program.data is None else program.data.told,
-            "parameters": _digest(state.params),
-        }
         manifest.write(partial, {**about, "check": dict(facts)})
         manifest.verify(partial)
         partial.rename(folder)

@@ -236,8 +236,7 @@ def query(
       known: recommend these and the medoids too, which are left out otherwise.
       alike: leave out items whose cosine with a better one is above this.
       seed: of the draw.
-      index: exact, or ScaNN's, which is built first: for many users of a large
-        catalogue.
+      index: exact, or ScaNN's, built first: for many users of a large catalogue.
       form: how the events are written.
     """
     import numpy as np
@@ -268,6 +267,29 @@ def query(
             f"medoids asked: {retriever.asked}, answered from the cache: "
             f"{retriever.kept} ({100 * retriever.hit_rate:.0f} %)"
         )
+
+
+@app.command
+def export(
+    profiles: Positional[Path],
+    to: Path,
+    e: int = 3,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 100,
+    saved_model: bool = True,
+) -> None:
+    """Writes a bundle that answers users' medoids with items, for `recjax serve`.
+
+    Args:
+      profiles: folder that `recjax users build` wrote.
+      to: folder of the bundle; must not exist.
+      e: clusters of a user that are asked with, the most important.
+      k: most items of an answer.
+      saved_model: write a SavedModel (needs TensorFlow).
+    """
+    from recjax.bundle import medoids_export
+    from recjax.users.folder import items_of
+
+    print(medoids_export.export(*items_of(profiles), to, e, k, saved_model))
 
 
 def _profile(store, user: str):

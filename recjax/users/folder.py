@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recjax.bundle.items import data_of, open_items
 from recjax.data.identity import Identity
@@ -75,3 +76,15 @@ def open_profiles(folder: Path) -> tuple[SqliteStore, ItemVectors, Job]:
             "back"
         )
     return SqliteStore(Path(folder) / STORE), items, made.job
+
+
+def items_of(folder: Path) -> tuple[ItemVectors, dict[str, Any]]:
+    """Returns the items that profiles are of, and what a bundle is to say of them.
+
+    Raises:
+      UserError: see `open_profiles`.
+    """
+    _, items, _ = open_profiles(folder)
+    made = read_manifest(folder)
+    data = None if made.data is None else made.data.told
+    return items, {"experiment": "users", "data": data, "parameters": made.digest}

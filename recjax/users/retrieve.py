@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recjax.bundle.medoids import in_turns
 from recjax.errors import UserError
 from recjax.index import scann
 from recjax.index.exact import Exact
 from recjax.index.item_vectors import ItemVectors
-from recjax.users.importance import sample
+from recjax.users.importance import sample, top
 from recjax.users.profile import Profile
 
 
@@ -85,7 +86,7 @@ class Retriever:
     def recommend(
         self,
         profile: Profile,
-        generator: np.random.Generator,
+        generator: np.random.Generator | None,
         e: int = 3,
         total: int = 400,
         seen: Collection[str] = (),
@@ -95,7 +96,7 @@ class Retriever:
 
         Args:
           profile: of the user.
-          generator: draws the medoids.
+          generator: draws the medoids by importance; None takes the most important.
           e: medoids to ask with.
           total: each asks for floor(total / e) neighbours.
           seen: ids to leave out.
@@ -107,17 +108,15 @@ class Retriever:
         """
         if e < 1 or total < e:
             raise UserError(f"e = {e}, total = {total}: ask with 1 <= e <= total")
-        rows = [self.items.rows.get(id, -1) for id in profile.medoid]
-        weight = np.where(np.array(rows) >= 0, profile.importance, 0)
-        chosen = sample(weight, e, generator)
-        asked = [rows[c] for c in chosen if rows[c] >= 0]
-        answers = [self.neighbours(row, total // e) for row in asked]
-        out: dict[int, int] = {}
-        hidden = {self.items.rows.get(id, -1) for id in seen}
-        for place in range(max(map(len, answers), default=0)):
-            for row, answer in zip(asked, answers, strict=True):
-                if place < len(answer) and int(answer[place]) not in hidden:
-                    out.setdefault(int(answer[place]), row)
+        rows = np.array([self.items.rows.get(id, -1) for id in profile.medoid], int)
+        rows, weight = rows[rows >= 0], profile.importance[rows >= 0]
+        if generator is None:
+            asked = rows[top(weight, e)]
+        else:
+            asked = rows[sample(weight, e, generator)]
+        answers = [self.neighbours(row, total // e) for row in asked.tolist()]
+        found = in_turns(answers, {self.items.rows.get(id, -1) for id in seen})
+        out = {item: int(asked[which]) for item, (which, _) in found.items()}
         kept = self._unlike(list(out), alike)
         return [
             Recommended(

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from matplotlib.image import imsave
 
+from recjax.bundle.serving import Serving
 from recjax.cli import main as cli
 from recjax.errors import UserError
 from recjax.index.item_vectors import ItemVectors
@@ -125,6 +126,9 @@ def test_commands(tmp_path, capsys, folder, events, now):
     )
     run(capsys, "show", out, "u5", "--to", tmp_path / "with.png", *more)
     assert (tmp_path / "with.png").stat().st_size > (tmp_path / "u5.png").stat().st_size
+    bundle = tmp_path / "bundle"
+    said = run(capsys, "export", out, "--to", bundle, "--no-saved-model", "-k", 7)
+    assert "items: 300" in said and Serving.load(bundle).k == 7
     new = pl.DataFrame(
         [("u5", f"i{270 + i}", now + 60.0) for i in range(9)]
         + [("new", "i1", now + 1)],

@@ -77,6 +77,11 @@ class Model:
         """Numbers of rows that it was compiled for."""
         return self.bundle.serving.batch_sizes
 
+    @property
+    def key(self) -> str:
+        """What tells it from others, also from one of its version before."""
+        return f"{self.name} {self.version} {id(self)}"
+
 
 def load(name: str, version: int, folder: Path) -> Model:
     """Opens a bundle, and asks it once at each of its sizes: then all is compiled.

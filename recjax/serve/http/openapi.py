@@ -10,7 +10,7 @@ from typing import Any
 
 from recjax import __version__
 from recjax.bundle.contract import MANY, SERVING, TEXT, Signature, Spec
-from recjax.bundle.served import IMAGE_BYTES, K
+from recjax.bundle.served import K
 from recjax.serve.http.limits import Limits
 from recjax.serve.http.models import Model, Models
 from recjax.serve.http.rest import INT_HIGH, INT_LOW
@@ -72,9 +72,9 @@ def describe(models: Models, limits: Limits, token: bool) -> Schema:
     return made
 
 
-def value(name: str, spec: Spec, limits: Limits) -> Schema:
+def value(spec: Spec, limits: Limits) -> Schema:
     """Returns the schema of one row's value of an input or an output."""
-    made = _one(name, spec, limits)
+    made: Schema = _one(spec, limits)
     for size in reversed(spec.shape[1:]):
         made = {"type": "array", "items": made}
         if size != MANY:
@@ -82,9 +82,9 @@ def value(name: str, spec: Spec, limits: Limits) -> Schema:
     return {"anyOf": [made, {"type": "null"}]} if spec.missing else made
 
 
-def _one(name: str, spec: Spec, limits: Limits) -> Schema:
+def _one(spec: Spec, limits: Limits) -> Schema:
     if spec.dtype == TEXT:
-        if name == IMAGE_BYTES:
+        if spec.file:
             return BYTES
         cut = f"cut after {limits.characters} characters"
         return {"anyOf": [{"type": "string", "description": cut}, BYTES]}
@@ -125,7 +125,7 @@ def _predict(model: Model, limits: Limits) -> Schema:
 def _asked(
     name: str, signature: Signature, model: Model, limits: Limits, most: int
 ) -> Schema:
-    rows = {n: value(n, spec, limits) for n, spec in signature.inputs.items()}
+    rows = {n: value(spec, limits) for n, spec in signature.inputs.items()}
     if K in rows:
         rows[K] |= {"minimum": 1, "maximum": model.bundle.serving.k}
     named: Schema = {"signature_name": {"const": name}}
@@ -146,7 +146,7 @@ def _asked(
 
 
 def _answer(outputs: Mapping[str, Spec], limits: Limits) -> Schema:
-    rows = {name: value(name, spec, limits) for name, spec in outputs.items()}
+    rows = {name: value(spec, limits) for name, spec in outputs.items()}
     row, columns = _object(rows), _object({n: _list(v) for n, v in rows.items()})
     if len(rows) == 1:
         (row,) = rows.values()

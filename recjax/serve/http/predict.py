@@ -134,8 +134,7 @@ class Predict:
             columns = signature.read(asked.columns)
         if self.cache is None or not signature.kept:
             return await self._compute(model, signature, columns, asked.rows, came)
-        where = f"{model.name} {model.version} {id(model)}"
-        keys = row_keys(where, asked.signature, signature, columns)
+        keys = row_keys(model.key, asked.signature, signature, columns)
         rows, waits, mine = self.cache.sort(keys)
         counts = len(rows), len(waits), len(mine)
         size = self.cache.held.size + self.quick.held.size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import TimerHandle
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,8 +16,6 @@ HEADERS = 32_768
 """Most bytes of a request's line and headers."""
 LOOK = 0.25
 """Seconds between looks for connections that are late."""
-HOLD = 0.25
-"""Seconds for which a refusal is held back: who asks again at once does not hurry."""
 
 Quick = Callable[[str, Sequence[tuple[bytes, bytes]], bytes], Said | None]
 
@@ -42,7 +39,6 @@ class Protocol(HttpToolsProtocol):
     """Bytes of headers that are not complete; None where no headers come."""
     _parts: list[bytes] | None = None
     """The body so far of a request that is gathered first."""
-    _held: tuple[TimerHandle, bytes] | None = None
     _last = False
 
     def connection_made(self, transport: Any) -> None:
@@ -52,12 +48,6 @@ class Protocol(HttpToolsProtocol):
             self._refuse(503, "too many connections; try again soon")
         else:
             self._asked = self.loop.time()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stops waiting."""
-        if self._held is not None:
-            self._held[0].cancel()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Refuses headers without end."""
@@ -70,8 +60,6 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins to come."""
-        if self._held is not None:
-            self._release()  # Answers go out in the order of their requests.
         super().on_message_begin()
         self._head, self._asked = 0, self.loop.time()
 
@@ -115,8 +103,6 @@ class Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Lets the request under way be the last."""
-        if self._held is not None:
-            self._release()
         if self._parts is None:
             super().shutdown()
         self._last = True
@@ -151,30 +137,17 @@ class Protocol(HttpToolsProtocol):
         )
 
     def _say(self, said: Said) -> None:
-        """Writes an answer; one that refuses is held back."""
+        """Writes an answer."""
         parts = [STATUS_LINE[said.status]]
         for name, value in said.headers:
             parts += (name, b": ", value, b"\r\n")
-        answer = b"".join((*parts, b"\r\n", said.content))
         self.server_state.total_requests += 1
-        if said.status == 200:
-            self._idle = self.loop.time()
-            self.transport.write(answer)
-        else:
-            self._held = self.loop.call_later(HOLD, self._release), answer
-
-    def _release(self) -> None:
-        assert self._held is not None
-        timer, answer = self._held
-        timer.cancel()
-        self._held, self._idle = None, self.loop.time()
-        self.transport.write(answer)
+        self._idle = self.loop.time()
+        self.transport.write(b"".join((*parts, b"\r\n", said.content)))
 
     def _refuse(self, status: int, message: str) -> None:
         """Says why and closes; what is under way on the connection is given up."""
         self._asked = self._idle = self._parts = None
-        if self._held is not None:
-            self._release()
         if self.transport.is_closing():
             return
         begun = self.cycle is not None and not self.cycle.response_complete

@@ -1,7 +1,7 @@
 """Answers without work: to what was asked before, and to what there is no room for.
 
-A request that is the same, byte for byte, as one that was answered gets that answer,
-and one that comes while the server is full is refused, before anything is parsed.
+A request that is the same, byte for byte, as one that was answered gets that answer.
+One that comes while the server is full is refused, unless the cache has all its rows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from recjax.serve.http.cache import Kept
-from recjax.serve.http.limits import RefusedError, Room
+from recjax.errors import UserError
+from recjax.serve.http import rest
+from recjax.serve.http.cache import Cache, Kept, row_keys
+from recjax.serve.http.limits import Limits, RefusedError, Room
 from recjax.serve.http.metrics import Record
 from recjax.serve.http.models import Model, Models
 from recjax.serve.http.request import (
@@ -23,7 +25,6 @@ from recjax.serve.http.request import (
     refusal_headers,
     told_headers,
 )
-from recjax.serve.http.rest import Asked
 
 BYTES = 16_384
 """Longest body that is looked up as it is."""
@@ -60,15 +61,17 @@ class Quick:
         room: Room,
         record: Record,
         kept: tuple[float, float],
+        cache: Cache | None,
+        limits: Limits,
         token: str = "",
     ) -> None:
         """Keeps as many bytes, and each as many seconds, as `kept` says."""
         self._models, self._room, self._record = models, room, record
-        self._token = token
+        self._cache, self._limits, self._token = cache, limits, token
         self.held: Kept[_Known] = Kept(*kept)
 
     def keep(
-        self, path: str, body: bytes, model: Model, asked: Asked, content: bytes
+        self, path: str, body: bytes, model: Model, asked: rest.Asked, content: bytes
     ) -> None:
         """Keeps the content of an answer."""
         if len(body) <= BYTES:
@@ -109,7 +112,7 @@ class Quick:
             about["signature"] = known.signature
             more.append(NO_TIME)
             self._record.metrics.cache(model.name, known.rows, 0, 0, None)
-        elif self._room.full:
+        elif self._room.full and self._works(model, body):
             status, told = 429, self._room.told()
             content = error_body(told)
             more += refusal_headers(status)
@@ -118,3 +121,18 @@ class Quick:
         more.append((b"content-length", b"%d" % len(content)))
         self._record(more, about, status, told, time.monotonic() - came)
         return Said(status, more, content)
+
+    def _works(self, model: Model, body: bytes) -> bool:
+        """Returns whether a row of a request is neither kept nor awaited."""
+        if self._cache is None:
+            return True
+        try:
+            asked = rest.parse(body, model.signatures, self._limits, model.sizes[-1])
+            signature = model.signatures[asked.signature]
+            if signature.slow or not signature.kept:
+                return True
+            columns = signature.read(asked.columns)
+        except UserError:
+            return True
+        keys = row_keys(model.key, asked.signature, signature, columns)
+        return bool(self._cache.sort(keys)[2])

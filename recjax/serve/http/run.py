@@ -101,7 +101,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     # One half for rows, one for whole requests.
     kept = 0.5e6 * limits.cache_mb, limits.cache_s
     cache = Cache(*kept) if limits.cache_mb else None
-    quick = Quick(models, room, record, kept, settings.token)
+    quick = Quick(models, room, record, kept, cache, limits, settings.token)
     others = cache, quick, settings.token
     predict = Predict(models, limits, room, batcher, record, *others)
     failed: list[Exception] = []

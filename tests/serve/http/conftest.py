@@ -1,5 +1,6 @@
 """One server for all tests that change nothing in it."""
 
+import pages
 import pytest
 import serving
 
@@ -28,3 +29,17 @@ def server(bundles):
     labels = "--label", "pictures/stable=7", "--deadline-ms", "20000"
     with serving.Server(bundles / "films", bundles / "pictures", *labels) as made:
         yield made
+
+
+@pytest.fixture(scope="module")  # A loop runs for as long as it is open.
+def browser():
+    """Returns Chromium, where it is."""
+    why = "playwright is missing"
+    sync_api = pytest.importorskip("playwright.sync_api", reason=why)
+    if pages.CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    with sync_api.sync_playwright() as play:
+        path, options = pages.CHROMIUM, ["--no-sandbox"]
+        made = play.chromium.launch(executable_path=path, args=options)
+        yield made
+        made.close()

@@ -1,8 +1,10 @@
 """One thread asks for what has come together, and nobody's answer is another's."""
 
 import asyncio
+import random
 import time
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from recjax.bundle.contract import Signature, Spec
 from recjax.errors import UserError
 from recjax.serve.http.batcher import Batcher, Work
 from recjax.serve.http.limits import RefusedError, Room
+from recjax.serve.http.models import load
 
 
 class Doubles:
@@ -146,3 +149,37 @@ def test_room_is_counted_in_examples():
     room.leave(7)
     room.take(10)
     assert room.taken == 10
+
+
+def test_no_request_waits_for_a_compiler(bundles):
+    """Whatever is asked of a loaded model, and whatever is asked for at once."""
+    model, draw, compiled = load("films", 1, bundles / "films"), random.Random(0), []
+
+    def heard(name, *_, **__):
+        if "compile" in name:
+            compiled.append(name)
+
+    def one():
+        name, rows = draw.choice([*model.signatures]), draw.choice([1, 2, 5, 17, 128])
+        signature, rows = model.signatures[name], draw.randint(1, rows)
+        columns = {n: list(v) * rows for n, v in signature.blank.items()}
+        if "k" in columns:
+            columns["k"] = [draw.randint(1, 40) for _ in range(rows)]
+        done = asyncio.get_running_loop().create_future()
+        until = time.monotonic() + 60
+        return Work(signature, model.sizes, columns, rows, until, done)
+
+    async def scenario(batcher):
+        for _ in range(40):
+            works = [one() for _ in range(draw.randint(1, 12))]
+            for work in works:
+                batcher.submit(work)
+            for work in works:
+                answer = await work.done
+                assert {len(v) for v in answer.columns.values()} == {work.rows}
+
+    jax.monitoring.register_event_duration_secs_listener(heard)
+    run(scenario)
+    assert compiled == []
+    jax.jit(lambda x: 3 * x + 7)(np.zeros(3))
+    assert compiled, "a compilation is heard of"

@@ -1,44 +1,16 @@
 """The search page in a real browser: typed, picked, dropped, and by keyboard alone."""
 
-import shutil
-
 import pytest
 import serving
 import tiny_images
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-WAIT = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as play:
-        made = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
+from pages import found, opened
 
 
 @pytest.fixture
 def page(browser, server):
-    """Returns the page as it opens; what the browser complains of fails the test."""
-    made = browser.new_page(viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(WAIT)
-    said = []
-    made.on("console", lambda one: said.append(one.text))
-    made.on("pageerror", lambda error: said.append(str(error)))
-    made.goto(f"http://127.0.0.1:{server.port}/")
-    made.wait_for_selector("#first option", state="attached")
-    yield made
-    made.close()
-    assert said == []
-
-
-def found(page):
-    """Returns the ids of the answer's cards."""
-    page.wait_for_selector("#answers .grid")
-    return page.locator("#answers .grid .id").all_inner_texts()
+    """Returns the page as it opens."""
+    with opened(browser, server.port) as made:
+        yield made
 
 
 def test_a_text_and_what_is_picked_from_its_answer(page, films):

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 from serving import PATH, ROW
 
-from recjax.serve.http.limits import Room
-from recjax.serve.http.models import Models
+from recjax.bundle.contract import FOUND, INT, SERVING, TEXT, Signature, Spec
+from recjax.serve.http.cache import Cache, row_keys
+from recjax.serve.http.limits import Limits, Room
+from recjax.serve.http.models import Model, Models
 from recjax.serve.http.quick import Quick
 
 JSON = [(b"content-type", b"application/json")]
@@ -27,11 +29,17 @@ class Record:
 
 @pytest.fixture
 def made():
-    models = Models({"m": SimpleNamespace()})
-    first = SimpleNamespace(name="m", version=1)
+    models, inputs = Models({"m": SimpleNamespace()}), {"text": Spec(TEXT)}
+    takes = Signature(
+        {**inputs, "k": Spec(INT)}, FOUND, dict, *[None] * 3, texts=("text",), kept=True
+    )
+    bundle = SimpleNamespace(serving=SimpleNamespace(batch_sizes=(8,)))
+    first = Model("m", 1, bundle, {SERVING: takes})
     models.add(first)
-    record, room = Record(), Room(2)
-    quick = Quick(models, room, record, (10_000, 60), "t")
+    record, room, cache = Record(), Room(2), Cache(10_000, 60)
+    for key in row_keys(first.key, SERVING, takes, {"text": ["red", "b"], "k": [3, 1]}):
+        cache.held.put(key, {"ids": ["i"]}, 1)
+    quick = Quick(models, room, record, (10_000, 60), cache, Limits(), "t")
     asked = SimpleNamespace(signature="s", rows=1)
     quick.keep("/v1/models/m:predict", b"body", first, asked, b"answer")
     return quick, models, room, record
@@ -55,7 +63,7 @@ def test_the_same_request_gets_the_same_answer(made):
     assert [quick(*one) for one in others] == [None] * len(others)
     assert room.coming == len(others)
     # A new version answers for itself.
-    models.add(SimpleNamespace(name="m", version=2))
+    models.add(SimpleNamespace(name="m", version=2, key="m 2"))
     assert quick(path, [*JSON, TOKEN], b"body") is None
 
 
@@ -70,6 +78,19 @@ def test_a_full_server_refuses_what_it_does_not_know(made):
     assert (b"retry-after", b"1") in said.headers and room.coming == 2
     assert quick(path, JSON, b"c") is None, "who has no token hears of that"
     assert quick(path, [*JSON, TOKEN], b"body").status == 200
+
+
+def test_a_full_server_answers_rows_that_are_kept(made):
+    quick, _, room, _ = made
+    room.most = 0
+
+    def refused(*instances):
+        body = json.dumps({"instances": instances}).encode()
+        return quick("/v1/models/m:predict", [*JSON, TOKEN], body) is not None
+
+    red, b = {"k": 3, "text": " Red"}, {"text": "b", "k": 1}
+    assert not refused(red) and not refused(b, red, b) and room.coming == 2
+    assert refused(red, {**b, "k": 2}) and refused({"text": "b"}) and refused()
 
 
 def test_answers_come_in_the_order_of_requests(server):
