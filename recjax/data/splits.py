@@ -161,11 +161,7 @@ class LastOut(_Split):
     """
 
     needs = "user"
-    fix = (
-        "it takes users with two or more, for validation three or more; of users with "
-        "one (as sessions without users are) take some apart, by --set "
-        "'data.split=ByUser((.8, .1, .1))'"
-    )
+    fix = "it takes users with two or more (validation: three), or ByUser((.8, .1, .1))"
 
     def _parts(self, value: np.ndarray) -> np.ndarray:
         counts = np.unique(value, return_counts=True)[1]

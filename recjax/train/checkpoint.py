@@ -279,7 +279,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
             yield
     except (OSError, ValueError) as error:  # A UserError is neither.
         # Orbax may have made the folder anew, without what it wrote before.
-        if folder.is_dir() and "NOT_FOUND" not in str(error):
+        if folder.is_dir() and not any(n in str(error) for n in ("NOT_FOUND", "missing")):
             raise
         told = f"cannot write checkpoints to {folder}: it was removed; "
         raise UserError(told + disk.GO_ON) from error

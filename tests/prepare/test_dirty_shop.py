@@ -50,7 +50,7 @@ def test_sessions_without_users_cannot_be_left_out(tmp_path):
     how = How(gap=60, column=("events:session=skip",))
     with pytest.raises(UserError, match="neither a column 'user' nor one 'session'"):
         prepare(Files(events=log), tmp_path / "b", how)
-    assert "data.split=ByUser((.8, .1, .1))" in LastOut().fix
+    assert "ByUser((.8, .1, .1))" in LastOut().fix
 
 
 @pytest.mark.parametrize(
