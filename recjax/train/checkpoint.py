@@ -278,8 +278,8 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         with disk.writing("checkpoints to", folder, disk.GO_ON):
             yield
     except (OSError, ValueError) as error:  # A UserError is neither.
-        # Orbax may have made the folder anew, without what it wrote before.
-        if folder.is_dir() and not any(n in str(error) for n in ("NOT_FOUND", "missing")):
+        text = str(error)  # Orbax may have made the folder anew, and empty.
+        if folder.is_dir() and "NOT_FOUND" not in text and "are missing" not in text:
             raise
         told = f"cannot write checkpoints to {folder}: it was removed; "
         raise UserError(told + disk.GO_ON) from error
