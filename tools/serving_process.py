@@ -15,6 +15,9 @@ from pathlib import Path
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+KEPT = 1_000
+"""Lines of a server's log that are kept, at most, of requests."""
+
 
 class Server:
     """A server of bundles, NAME=FOLDER; a context manager that ends it.
@@ -53,7 +56,9 @@ class Server:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
-            del self.lines[:-1_000]
+            if len(self.lines) > KEPT:  # What workers say of themselves stays.
+                old = [x for x in self.lines[: -KEPT // 2] if '"request"' not in x]
+                self.lines[: -KEPT // 2] = old
 
     def processes(self) -> list[int]:
         """Returns the server's process and its children, such as workers."""
