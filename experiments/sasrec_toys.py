@@ -27,7 +27,7 @@ def experiment() -> rj.Experiment:
         data=rj.NextInSession(
             "toys",
             split=rj.LastOut(),
-            layout=rj.Packed(rows=16, events=256, sessions=256),
+            layout=rj.Packed(rows=32, events=128, sessions=128),
             negatives=2_048,
             popularity=0.5,
             sequences=True,
