@@ -38,8 +38,6 @@ CHAIN = Tuned(
     },
     "mrr",
 )
-AT_THIS_HOUR = rj.Habits(half_life=60.0, hours=2.0, away=0.0, weekday=0.6)
-"""What `HABITS` chooses on validation."""
 COUNTS = {"habits": HABITS, "chain": CHAIN}
 
 
@@ -55,7 +53,7 @@ def experiment() -> rj.Experiment:
             layout=rj.Packed(rows=32, events=448, sessions=96),
             negatives=2_048,
             popularity=0.75,
-            pairs=(rj.Repeats(), rj.Transitions(), AT_THIS_HOUR),
+            pairs=(rj.Repeats(), rj.Transitions()),
         ),
         model=rj.SessionModel(
             encoder=rj.HierTcn(
