@@ -53,6 +53,10 @@ class RawQueries:
     texts: tuple[str, ...]
     past: Histories
 
+    def __len__(self) -> int:
+        """Returns `Q`."""
+        return len(self.texts)
+
 
 def raw_queries(
     raw: Mapping[str, Sequence[Any]], count: int, rows: Mapping[str, int]

@@ -22,7 +22,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,12 +198,7 @@ class OpenBundle:
         known = [n for n, i in self.inputs.items() if isinstance(i, IdListInput)]
         lists = zip(*(raw[name] for name in known if name in raw), strict=True)
         hidden = [{id for ids in row for id in ids} for row in lists]
-        if self.fusion is None:
-            return self.nearest(vectors, k, hidden)
-        _check_k(k)
-        hidden = hidden or [()] * len(vectors)
-        wanted = k + max(map(len, hidden), default=0)
-        return self._without(hidden, self.find(vectors, raw, wanted), k)
+        return self._found(lambda most: self.find(vectors, raw, most), k, hidden)
 
     def nearest(
         self, vectors: np.ndarray, k: int, hidden: Sequence[Collection[str]] = ()
@@ -213,11 +208,7 @@ class OpenBundle:
         Raises:
           UserError: `k` is not positive, or the vectors are not of the items' width.
         """
-        _check_k(k)
-        hidden = hidden or [()] * len(vectors)
-        wanted = k + max(map(len, hidden), default=0)
-        best = self.index.search(vectors, wanted)
-        return self._without(hidden, best, k)
+        return self._found(partial(self.index.search, vectors), k, hidden)
 
     def find(
         self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int
@@ -235,16 +226,25 @@ class OpenBundle:
         model = (
             vectors @ np.asarray(self.items.vectors).T if self.fusion.model else None
         )
-        scores = self.fusion.scores(asked, model, len(vectors))
+        scores = self.fusion.scores(asked, model)
         return largest(scores, min(k, scores.shape[1]))
 
-    def _without(
+    def _found(
         self,
-        hidden: Sequence[Collection[str]],
-        best: tuple[np.ndarray, np.ndarray],
+        best: Callable[[int], tuple[np.ndarray, np.ndarray]],
         k: int,
+        hidden: Sequence[Collection[str]],
     ) -> list[list[Found]]:
-        found = zip(*best, hidden, strict=True)
+        """Returns the best `k` of each row without `hidden`, of what `best` gives.
+
+        Raises:
+          UserError: `k` is not positive.
+        """
+        if k < 1:
+            raise UserError(f"k = {k}: ask for at least one result")
+        wanted = k + max(map(len, hidden), default=0)
+        items, scores = best(wanted)
+        found = zip(items, scores, hidden or [()] * len(items), strict=True)
         return [self.items.found(*one)[:k] for one in found]
 
     def _blocks(self, name: str) -> Callable[..., np.ndarray]:
@@ -275,11 +275,6 @@ def open_bundle(path: str | Path) -> OpenBundle:
     info, vectors = content.get("info", {}), content["files"].get("vectors.npy", {})
     model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
     return OpenBundle(folder, ItemVectors.open(folder), info, model)
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise UserError(f"k = {k}: ask for at least one result")
 
 
 def _blank(items: NewItems) -> np.ndarray:

@@ -130,7 +130,7 @@ class Bundle:
         if fused is not None:
             rows = {id: row for row, id in enumerate(corpus.ids)}
             given = fusion.raw_queries(raw, len(live), rows)
-            scores = fused.scores(given, live @ vectors.T, len(live))
+            scores = fused.scores(given, live @ vectors.T)
         else:
             asked = None
             if len(vectors) >= scann.EXACT_BELOW:

@@ -114,8 +114,13 @@ class Histories:
 
     @property
     def opening(self) -> np.ndarray | None:
-        """Whether each query is for the first event of a session; None without any."""
-        return None if self.session is None else self.session == self.stop
+        """Whether each query is for the first event of a session; None without any.
+
+        Of sequences, whose every event is one, None too: it tells no query from others.
+        """
+        if self.session is None or (first := self.session == self.stop).all():
+            return None
+        return first
 
     def take(self, rows: np.ndarray) -> Histories:
         """Returns the histories of some queries [n]."""

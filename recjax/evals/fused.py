@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from recjax.evals.fusion_weights import Shape, shaped
 from recjax.evals.linear_scorer import Asked, Learned, LinearScorer
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,13 @@ class Part:
     scorer: LinearScorer | None = None
     learned: Learned | None = None
 
-    def scores(self, asked: Asked, count: int, model: np.ndarray | None) -> np.ndarray:
-        """Returns the shaped scores of `count` queries, f32[Q, N]."""
+    def scores(self, asked: Asked, model: np.ndarray | None) -> np.ndarray:
+        """Returns the shaped scores of queries, f32[Q, N]."""
         if self.scorer is None or self.learned is None:
             assert model is not None
             found = model
         else:
-            found = self.scorer.answer(self.learned, asked).scores(0, count)
+            found = self.scorer.answer(self.learned, asked).scores(0, len(asked))
         return np.float32(self.weight) * shaped(found, self.shape)
 
 
@@ -58,15 +61,14 @@ class FusedParts:
         """Whether the model is one of them."""
         return any(part.scorer is None for part in self.parts.values())
 
-    def scores(self, asked: Asked, model: np.ndarray | None, count: int) -> np.ndarray:
+    def scores(self, asked: Asked, model: np.ndarray | None) -> np.ndarray:
         """Returns f32[Q, N].
 
         Args:
           asked: what the queries say.
           model: the model's scores [Q, N]; None where it is no part.
-          count: `Q`.
         """
-        found = [one.scores(asked, count, model) for one in self.parts.values()]
+        found = [one.scores(asked, model) for one in self.parts.values()]
         return sum(found[1:], found[0]).astype(np.float32)
 
 
@@ -114,6 +116,9 @@ def _chosen(
             name: part.scorer if isinstance(part, Tuned) else part
             for name, part in fusion.parts.items()
         }
+        out = [name for name in found if name not in fusion.unjudged]
+        told = f"; left out: {', '.join(out)}" if out else ""
+        log.info("%s: weights of unjudged %s%s", reason, dict(fusion.unjudged), told)
         return found, fusion.unjudged, dict.fromkeys(fusion.unjudged, "max")
     bound = fusion.bound(SplitQueries(), model)
     found = {

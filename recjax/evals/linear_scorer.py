@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +42,10 @@ class LinearScores:
 class Asked(Protocol):
     """What queries say: `Queries` of a data set, or those that a bundle is asked."""
 
+    def __len__(self) -> int:
+        """Returns `Q`."""
+        ...
+
     @property
     def texts(self) -> Sequence[str] | None:
         """Each query as text [Q]; None where they are none."""
@@ -63,6 +68,11 @@ class Learned:
     weights: sparse.csr_array
     same: np.ndarray | None = None
     words: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Word -> its row."""
+        return {word: row for row, word in enumerate(self.words)}
 
     @property
     def size(self) -> int:

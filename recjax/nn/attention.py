@@ -9,7 +9,7 @@ that feeds one event at a time computes what training did.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -76,7 +76,12 @@ class FlatAttention(nn.Module):
 
     @nn.nowrap
     def start(self, rows: int, width: int) -> Memory:
-        """Returns the memory of rows that met nobody."""
+        """Returns the memory of rows that met nobody.
+
+        Raises:
+          ValueError: a setting has no meaning.
+        """
+        self._check()
         reach = self.window - 1
         held = {
             f"layer_{i}": jnp.zeros((rows, reach, 2 * self.size))
@@ -90,8 +95,6 @@ class FlatAttention(nn.Module):
         self, row: Row, memory: Memory, train: bool
     ) -> tuple[Float[Array, "B L D"], Memory]:
         """Returns a vector before each event, and the memory after the row."""
-        if self.size % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide size {self.size}")
         drop = nn.Dropout(self.dropout, deterministic=not train)
         item = before(row, memory["last"], row.new_user)
         x = jnp.concatenate([item, flat_start(row)], -1)
@@ -112,6 +115,15 @@ class FlatAttention(nn.Module):
             newest = newest_inputs(memory["clock"], clock, row.length)
             kept["clock"] = newest - _last(clock, row.length)
         return output(drop(nn.LayerNorm(name="norm")(x)), self.width, self.hidden), kept
+
+    @nn.nowrap
+    def _check(self) -> None:
+        if self.size % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide size {self.size}")
+        if self.block not in get_args(Block):
+            raise ValueError(f"block {self.block!r}: take one of {get_args(Block)}")
+        if self.window < 1:
+            raise ValueError(f"window {self.window}: an event sees itself at least")
 
 
 class _Layer(nn.Module):

@@ -212,5 +212,5 @@ def test_tensorflow_adds_up_the_same(search, stem):
     scored = tf_fusion.scores(tf, module, parts)
     got = tf.function(scored)(tf.constant(asked), {"text": tf.constant(texts)}).numpy()
     raw = fusion.raw_queries({"text": texts}, 6, {})
-    wanted = parts.scores(raw, asked @ vectors.T, 6)
+    wanted = parts.scores(raw, asked @ vectors.T)
     np.testing.assert_allclose(got, wanted, atol=1e-5)

@@ -101,8 +101,15 @@ def test_a_loop_over_each_user_finds_the_same(block, times):
         np.testing.assert_allclose(got[events], wanted, atol=1e-5)
 
 
-def test_heads_divide_the_size():
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": 7}, "2 heads do not divide size 7"),
+        ({"block": "hstuu"}, "block 'hstuu': take one of .*'hstu'"),
+        ({"window": 0}, "window 0: an event sees itself"),
+    ],
+)
+def test_settings_without_a_meaning(changes, said):
     data = support.opened(support.sessions(6, users=3))
-    encoder = FlatAttention(support.WIDTH, 7)
-    with pytest.raises(ValueError, match="2 heads do not divide size 7"):
-        support.started(encoder, data)
+    with pytest.raises(ValueError, match=said):
+        support.started(FlatAttention(support.WIDTH, **changes), data)

@@ -74,11 +74,6 @@ class Sessions:
         return len(self.user_start) - 1
 
     @property
-    def apart(self) -> bool:
-        """Whether each event is a session of its own, so that none goes on."""
-        return len(self.session_start) == len(self.item) + 1
-
-    @property
     def timed(self) -> bool:
         """Whether it is known when events happened."""
         return bool(len(self.timestamp)) and bool(self.timestamp[-1])
@@ -135,8 +130,7 @@ class Sessions:
         time, when = None, None
         if self.timed:
             time, when = log.timestamp, log.timestamp[event]
-        opened = None if self.apart else start[session]
-        return Histories(log.item, first, event, time, when, opened)
+        return Histories(log.item, first, event, time, when, start[session])
 
 
 def load_sessions(name: str | Path, apart: bool = False) -> Sessions:

@@ -78,8 +78,7 @@ class Bm25(LinearScorer):
 
     def ask(self, learned: Learned, queries: Asked) -> tuple[sparse.csr_array, None]:
         """Counts the words of queries."""
-        rows = {word: row for row, word in enumerate(learned.words)}
-        return _count(queries.texts or (), rows, self.stem), None
+        return _count(queries.texts or (), learned.rows, self.stem), None
 
     def index(self, titles: Sequence[str], queries: Sequence[str]) -> LinearScores:
         """Returns the scores of `N` titles for `Q` queries.
@@ -88,8 +87,7 @@ class Bm25(LinearScorer):
           ValueError: no title.
         """
         learned = self.indexed({"title": titles}, {"title": 1.0})
-        rows = {word: row for row, word in enumerate(learned.words)}
-        return LinearScores(_count(queries, rows, self.stem), learned.weights)
+        return LinearScores(_count(queries, learned.rows, self.stem), learned.weights)
 
     def indexed(
         self, texts: Mapping[str, Sequence[str]], weights: Mapping[str, float]

@@ -55,8 +55,7 @@ class Popularity(LinearScorer):
 
     def ask(self, learned: Learned, queries: Asked) -> tuple[sparse.csr_array, None]:
         """Asks nothing."""
-        count = len(queries.texts or queries.past)
-        return sparse.csr_array((count, 0), dtype=np.float32), None
+        return sparse.csr_array((len(queries), 0), dtype=np.float32), None
 
     def fit(self, data: Any, queries: Queries) -> ConstantScores:
         """Counts training examples."""

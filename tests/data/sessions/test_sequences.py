@@ -50,7 +50,7 @@ def test_each_users_last_events_are_left_out(path):
             found[user] = [ids[i] for i in met], ids[queries.task.items[row]]
         assert found == {u: (own[u][:-back], own[u][-back]) for u in own}
     assert data.train.sum() == len(LINES) - 4
-    assert not data.sessions.timed and queries.history.session is None
+    assert not data.sessions.timed and queries.history.opening is None
 
 
 def test_a_batch_holds_users_end_to_end(path):
@@ -83,5 +83,13 @@ def test_padding_between_sessions_is_refused_where_it_would_count(path):
 
 def test_what_is_sessions_stays_so():
     known = support.sessions(3)
-    assert not known.apart
     assert np.diff(known.session_start).max() > 1
+    data = support.opened(known)
+    assert 0 < data.queries("test").history.opening.mean() < 1
+
+
+def test_a_chain_within_sessions_knows_nothing_of_sequences(path):
+    data = settings(path).open(0)
+    queries = data.queries("test")
+    chain = rj.Markov(of="session", popularity=0.0).fit(data, queries)
+    assert not chain.scores(0, len(queries)).any()
