@@ -25,7 +25,7 @@ from recjax.seconds import DAY, HOUR
 from recjax.text.hashing import KEY
 
 
-def encoder(tf: Any, kind: ColumnInput | ImageInput) -> Any:
+def encoder(tf: Any, kind: ColumnInput) -> Any:
     """Returns a callable: a tensor of raw values -> the feature [B, ...]."""
     if isinstance(kind, CategoryInput):
         return _category(tf, kind)

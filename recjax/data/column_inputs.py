@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recjax.data.image_input import ImageInput
 from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature
 from recjax.seconds import DAY, HOUR, SECOND_NS
@@ -244,7 +245,9 @@ class VectorInput:
         return found
 
 
-ColumnInput = CategoryInput | NumberInput | BucketInput | TimeInput | VectorInput
+ColumnInput = (
+    CategoryInput | NumberInput | BucketInput | TimeInput | VectorInput | ImageInput
+)
 
 
 @dataclass(frozen=True)

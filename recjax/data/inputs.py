@@ -21,7 +21,7 @@ from recjax.data.column_inputs import (
     TimeInput,
     VectorInput,
 )
-from recjax.data.image_input import ImageInput, ImageRows
+from recjax.data.image_input import ImageInput
 from recjax.data.prepared import as_texts
 from recjax.errors import UserError
 from recjax.tables.typed import Table, TypedColumn
@@ -106,7 +106,7 @@ def _fill(row: np.ndarray, values: list) -> None:
     row[: len(values)] = values
 
 
-Input = TextInput | WordPiece | IdListInput | AgeListInput | ColumnInput | ImageInput
+Input = TextInput | WordPiece | IdListInput | AgeListInput | ColumnInput
 SAVED = {
     "category": CategoryInput,
     "number": NumberInput,
@@ -167,8 +167,6 @@ def encode_column(kind: Input, column: TypedColumn) -> Any:
         raise ValueError(f"no column holds the ages of {kind.of!r}")
     if isinstance(kind, CategoryInput):
         return kind.encode_column(column)
-    if isinstance(kind, ImageInput):
-        return ImageRows(kind, column)
     return ColumnRows(kind, column)
 
 

@@ -198,7 +198,10 @@ def read_entity(reading: Reading, name: str) -> Table | None:
     good = ~given_twice(found, ["id"], f"{name} given twice", findings)
     for column in [c for c in table.columns.values() if c.type == "image"]:
         # Without its photograph, the rest of a row is as good as before.
-        images, _ = load(found, column.name, findings)
+        images, read = load(found, column.name, findings)
+        if bad := np.count_nonzero(~read):
+            text = f"{bad} rows stay without their photograph, which is bad"
+            findings.note(option_of(name), f"{text}, if bad rows are left out")
         table = replace(table, columns={**table.columns, column.name: images})
     return by_id(table if good.all() else table.take(good))
 

@@ -139,7 +139,7 @@ def _written(
     extra = {} if report.ok else {SKIPPED: report.write_csv}
     if extra:
         log.warning(
-            "Left out %d of %d rows (%.3f%%); they are listed in %s.",
+            "Left out %d of %d rows (%.3f%%), or what is bad in them; listed in %s.",
             report.bad_rows,
             sum(report.rows.values()),
             100 * report.bad_share,

@@ -12,6 +12,8 @@ from recjax.tables.columns import Type
 from recjax.text.column import Texts, offsets_of
 
 Held = TypeVar("Held")
+LONG = 256
+"""Bytes of a text, as of a photograph, from which on it is taken as a piece."""
 MISSING_TIME = np.iinfo(np.int64).min
 """Stands for a timestamp that is missing."""
 
@@ -94,8 +96,7 @@ class TypedColumn:
     def take(self, positions: np.ndarray) -> TypedColumn:
         """Returns the values at `positions`; labels stay."""
         if isinstance(self.values, Texts):
-            start, index = _take(self.values.offsets, positions)
-            return replace(self, values=Texts(self.values.data[index], start))
+            return replace(self, values=_texts(self.values, positions))
         if isinstance(self.values, Ragged):
             return replace(self, values=self.values.take(positions))
         return replace(self, values=self.values[positions])
@@ -131,6 +132,18 @@ def _take(start: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndar
     lengths = start[1:][positions] - first
     new = offsets_of(lengths)
     return new, np.arange(new[-1]) + np.repeat(first - new[:-1], lengths)
+
+
+def _texts(texts: Texts, positions: np.ndarray) -> Texts:
+    first = texts.offsets[:-1][positions]
+    ends = texts.offsets[1:][positions]
+    new = offsets_of(ends - first)
+    if new[-1] <= LONG * len(first):
+        new, index = _take(texts.offsets, positions)
+        return Texts(texts.data[index], new)
+    # An index of every byte would be eight times what it finds.
+    parts = [texts.data[a:b] for a, b in zip(first, ends, strict=True)]
+    return Texts(np.concatenate(parts), new)
 
 
 def compact(column: TypedColumn) -> TypedColumn:

@@ -31,6 +31,8 @@ def test_a_bad_photograph_costs_no_product(tmp_path):
     with pytest.raises(UserError, match="row 3, column 'photo': b.png: damaged"):
         prepare(files, tmp_path / "strict")
     how = How(on_bad_row="skip", max_bad_share=0.5)
+    told = str(check(files, how).report)
+    assert "1 rows stay without their photograph" in told
     data = Prepared.open(prepare(files, tmp_path / "out", how))
     photo = data.table("item")["photo"].texts
     assert data.table("events").rows == 4 and photo.present.tolist() == [1, 0, 0]
