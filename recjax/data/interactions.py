@@ -15,13 +15,12 @@ from recjax.data.long_columns import counts
 from recjax.data.prepared import Prepared, as_texts, seconds
 from recjax.data.splits import Examples
 from recjax.errors import UserError, nearest
+from recjax.seconds import MINUTE
 from recjax.tables.typed import Table
 from recjax.text.column import Texts
 
 TEXTS = ("title", "tags")
 """Columns that are an item's text, where the experiment names no others."""
-MINUTE = 60
-"""Seconds between events whose times are not known, for what forgets by age."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,7 @@ def interactions_of(events: Table, users: Table, items: Table) -> Interactions:
     rating = np.broadcast_to(np.float32(1), events.rows)
     if "rating" in events:
         rating = events["rating"].array
+    # Without times, events are a minute apart, for what forgets by age.
     timed, order = "timestamp" in events, np.arange(events.rows) * MINUTE
     return Interactions(
         user=events["user"].array,

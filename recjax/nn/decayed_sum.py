@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from recjax.nn.embedding_bag import bag
+from recjax.seconds import MINUTE
 from recjax.typing import Array, Batch, Float, Int
 
-MINUTE = 60.0
 BEFORE = -3.5
 """Log weight of row 0 at the start: that of an event of half an hour ago."""
 

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 
 from recjax.features import Feature, ImageFeature
 from recjax.nn.backbones import Backbone
+from recjax.nn.inputs import Dense, NoRows
 from recjax.nn.mlp import unit
 from recjax.typing import Array, Batch, Float
 
 
-class Photo(nn.Module):
+class Photo(NoRows, nn.Module):
     """A photograph through a branch, scaled to length 1, and one layer without a bias.
 
     The layer sees besides whether there is none. A branch whose parameters are to stay
@@ -33,11 +34,6 @@ class Photo(nn.Module):
     branch: Backbone
     width: int
     scale: float = 0.05
-
-    def row_ids(self, ids: Array) -> dict[str, Array]:
-        """Names no table rows."""
-        del ids
-        return {}
 
     def check(self, name: str, feature: Feature) -> None:
         """Raises a ValueError where a feature holds no photographs of the size."""
@@ -65,6 +61,5 @@ class Photo(nn.Module):
         key = self.make_rng("dropout") if train else None
         seen = self.branch.apply(params, pixels.astype(jnp.float32) / 127.5 - 1, key)
         known = jnp.where(there, unit(seen), 0.0)
-        start = nn.initializers.normal(self.scale)
-        layer = nn.Dense(self.width, use_bias=False, kernel_init=start)
-        return layer(jnp.concatenate([known, ~there], -1))
+        both = {name: jnp.concatenate([known, ~there], -1)}
+        return Dense(self.width, self.scale)(name, both, {}, train)

@@ -67,7 +67,16 @@ class EmbeddingBag(nn.Module):
         return total / (square + 1e-6) ** (self.norm / 2)
 
 
-class Dense(nn.Module):
+class NoRows:
+    """Base of inputs that read no table."""
+
+    def row_ids(self, ids: Array) -> dict[str, Array]:
+        """Names no table rows."""
+        del ids
+        return {}
+
+
+class Dense(NoRows, nn.Module):
     """The numbers of a feature through one layer without a bias.
 
     Attributes:
@@ -77,11 +86,6 @@ class Dense(nn.Module):
 
     width: int
     scale: float = 0.05
-
-    def row_ids(self, ids: Array) -> dict[str, Array]:
-        """Names no table rows."""
-        del ids
-        return {}
 
     def check(self, name: str, feature: Feature) -> None:
         """Raises a ValueError where a feature holds no numbers."""

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from recjax.errors import UserError
 from recjax.features import IdFeature
 from recjax.nn.dropout import Dropout
-from recjax.typing import Array, Batch, Float, Int
+from recjax.nn.inputs import NoRows
+from recjax.typing import Array, Batch, Float
 
 _start = nn.initializers.truncated_normal(0.02)
 _HIDDEN = -1e30
@@ -60,7 +61,7 @@ class TransformerSettings:
             raise ValueError(f"{self.heads} heads do not divide width {self.width}")
 
 
-class Transformer(nn.Module):
+class Transformer(NoRows, nn.Module):
     """BERT (Devlin et al. 2019) as an input of a tower, learned with the dense part.
 
     Post-norm layers, learned positions, exact GELU. Parameters, LayerNorm, softmax and
@@ -82,11 +83,6 @@ class Transformer(nn.Module):
     width: int | None = None
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     remat: bool = False
-
-    def row_ids(self, ids: Int[Array, "B L"]) -> dict[str, Int[Array, "B L"]]:
-        """Names no table rows: there is no table."""
-        del ids
-        return {}
 
     def check(self, name: str, feature: IdFeature) -> None:
         """Checks that the encoder has a vector for every id of a feature.

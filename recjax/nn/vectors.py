@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.features import present
+from recjax.nn.inputs import NoRows
 from recjax.typing import Array, Batch, Bool, Float, Int
 
 
-class Vectors(nn.Module):
+class Vectors(NoRows, nn.Module):
     """Mean of the vectors of an entity, without parameters; none at all give zeros.
 
     The feature holds I vectors [B, I, D], or bytes u8[B, I, D / 8] whose bits are the
@@ -23,11 +24,6 @@ class Vectors(nn.Module):
     """
 
     bits: bool = False
-
-    def row_ids(self, ids: Array) -> dict[str, Array]:
-        """Names no table rows."""
-        del ids
-        return {}
 
     @nn.compact
     def __call__(
