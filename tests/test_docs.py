@@ -130,3 +130,8 @@ def test_data_is_prepared_as_its_page_says(tmp_path, monkeypatch, capsys):
 def test_models_of_ones_own_data_as_its_page_says(tmp_path, monkeypatch):
     done = own_data(tmp_path, monkeypatch, "data", "train")
     assert len([one for one in done if one.startswith("train")]) == 4
+
+
+def test_tables_of_results_are_those_of_their_files(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["write_results.py", "--check"])
+    runpy.run_path(str(ROOT / "tools/write_results.py"), run_name="__main__")
