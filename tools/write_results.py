@@ -10,8 +10,8 @@ these are named:
     <!-- end of results -->
 
 A file has a row a method: `kind` (model, rival, counts, fusion, variant or published),
-`method`, the number of `seeds`, measures (with `X ±`, the standard deviation over seeds,
-where it is known) and `command`, which made the row. summary.csv picks rows of others.
+`method`, the number of `seeds`, measures (with `X ±`, the standard deviation over
+seeds, where it is known) and `command`, which made the row. summary.csv picks rows.
 """
 
 import csv
@@ -21,8 +21,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs/results"
-DOCUMENTS = ("README.md", "experiments/RESULTS.md", "docs/measurements/history.md")
-PLACE = re.compile(r"(<!-- results: ([\w]+)(?:: ([^>]*?))? -->\n).*?(<!-- end)", re.DOTALL)
+DOCUMENTS = ("README.md", "docs/results.md", "docs/measurements/history.md")
+PLACE = re.compile(
+    r"(<!-- results: ([\w]+)(?:: ([^>]*?))? -->\n).*?(<!-- end)", re.DOTALL
+)
 
 
 def read(name: str) -> list[dict[str, str]]:
@@ -63,7 +65,12 @@ def table(rows: list[dict[str, str]], measures: list[str]) -> str:
     return grid(
         head,
         [
-            [row["method"], row["kind"], row["seeds"], *(cell(row, m) for m in measures)]
+            [
+                row["method"],
+                row["kind"],
+                row["seeds"],
+                *(cell(row, m) for m in measures),
+            ]
             for row in rows
         ],
     )
@@ -76,7 +83,7 @@ def commands(rows: list[dict[str, str]]) -> str:
 
 
 def summary() -> str:
-    """Returns the picked rows of summary.csv: a measure, of a model and what is beside."""
+    """Returns the rows that summary.csv picks: a measure, ours and what is beside."""
 
     def cell(pick: dict[str, str], method: str) -> str:
         (row,) = [r for r in read(pick["table"]) if r["method"] == method]
