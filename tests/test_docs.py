@@ -4,6 +4,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import inspect
 import io
 import re
 import runpy
@@ -144,3 +145,14 @@ def test_page_of_errors_has_the_messages_of_the_code():
     heads = re.findall("^## (.*)$", text, re.MULTILINE)
     assert set(tool["GROUPS"]) <= set(heads) and "Other" not in heads
     assert all(len(line) < 500 for line in text.splitlines())
+
+
+def test_reference_has_every_public_name():
+    packages = re.findall(r"\{public\} ([\w.]+)", (ROOT / "docs/api.md").read_text())
+    for package in map(importlib.import_module, packages):
+        for name in dir(package):
+            thing = getattr(package, name)
+            if inspect.ismodule(thing):
+                assert thing.__name__ in packages, thing.__name__
+            elif not name.startswith("_"):
+                assert inspect.getdoc(thing), f"{package.__name__}.{name}"
