@@ -16,6 +16,7 @@ import pytest
 import tyro
 
 from recjax.cli import main as cli
+from recjax.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -77,12 +78,6 @@ def test_names_files_and_commands_are_there(doc):
     folders = r"\b((?:tools|experiments|configs|recjax|tests|docs)/[\w/]+\.\w+)"
     for path in re.findall(folders, text):
         assert (ROOT / path).exists(), path
-    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        with contextlib.suppress(SyntaxError):  # Parts of programs may be left out.
-            for node in ast.walk(ast.parse(code)):
-                if isinstance(node, ast.ImportFrom) and "recjax" in node.module:
-                    for alias in node.names:
-                        assert resolves(f"{node.module}.{alias.name}"), alias.name
     commands = r"(^ *|`)(recjax +[a-z][^`\n]*)(`?)"
     lines = re.findall(commands, text.replace("\\\n", " "), re.MULTILINE)
     for before, line, after in lines:
@@ -98,6 +93,33 @@ def test_names_files_and_commands_are_there(doc):
             option = word.split("=")[0]
             if option.startswith("-"):
                 assert option in options(tuple(command)), line
+
+
+CODE = {doc: re.findall(r"```python\n(.*?)```", doc.read_text(), re.S) for doc in DOCS}
+
+
+def missing(error):
+    """Returns whether an error is that a bundle, run or file is not here."""
+    return isinstance(error, OSError | UserError) and re.search(
+        "no such file|does not exist|no run folder|is no folder", str(error), re.I
+    )
+
+
+@pytest.mark.parametrize("doc", [d for d in DOCS if CODE[d]], ids=lambda doc: doc.name)
+def test_code_of_a_page_runs_until_it_needs_what_is_the_readers(
+    doc, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for code in CODE[doc]:
+        for node in ast.walk(ast.parse(code)):  # Also of lines that do not run here.
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    assert resolves(f"{node.module}.{alias.name}"), alias.name
+        try:
+            exec(compile(code, doc.name, "exec"), names)
+        except (OSError, UserError) as error:
+            assert missing(error), error
 
 
 def own_data(folder, monkeypatch, *kinds):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recjax.data.images.source import Images
     from recjax.data.next_item import NextItem
     from recjax.data.search import Search
-    from recjax.data.sessions.fixed import VectorsFromEvents
+    from recjax.data.sessions.fixed import VectorsFrom, VectorsFromEvents
     from recjax.data.sessions.habits import Habits
     from recjax.data.sessions.next import NextInSession
     from recjax.data.sessions.packing import Packed
