@@ -21,6 +21,7 @@ from recjax.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCS += sorted((ROOT / "docs").rglob("*.md"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 DEPTH = {"data": 3, "session": 2, "users": 2}
 """Words of a command that has others under it."""
 
@@ -120,6 +121,17 @@ def test_code_of_a_page_runs_until_it_needs_what_is_the_readers(
             exec(compile(code, doc.name, "exec"), names)
         except (OSError, UserError) as error:
             assert missing(error), error
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_names_of_a_notebook_are_there(notebook):
+    text = notebook.read_text()
+    ast.parse(text)
+    for name in set(re.findall(r"\brj((?:\.\w+)+)", text)):
+        assert resolves(f"recjax{name}"), f"rj{name}"
+    listed = (ROOT / "docs/index.md").read_text(), (ROOT / "README.md").read_text()
+    assert f"notebooks/{notebook.stem}\n" in listed[0]
+    assert f"notebooks/{notebook.name}" in listed[1]
 
 
 def own_data(folder, monkeypatch, *kinds):
