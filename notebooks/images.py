@@ -87,10 +87,10 @@ plt.show()
 # %% [markdown]
 # ## Change one line
 #
-# A wider margin between near and far, and look again.
+# A wider gap between near and far, and look again.
 
 # %%
-wide = rj.train(experiment.replace("losses.ranking.margin", 0.5))
+wide = rj.train(experiment.replace("losses.ranking.gap", 0.5))
 wide.evaluate()
 
 # %%

@@ -16,11 +16,13 @@
 # HierTCN keeps a state of each user over sessions, and follows what happens inside one.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 
 import recjax as rj
 
-made = rj.testing.sessions()
+made = rj.testing.sessions(users=40)
 data = rj.prepare(**made)
 experiment = rj.templates.sessions(data)
 
@@ -84,7 +86,7 @@ run.query(history=met[:4], k=5)
 # Without what was counted beside it (`pairs`: repeats and transitions), and look again.
 
 # %%
-plain = rj.train(experiment.replace("data.pairs", ()))
+plain = rj.train(replace(experiment, data=replace(experiment.data, pairs=())))
 plain.evaluate()
 
 # %%
