@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import os
+import shutil
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -269,10 +271,11 @@ def _table(program: Program, found: Mapping[str, Evaluated]) -> str:
     evals = program.experiment.evals
     figures = {name: one.figures for name, one in found.items()}
     samples = {name: one.samples for name, one in found.items()}
-    said = map(str, results.compared(figures, evals, samples))
-    return "\n".join(
-        [results.text(figures, results.models_of(list(found), evals), samples), *said]
-    )
+    said = results.said(results.compared(figures, evals, samples))
+    width = shutil.get_terminal_size().columns
+    models = results.models_of(list(found), evals)
+    lines = [textwrap.fill(one, width) for one in said]
+    return "\n".join([results.text(figures, models, samples), *lines])
 
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:

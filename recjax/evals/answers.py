@@ -16,7 +16,7 @@ from recjax.metrics.ranks import Ranks
 from recjax.metrics.task import RankingTask
 from recjax.seconds import DAY, HOUR, MINUTE
 
-ASKED, SHOWN, PAST, MISSED = 12, 8, 8, 4
+ASKED, SHOWN, PAST, MISSED = 12, 8, 6, 4
 RIGHT, NEAR, WRONG = "right", "near", "wrong"
 
 ScoresOfQuery = Callable[[int], np.ndarray]

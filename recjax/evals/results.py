@@ -77,10 +77,10 @@ class Comparison:
 
 def compared(
     results: Results, evals: Mapping[str, Any], samples: Samples
-) -> list[Comparison]:
+) -> list[list[Comparison]]:
     """Returns how the model does beside the best baseline of its queries.
 
-    Of each set of queries it is the first metric, and others that the model loses.
+    Of each set of queries it is a metric each, the first one first.
 
     Args:
       results: evaluation -> metric -> figure.
@@ -93,6 +93,7 @@ def compared(
         groups.setdefault(same, []).append(name)
     found = []
     for names in groups.values():
+        own_metrics: list[Comparison] = []
         metrics = main_metrics({name: results[name] for name in names})
         metrics = [m for m in metrics if m.split("/")[-1].split("@")[0] in LARGER]
         for metric in metrics:
@@ -105,9 +106,20 @@ def compared(
             pair = [samples.get(n, {}).get(metric) for n in (model, baseline)]
             gap = None if None in pair else pair[0].above(pair[1])
             one = Comparison(metric, model, own, baseline, other, gap)
-            if not one.wins or metric == metrics[0]:
-                found.append(one)
-    return found
+            own_metrics.append(one)
+        found.append(own_metrics)
+    return [own for own in found if own]
+
+
+def said(groups: Sequence[Sequence[Comparison]]) -> list[str]:
+    """Returns sentences: who wins the first metric, and which others it does not."""
+    told = []
+    for first, *others in groups:
+        told.append(f"{first}.")
+        lost = [one.metric for one in others if not one.wins]
+        if lost:
+            told.append(f"{first.model} is not ahead in {', '.join(lost)}.")
+    return told
 
 
 def main_metrics(results: Results) -> list[str]:
@@ -166,7 +178,8 @@ def _table(
 ) -> tuple[list[str], int]:
     """Returns the lines of a table, and how many metrics have no room in it."""
     metrics = main_metrics(rows)
-    columns = [*metrics[:1], SECONDS, *metrics[1:]]
+    timed = [SECONDS] if any(SECONDS in row for row in rows.values()) else []
+    columns = [*metrics[:1], *timed, *metrics[1:]]
     names = ["evaluation", *(_named(name, name in models) for name in rows)]
     wide = max(map(len, names))
     kept, room = {}, room - wide

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from recjax.evals.answers import PAST, RIGHT, Answer, Shown
+from recjax.evals.answers import Answer, Shown
 from recjax.evals.reports.page import image, short
 from recjax.evals.reports.svg import safe
 from recjax.images.decode import BadImageError
@@ -39,26 +39,30 @@ def _card(one: Answer) -> str:
     if one.asked is not None and one.asked.title:
         parts.append(f"<h3>“{safe(short(one.asked.title, 200))}”</h3>")
     if one.before or one.session:
-        told = "in its session so far" if one.session else "before"
-        last = f"the last {PAST} at most" if len(one.before) >= PAST else ""
-        parts.append(f"<small>{', '.join(filter(None, (told, last)))}</small>")
-        past = [_past(s, "") for s in one.before]
-        past += [_past(s, "session") for s in one.session]
-        parts.append(f'<ol class="past">{"".join(past)}</ol>')
+        parts += [
+            _past("Earlier, the newest last" if one.session else "After", one.before),
+            _past("In this session", one.session),
+        ]
     elif one.asked is None:
         parts.append("<p>Nothing is known of the user.</p>")
     found = [
-        f'<li class="{s.mark}">{_picture(s, s.title, "small")}{safe(short(s.title))}</li>'
+        f'<li class="{s.mark}">{_picture(s, s.title, "small")}'
+        f"{safe(short(s.title))}</li>"
         for s in one.found
     ]
     parts.append(f"<ol>{''.join(found)}</ol>{_missed(one)}")
     return f'<article class="answer">{"".join(parts)}</article>'
 
 
-def _past(shown: Shown, kind: str) -> str:
-    note = f"<small>{safe(shown.note)}</small>" if shown.note else ""
-    of = f' class="{kind}"' if kind else ""
-    return f"<li{of}>{safe(short(shown.title, 60))}{note}</li>"
+def _past(name: str, events: Sequence[Shown]) -> str:
+    """Returns what was done before, in a row, as on a line of time."""
+    made = [
+        f"<li>{safe(short(one.title, 60))}<small>{safe(one.note)}</small></li>"
+        for one in events
+    ]
+    if not made:
+        return ""
+    return f'<small>{name}</small><ol class="past">{"".join(made)}</ol>'
 
 
 def _missed(one: Answer) -> str:
@@ -69,8 +73,7 @@ def _missed(one: Answer) -> str:
         f"{safe(short(s.title))} <small>{safe(s.note)}</small>" for s in one.missed
     ]
     more = f", and {one.more:,} more" if one.more else ""
-    also = "Also right" if any(s.mark == RIGHT for s in one.found) else "Right"
-    return f'<p class="missed"><b>{also}:</b> {", ".join(named)}{more}</p>'
+    return f'<p class="missed"><b>Missed:</b> {", ".join(named)}{more}</p>'
 
 
 def _picture(shown: Shown, alt: str, kind: str = "") -> str:

@@ -62,9 +62,12 @@ def table(rows: Sequence[Sequence[str]], kind: str = "") -> str:
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
-    """Returns a table of names and texts, of which long ones are broken."""
-    found = "\n".join(_row(row, "td") for row in rows)
-    return f'<table class="facts">{found}</table>'
+    """Returns names and what is known of each, in columns where there is room."""
+    found = "\n".join(
+        f"<div><dt>{safe(name)}</dt><dd>{safe(value)}</dd></div>"
+        for name, value in rows
+    )
+    return f'<dl class="facts">{found}</dl>'
 
 
 def folded(title: str, body: str) -> str:
@@ -81,8 +84,8 @@ def figure(title: str, body: str, note: str = "") -> str:
 def legend(names: Sequence[tuple[str, str, str]]) -> str:
     """Returns the legend of a plot: name, colour and dash of each line."""
     made = [
-        f'<span><i style="border-color:{colour};border-top-style:'
-        f'{"dashed" if dash else "solid"}"></i>{safe(name)}</span>'
+        f'<span><i class="{dash and "dashed"}" style="border-color:{colour}"></i>'
+        f"{safe(name)}</span>"
         for name, colour, dash in names
     ]
     return f'<div class="legend">{"".join(made)}</div>'

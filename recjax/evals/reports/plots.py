@@ -126,8 +126,8 @@ def embedding_map(shown: EmbeddingMap) -> Plot:
     if names and len(colours) < len(set(shown.groups)):
         names.append(("other", GREY, ""))
     note = (
-        f"{len(place)} embeddings, placed by {by}: near ones are near in what the model "
-        "learned. Point at one for its title."
+        f"{len(place)} embeddings, placed by {by}: near ones are near in what the "
+        "model learned. Point at one for its title."
     )
     return Plot("Map of embeddings", drawn, names, note)
 

@@ -9,7 +9,15 @@ from recjax.evals.evaluation import Evaluated
 from recjax.evals.reports import page
 from recjax.evals.reports.style import STYLE
 from recjax.evals.reports.svg import safe
-from recjax.evals.results import LARGER, SECONDS, alike, compared, half, main_metrics
+from recjax.evals.results import (
+    LARGER,
+    SECONDS,
+    alike,
+    compared,
+    half,
+    main_metrics,
+    said,
+)
 from recjax.metrics.cohorts import BETWEEN
 from recjax.metrics.sample import Sample
 
@@ -41,10 +49,11 @@ def verdict(found: Found, evals: Mapping[str, Any]) -> str:
     """Returns HTML of the sentences that say whether the model beats the baselines."""
     figures = {name: one.figures for name, one in found.items()}
     samples = {name: one.samples for name, one in found.items()}
-    said = compared(figures, evals, samples)
+    groups = compared(figures, evals, samples)
     lines = [
-        f'<p class="verdict{"" if one.wins else " not"}">{safe(str(one))}.</p>'
-        for one in said
+        f'<p class="verdict{"" if one[0].wins else " not"}">'
+        f"{'<br>'.join(map(safe, said([one])))}</p>"
+        for one in groups
     ]
     if not lines:
         lines = [
@@ -115,7 +124,8 @@ def _cell(metric: str, value: float | None, sample: Sample | None, best: bool) -
     ends = "" if known is None else "95 % interval {:.4f} to {:.4f}".format(*known)
     beside = f' <small title="{ends}">{spread}</small>' if spread else ""
     kind = ' class="best"' if best else ""
-    return f'<td data-of="{safe(metric)}"{kind}>{figure(value)}{beside}</td>'
+    shown = f"{value:.1f}" if metric == SECONDS and value else figure(value)
+    return f'<td data-of="{safe(metric)}"{kind}>{shown}{beside}</td>'
 
 
 def figure(value: float | None) -> str:
@@ -178,7 +188,7 @@ def _of_cohorts(one: Evaluated) -> dict[str, Mapping[str, tuple[int, float]]]:
 def _cohort_table(
     rows: Sequence[tuple[str, tuple[int, float]]], metric: str, whole: float | None
 ) -> str:
-    lines = [f"<tr><th></th><th>queries</th><th>{safe(metric)}</th></tr>"]
+    lines = [f"<tr><th></th><th>count</th><th>{safe(metric)}</th></tr>"]
     shown = [*rows, *([("all", (0, whole))] if whole is not None else [])]
     for name, (count, value) in shown:
         width = 5 * min(max(value, 0), 1)

@@ -26,12 +26,12 @@ PAGE = "report.html"
 MOST_BYTES = 600_000
 """Of the pictures of evaluations of one's own, together."""
 ABOUT_RESULTS = (
-    "± is half of the 95 % interval over the queries, those of one user taken together. "
-    "The best figure of a column is bold."
+    "± is half of the 95 % interval over the queries, those of a user together; the "
+    " best figure of a column is bold."
 )
 ABOUT_ANSWERS = (
     "Drawn by the run's seed from the queries of {name} that have an answer, not "
-    "chosen. What should have been found is marked."
+    "chosen. Green is right; missed is what should have been found as well."
 )
 ABOUT_PICTURES = (
     " The query stands on the left, its nearest beside it: a solid edge for the same "

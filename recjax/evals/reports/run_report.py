@@ -61,9 +61,9 @@ def _about(run: Path, program: Program, step: int) -> About:
             **_asked(run),
             "seed": experiment.seed,
             "steps": step,
-            **{f"training, {_unit(k)}": v for k, v in trained.items() if k != "steps"},
+            **_spent(trained),
             "devices": _devices(),
-            **told,
+            **_versions(told),
         },
         settings.differing(experiment),
         settings.to_text(experiment),
@@ -120,9 +120,19 @@ def _devices() -> str:
     return ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
 
 
-def _unit(name: str) -> str:
-    words = {"wall_s": "seconds", "cpu_s": "CPU-seconds"}
-    return words.get(name, name)
+def _spent(trained: Mapping[str, float]) -> dict[str, str]:
+    """Returns how long the last attempt trained."""
+    if not {"wall_s", "cpu_s", "steps"} <= trained.keys():
+        return {}
+    took, cpu = _duration(trained["wall_s"]), _duration(trained["cpu_s"])
+    return {"training": f"{trained['steps']:,} steps, {took}, {cpu} of CPU"}
+
+
+def _versions(told: Mapping[str, str]) -> dict[str, str]:
+    """Returns the record of the machine, the versions of packages in one line."""
+    first = {name: told[name] for name in ("date", "python", "commit") if name in told}
+    others = [f"{name} {told[name]}" for name in told if name not in first]
+    return {**first, "packages": ", ".join(others)}
 
 
 def _duration(seconds: float) -> str:

@@ -28,7 +28,11 @@ tr.model td { background: var(--soft); }
 .best { font-weight: 700; }
 .scroll { overflow-x: auto; }
 .scroll td, .scroll th { white-space: nowrap; }
-.facts td { text-align: left; } .facts td:first-child { color: var(--faint); }
+.facts { display: grid; gap: 0 2rem; margin: 0;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
+.facts div { display: flex; gap: 1rem; border-bottom: 1px solid var(--line);
+  justify-content: space-between; padding: .2rem 0; }
+.facts dt { color: var(--faint); } .facts dd { margin: 0; text-align: right; }
 .plots, .answers { display: grid; gap: 1.2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 .answers { grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }
@@ -37,6 +41,7 @@ svg, figure > img { width: 100%; height: auto; display: block; }
 .legend span { display: inline-block; margin-right: 1rem; font-size: .85rem; }
 .legend i { display: inline-block; width: 1.6em; height: 0; vertical-align: middle;
   border-top: 3px solid; margin-right: .4em; }
+.legend .dashed { border-top-style: dashed; }
 .map circle:hover { stroke: currentColor; stroke-width: 2; }
 .tip { min-height: 1.5em; font-weight: 600; }
 .bar { display: inline-block; height: .7em; background: #4a78dd; margin-left: .5em; }
@@ -49,7 +54,6 @@ svg, figure > img { width: 100%; height: auto; display: block; }
 .past { display: flex; flex-wrap: wrap; gap: .25rem; padding: 0 !important;
   list-style: none; font-size: .85rem; }
 .past li { border: 1px solid var(--line); border-radius: .4rem; padding: 0 .4rem; }
-.past li.session { border-color: currentColor; }
 .past small { display: block; }
 .grid { grid-column: 1 / -1; display: flex; gap: .8rem; flex-wrap: wrap; }
 .grid figure { width: 5.2rem; font-size: .72rem; line-height: 1.2; }
@@ -68,7 +72,7 @@ summary { cursor: pointer; font-weight: 600; margin: .6rem 0; }
   .cards, .cards tbody, .cards tr, .cards td { display: block; }
   .cards tr { border-bottom: 1px solid var(--line); padding: .4rem; }
   .cards td { border: 0; padding: .05rem 0; text-align: right; }
-  .cards td:first-child { font-weight: 600; }
+  .cards td:first-child { font-weight: 600; text-align: left; }
   .cards td[data-of]::before { content: attr(data-of); float: left;
     color: var(--faint); }
 }

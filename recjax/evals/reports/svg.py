@@ -19,7 +19,7 @@ COLOURS = (
 GREY = "#9a9a9a"
 DASHES = ("", "6 4", "2 3")
 WIDTH, HEIGHT = 460, 280
-LEFT, RIGHT, TOP, BOTTOM = 54, 448, 10, 238
+LEFT, RIGHT, TOP, BOTTOM = 60, 442, 10, 238
 FEW = 40
 """Points of a curve up to which each is drawn as a dot."""
 
