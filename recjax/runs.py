@@ -6,13 +6,11 @@ import contextlib
 import json
 import logging
 import os
-import shutil
-import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 
@@ -110,13 +108,13 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
             "name": program.experiment.name,
             "seed": program.experiment.seed,
             "settings": settings.to_text(program.experiment).splitlines(),
-            **_figures(found),
+            **results.figures_of(found),
             "environment": environment(),
             "goodput": spent,
             **({"training": seconds} if seconds["steps"] else {}),
         },
     )
-    print(_table(program, found))
+    print(results.told(found, program.experiment.evals))
     report_run(workdir, program, found, int(trained.state.step))
     return True
 
@@ -144,7 +142,8 @@ def eval_run(
         known = run_evaluations.untrained(program, found)
         step = int(state.step)
         if hosts.first():
-            print(f"step {step}\n{_table(program, found)}", flush=True)
+            told = results.told(found, program.experiment.evals)
+            print(f"step {step}\n{told}", flush=True)
             _note(run, program, step, found)
         if not watch:
             return
@@ -154,7 +153,7 @@ def _note(
     run: Path, program: Program, step: int, found: Mapping[str, Evaluated]
 ) -> None:
     """Writes what an evaluation found, where the run folder may be written."""
-    text = json.dumps({"step": step, **_figures(found)}, indent=2)
+    text = json.dumps({"step": step, **results.figures_of(found)}, indent=2)
     try:
         with disk.writing("the run folder", run, "free space and run it again"):
             disk.write_text(run / "eval.json", text + "\n")
@@ -257,25 +256,6 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
             f"{run} has no best checkpoint: its experiment names no best metric"
         )
     return run / ("best" if best else "checkpoints")
-
-
-def _figures(found: Mapping[str, Evaluated]) -> dict[str, Any]:
-    """Returns what was found as `result.json` keeps it."""
-    return {
-        "results": {name: dict(one.figures) for name, one in found.items()},
-        "intervals": {name: one.intervals for name, one in found.items()},
-    }
-
-
-def _table(program: Program, found: Mapping[str, Evaluated]) -> str:
-    evals = program.experiment.evals
-    figures = {name: one.figures for name, one in found.items()}
-    samples = {name: one.samples for name, one in found.items()}
-    said = results.said(results.compared(figures, evals, samples))
-    width = shutil.get_terminal_size().columns
-    models = results.models_of(list(found), evals)
-    lines = [textwrap.fill(one, width) for one in said]
-    return "\n".join([results.text(figures, models, samples), *lines])
 
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:

@@ -65,6 +65,6 @@ def _kinds(table: Table | None, rows: np.ndarray) -> list[list[str]]:
 
 
 def _labels(column: TypedColumn, row: int) -> list[str]:
-    codes = column.values[row]
-    held = codes if isinstance(column.values, Ragged) else [codes]
-    return [column.vocabulary[int(code)] for code in held if code >= 0]
+    held = column.values
+    codes = held[row] if isinstance(held, Ragged) else column.array[row : row + 1]
+    return [column.vocabulary[code] for code in codes.tolist() if code >= 0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from recjax.evals.evaluation import INDEX, MAIN
+from recjax.evals.evaluation import INDEX, MAIN, Evaluated
 from recjax.metrics.sample import Interval, Sample
 
 LARGER = ("recall", "index_recall", "recall_by_query", "hit", "ndcg", "map", "mrr") + (
@@ -103,8 +104,8 @@ def compared(
             if not models or not others:
                 continue
             (own, model), (other, baseline) = max(models), max(others)
-            pair = [samples.get(n, {}).get(metric) for n in (model, baseline)]
-            gap = None if None in pair else pair[0].above(pair[1])
+            of, base = (samples.get(n, {}).get(metric) for n in (model, baseline))
+            gap = of.above(base) if of is not None and base is not None else None
             one = Comparison(metric, model, own, baseline, other, gap)
             own_metrics.append(one)
         found.append(own_metrics)
@@ -113,13 +114,13 @@ def compared(
 
 def said(groups: Sequence[Sequence[Comparison]]) -> list[str]:
     """Returns sentences: who wins the first metric, and which others it does not."""
-    told = []
+    lines = []
     for first, *others in groups:
-        told.append(f"{first}.")
+        lines.append(f"{first}.")
         lost = [one.metric for one in others if not one.wins]
         if lost:
-            told.append(f"{first.model} is not ahead in {', '.join(lost)}.")
-    return told
+            lines.append(f"{first.model} is not ahead in {', '.join(lost)}.")
+    return lines
 
 
 def main_metrics(results: Results) -> list[str]:
@@ -145,6 +146,28 @@ def alike(results: Results) -> list[dict[str, Mapping[str, float]]]:
         first = next(iter(main_metrics({name: row})), SECONDS)
         parts.setdefault(first, {})[name] = row
     return list(parts.values())
+
+
+def figures_of(found: Mapping[str, Evaluated]) -> dict[str, Any]:
+    """Returns what was found as `result.json` keeps it."""
+    return {
+        "results": {name: dict(one.figures) for name, one in found.items()},
+        "intervals": {name: one.intervals for name, one in found.items()},
+    }
+
+
+def told(found: Mapping[str, Evaluated], evals: Mapping[str, Any]) -> str:
+    """Returns tables, and below them who wins, as text that fits the terminal."""
+    figures = {name: one.figures for name, one in found.items()}
+    samples = {name: one.samples for name, one in found.items()}
+    width = shutil.get_terminal_size().columns
+    lines = said(compared(figures, evals, samples))
+    return "\n".join(
+        [
+            text(figures, models_of(list(found), evals), samples),
+            *(textwrap.fill(line, width) for line in lines),
+        ]
+    )
 
 
 def models_of(names: Sequence[str], evals: Mapping[str, Any]) -> list[str]:
