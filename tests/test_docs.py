@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import tyro
 
-import recjax as rj
 from recjax.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,8 +65,8 @@ def test_names_files_and_commands_are_there(doc):
     text = doc.read_text()
     for name in set(re.findall(r"\brecjax(?:\.\w+)+", text)):
         assert resolves(name), name
-    for name in set(re.findall(r"\brj\.(\w+)", text)):
-        assert hasattr(rj, name), f"rj.{name}"
+    for name in set(re.findall(r"\brj((?:\.[A-Za-z]\w*)+)", text)):
+        assert resolves(f"recjax{name}"), f"rj{name}"
     for link in re.findall(r"\]\(([^)]+)\)", text):
         if not link.startswith("http"):
             file, _, anchor = link.partition("#")
