@@ -227,8 +227,9 @@ def _framed(
             f"{number(value)}</text>"
         )
     for value in x.ticks if ticks is None else ticks:
+        anchor = "end" if x(value) > RIGHT - 10 else "middle"
         parts.append(
-            f'<text x="{x(value):.1f}" y="{BOTTOM + 16}" text-anchor="middle">'
+            f'<text x="{x(value):.1f}" y="{BOTTOM + 16}" text-anchor="{anchor}">'
             f"{number(value)}</text>"
         )
     parts += [
