@@ -13,6 +13,7 @@ from recjax.errors import UserError
 from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
 from recjax.evals.embed import embed_images
 from recjax.evals.gallery import GalleryRanking
+from recjax.evals.photo_answers import photo_map
 from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
@@ -225,7 +226,12 @@ def test_what_a_model_finds_is_shown_in_pictures_and_by_class(trained):
     }
     mean = sum(n * value for n, value in rows.values()) / len(asked)
     assert mean == pytest.approx(found.figures[metric])
-    assert len(found.embeddings.vectors) == len(found.embeddings.titles)
+    whole = np.arange(len(labels))
+    drawn = photo_map(made.dataset.table, whole, np.eye(len(labels)))
+    groups = made.dataset.table.classes[-2]
+    assert (
+        drawn.groups == [groups[i] for i in labels[:, -2]] and found.embeddings is None
+    )
     assert GalleryRanking("test", ImageFeature("lab")).run(made, state).answers == ()
 
 
