@@ -24,8 +24,8 @@ import numpy as np
 
 import recjax as rj
 
-data = rj.prepare(**rj.testing.images("photos", kinds=4, each=20))
-experiment = rj.templates.images(data)
+data = rj.prepare(**rj.testing.images("photos", kinds=3, each=10))
+experiment = rj.templates.images(data).replace("steps", 40)
 
 # %%
 run = rj.train(experiment)
@@ -46,12 +46,12 @@ bundle = run.export("bundles/photos", saved_model=False)
 ids = list(bundle.items.ids)
 
 
-def grid(run):
+def grid(bundle):
     """Draws a row a class: a photograph, then its nearest."""
     firsts = {Path(one).parent.name: one for one in reversed(ids)}
     figure, axes = plt.subplots(len(firsts), 5, figsize=(6, 1.3 * len(firsts)))
     for row, kind in zip(axes, sorted(firsts), strict=True):
-        near = run.neighbors(firsts[kind], k=4)
+        near = bundle.neighbors(firsts[kind], k=4)
         shown = [firsts[kind], *(one.id for one in near)]
         for axis, one in zip(row, shown, strict=True):
             axis.imshow(plt.imread(Path("photos") / one))
@@ -60,7 +60,7 @@ def grid(run):
     return figure
 
 
-grid(run)
+grid(bundle)
 plt.show()
 
 # %% [markdown]
@@ -68,9 +68,9 @@ plt.show()
 
 
 # %%
-def draw(run):
+def draw(bundle):
     """Draws the map, a colour a class."""
-    vectors = run.embed(items=ids)
+    vectors = bundle.vectors(items=ids)
     vectors = vectors - vectors.mean(0)
     x, y = (vectors @ np.linalg.svd(vectors, full_matrices=False)[2][:2].T).T
     kinds = np.array([Path(one).parent.name for one in ids])
@@ -81,7 +81,7 @@ def draw(run):
     return figure
 
 
-draw(run)
+draw(bundle)
 plt.show()
 
 # %% [markdown]
@@ -94,5 +94,5 @@ wide = rj.train(experiment.replace("losses.ranking.gap", 0.5))
 wide.evaluate()
 
 # %%
-draw(wide)
+draw(wide.export("bundles/wide", saved_model=False))
 plt.show()
