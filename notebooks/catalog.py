@@ -23,7 +23,7 @@ import numpy as np
 import recjax as rj
 
 data = rj.prepare(**rj.testing.catalog())
-experiment = rj.templates.catalog(data)
+experiment = rj.templates.catalog(data).replace("steps", 100)
 
 # %%
 run = rj.train(experiment)

@@ -24,7 +24,7 @@ import recjax as rj
 
 made = rj.testing.sessions(users=40)
 data = rj.prepare(**made)
-experiment = rj.templates.sessions(data)
+experiment = rj.templates.sessions(data).replace("steps", 100)
 
 # %%
 run = rj.train(experiment)
