@@ -10,7 +10,8 @@ imported from the module where it lies.
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from recjax import lazy
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
         nn,
         optim,
         pretrained,
+        templates,
+        testing,
         text,
     )
+    from recjax.api.data import prepare
     from recjax.bundle.open import open_bundle as load
     from recjax.errors import UserError
     from recjax.experiment import Experiment, Runtime
@@ -40,21 +44,28 @@ def __getattr__(name: str) -> Any:
     try:
         return _get(name)
     except AttributeError as error:
-        there = _in_package(name)
+        there = [
+            one for one in lazy.public_names().values() if one.endswith(f".{name}")
+        ]
         if not there:
             raise
-        raise AttributeError(f"{error}: it is rj.{there}.{name}", name=name) from None
+        raise AttributeError(f"{error}: it is rj.{there[0]}", name=name) from None
+
+
+class _Face(ModuleType):
+    """Keeps verbs apart from the packages of the same names.
+
+    Importing `recjax.prepare.make` would make the package the attribute `prepare`.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        verb = lazy.places(__file__).get(name, (__name__, ""))[0] != __name__
+        if not (verb and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:
     return ["__version__", *_list()]
-
-
-def _in_package(name: str) -> str:
-    """Returns which package has a name, "" where none has."""
-    here = Path(__file__)
-    for package, (module, _) in lazy.places(__file__).items():
-        face = here.with_name(package) / "__init__.py"
-        if module == __name__ and name in lazy.places(str(face)):
-            return package
-    return ""

@@ -14,6 +14,7 @@ import ast
 import functools
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -53,3 +54,16 @@ def places(file: str) -> dict[str, tuple[str, str]]:
         if isinstance(line, ast.ImportFrom)
         for alias in line.names
     }
+
+
+@functools.cache
+def public_names() -> dict[tuple[str, str], str]:
+    """Returns (module, name there) -> name below `rj`, as "nn.Tower"."""
+    here, found = Path(__file__).parent, {}
+    for name, (module, there) in places(str(here / "__init__.py")).items():
+        if module != "recjax":
+            found[module, there] = name
+            continue
+        for own, place in places(str(here / name / "__init__.py")).items():
+            found[place] = f"{name}.{own}"
+    return found

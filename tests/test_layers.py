@@ -14,18 +14,18 @@ LINES = 300
 ORDER = (
     ("errors", "typing", "paths", "blocks", "seconds", "lazy"),
     ("extras", "fetch", "pytree", "rng", "features", "outputs", "disk", "settings")
-    + ("python_file", "jobs"),
-    ("text", "images", "metrics", "sharding", "launch"),
+    + ("python_file", "jobs", "shown"),
+    ("text", "images", "metrics", "sharding", "launch", "written"),
     ("tables", "index", "nn", "losses", "optim"),
     ("models", "data"),
-    ("pretrained", "prepare"),
+    ("pretrained", "prepare", "testing"),
     ("experiment",),
     ("train",),
     ("evals",),
     ("bundle",),
     ("serve",),
     ("users", "runs", "doctor"),
-    ("sweep",),
+    ("sweep", "templates", "api"),
     ("cli",),
     ("__main__",),
 )
