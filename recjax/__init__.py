@@ -32,8 +32,11 @@ if TYPE_CHECKING:
         testing,
         text,
     )
+    from recjax.api.ask import load
     from recjax.api.data import prepare
-    from recjax.bundle.open import open_bundle as load
+    from recjax.api.run import Run
+    from recjax.api.train import train
+    from recjax.api.users import cluster_users, ward
     from recjax.errors import UserError
     from recjax.experiment import Experiment, Runtime
 

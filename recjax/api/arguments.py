@@ -110,8 +110,8 @@ def table(name: str, value: Any) -> Any:
         if all(isinstance(one, str | os.PathLike) for one in value):
             return list(value)
     raise UserError(
-        f"{name}={_short(value)}: expected a file, a folder, a list of files, or a frame "
-        "of polars or pandas"
+        f"{name}={_short(value)}: expected a file, a folder, a list of files, or a "
+        "frame of polars or pandas"
     )
 
 

@@ -32,13 +32,11 @@ def init(template: Template, data: str, to: Path | None = None) -> None:
         raise UserError(f"{to} exists: choose another file with --to")
     choices: list[str] = []
     made = getattr(templates, template)(data, choices.append)
-    commands = [f"recjax train {to} --workdir runs/{made.name}"]
-    if made.export is not None:
-        commands.append(f"recjax export runs/{made.name} --to bundles/{made.name}")
-    why = [textwrap.fill(f"* {one}", 88, subsequent_indent="  ") for one in choices]
+    command = f"recjax train {to} --workdir runs/{made.name}"
     about = f"{made.name}: what the template {template} chose for {data}."
-    text = written.file(made, "experiment", "\n".join([about, "", *commands, "", *why]))
+    why = textwrap.fill("; ".join(choices) + ".", 88)
+    text = written.file(made, "experiment", f"{about}\n\n{command}\n\n{why}")
     with disk.writing("the experiment", to, "choose another file with --to"):
         disk.write_text(to, text)
     print(*choices, f"wrote {to}; next:", sep="\n")
-    print("", *commands, sep="\n  ")
+    print(f"  {command}")

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from recjax.train.hooks import Meter, Progress
+from recjax.train.hooks import Meter
+from recjax.train.progress import Progress
 
 
 def batch(*weights):
