@@ -10,8 +10,6 @@ imported from the module where it lies.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from recjax import lazy
@@ -53,21 +51,6 @@ def __getattr__(name: str) -> Any:
         if not there:
             raise
         raise AttributeError(f"{error}: it is rj.{there[0]}", name=name) from None
-
-
-class _Face(ModuleType):
-    """Keeps verbs apart from the packages of the same names.
-
-    Importing `recjax.prepare.make` would make the package the attribute `prepare`.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        verb = lazy.places(__file__).get(name, (__name__, ""))[0] != __name__
-        if not (verb and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:

@@ -103,10 +103,9 @@ class _Blame:
             named = [m.name for m in modules if m.name]
             where = f", in {'/'.join(dict.fromkeys(named))}" if named else ""
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"{self._part}{where}: {reason}. `print(experiment)` shows the widths "
-                "of tables and towers, which must fit each other"
-            ) from error
+            if ";" not in reason:  # It says no fix.
+                reason += "; look at the widths, which must fit, in print(experiment)"
+            raise UserError(f"{self._part}{where}: {reason}") from error
 
 
 def _rows(

@@ -17,16 +17,19 @@ class _Out(logging.Handler):
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Shows recjax's messages until the end, unless a logger shows them already."""
+    """Shows recjax's messages until the end, unless logging shows them already."""
     logger = logging.getLogger("recjax")
-    if logger.hasHandlers():
+    if logger.isEnabledFor(logging.INFO):
         yield
         return
-    handler, level = _Out(), logger.level
+    handler, level, propagate = _Out(), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    # Packages that set up the root logger show warnings alone, and would twice.
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+        logger.propagate = propagate

@@ -92,7 +92,7 @@ def catalog(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
                 "token": Table(WIDTH, scale=0.1),
                 "weight": Table(1, from_weight=True),
                 "hash": Table(WIDTH, rows=HASHED + 1, scale=0.1),
-                "importance": Table(1, from_weight=True),
+                "importance": Table(2, from_weight=True),
             },
         ),
         losses={kind: SampledSoftmax(of=kind, random=True) for kind in found},

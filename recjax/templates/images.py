@@ -63,7 +63,7 @@ def images(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
         data=Images(
             chosen.source(known),
             grades=grades,
-            rules=TripletRules(margin=0.5 / len(levels)),
+            rules=TripletRules(out_of_class=0.2 if len(levels) > 1 else 1.0),
             batch_size=BATCH,
             size=SIZE,
         ),
