@@ -4,7 +4,7 @@ recjax data prepare tmall
 recjax train experiments/hiertcn_tmall.py --workdir runs/hiertcn_tmall
 
 The last day of each user is test, the day before validation. A final fit sees that day
-as well, as the baselines of RESULTS.md do:
+as well, as the baselines of docs/results.md do:
 
 recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
     --set evals.validation.every=0 --set "data.fit=('train', 'validation')"

@@ -6,7 +6,7 @@ recjax train experiments/two_tower_toys.py --workdir runs/toys
 Only the order of events is known. The last item of each user is test, the one before
 validates; what the user has had is not ranked. Most items have few events, so that what
 an item is says more than its own vector: `sweep()` compares the model with the same
-without the categories of items. Both are behind the item-kNN (see RESULTS.md).
+without the categories of items. Both are behind the item-kNN (see docs/results.md).
 """
 
 from dataclasses import replace
