@@ -56,11 +56,16 @@ def events(things: pl.DataFrame, users: int, each: int, seed: int = 0) -> pl.Dat
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def judgements(things: pl.DataFrame) -> pl.DataFrame:
-    """Returns what fits words: query, candidate, grade; 3 is right, 2 of the kind."""
+def judgements(things: pl.DataFrame, whole: bool = True) -> pl.DataFrame:
+    """Returns what fits words: query, candidate, grade; 3 is right, 2 of the kind.
+
+    Args:
+      things: items.
+      whole: whole titles are queries too.
+    """
     rows = list(things.select("item", "title", "tags").iter_rows())
     graded = [(f"{title.split()[1]} {kind}", item, 3) for item, title, kind in rows]
-    graded += [(title, item, 3) for item, title, _ in rows]
+    graded += [(title, item, 3) for item, title, _ in rows if whole]
     graded += [(kind, item, 2) for item, _, kind in rows]
     names = ["query", "candidate", "grade"]
     return pl.DataFrame(graded, schema=names, orient="row")
