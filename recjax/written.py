@@ -52,7 +52,7 @@ def file(tree: Any, name: str, about: str) -> str:
     head = "\n".join([*(f"import {one}" for one in modules), "import recjax as rj"])
     kind = writer.named(type(tree))
     text = (
-        f'"""{about.strip()}\n"""\n\n{head}\n\n\ndef {name}() -> {kind}:\n'
+        f'"""{about.strip()}"""\n\n{head}\n\n\ndef {name}() -> {kind}:\n'
         f"    return {body}\n"
     )
     made: dict[str, Any] = {}

@@ -224,7 +224,7 @@ def _vectors(
                     else "; give a list of ids, or a table of new items"
                 )
             )
-        return bundle.embed_items(items, Options())[1]
+        return bundle.embed_items(Path(items), Options())[1]
     if hasattr(items, "columns"):
         return bundle.embed_items(arguments.table("items", items), Options())[1]
     ids = arguments.texts("items", items)

@@ -43,7 +43,9 @@ class Errors(list[Missed]):
 
     def __repr__(self) -> str:
         """Returns a table of what was asked, found and wanted."""
-        rows = [("asked", "found", "should have been", "at place")]
+        rows: list[tuple[str, ...]] = [
+            ("asked", "found", "should have been", "at place")
+        ]
         for one in self:
             cells = [(one.asked,), one.found, one.wanted]
             for at in range(max(map(len, cells))):

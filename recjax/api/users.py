@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def cluster_users(
     """
     with arguments.in_python():
         known, rows = _vectors(vectors)
-        settings = _settings(alpha=alpha, decay=decay)
+        settings = _settings(alpha, decay)
         log = _events(events, unit, known)
         users, start = np.unique(log["user"].to_numpy(), return_index=True)
         offsets = np.append(start, len(log)).astype(np.int64)
@@ -117,13 +118,18 @@ def _vectors(
     return {str(id): row for row, id in enumerate(given)}, rows / length
 
 
-def _settings(**given: float | None) -> Settings:
-    for name, value in given.items():
+def _settings(alpha: float | None, decay: float | None) -> Settings:
+    for name, value in (("alpha", alpha), ("decay", decay)):
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise UserError(f"{name}={value!r}: expected a number of at least 0")
-    return Settings(**{name: one for name, one in given.items() if one is not None})
+    usual = Settings()
+    return replace(
+        usual,
+        alpha=usual.alpha if alpha is None else float(alpha),
+        decay=usual.decay if decay is None else float(decay),
+    )
 
 
 def _events(given: Any, unit: str | None, known: Mapping[str, int]) -> pl.DataFrame:

@@ -35,7 +35,7 @@ def init(template: Template, data: str, to: Path | None = None) -> None:
     command = f"recjax train {to} --workdir runs/{made.name}"
     about = f"{made.name}: what the template {template} chose for {data}."
     why = textwrap.fill("; ".join(choices) + ".", 88)
-    text = written.file(made, "experiment", f"{about}\n\n{command}\n\n{why}")
+    text = written.file(made, "experiment", f"{about}\n\n{why}\n\n{command}")
     with disk.writing("the experiment", to, "choose another file with --to"):
         disk.write_text(to, text)
     print(*choices, f"wrote {to}; next:", sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,8 @@ def search(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
     rows = known.table(kinds[0]).rows
     steps = chosen.steps(judged.rows, BATCH)
     tower = Tower({"text": EmbeddingBag("token", "importance")}, WIDTH)
-    fusion = Fusion({"words": Bm25(), "meaning": None})
+    words: Any = Bm25()
+    fusion: Any = Fusion({"words": words, "meaning": None})
     return Experiment(
         name=f"search_{chosen.data_name(known)}",
         seed=0,
@@ -99,7 +101,7 @@ def search(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
         evals={
             "fusion": Ranking("test", fusion),
             "model": Ranking("test"),
-            "bm25": Ranking("test", Bm25()),
+            "bm25": Ranking("test", words),
             "validation": Ranking("validation", every=steps // 4),
         },
         best="validation/ndcg@10",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from recjax.bundle.two_tower import Bundle
 from recjax.data.prepared import Prepared
 from recjax.data.search import Search
@@ -34,8 +36,9 @@ def search_untrained(known: Prepared, say: chosen.Say) -> Experiment:
     )
     settings = TransformerSettings(30_522, max_length=32)
     tower = Tower({"pieces": Transformer(settings)}, settings.width)
-    fusion = Fusion(
-        {"words": Bm25(), "meaning": None},
+    words: Any = Bm25()
+    fusion: Any = Fusion(
+        {"words": words, "meaning": None},
         choose_on=("train", "validation"),
         unjudged={"words": 1.0, "meaning": 2.0},
     )
@@ -57,7 +60,7 @@ def search_untrained(known: Prepared, say: chosen.Say) -> Experiment:
         evals={
             "fusion": Ranking("test", fusion),
             "minilm": Ranking("test"),
-            "bm25": Ranking("test", Bm25()),
+            "bm25": Ranking("test", words),
         },
         export=Bundle(fusion=fusion),
     )

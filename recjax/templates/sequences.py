@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def sequences(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
     say(f"rows of {lane} events, for the longest sequence has {longest}")
     say("split: the last event of each user; what a user has had is not ranked")
     steps = chosen.steps(events.rows, ROWS * lane)
+    knn: Any = ItemKnn()
     test = Ranking("test", hide_seen=True, coverage=False)
     return Experiment(
         name=f"sequences_{chosen.data_name(known)}",
@@ -70,7 +72,7 @@ def sequences(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
         ),
         evals={
             "sasrec": test,
-            "item_knn": replace(test, scorer=ItemKnn()),
+            "item_knn": replace(test, scorer=knn),
             "markov": replace(test, scorer=Markov()),
             "popularity": replace(test, scorer=Popularity()),
             "validation": replace(test, split="validation", every=steps // 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,7 @@ def sessions(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment
     by_column = "split" in events
     say("split: the column `split`" if by_column else "split: each user's last session")
     steps = chosen.steps(events.rows, ROWS * lane)
+    pairs: Any = (Repeats(), Transitions())
     test = Ranking("test", ks=(1, 5, 10, 20), coverage=False)
     return Experiment(
         name=f"sessions_{chosen.data_name(known)}",
@@ -68,7 +70,7 @@ def sessions(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment
             split=ByColumn() if by_column else LastOut(),
             layout=Packed(rows=ROWS, events=lane, sessions=max(lane // 4, 16)),
             negatives=chosen.negatives(items.rows, say),
-            pairs=(Repeats(), Transitions()),
+            pairs=pairs,
         ),
         model=SessionModel(
             encoder=HierTcn(

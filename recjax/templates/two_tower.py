@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from recjax.bundle.two_tower import Bundle
+from recjax.data.interactions import TEXTS
 from recjax.data.next_item import NextItem
 from recjax.data.prepared import Prepared
 from recjax.evals.baselines.item_knn import ItemKnn
@@ -44,7 +46,7 @@ def two_tower(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
     text = {"text": EmbeddingBag("token")} if texts else {}
     steps = chosen.steps(events.rows, BATCH)
     columns = {"item": item.columns, "user": user.columns}
-    asked = {"text_share": 0.1, "texts": texts} if texts else {"text_share": 0.0}
+    knn: Any = ItemKnn()
     return Experiment(
         name=f"two_tower_{chosen.data_name(known)}",
         seed=0,
@@ -56,7 +58,8 @@ def two_tower(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
             ngrams=NGrams(min_count=2),
             split=chosen.split(known, say),
             columns={name: one for name, one in columns.items() if one},
-            **asked,
+            text_share=0.1 if texts else 0.0,
+            texts=texts or TEXTS,
         ),
         model=TwoTower(
             query=Tower(
@@ -102,7 +105,7 @@ def two_tower(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
         ),
         evals={
             "two_tower": Ranking("test"),
-            "item_knn": Ranking("test", ItemKnn()),
+            "item_knn": Ranking("test", knn),
             "popularity": Ranking("test", Popularity()),
             "validation": Ranking("validation", every=steps // 4),
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from recjax.data.prepared import Prepared
 from recjax.experiment import Experiment
@@ -30,10 +31,11 @@ def users(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
         "vectors: of length 1, for clusters by distance; next: rj.cluster_users(events,"
         " bundle)"
     )
+    towers: Any = made.model
     model = replace(
-        made.model,
-        query=made.model.query.clone(normalize=True),
-        candidate=made.model.candidate.clone(normalize=True),
+        towers,
+        query=towers.query.clone(normalize=True),
+        candidate=towers.candidate.clone(normalize=True),
         temperature=0.1,
         learn_temperature=True,
     )

@@ -42,7 +42,7 @@ def keep_compiled() -> None:
     `JAX_ENABLE_COMPILATION_CACHE=false` keeps nothing. Machines that share a home have
     folders of their own, for what is compiled for one may not run on another.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     folder = cache_root() / "compiled" / platform.node()
     jax.config.update("jax_compilation_cache_dir", os.fspath(folder))

@@ -76,7 +76,7 @@ def test_order_alone_is_split_by_order(cache, tmp_path):
     assert isinstance(rj.templates.two_tower(made, str).data.split, rj.data.ByColumn)
 
 
-@pytest.mark.parametrize("template", ["sessions", "search", "images", "catalog"])
+@pytest.mark.parametrize("template", ["sessions", "images", "catalog"])
 def test_other_data_is_refused_with_what_fits(template, data):
     with pytest.raises(UserError) as told:
         getattr(rj.templates, template)(data["interactions"], str)

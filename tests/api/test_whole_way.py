@@ -35,9 +35,8 @@ def test_frames_and_files_are_the_same_data(cache, tmp_path):
     assert rj.prepare(**given).path == made.path  # Called after the content.
     assert rj.prepare(**rj.testing.interactions(users=21)).path != made.path
     given["events"].write_csv(tmp_path / "events.csv")
-    pandas = {"events": str(tmp_path / "events.csv")}
-    pandas["items"] = given["items"].to_pandas()
-    assert rj.prepare(**pandas, out=tmp_path / "data").digest == made.digest
+    files = {"events": str(tmp_path / "events.csv"), "items": given["items"].lazy()}
+    assert rj.prepare(**files, out=tmp_path / "data").digest == made.digest
 
 
 def test_options_are_those_of_the_command(cache, tmp_path):
