@@ -20,6 +20,7 @@ from recjax.errors import UserError
 from recjax.evals import run_evaluations
 from recjax.experiment import Experiment, Runtime
 from recjax.export import export_program
+from recjax.train import data_record
 from recjax.train.checkpoint import newest_step
 from recjax.train.memory import keep_compiled
 from recjax.train.program import Program, open_program
@@ -42,10 +43,12 @@ class Run:
     Attributes:
       folder: the run folder.
       given: the experiment, where it was made in this process.
+      runtime: where that ran.
     """
 
     folder: Path
-    given: Experiment | None = field(default=None, repr=False)
+    given: Experiment | None = None
+    runtime: Runtime = field(default_factory=Runtime)
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -216,10 +219,11 @@ class Run:
         keep_compiled()
         if self.step < 1 and self.experiment.steps:
             raise UserError(f"{self.folder} has no checkpoint: train the run first")
-        if self.given is None:
+        if self.given is None or (self.folder / "experiment/experiment.py").exists():
             return runs.open_run(self.folder)
-        runtime = Runtime()
-        program = open_program(self.given, runtime)
+        # No file builds it: only this process knows what it is.
+        program = open_program(self.given, self.runtime)
+        data_record.check(self.folder, program)
         return program, program.restore(self.folder / "checkpoints")
 
     @cached_property

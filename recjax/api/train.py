@@ -59,8 +59,9 @@ def train(
         except KeyboardInterrupt:
             if newest_step(folder / "checkpoints") < 0:
                 raise
-        made = request.experiment
-        return Run(folder, made if isinstance(made, Experiment) else None)
+        made, where = request.experiment, request.runtime
+        assert isinstance(where, Runtime)
+        return Run(folder, made if isinstance(made, Experiment) else None, where)
 
 
 def _request(
