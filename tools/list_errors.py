@@ -17,8 +17,8 @@ GROUPS = {
     "Texts and pretrained weights": ("text", "pretrained"),
     "In Python": ("api",),
     "Experiments, settings and runs": (
-        "rehearse", "written", "templates", "experiment", "settings", "python_file", "runs", "train", "sweep", "pytree",
-        "models", "nn", "losses", "optim",
+        "experiment", "settings", "python_file", "runs", "train", "sweep", "pytree",
+        "rehearse", "written", "templates", "models", "nn", "losses", "optim",
     ),
     "Evaluations": ("evals", "metrics"),
     "Export, bundles and queries": ("bundle", "index", "extras", "export"),
