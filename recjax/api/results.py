@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recjax.errors import UserError, nearest
-from recjax.evals import run_evaluations
+from recjax.evals import results
 from recjax.evals.evaluation import Evaluated
-from recjax.shown import Shown
+from recjax.evals.reports.results_table import results_html
 
 
 class Results(Mapping[str, Mapping[str, float]]):
@@ -51,11 +51,8 @@ class Results(Mapping[str, Mapping[str, float]]):
         return name in self.found
 
     def __repr__(self) -> str:
-        """Returns the table, and how the model does beside the best baseline."""
-        figures = {name: dict(one.figures) for name, one in self.found.items()}
-        models = [name for name, one in self.evals.items() if one.trained]
-        said = run_evaluations.against_baselines(figures, self.evals)
-        return "\n".join([run_evaluations.table(figures, models), *said])
+        """Returns the table with intervals, and whether the model beats baselines."""
+        return results.told(self.found, self.evals)
 
     def _repr_html_(self) -> str:
-        return Shown(repr(self))._repr_html_()
+        return results_html(self.found, self.evals)
