@@ -94,6 +94,7 @@ def _asked(run: Path) -> dict[str, str]:
     request = request_of(run)
     set_ = "; ".join((*request.set, *request.set_runtime))
     kind = "its small twin, --tiny" if request.tiny else ""
+    assert isinstance(request.experiment, str)  # As run folders name it.
     of = Path(request.experiment).name
     told = {"experiment": of, "variant": request.variant, "form": kind}
     told |= {"set by --set": set_, "started from": request.start}
