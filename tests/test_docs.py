@@ -111,7 +111,8 @@ def test_code_of_a_page_runs_until_it_needs_what_is_the_readers(
     doc, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    names = {"__name__": "page"}
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path / "cache"))
+    names, stopped = {"__name__": "page"}, False
     for code in CODE[doc]:
         for node in ast.walk(ast.parse(code)):  # Also of lines that do not run here.
             if isinstance(node, ast.ImportFrom):
@@ -121,6 +122,9 @@ def test_code_of_a_page_runs_until_it_needs_what_is_the_readers(
             exec(compile(code, doc.name, "exec"), names)
         except (OSError, UserError) as error:
             assert missing(error), error
+            stopped = True
+        except NameError:  # Of what an earlier block would have made.
+            assert stopped
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
