@@ -102,7 +102,9 @@ CODE = {doc: re.findall(r"```python\n(.*?)```", doc.read_text(), re.S) for doc i
 def missing(error):
     """Returns whether an error is that a bundle, run or file is not here."""
     return isinstance(error, OSError | UserError) and re.search(
-        "no such file|does not exist|no run folder|is no folder", str(error), re.I
+        "no such file|does not exist|no run folder|is no folder|has no report",
+        str(error),
+        re.I,
     )
 
 
