@@ -69,7 +69,7 @@ bundle.query("red lamp", k=3)
 
 # %% [markdown]
 # The search page is at the server's root. More: batching, limits, metrics and versions
-# in the guide [Serve a bundle](../serving.md).
+# in the guide "Serve a bundle".
 
 # %%
 server.terminate()
