@@ -53,7 +53,11 @@ def experiment() -> rj.Experiment:
             layout=rj.Packed(rows=32, events=448, sessions=96),
             negatives=2_048,
             popularity=0.75,
-            pairs=(rj.Repeats(), rj.Transitions()),
+            pairs=(
+                rj.Repeats(),
+                rj.Transitions(steps=5, last=8, decay=0.7),
+                rj.Habits(hours=2.0, away=0.0, weekday=0.6, half_life=60.0),
+            ),
         ),
         model=rj.SessionModel(
             encoder=rj.HierTcn(
@@ -69,7 +73,11 @@ def experiment() -> rj.Experiment:
         ),
         losses={"softmax": rj.ItemSoftmax()},
         optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
+            rules={
+                "tables/.*": rj.RowwiseAdagrad(0.1),
+                "pair/.*": rj.Adam(1e-2),
+                ".*": rj.Adam(2e-3),
+            },
             schedule=rj.WarmupCosine(warmup=40),
         ),
         evals={
