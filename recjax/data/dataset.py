@@ -11,12 +11,12 @@ import numpy as np
 
 from recjax.data.events import Events, Histories
 from recjax.data.inputs import Input
-from recjax.data.pipeline import Host, HostBatch
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
-if TYPE_CHECKING:  # Readers need packages that training does not.
+if TYPE_CHECKING:  # Readers need packages that training does not, batches JAX.
     from recjax.data.images.table import ImageTable
+    from recjax.data.pipeline import Host, HostBatch
     from recjax.data.sessions.fixed import FixedVectors
     from recjax.data.sessions.packing import EpochPlan, Grid
     from recjax.data.sessions.pair_features import SessionPairs
