@@ -104,7 +104,7 @@ def evaluate(
 def methods(data: HeldOut, most: int, metric: str) -> Iterator[tuple[str, Any]]:
     """Yields the methods: name, and a scorer or one that is to be tuned."""
     shared = Shared()
-    own = {"vectors": data.items, "total": max(400, most), "shared": shared}
+    own = {"vectors": data.items, "total": most, "shared": shared}
 
     def mean(decay: float) -> Embedded:
         return Embedded(method=DecayAverage(decay), e=1, **own)
