@@ -1,6 +1,6 @@
 """Where a bundle's vectors were pushed to: what finds its items from then on.
 
-engine.json   {"to", "collection", "digest", "columns": name -> kind, "effort"}
+engine.json   {"to", "collection", "vectors": digest, "columns": name -> kind, "effort"}
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ class Place:
       to: the engine, see `open_engine`.
       layout: of the collection.
       effort: partitions that a query visits.
+      digest: of the vectors.
     """
 
     to: str
     layout: Layout
     effort: int
+    digest: str
 
 
 def save(bundle: Path, place: Place) -> None:
@@ -42,7 +44,7 @@ def save(bundle: Path, place: Place) -> None:
     told = {
         "to": place.to,
         "collection": layout.name,
-        "digest": layout.digest,
+        "vectors": place.digest,
         "columns": dict(layout.columns),
         "effort": place.effort,
     }
@@ -61,17 +63,16 @@ def load(bundle: Path, items: ItemVectors) -> Pushed | None:
     fix = "push the bundle again, or delete the file to search without an engine"
     told = disk.read_json(path, fix)
     try:
-        width = items.vectors.shape[1]
-        names = told["collection"], told["digest"], width, dict(told["columns"])
-        to, layout, effort = str(told["to"]), Layout(*names), int(told["effort"])
+        columns, width = dict(told["columns"]), items.vectors.shape[1]
+        layout = Layout(str(told["collection"]), width, columns)
+        to, effort, digest = str(told["to"]), int(told["effort"]), told["vectors"]
     except (LookupError, TypeError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error!r}); {fix}") from None
-    opened = open_engine(to, layout)
-    if opened.digest() != layout.digest or opened.count() != len(items.ids):
-        raise UserError(
-            f"{path}: {to} no longer holds the {len(items.ids):,} items of the bundle "
-            f"as {layout.name!r}; {fix}"
-        )
+    if digest != items.digest:
+        raise UserError(f"{path} is of other vectors than the bundle's; {fix}")
+    opened, size = open_engine(to, layout), len(items.ids)
+    if not opened.exists() or opened.count() != size:
+        raise UserError(f"{path}: {to} does not hold all {size:,} items; {fix}")
     return Pushed(opened, layout, effort, len(items.ids))
 
 

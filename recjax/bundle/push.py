@@ -60,10 +60,10 @@ def push(
       to: the engine, see `open_engine`.
       items: table (item or id, and any columns) to filter by.
       options: how it is read.
-      name: of the collection; by default the bundle's folder's.
+      name: begins that of the collection; by default the bundle's folder's.
 
     Raises:
-      UserError: something cannot be read, or the collection holds something else.
+      UserError: something cannot be read, or what was written is not there.
     """
     vectors, to = open_items(bundle), absolute(to)
     columns: dict[str, Sequence[Any]] = {"title": vectors.titles}
@@ -71,23 +71,18 @@ def push(
     if items:
         kinds |= _add(columns, items, options or Options(), vectors)
     name = name or re.sub(r"\W", "_", Path(bundle).resolve().name)
-    digest = _digest(vectors, kinds, columns)
-    layout = Layout(name, digest, vectors.vectors.shape[1], kinds)
+    # What is pushed anew stands beside what is asked until then.
+    name = f"{name}_{_digest(vectors, kinds, columns)[:12]}"
+    layout = Layout(name, vectors.vectors.shape[1], kinds)
     opened, size = open_engine(to, layout), len(vectors.ids)
-    there = opened.digest()
-    if there is None:
+    if not opened.exists():
         opened.create(size)
-    elif there != digest:
-        raise UserError(
-            f"{to} holds other vectors or columns as {name!r}: delete that collection, "
-            "or give another --name"
-        )
     start = opened.count() // BATCH * BATCH
     _write(opened, vectors, {"id": vectors.ids, **columns}, start)
     opened.finish(size)
     _compare(opened, vectors, to)
     effort, recall = _effort(opened, layout, vectors)
-    engine.save(Path(bundle), engine.Place(to, layout, effort))
+    engine.save(Path(bundle), engine.Place(to, layout, effort, vectors.digest))
     kept = f" ({start:,} were there)" if start else ""
     return (
         f"pushed: {size:,} items{kept} with {', '.join(kinds)} to {to} as {name!r}\n"
@@ -201,4 +196,4 @@ def _digest(vectors: ItemVectors, kinds: Mapping[str, Kind], columns: Columns) -
     found = hashlib.sha256(vectors.digest.encode())
     for name, values in columns.items():
         found.update(json.dumps([name, kinds[name], list(values)]).encode())
-    return f"recjax {found.hexdigest()}"
+    return found.hexdigest()

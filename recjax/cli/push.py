@@ -23,7 +23,7 @@ def push(
       bundle: folder that `recjax export` wrote.
       to: milvus:URI (a server, or a file of this process) or lancedb:PATH.
       items: table (item or id, and any columns) to filter answers by.
-      name: of the collection; by default that of the bundle's folder.
+      name: begins that of the collection; by default that of the bundle's folder.
       form: how the table is written.
     """
     from recjax.bundle.push import push as write

@@ -28,14 +28,12 @@ class Layout:
     """What a collection holds.
 
     Attributes:
-      name: of the collection.
-      digest: what tells its content from another's.
+      name: of the collection; it ends with a digest of all that is in it.
       width: `D`.
       columns: name -> kind, beside row, id and vector.
     """
 
     name: str
-    digest: str
     width: int
     columns: Mapping[str, Kind]
 
@@ -43,8 +41,8 @@ class Layout:
 class Engine(Protocol):
     """A collection of an engine that is open."""
 
-    def digest(self) -> str | None:
-        """Returns that of the collection that is there; None where there is none."""
+    def exists(self) -> bool:
+        """Returns whether the collection is there."""
 
     def create(self, size: int) -> None:
         """Makes the collection, for so many rows."""

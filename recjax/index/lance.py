@@ -13,8 +13,6 @@ from recjax.extras import require
 from recjax.index.engine import EXACT_BELOW, Columns, Layout, partitions
 from recjax.index.filters import Filter
 
-DIGEST = b"recjax"
-
 
 @dataclass(frozen=True)
 class Lance:
@@ -44,15 +42,15 @@ class Lance:
         """The table, as it is now."""
         return self.base.open_table(self.layout.name)
 
-    def digest(self) -> str | None:
-        """Returns that of the table that is there; see `Engine`."""
+    def exists(self) -> bool:
+        """Returns whether the table is there."""
         try:
-            told = self.table.schema.metadata or {}
+            self.base.open_table(self.layout.name)
         except (ValueError, OSError, RuntimeError) as error:
             if "not found" in str(error):
-                return None
+                return False
             raise UserError(f"lancedb: {error}") from error
-        return told.get(DIGEST, b"").decode()
+        return True
 
     def create(self, size: int) -> None:
         """Makes the table."""
@@ -65,7 +63,7 @@ class Lance:
         vector = pa.list_(pa.float32(), self.layout.width)
         own = [(name, types[kind]) for name, kind in self.layout.columns.items()]
         fields = [("row", pa.int64()), ("id", pa.string()), ("vector", vector), *own]
-        return pa.schema(fields, metadata={DIGEST: self.layout.digest.encode()})
+        return pa.schema(fields)
 
     def count(self) -> int:
         """Returns how many rows are there; a batch is there whole or not at all."""

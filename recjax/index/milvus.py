@@ -45,20 +45,16 @@ class Milvus:
         except (MilvusException, OSError, ValueError) as error:
             raise UserError(f"milvus:{place}: does not answer: {error}") from error
 
-    def digest(self) -> str | None:
-        """Returns that of the collection that is there; see `Engine`."""
-        if not self.client.has_collection(self.layout.name):
-            return None
-        return self.client.describe_collection(self.layout.name)["description"]
+    def exists(self) -> bool:
+        """Returns whether the collection is there."""
+        return self.client.has_collection(self.layout.name)
 
     def create(self, size: int) -> None:
         """Makes the collection."""
         from pymilvus import DataType
 
         layout = self.layout
-        schema = self.client.create_schema(
-            auto_id=False, enable_dynamic_field=False, description=layout.digest
-        )
+        schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("row", DataType.INT64, is_primary=True)
         schema.add_field("id", DataType.VARCHAR, max_length=TEXT)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=layout.width)
