@@ -14,7 +14,8 @@ from typing import Any
 
 from recjax import disk
 from recjax.errors import UserError
-from recjax.index.engine import Layout, Pushed, open_engine
+from recjax.index.engine import Layout, Pushed
+from recjax.index.engines import open_engine
 from recjax.index.filters import Filter
 from recjax.index.item_vectors import ItemVectors
 

@@ -21,10 +21,9 @@ from recjax.index.engine import (
     Engine,
     Layout,
     Pushed,
-    absolute,
-    open_engine,
     partitions,
 )
+from recjax.index.engines import absolute, open_engine
 from recjax.index.exact import Exact
 from recjax.index.filters import Kind
 from recjax.index.item_vectors import ItemVectors

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -113,36 +112,6 @@ class Pushed:
             rows, best = self.engine.search(query, k, where, self.effort)
             items[at, : len(rows)], scores[at, : len(rows)] = rows, best
         return items, scores
-
-
-def open_engine(to: str, layout: Layout) -> Engine:
-    """Opens a collection, which need not exist yet.
-
-    Args:
-      to: "lancedb:PATH" or "milvus:URI"; a URI without "://" is a file.
-      layout: of the collection.
-
-    Raises:
-      UserError: neither of these, its package is not installed, or it does not answer.
-    """
-    kind, _, place = to.partition(":")
-    if kind == "lancedb" and place:
-        from recjax.index.lance import Lance
-
-        return Lance.open(place, layout)
-    if kind == "milvus" and place:
-        from recjax.index.milvus import Milvus
-
-        return Milvus.open(place, layout)
-    raise UserError(f"--to {to}: write lancedb:PATH or milvus:URI")
-
-
-def absolute(to: str) -> str:
-    """Returns where an engine is, from whatever folder it is asked."""
-    kind, _, place = to.partition(":")
-    if not place or "://" in place:
-        return to
-    return f"{kind}:{Path(place).resolve()}"
 
 
 def partitions(size: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from recjax.bundle import engine, push
 from recjax.errors import UserError
-from recjax.index import engine as engines
+from recjax.index import engines
 from recjax.index.exact import Exact
 from recjax.index.filters import Filter
 from recjax.index.item_vectors import ItemVectors, write_vectors
