@@ -2,8 +2,8 @@
 
     python tools/bench_push.py
 
-Vectors are singular vectors of the titles' words (see bench_retrieval.py), queries half of
-the real ones. Each push is killed once some items are there, and begun again. Recall@10
+Vectors are singular vectors of the titles' words (see bench_retrieval.py), queries are
+real ones. Each push is killed once some items are there, and begun again. Recall@10
 is against exact search, ties counted, without a condition and with one that a tenth to
 a third of the items meets. The last line of output is JSON.
 """
@@ -28,7 +28,7 @@ from recjax.index.exact import Exact
 from recjax.index.filters import Filter
 from recjax.index.item_vectors import ItemVectors, write_vectors
 
-K, QUERIES = 10, 500
+K, QUERIES = 10, 200
 
 
 def pushed(folder: Path, to: str, kill: bool) -> str:
