@@ -13,7 +13,8 @@ from tiny_search import InMemory
 
 from recjax.bundle.pretrained_export import EncoderFolder
 from recjax.errors import UserError
-from recjax.models import Tower, TwoTower
+from recjax.models import TwoTower
+from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer
 from recjax.optim import Adam, Optimizer
 from recjax.pretrained import bert

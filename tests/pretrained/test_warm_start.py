@@ -13,8 +13,9 @@ from tiny_search import InMemory
 
 from recjax import settings
 from recjax.errors import UserError
-from recjax.models import Table, Tower, TwoTower
+from recjax.models import Table, TwoTower
 from recjax.nn.inputs import EmbeddingBag, Scaled
+from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer
 from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad
 from recjax.pretrained import bert, warm_start
