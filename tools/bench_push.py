@@ -28,7 +28,7 @@ from recjax.index.exact import Exact
 from recjax.index.filters import Filter
 from recjax.index.item_vectors import ItemVectors, write_vectors
 
-K, QUERIES = 10, 200
+K, QUERIES = 10, 500
 
 
 def pushed(folder: Path, to: str, kill: bool) -> str:
