@@ -8,6 +8,7 @@ functions.jaxexport.npz  functions by name, for any batch size on cpu, cuda, tpu
                          -> vectors; "step": a user's event and memory -> the next ones
 index/                   of ScaNN, where exact search would be slow
 fusion/                  what is added to the scores of vectors, see `fusion`
+columns.parquet          what else is known of the items, see `item_columns`
 inputs/                  how features of queries and new items are made from raw values
 image.json               how a photograph becomes pixels
 session/                 what a session model keeps of users, see `session_state`

@@ -188,7 +188,7 @@ def export(
         --set export.saved_model=false; may be repeated.
       best: export the best checkpoint instead of the newest.
     """
-    from recjax.runs import export_run
+    from recjax.export import export_run
 
     export_run(run, to, set, best)
 
