@@ -39,7 +39,7 @@ def experiment() -> rj.Experiment:
             title_share=0.3,
         ),
         model=rj.TwoTower(
-            query=rj.Tower({"pieces": rj.Transformer(ENCODER, dtype="float32")}, WIDTH),
+            query=rj.Tower({"pieces": rj.Transformer(ENCODER)}, WIDTH),
             candidate=None,
             tables={},
             temperature=0.05,
@@ -60,9 +60,7 @@ def tiny() -> rj.Experiment:
     encoder = rj.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
-    tower = rj.Tower(
-        {"pieces": rj.Transformer(encoder, dtype="float32")}, encoder.width
-    )
+    tower = rj.Tower({"pieces": rj.Transformer(encoder)}, encoder.width)
     data = replace(
         full.data,
         batch_size=64,

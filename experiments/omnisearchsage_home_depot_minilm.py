@@ -57,7 +57,7 @@ def experiment() -> rj.Experiment:
                 normalize=False,
                 frozen_inputs={
                     "text": rj.EmbeddingBag("exact", "importance", 1.0),
-                    "pieces": Scaled(rj.Transformer(ENCODER, dtype="float32")),
+                    "pieces": Scaled(rj.Transformer(ENCODER)),
                 },
             ),
             candidate=rj.Tower(
@@ -66,7 +66,7 @@ def experiment() -> rj.Experiment:
                 normalize=False,
                 frozen_inputs={
                     "text": rj.EmbeddingBag("exact", "importance", 0.5),
-                    "pieces": Scaled(rj.Transformer(ENCODER, dtype="float32")),
+                    "pieces": Scaled(rj.Transformer(ENCODER)),
                 },
             ),
             tables={

@@ -14,7 +14,7 @@ LINES = 300
 ORDER = (
     ("errors", "typing", "paths", "blocks", "seconds"),
     ("extras", "fetch", "pytree", "rng", "features", "outputs", "disk", "settings")
-    + ("python_file", "jobs"),
+    + ("python_file", "jobs", "execution"),
     ("text", "images", "metrics", "sharding", "launch"),
     ("tables", "index", "nn", "losses", "optim"),
     ("models", "data"),
