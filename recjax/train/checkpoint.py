@@ -277,6 +277,11 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         with disk.writing("checkpoints to", folder, disk.GO_ON):
             yield
+    except TimeoutError as error:  # Of Orbax, which measures by the clock of the day.
+        raise UserError(
+            f"a checkpoint in {folder} was not written within 20 minutes: the disk "
+            f"stands still, or the clock was set meanwhile; {disk.GO_ON}"
+        ) from error
     except (OSError, ValueError) as error:  # A UserError is neither.
         text = str(error)  # Orbax may have made the folder anew, and empty.
         if folder.is_dir() and "NOT_FOUND" not in text and "are missing" not in text:

@@ -13,10 +13,10 @@ from recjax.launch.slurm import SlurmJob, batch_file
 WORDS = ["train", "my experiment.py", "--workdir", "/data/run"]
 
 
-def statuses(status, restarts, count, tmp_path):
-    """Runs a batch file with an srun that ends so; returns its status, and requeues."""
+def statuses(ending, restarts, count, tmp_path):
+    """Runs a batch file with such an srun; returns its status, and requeues."""
     for name, text in {
-        "srun": f"#!/bin/sh\nexit {status}\n",
+        "srun": f"#!/bin/sh\n{ending}\n",
         "scontrol": f"#!/bin/sh\necho $@ >> {tmp_path}/asked\n",
     }.items():
         (tmp_path / name).write_text(text)
@@ -36,12 +36,21 @@ def statuses(status, restarts, count, tmp_path):
 
 @pytest.mark.parametrize("status", [75, 76, 134, 1])
 def test_a_job_that_can_go_on_is_queued_again(status, tmp_path):
-    assert statuses(status, 3, 2, tmp_path) == (status, "requeue 7\n")
+    assert statuses(f"exit {status}", 3, 2, tmp_path) == (status, "requeue 7\n")
+
+
+def test_a_signal_to_the_batch_file_reaches_the_tasks(tmp_path):
+    scancel = tmp_path / "scancel"
+    scancel.write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/asked\n")
+    scancel.chmod(0o755)
+    # The tasks end as they do after SIGTERM: saved.
+    told = "kill -TERM $PPID; sleep 1; exit 75"
+    assert statuses(told, 3, 0, tmp_path) == (75, "--signal=TERM 7\nrequeue 7\n")
 
 
 @pytest.mark.parametrize("status, count", [(0, 0), (2, 0), (75, 3)])
 def test_bad_input_and_too_many_attempts_are_the_end(status, count, tmp_path):
-    assert statuses(status, 3, count, tmp_path) == (status, "")
+    assert statuses(f"exit {status}", 3, count, tmp_path) == (status, "")
 
 
 def test_a_batch_file_has_the_options_and_quotes_paths():
