@@ -31,7 +31,7 @@ def ended(monkeypatch):
 )
 def test_it_waits_for_a_host_that_compiles(ended, monkeypatch, other, ends):
     told = {1: json.dumps([other, 1, 0])}
-    monkeypatch.setattr(watchdog.hosts, "posts", lambda board: told)
+    monkeypatch.setattr(watchdog.hosts, "posts", lambda board: dict(told))
     dog = Watchdog(0.05)
     dog.at("data", 1)
     dog.at("data", 2)
