@@ -214,12 +214,11 @@ def encode(
       key: for dropout; None outside of training.
     """
 
-    def part(given: Any, key: PRNGKey | None) -> Any:
-        rngs = {} if key is None else {"dropout": key}
-        user, new = encoder.apply(
-            {"params": params}, *given, key is not None, rngs=rngs
-        )
+    def part(given: tuple[Row, Memory], key: PRNGKey | None) -> Any:
+        (row, held), train = given, key is not None
+        rngs = {"dropout": key} if train else {}
+        user, new = encoder.apply({"params": params}, row, held, train, rngs=rngs)
         # What goes on from batch to batch stays as exact as it was.
-        return user, jax.tree.map(lambda a, b: a.astype(b.dtype), new, given[1])
+        return user, jax.tree.map(lambda a, b: a.astype(b.dtype), new, held)
 
     return in_parts(part, (row, memory), key)
