@@ -1,12 +1,13 @@
-# What there is to know: `make demo`, `make test`, `make lint`.
+# What there is to know: `make demo`, `make test`, `make lint`, `make docs`.
 PYTHON ?= python3.11
 VENV ?= .venv
 WORKERS ?= 2
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
 BEAM = $(VENV)/beam
+DOCS = $(VENV)/docs
 
-.PHONY: demo test test-beam lint clean
+.PHONY: demo test test-beam lint docs notebooks clean
 
 demo: $(VENV)/installed
 	$(VENV)/bin/python tools/demo.py
@@ -19,6 +20,14 @@ test: $(VENV)/installed
 # The pipelines of Apache Beam, which asks for other versions of two packages.
 test-beam: $(BEAM)/installed
 	$(BEAM)/bin/python -m pytest -k beam tests/users tests/prepare
+
+# The site, in docs/_build; it runs the notebooks. Warnings are errors.
+docs: $(DOCS)/installed
+	PYTHONPATH=$(CURDIR) $(DOCS)/bin/python -m sphinx -W --keep-going --quiet docs docs/_build
+
+# The notebooks alone: each on a kernel of its own, in an empty folder.
+notebooks: $(DOCS)/installed
+	PYTHONPATH=$(CURDIR) $(DOCS)/bin/python tools/run_notebooks.py notebooks/*.py
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
@@ -39,5 +48,13 @@ $(BEAM)/installed: $(VENV)/installed requirements-beam.txt
 		> $$(ls -d $(BEAM)/lib/python*/site-packages)/others.pth
 	touch $@
 
+# What writes the site, beside the packages of the others, which work without it.
+$(DOCS)/installed: $(VENV)/installed requirements-docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install $(PIP_FLAGS) -r requirements-docs.txt
+	ls -d $(CURDIR)/$(VENV)/lib/python*/site-packages \
+		> $$(ls -d $(DOCS)/lib/python*/site-packages)/others.pth
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs bundles
+	rm -rf $(VENV) runs bundles docs/_build

@@ -29,48 +29,52 @@ UNSEEN = ("Packages",)
 
 def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    branch = rj.EfficientNetLite0(weights=rj.ImageNet(), frozen=FROZEN, dropout=0.0)
+    branch = rj.nn.EfficientNetLite0(
+        weights=rj.pretrained.ImageNet(), frozen=FROZEN, dropout=0.0
+    )
     kept = "|".join(["stem", *(f"block_{i:02}" for i in range(FROZEN - 1))])
     return rj.Experiment(
         name="deep_ranking_grocery",
         seed=0,
         steps=200,
-        data=rj.Images(
+        data=rj.data.Images(
             "grocery_store",
             # Two images of one kind, of one coarse class, of one fine class.
             grades=(0.02, 0.3, 1.0),
-            rules=rj.TripletRules(out_of_class=0.2, margin=0.2),
+            rules=rj.data.TripletRules(out_of_class=0.2, margin=0.2),
             batch_size=32,
             size=224,
             views=8,
         ),
-        model=rj.Multiscale(
+        model=rj.models.Multiscale(
             branch, PAPER, 512, dropout=0.4, classes=(3, 43, 81), kept=KEPT
         ),
         losses={
-            "ranking": rj.TripletHinge(gap=0.3, weight=1.0),
-            "fine": rj.Softmax(-1, smoothing=0.1),
-            "coarse": rj.Softmax(-2, smoothing=0.1, weight=0.5),
+            "ranking": rj.losses.TripletHinge(gap=0.3, weight=1.0),
+            "fine": rj.losses.Softmax(-1, smoothing=0.1),
+            "coarse": rj.losses.Softmax(-2, smoothing=0.1, weight=0.5),
         },
-        optimizer=rj.Optimizer(
+        optimizer=rj.optim.Optimizer(
             rules={
-                f"branch/({kept})/.*": rj.Frozen(),
-                "start/.*": rj.Frozen(),
-                "branch/.*": rj.Adam(4.5e-4, weight_decay=0.01),
-                ".*": rj.Adam(3e-3, weight_decay=0.01),
+                f"branch/({kept})/.*": rj.optim.Frozen(),
+                "start/.*": rj.optim.Frozen(),
+                "branch/.*": rj.optim.Adam(4.5e-4, weight_decay=0.01),
+                ".*": rj.optim.Adam(3e-3, weight_decay=0.01),
             },
-            schedule=rj.WarmupCosine(warmup=40),
+            schedule=rj.optim.WarmupCosine(warmup=40),
         ),
         evals={
-            "deep_ranking": rj.GalleryRanking("test"),
-            "validation": rj.GalleryRanking("validation"),
-            "lab": rj.GalleryRanking("test", ImageFeature("lab")),
-            "hog": rj.GalleryRanking("test", ImageFeature("hog")),
-            "efficientnet": rj.GalleryRanking("test", ImageFeature(rj.ImageNet())),
-            "lda": rj.GalleryRanking("test", Lda(rj.ImageNet())),
-            "logistic": LogisticAccuracy(rj.ImageNet(), "test"),
+            "deep_ranking": rj.evals.GalleryRanking("test"),
+            "validation": rj.evals.GalleryRanking("validation"),
+            "lab": rj.evals.GalleryRanking("test", ImageFeature("lab")),
+            "hog": rj.evals.GalleryRanking("test", ImageFeature("hog")),
+            "efficientnet": rj.evals.GalleryRanking(
+                "test", ImageFeature(rj.pretrained.ImageNet())
+            ),
+            "lda": rj.evals.GalleryRanking("test", Lda(rj.pretrained.ImageNet())),
+            "logistic": LogisticAccuracy(rj.pretrained.ImageNet(), "test"),
         },
-        export=rj.ImageBundle(),
+        export=rj.bundle.ImageBundle(),
     )
 
 
@@ -132,9 +136,9 @@ def tiny() -> rj.Experiment:
             augment=Augment(flip=0.0),
             views=0,
         ),
-        model=rj.Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
-        optimizer=rj.Optimizer(
-            rules={".*": rj.Adam(1e-3)}, schedule=rj.WarmupCosine(2)
+        model=rj.models.Multiscale(SmallNet(64), SMALL, width=32, classes=(3, 43, 81)),
+        optimizer=rj.optim.Optimizer(
+            rules={".*": rj.optim.Adam(1e-3)}, schedule=rj.optim.WarmupCosine(2)
         ),
-        evals={"deep_ranking": rj.GalleryRanking("validation")},
+        evals={"deep_ranking": rj.evals.GalleryRanking("validation")},
     )

@@ -15,7 +15,7 @@ from recjax.evals.baselines.history import History
 from recjax.evals.tuned import Tuned
 
 WIDTH = 64
-TEST = rj.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
+TEST = rj.evals.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 HABITS = Tuned(
     History(),
     {
@@ -28,7 +28,7 @@ HABITS = Tuned(
     "mrr",
 )
 CHAIN = Tuned(
-    rj.Markov(normalize=True, popularity=1e-4),
+    rj.evals.Markov(normalize=True, popularity=1e-4),
     {
         "steps": (1, 2, 3, 5),
         "last": (1, 2, 4, 8),
@@ -47,18 +47,20 @@ def experiment() -> rj.Experiment:
         name="hiertcn_foursquare",
         seed=0,
         steps=400,
-        data=rj.NextInSession(
+        data=rj.data.NextInSession(
             "foursquare_nyc",
-            split=rj.LastOut(),
-            layout=rj.Packed(rows=32, events=448, sessions=96),
+            split=rj.data.LastOut(),
+            layout=rj.data.Packed(rows=32, events=448, sessions=96),
             negatives=2_048,
             popularity=0.75,
-            pairs=(rj.Repeats(), rj.Transitions()),
+            pairs=(rj.data.Repeats(), rj.data.Transitions()),
         ),
-        model=rj.SessionModel(
-            encoder=rj.HierTcn(
-                high=rj.SessionStates(rj.Gru(WIDTH), dropout=0.2, frozen_items=True),
-                low=rj.Tcn(128, blocks=2, convs=1, gated=True),
+        model=rj.models.SessionModel(
+            encoder=rj.nn.HierTcn(
+                high=rj.nn.SessionStates(
+                    rj.nn.Gru(WIDTH), dropout=0.2, frozen_items=True
+                ),
+                low=rj.nn.Tcn(128, blocks=2, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,
@@ -67,23 +69,28 @@ def experiment() -> rj.Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": rj.ItemSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
-            schedule=rj.WarmupCosine(warmup=40),
+        losses={"softmax": rj.losses.ItemSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                ".*": rj.optim.Adam(2e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=40),
         ),
         evals={
-            "fusion": replace(TEST, scorer=rj.Fusion({**COUNTS, "model": None}, "mrr")),
+            "fusion": replace(
+                TEST, scorer=rj.evals.Fusion({**COUNTS, "model": None}, "mrr")
+            ),
             "hiertcn": TEST,
-            "counts": replace(TEST, scorer=rj.Fusion(COUNTS, "mrr")),
+            "counts": replace(TEST, scorer=rj.evals.Fusion(COUNTS, "mrr")),
             "habits": replace(TEST, scorer=HABITS),
             "chain": replace(TEST, scorer=CHAIN),
             "history": replace(TEST, scorer=History()),
-            "popularity": replace(TEST, scorer=rj.Popularity()),
+            "popularity": replace(TEST, scorer=rj.evals.Popularity()),
             "validation": replace(TEST, split="validation", every=100),
         },
         best="validation/mrr",
-        export=rj.SessionBundle(),
+        export=rj.bundle.SessionBundle(),
     )
 
 
@@ -93,11 +100,13 @@ def tiny() -> rj.Experiment:
     few = {"decay": (1.0, 0.9)}
     counts = {"habits": replace(HABITS, grid=few), "chain": replace(CHAIN, grid=few)}
     evals = {
-        "fusion": replace(TEST, scorer=rj.Fusion({**counts, "model": None}, "mrr")),
+        "fusion": replace(
+            TEST, scorer=rj.evals.Fusion({**counts, "model": None}, "mrr")
+        ),
         "hiertcn": TEST,
         "validation": replace(full.evals["validation"], every=20),
     }
-    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.data.Packed(16, 48, 16), negatives=64)
     return replace(
         full, name="hiertcn_foursquare_tiny", steps=20, data=data, evals=evals
     )

@@ -23,7 +23,7 @@ from recjax.evals.baselines.session_knn import SessionKnn
 from recjax.models.rivals import Rival
 
 WIDTH = 128
-TEST = rj.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
+TEST = rj.evals.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 
 
 def experiment() -> rj.Experiment:
@@ -32,17 +32,17 @@ def experiment() -> rj.Experiment:
         name="hiertcn_globo",
         seed=0,
         steps=1_200,
-        data=rj.NextInSession(
+        data=rj.data.NextInSession(
             "globo",
             split=ByUser(),
-            layout=rj.Packed(rows=32, events=48, sessions=24),
+            layout=rj.data.Packed(rows=32, events=48, sessions=24),
             negatives=1_024,
-            pairs=(RecentPopularity(), rj.Transitions()),
+            pairs=(RecentPopularity(), rj.data.Transitions()),
         ),
-        model=rj.SessionModel(
-            encoder=rj.HierTcn(
-                high=rj.SessionStates(rj.Gru(WIDTH, 2)),
-                low=rj.Tcn(256, blocks=2, kernel=5, convs=1, gated=True),
+        model=rj.models.SessionModel(
+            encoder=rj.nn.HierTcn(
+                high=rj.nn.SessionStates(rj.nn.Gru(WIDTH, 2)),
+                low=rj.nn.Tcn(256, blocks=2, kernel=5, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.1,
                 skip=True,
@@ -51,25 +51,28 @@ def experiment() -> rj.Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": rj.ItemSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
-            schedule=rj.WarmupCosine(warmup=200),
+        losses={"softmax": rj.losses.ItemSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                ".*": rj.optim.Adam(2e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=200),
         ),
         evals={
             "hiertcn": TEST,
-            "popularity": replace(TEST, scorer=rj.Popularity()),
+            "popularity": replace(TEST, scorer=rj.evals.Popularity()),
             "item_knn": replace(TEST, scorer=SessionKnn()),
             "moving_average": replace(TEST, scorer=MovingAverage()),
             "last_hour": replace(TEST, scorer=RecentPop(3_600)),
-            "markov": replace(TEST, scorer=rj.Markov("session")),
+            "markov": replace(TEST, scorer=rj.evals.Markov("session")),
             "markov_last_hour": replace(
-                TEST, scorer=rj.Markov("session", recent=3_600)
+                TEST, scorer=rj.evals.Markov("session", recent=3_600)
             ),
             "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
-        export=rj.SessionBundle(),
+        export=rj.bundle.SessionBundle(),
     )
 
 
@@ -103,5 +106,5 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.data.Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_globo_tiny", steps=20, data=data)

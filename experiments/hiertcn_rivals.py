@@ -27,19 +27,21 @@ def experiment() -> rj.Experiment:
         name="hiertcn_rivals",
         seed=0,
         steps=1_500,
-        data=rj.NextInSession(
+        data=rj.data.NextInSession(
             "tmall",
-            split=rj.LastOut(),
-            layout=rj.Packed(rows=32, events=48, sessions=24),
+            split=rj.data.LastOut(),
+            layout=rj.data.Packed(rows=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
             fit=("train", "validation"),
-            pairs=(rj.Repeats(), rj.Transitions()),
+            pairs=(rj.data.Repeats(), rj.data.Transitions()),
         ),
-        model=rj.SessionModel(
-            encoder=rj.HierTcn(
-                high=rj.SessionStates(rj.Gru(WIDTH), dropout=0.2, frozen_items=True),
-                low=rj.Tcn(256, blocks=2, convs=1, gated=True),
+        model=rj.models.SessionModel(
+            encoder=rj.nn.HierTcn(
+                high=rj.nn.SessionStates(
+                    rj.nn.Gru(WIDTH), dropout=0.2, frozen_items=True
+                ),
+                low=rj.nn.Tcn(256, blocks=2, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,
@@ -48,13 +50,16 @@ def experiment() -> rj.Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": rj.ItemSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
-            schedule=rj.WarmupCosine(warmup=100),
+        losses={"softmax": rj.losses.ItemSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                ".*": rj.optim.Adam(2e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
-        evals={"test": rj.Ranking("test", coverage=False)},
-        export=rj.SessionBundle(),
+        evals={"test": rj.evals.Ranking("test", coverage=False)},
+        export=rj.bundle.SessionBundle(),
     )
 
 
@@ -72,5 +77,5 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.data.Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_rivals_tiny", steps=20, data=data)

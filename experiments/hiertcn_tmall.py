@@ -4,7 +4,7 @@ recjax data prepare tmall
 recjax train experiments/hiertcn_tmall.py --workdir runs/hiertcn_tmall
 
 The last day of each user is test, the day before validation. A final fit sees that day
-as well, as the baselines of RESULTS.md do:
+as well, as the baselines of docs/results.md do:
 
 recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
     --set evals.validation.every=0 --set "data.fit=('train', 'validation')"
@@ -19,7 +19,7 @@ from recjax.evals.baselines.session_knn import SessionKnn
 from recjax.losses.pairwise import Bpr, Hinge, Nce, Top1
 
 WIDTH = 128
-TEST = rj.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
+TEST = rj.evals.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
 
 
 def experiment() -> rj.Experiment:
@@ -28,18 +28,20 @@ def experiment() -> rj.Experiment:
         name="hiertcn_tmall",
         seed=0,
         steps=1_500,
-        data=rj.NextInSession(
+        data=rj.data.NextInSession(
             "tmall",
-            split=rj.LastOut(),
-            layout=rj.Packed(rows=32, events=48, sessions=24),
+            split=rj.data.LastOut(),
+            layout=rj.data.Packed(rows=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
-            pairs=(rj.Repeats(), rj.Transitions()),
+            pairs=(rj.data.Repeats(), rj.data.Transitions()),
         ),
-        model=rj.SessionModel(
-            encoder=rj.HierTcn(
-                high=rj.SessionStates(rj.Gru(WIDTH), dropout=0.2, frozen_items=True),
-                low=rj.Tcn(256, blocks=2, convs=1, gated=True),
+        model=rj.models.SessionModel(
+            encoder=rj.nn.HierTcn(
+                high=rj.nn.SessionStates(
+                    rj.nn.Gru(WIDTH), dropout=0.2, frozen_items=True
+                ),
+                low=rj.nn.Tcn(256, blocks=2, convs=1, gated=True),
                 width=WIDTH,
                 dropout=0.4,
                 skip=True,
@@ -48,15 +50,18 @@ def experiment() -> rj.Experiment:
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": rj.ItemSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
-            schedule=rj.WarmupCosine(warmup=100),
+        losses={"softmax": rj.losses.ItemSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                ".*": rj.optim.Adam(2e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
             "hiertcn": TEST,
-            "popularity": replace(TEST, scorer=rj.Popularity()),
-            "markov": replace(TEST, scorer=rj.Markov()),
+            "popularity": replace(TEST, scorer=rj.evals.Popularity()),
+            "markov": replace(TEST, scorer=rj.evals.Markov()),
             "markov_history": replace(TEST, scorer=HISTORY),
             "skip_history": replace(TEST, scorer=SKIP),
             "item_knn": replace(TEST, scorer=SessionKnn()),
@@ -64,7 +69,7 @@ def experiment() -> rj.Experiment:
             "validation": replace(TEST, split="validation", every=500, nth=8),
         },
         best="validation/mrr",
-        export=rj.SessionBundle(),
+        export=rj.bundle.SessionBundle(),
     )
 
 
@@ -89,5 +94,5 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    data = replace(full.data, layout=rj.Packed(16, 48, 16), negatives=64)
+    data = replace(full.data, layout=rj.data.Packed(16, 48, 16), negatives=64)
     return replace(full, name="hiertcn_tmall_tiny", steps=20, data=data)

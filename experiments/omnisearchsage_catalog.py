@@ -62,7 +62,7 @@ WIDTHS = ((32, 0.05), (64, 0.05), (128, 0.05), (256, 1.0))
 
 def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    encoder = rj.TransformerSettings(
+    encoder = rj.nn.TransformerSettings(
         6_000,
         width=128,
         layers=1,
@@ -71,25 +71,25 @@ def experiment() -> rj.Experiment:
         max_length=QUERY_LENGTH,
         dropout=0.0,
     )
-    text = rj.HashEmbedding("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
-    entity = rj.Tower(
+    text = rj.nn.HashEmbedding("hash", "importance", len(TEXT_FIELDS), buckets=BUCKETS)
+    entity = rj.nn.Tower(
         {
             "text": text,
-            "gs_v5": rj.Vectors(),
-            "item_is_v2": rj.Vectors(),
-            "ue_v4": rj.Vectors(bits=True),
+            "gs_v5": rj.nn.Vectors(),
+            "item_is_v2": rj.nn.Vectors(),
+            "ue_v4": rj.nn.Vectors(bits=True),
         },
         WIDTH,
         hidden=(256,),
         join="concat",
         norm=False,
     )
-    query = rj.Tower({"text": rj.Transformer(encoder, "mean", WIDTH, "float32")}, WIDTH)
+    query = rj.nn.Tower({"text": rj.nn.Transformer(encoder, "mean", WIDTH)}, WIDTH)
     return rj.Experiment(
         name="omnisearchsage_catalog",
         seed=0,
         steps=1_500,
-        data=rj.CatalogSearch(
+        data=rj.data.CatalogSearch(
             "invented_catalog",
             TASKS,
             ASKED,
@@ -98,24 +98,24 @@ def experiment() -> rj.Experiment:
             dense=VECTORS,
             legacy=("legacy",),
             caps={"pin": 50, "product": 200},
-            ngrams=rj.NGrams(40_000, 40_000, 0, min_count=2),
+            ngrams=rj.text.NGrams(40_000, 40_000, 0, min_count=2),
             length=80,
-            query=rj.Pieces(6_000),
+            query=rj.text.Pieces(6_000),
             query_length=QUERY_LENGTH,
-            split=rj.FromTime(WINDOWS["test"][0]),
+            split=rj.data.FromTime(WINDOWS["test"][0]),
         ),
-        model=rj.OmniSearch(
+        model=rj.models.OmniSearch(
             towers={"query": query, "entity": entity},
             tower_of={"pin": "entity", "product": "entity"},
             tables={
-                "hash": rj.Table(128, rows=BUCKETS + 1),
-                "importance": rj.Table(2, from_weight=True),
+                "hash": rj.models.Table(128, rows=BUCKETS + 1),
+                "importance": rj.models.Table(2, from_weight=True),
             },
             legacy={"pin": "legacy", "product": "legacy"},
             counts=PairCounts(SKETCH),
         ),
         losses={
-            f"{key}/{kind}": rj.SampledSoftmax(
+            f"{key}/{kind}": rj.losses.SampledSoftmax(
                 of=key,
                 in_batch=kind == "in_batch",
                 random=kind == "random",
@@ -125,23 +125,26 @@ def experiment() -> rj.Experiment:
             for key, share in SHARES.items()
             for kind in ("in_batch", "random")
         },
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.02), ".*": rj.Lamb(8e-3)},
-            schedule=rj.WarmupCosine(warmup=100),
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.02),
+                ".*": rj.optim.Lamb(8e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
-            **{task: rj.Ranking("test", task=task) for task in ASKED},
+            **{task: rj.evals.Ranking("test", task=task) for task in ASKED},
             **{
-                f"{task}/legacy": rj.Ranking("test", task=task, tower="legacy")
+                f"{task}/legacy": rj.evals.Ranking("test", task=task, tower="legacy")
                 for task in ASKED
                 if ASKED[task].kind != "query"
             },
-            "pin_save/index": rj.Ranking(
-                "test", task="pin_save", ties="worst", index=rj.RandomIndex(5_000)
+            "pin_save/index": rj.evals.Ranking(
+                "test", task="pin_save", ties="worst", index=rj.evals.RandomIndex(5_000)
             ),
-            "validation": rj.Ranking("validation", task="pin_save", every=500),
+            "validation": rj.evals.Ranking("validation", task="pin_save", every=500),
         },
-        export=rj.Bundle(corpus="product"),
+        export=rj.bundle.Bundle(corpus="product"),
     )
 
 
@@ -259,7 +262,7 @@ def with_tasks(full: rj.Experiment, kind: str) -> rj.Experiment:
     )
 
 
-def standalone(model: rj.OmniSearch) -> rj.OmniSearch:
+def standalone(model: rj.models.OmniSearch) -> rj.models.OmniSearch:
     """Returns the model with a tower of its own for each kind."""
     entity = model.towers["entity"]
     towers = {"query": model.towers["query"], "pin": entity, "product": entity}

@@ -31,13 +31,13 @@ def experiment() -> rj.Experiment:
         name="omnisearchsage_home_depot",
         seed=0,
         steps=1_500,
-        data=rj.Search(
+        data=rj.data.Search(
             "home_depot",
             # The other 1,023 positives are the negatives: most of them are titles drawn
             # uniformly, so none are drawn besides.
             batch_size=1_024,
             negatives=0,
-            ngrams=rj.NGrams(
+            ngrams=rj.text.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -50,44 +50,44 @@ def experiment() -> rj.Experiment:
             title_length=112,
             title_share=0.7,
         ),
-        model=rj.TwoTower(
+        model=rj.models.TwoTower(
             # Queries have length 1 in both parts, titles the root of their length: so
             # longer ones may say more, half of BM25's idea of length.
-            query=rj.Tower(
-                {"text": rj.EmbeddingBag("token", "importance", 1.0)},
+            query=rj.nn.Tower(
+                {"text": rj.nn.EmbeddingBag("token", "importance", 1.0)},
                 LEARNED,
                 normalize=False,
-                frozen_inputs={"text": rj.EmbeddingBag("exact", "importance", 1.0)},
+                frozen_inputs={"text": rj.nn.EmbeddingBag("exact", "importance", 1.0)},
             ),
-            candidate=rj.Tower(
-                {"text": rj.EmbeddingBag("token", "importance", 0.5)},
+            candidate=rj.nn.Tower(
+                {"text": rj.nn.EmbeddingBag("token", "importance", 0.5)},
                 LEARNED,
                 normalize=False,
-                frozen_inputs={"text": rj.EmbeddingBag("exact", "importance", 0.5)},
+                frozen_inputs={"text": rj.nn.EmbeddingBag("exact", "importance", 0.5)},
             ),
             tables={
-                "token": rj.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-                "importance": rj.Table(1, from_weight=True, distinct=24_576),
+                "token": rj.models.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+                "importance": rj.models.Table(1, from_weight=True, distinct=24_576),
                 # A title's length is under a root, so its scale is too.
-                "exact": rj.Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
+                "exact": rj.models.Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
             },
             temperature=0.2,
         ),
-        losses={"softmax": rj.SampledSoftmax()},
-        optimizer=rj.Optimizer(
+        losses={"softmax": rj.losses.SampledSoftmax()},
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/importance": rj.RowwiseAdagrad(0.1),
-                "tables/.*": rj.RowwiseAdagrad(0.02),
-                ".*": rj.Adam(1e-3),
+                "tables/importance": rj.optim.RowwiseAdagrad(0.1),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.02),
+                ".*": rj.optim.Adam(1e-3),
             },
-            schedule=rj.WarmupCosine(warmup=100),
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
-            "omnisearchsage": rj.Ranking("test"),
-            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
-            "validation": rj.Ranking("validation"),
+            "omnisearchsage": rj.evals.Ranking("test"),
+            "bm25": rj.evals.Ranking("test", rj.evals.Bm25(), ties="order"),
+            "validation": rj.evals.Ranking("validation"),
         },
-        export=rj.Bundle(),
+        export=rj.bundle.Bundle(),
     )
 
 
@@ -152,13 +152,13 @@ def with_pieces(full: rj.Experiment) -> rj.Experiment:
         )
         for side, tower in (("query", model.query), ("candidate", model.candidate))
     }
-    data = replace(full.data, pieces=rj.Pieces(16_000), title_pieces=64)
+    data = replace(full.data, pieces=rj.text.Pieces(16_000), title_pieces=64)
     return replace(full, data=data, model=replace(model, **sides))
 
 
-def with_cosines(model: rj.TwoTower) -> rj.TwoTower:
+def with_cosines(model: rj.models.TwoTower) -> rj.models.TwoTower:
     """Returns the model whose titles all have the same length in each part."""
-    exact = Scaled(rj.EmbeddingBag("exact", "importance", 1.0), SHARE)
+    exact = Scaled(rj.nn.EmbeddingBag("exact", "importance", 1.0), SHARE)
     return replace(
         model,
         query=model.query.clone(normalize=True),
@@ -166,7 +166,7 @@ def with_cosines(model: rj.TwoTower) -> rj.TwoTower:
     )
 
 
-def without_exact(model: rj.TwoTower) -> rj.TwoTower:
+def without_exact(model: rj.models.TwoTower) -> rj.models.TwoTower:
     """Returns the model without the part that is not learned."""
     return replace(
         model,

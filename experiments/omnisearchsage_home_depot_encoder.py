@@ -15,7 +15,7 @@ import recjax as rj
 from recjax.bundle.pretrained_export import EncoderFolder
 
 MINILM = "minilm_l6"
-ENCODER = rj.TransformerSettings(30_522, max_length=64, dropout=0.0)
+ENCODER = rj.nn.TransformerSettings(30_522, max_length=64, dropout=0.0)
 WIDTH = ENCODER.width
 
 
@@ -25,31 +25,31 @@ def experiment() -> rj.Experiment:
         name="omnisearchsage_home_depot_encoder",
         seed=0,
         steps=500,
-        data=rj.Search(
+        data=rj.data.Search(
             "home_depot",
             batch_size=128,
             negatives=0,
             # The towers read word pieces alone.
-            ngrams=rj.NGrams(1, 1, 1),
+            ngrams=rj.text.NGrams(1, 1, 1),
             query_length=1,
             title_length=1,
-            pieces=rj.Pieces(folder=MINILM),
+            pieces=rj.text.Pieces(folder=MINILM),
             query_pieces=12,
             title_pieces=28,
             title_share=0.3,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower({"pieces": rj.Transformer(ENCODER)}, WIDTH),
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower({"pieces": rj.nn.Transformer(ENCODER)}, WIDTH),
             candidate=None,
             tables={},
             temperature=0.05,
         ),
-        losses={"softmax": rj.SampledSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={".*": rj.Adam(1e-4)}, schedule=rj.WarmupCosine(warmup=30)
+        losses={"softmax": rj.losses.SampledSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={".*": rj.optim.Adam(1e-4)}, schedule=rj.optim.WarmupCosine(warmup=30)
         ),
-        warm_start={"query/pieces": rj.Bert(MINILM)},
-        evals={"encoder": rj.Ranking("validation")},
+        warm_start={"query/pieces": rj.pretrained.Bert(MINILM)},
+        evals={"encoder": rj.evals.Ranking("validation")},
         export=EncoderFolder("query/pieces"),
     )
 
@@ -57,14 +57,14 @@ def experiment() -> rj.Experiment:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small and without MiniLM, for integration tests."""
     full = experiment()
-    encoder = rj.TransformerSettings(
+    encoder = rj.nn.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
-    tower = rj.Tower({"pieces": rj.Transformer(encoder)}, encoder.width)
+    tower = rj.nn.Tower({"pieces": rj.nn.Transformer(encoder)}, encoder.width)
     data = replace(
         full.data,
         batch_size=64,
-        pieces=rj.Pieces(encoder.vocabulary),
+        pieces=rj.text.Pieces(encoder.vocabulary),
         query_pieces=12,
         title_pieces=12,
     )

@@ -24,7 +24,7 @@ LEARNED, EXACT = 512, 2_048
 SHARE = 0.5 * MEMBERS
 """How much the exact score counts, where the learned one of a member counts 1."""
 MINILM = "minilm_l6"
-ENCODER = rj.TransformerSettings(30_522, max_length=32)
+ENCODER = rj.nn.TransformerSettings(30_522, max_length=32)
 
 
 def experiment() -> rj.Experiment:
@@ -33,11 +33,11 @@ def experiment() -> rj.Experiment:
         name="omnisearchsage_home_depot_ensemble",
         seed=0,
         steps=1_500,
-        data=rj.Search(
+        data=rj.data.Search(
             "home_depot",
             batch_size=1_024 * MEMBERS,
             negatives=0,
-            ngrams=rj.NGrams(
+            ngrams=rj.text.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -48,36 +48,36 @@ def experiment() -> rj.Experiment:
             ),
             query_length=48,
             title_length=112,
-            pieces=rj.Pieces(folder=MINILM),
+            pieces=rj.text.Pieces(folder=MINILM),
             query_pieces=24,
             title_pieces=32,
             title_share=0.7,
         ),
         model=ensemble(ENCODER),
         losses={
-            f"softmax_{m}": rj.SampledSoftmax(of=str(m), logq=False)
+            f"softmax_{m}": rj.losses.SampledSoftmax(of=str(m), logq=False)
             for m in range(MEMBERS)
         },
-        optimizer=rj.Optimizer(
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/importance.*": rj.RowwiseAdagrad(0.1),
-                "tables/.*": rj.RowwiseAdagrad(0.02),
-                ".*_fixed/.*": rj.Frozen(),
-                ".*": rj.Adam(1e-3),
+                "tables/importance.*": rj.optim.RowwiseAdagrad(0.1),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.02),
+                ".*_fixed/.*": rj.optim.Frozen(),
+                ".*": rj.optim.Adam(1e-3),
             },
-            schedule=rj.WarmupCosine(warmup=100),
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         warm_start={
-            "query_0/pieces_fixed/of": rj.Bert(MINILM),
-            "candidate_0/pieces_fixed/of": rj.Bert(MINILM),
+            "query_0/pieces_fixed/of": rj.pretrained.Bert(MINILM),
+            "candidate_0/pieces_fixed/of": rj.pretrained.Bert(MINILM),
         },
         evals={
-            "omnisearchsage": rj.Ranking("test"),
-            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
-            "validation": rj.Ranking("validation"),
+            "omnisearchsage": rj.evals.Ranking("test"),
+            "bm25": rj.evals.Ranking("test", rj.evals.Bm25(), ties="order"),
+            "validation": rj.evals.Ranking("validation"),
         },
         # A SavedModel cannot make word pieces.
-        export=rj.Bundle(),
+        export=rj.bundle.Bundle(),
     )
 
 
@@ -88,20 +88,20 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     return {"all": base, "no MiniLM": alone}
 
 
-def ensemble(encoder: rj.TransformerSettings | None) -> Ensemble:
+def ensemble(encoder: rj.nn.TransformerSettings | None) -> Ensemble:
     """Returns the members; the first brings exact n-grams, and an encoder if any."""
-    alone = rj.TwoTower(
+    alone = rj.models.TwoTower(
         # Queries have length 1 in all parts, titles the root of their length.
         query=tower(1.0),
         candidate=tower(0.5),
         tables={
-            "token": rj.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-            "importance": rj.Table(1, from_weight=True, distinct=24_576),
+            "token": rj.models.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+            "importance": rj.models.Table(1, from_weight=True, distinct=24_576),
         },
         temperature=0.2,
     )
     # A title's length is under a root, so the scale of exact n-grams is too.
-    exact = rj.Table(EXACT, scale=SHARE**2 * EXACT**-0.5)
+    exact = rj.models.Table(EXACT, scale=SHARE**2 * EXACT**-0.5)
     first = replace(
         alone,
         query=alone.query.clone(frozen_inputs=fixed(1.0, encoder)),
@@ -111,27 +111,27 @@ def ensemble(encoder: rj.TransformerSettings | None) -> Ensemble:
     return Ensemble((first, *[alone] * (MEMBERS - 1)))
 
 
-def tower(norm: float) -> rj.Tower:
+def tower(norm: float) -> rj.nn.Tower:
     """Returns a tower of n-grams whose vectors have this root of length divided out."""
-    text = rj.EmbeddingBag("token", "importance", norm)
-    return rj.Tower({"text": text}, LEARNED, normalize=False)
+    text = rj.nn.EmbeddingBag("token", "importance", norm)
+    return rj.nn.Tower({"text": text}, LEARNED, normalize=False)
 
 
 def fixed(
-    norm: float, encoder: rj.TransformerSettings | None
-) -> dict[str, rj.EmbeddingBag | Scaled]:
+    norm: float, encoder: rj.nn.TransformerSettings | None
+) -> dict[str, rj.nn.EmbeddingBag | Scaled]:
     """Returns what is joined once training is over."""
-    exact = {"text": rj.EmbeddingBag("exact", "importance", norm)}
+    exact = {"text": rj.nn.EmbeddingBag("exact", "importance", norm)}
     if encoder is None:
         return exact
-    pieces = Scaled(rj.Transformer(encoder), MEMBERS**0.5)
+    pieces = Scaled(rj.nn.Transformer(encoder), MEMBERS**0.5)
     return {**exact, "pieces": pieces}
 
 
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small and without MiniLM, for integration tests."""
     full = experiment()
-    encoder = rj.TransformerSettings(
+    encoder = rj.nn.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
     data = replace(
@@ -140,7 +140,7 @@ def tiny() -> rj.Experiment:
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
         query_length=16,
         title_length=32,
-        pieces=rj.Pieces(encoder.vocabulary),
+        pieces=rj.text.Pieces(encoder.vocabulary),
         query_pieces=12,
         title_pieces=12,
     )

@@ -19,7 +19,7 @@ LEARNED, EXACT = 512, 2_048
 SHARE = 0.5
 """How much the exact score counts, where the learned one counts 1."""
 MINILM = "minilm_l6"
-ENCODER = rj.TransformerSettings(30_522, max_length=32)
+ENCODER = rj.nn.TransformerSettings(30_522, max_length=32)
 
 
 def experiment() -> rj.Experiment:
@@ -28,11 +28,11 @@ def experiment() -> rj.Experiment:
         name="omnisearchsage_home_depot_minilm",
         seed=0,
         steps=1_500,
-        data=rj.Search(
+        data=rj.data.Search(
             "home_depot",
             batch_size=1_024,
             negatives=0,
-            ngrams=rj.NGrams(
+            ngrams=rj.text.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -43,71 +43,71 @@ def experiment() -> rj.Experiment:
             ),
             query_length=48,
             title_length=112,
-            pieces=rj.Pieces(folder=MINILM),
+            pieces=rj.text.Pieces(folder=MINILM),
             query_pieces=24,
             title_pieces=32,
             title_share=0.7,
         ),
-        model=rj.TwoTower(
+        model=rj.models.TwoTower(
             # Queries have length 1 in both parts, titles the root of their length: so
             # longer ones may say more, half of BM25's idea of length.
-            query=rj.Tower(
-                {"text": rj.EmbeddingBag("token", "importance", 1.0)},
+            query=rj.nn.Tower(
+                {"text": rj.nn.EmbeddingBag("token", "importance", 1.0)},
                 LEARNED,
                 normalize=False,
                 frozen_inputs={
-                    "text": rj.EmbeddingBag("exact", "importance", 1.0),
-                    "pieces": Scaled(rj.Transformer(ENCODER)),
+                    "text": rj.nn.EmbeddingBag("exact", "importance", 1.0),
+                    "pieces": Scaled(rj.nn.Transformer(ENCODER)),
                 },
             ),
-            candidate=rj.Tower(
-                {"text": rj.EmbeddingBag("token", "importance", 0.5)},
+            candidate=rj.nn.Tower(
+                {"text": rj.nn.EmbeddingBag("token", "importance", 0.5)},
                 LEARNED,
                 normalize=False,
                 frozen_inputs={
-                    "text": rj.EmbeddingBag("exact", "importance", 0.5),
-                    "pieces": Scaled(rj.Transformer(ENCODER)),
+                    "text": rj.nn.EmbeddingBag("exact", "importance", 0.5),
+                    "pieces": Scaled(rj.nn.Transformer(ENCODER)),
                 },
             ),
             tables={
-                "token": rj.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
-                "importance": rj.Table(1, from_weight=True, distinct=24_576),
+                "token": rj.models.Table(LEARNED, scale=LEARNED**-0.5, distinct=24_576),
+                "importance": rj.models.Table(1, from_weight=True, distinct=24_576),
                 # A title's length is under a root, so its scale is too.
-                "exact": rj.Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
+                "exact": rj.models.Table(EXACT, scale=SHARE**2 * EXACT**-0.5),
             },
             temperature=0.2,
         ),
-        losses={"softmax": rj.SampledSoftmax()},
-        optimizer=rj.Optimizer(
+        losses={"softmax": rj.losses.SampledSoftmax()},
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/importance": rj.RowwiseAdagrad(0.1),
-                "tables/.*": rj.RowwiseAdagrad(0.02),
-                ".*_fixed/.*": rj.Frozen(),
-                ".*": rj.Adam(1e-3),
+                "tables/importance": rj.optim.RowwiseAdagrad(0.1),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.02),
+                ".*_fixed/.*": rj.optim.Frozen(),
+                ".*": rj.optim.Adam(1e-3),
             },
-            schedule=rj.WarmupCosine(warmup=100),
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         warm_start={
-            "query/pieces_fixed/of": rj.Bert(MINILM),
-            "candidate/pieces_fixed/of": rj.Bert(MINILM),
+            "query/pieces_fixed/of": rj.pretrained.Bert(MINILM),
+            "candidate/pieces_fixed/of": rj.pretrained.Bert(MINILM),
         },
         evals={
-            "omnisearchsage": rj.Ranking("test"),
-            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
-            "validation": rj.Ranking("validation"),
+            "omnisearchsage": rj.evals.Ranking("test"),
+            "bm25": rj.evals.Ranking("test", rj.evals.Bm25(), ties="order"),
+            "validation": rj.evals.Ranking("validation"),
         },
         # A SavedModel cannot make word pieces.
-        export=rj.Bundle(),
+        export=rj.bundle.Bundle(),
     )
 
 
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small and without MiniLM, for integration tests."""
     full = experiment()
-    encoder = rj.TransformerSettings(
+    encoder = rj.nn.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
-    fixed = {"pieces": Scaled(rj.Transformer(encoder))}
+    fixed = {"pieces": Scaled(rj.nn.Transformer(encoder))}
     model = replace(
         full.model,
         query=full.model.query.clone(
@@ -123,7 +123,7 @@ def tiny() -> rj.Experiment:
         ngrams=replace(full.data.ngrams, unigrams=2_000, bigrams=2_000, trigrams=2_000),
         query_length=16,
         title_length=32,
-        pieces=rj.Pieces(encoder.vocabulary),
+        pieces=rj.text.Pieces(encoder.vocabulary),
         query_pieces=12,
         title_pieces=12,
     )

@@ -14,48 +14,53 @@ from dataclasses import replace
 import recjax as rj
 
 WIDTH = 64
-TEST = rj.Ranking("test", hide_seen=True, coverage=False)
+TEST = rj.evals.Ranking("test", hide_seen=True, coverage=False)
 
 
 def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    knn = rj.ItemKnn()
+    knn = rj.evals.ItemKnn()
     return rj.Experiment(
         name="sasrec_toys",
         seed=0,
         steps=1_500,
-        data=rj.NextInSession(
+        data=rj.data.NextInSession(
             "toys",
-            split=rj.LastOut(),
-            layout=rj.Packed(rows=32, events=128, sessions=128),
+            split=rj.data.LastOut(),
+            layout=rj.data.Packed(rows=32, events=128, sessions=128),
             negatives=2_048,
             popularity=0.5,
             sequences=True,
         ),
-        model=rj.SessionModel(
-            encoder=rj.FlatAttention(WIDTH, size=WIDTH, dropout=0.4),
+        model=rj.models.SessionModel(
+            encoder=rj.nn.FlatAttention(WIDTH, size=WIDTH, dropout=0.4),
             width=WIDTH,
             cosine=True,
             scale=16.0,
         ),
-        losses={"softmax": rj.ItemSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(1e-3)},
-            schedule=rj.WarmupCosine(warmup=100),
+        losses={"softmax": rj.losses.ItemSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                ".*": rj.optim.Adam(1e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
             "fusion": replace(
                 TEST,
-                scorer=rj.Fusion({"knn": knn, "chain": rj.Markov(), "model": None}),
+                scorer=rj.evals.Fusion(
+                    {"knn": knn, "chain": rj.evals.Markov(), "model": None}
+                ),
             ),
             "sasrec": TEST,
             "item_knn": replace(TEST, scorer=knn),
-            "markov": replace(TEST, scorer=rj.Markov()),
-            "popularity": replace(TEST, scorer=rj.Popularity()),
+            "markov": replace(TEST, scorer=rj.evals.Markov()),
+            "popularity": replace(TEST, scorer=rj.evals.Popularity()),
             "validation": replace(TEST, split="validation", every=250),
         },
         best="validation/ndcg@10",
-        export=rj.SessionBundle(),
+        export=rj.bundle.SessionBundle(),
     )
 
 
@@ -70,7 +75,7 @@ def with_validation() -> rj.Experiment:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    layout = rj.Packed(rows=16, events=48, sessions=48)
+    layout = rj.data.Packed(rows=16, events=48, sessions=48)
     evals = {n: full.evals[n] for n in ("fusion", "sasrec", "item_knn")}
     return replace(
         full,

@@ -18,16 +18,16 @@ import recjax as rj
 MINILM = "minilm_l6"
 
 
-def tower(settings: rj.TransformerSettings) -> rj.Tower:
+def tower(settings: rj.nn.TransformerSettings) -> rj.nn.Tower:
     """Returns the encoder as it is."""
-    return rj.Tower({"pieces": rj.Transformer(settings)}, settings.width)
+    return rj.nn.Tower({"pieces": rj.nn.Transformer(settings)}, settings.width)
 
 
 def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    encoder = rj.TransformerSettings(30_522, max_length=32)
-    fusion = rj.Fusion(
-        {"words": rj.Bm25(), "meaning": None},
+    encoder = rj.nn.TransformerSettings(30_522, max_length=32)
+    fusion = rj.evals.Fusion(
+        {"words": rj.evals.Bm25(), "meaning": None},
         choose_on=("train", "validation"),
         unjudged={"words": 1.0, "meaning": 2.0},
     )
@@ -35,43 +35,45 @@ def experiment() -> rj.Experiment:
         name="search_without_training",
         seed=0,
         steps=0,
-        data=rj.Search(
+        data=rj.data.Search(
             "home_depot",
             batch_size=64,
             negatives=0,
-            ngrams=rj.NGrams(1_000, 0, 0),
-            pieces=rj.Pieces(folder=MINILM),
+            ngrams=rj.text.NGrams(1_000, 0, 0),
+            pieces=rj.text.Pieces(folder=MINILM),
             query_pieces=24,
             title_pieces=32,
         ),
-        model=rj.TwoTower(query=tower(encoder), candidate=tower(encoder), tables={}),
-        losses={"softmax": rj.SampledSoftmax()},
-        optimizer=rj.Optimizer(
-            rules={".*": rj.Frozen()}, schedule=rj.WarmupCosine(warmup=1)
+        model=rj.models.TwoTower(
+            query=tower(encoder), candidate=tower(encoder), tables={}
+        ),
+        losses={"softmax": rj.losses.SampledSoftmax()},
+        optimizer=rj.optim.Optimizer(
+            rules={".*": rj.optim.Frozen()}, schedule=rj.optim.WarmupCosine(warmup=1)
         ),
         warm_start={
-            "query/pieces": rj.Bert(MINILM),
-            "candidate/pieces": rj.Bert(MINILM),
+            "query/pieces": rj.pretrained.Bert(MINILM),
+            "candidate/pieces": rj.pretrained.Bert(MINILM),
         },
         evals={
-            "fusion": rj.Ranking("test", fusion),
-            "minilm": rj.Ranking("test"),
-            "bm25": rj.Ranking("test", rj.Bm25()),
+            "fusion": rj.evals.Ranking("test", fusion),
+            "minilm": rj.evals.Ranking("test"),
+            "bm25": rj.evals.Ranking("test", rj.evals.Bm25()),
         },
-        export=rj.Bundle(fusion=fusion),
+        export=rj.bundle.Bundle(fusion=fusion),
     )
 
 
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small and without MiniLM, for integration tests."""
     full = experiment()
-    encoder = rj.TransformerSettings(
+    encoder = rj.nn.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
     data = replace(
         full.data,
         batch_size=32,
-        pieces=rj.Pieces(encoder.vocabulary),
+        pieces=rj.text.Pieces(encoder.vocabulary),
         query_pieces=12,
         title_pieces=12,
     )

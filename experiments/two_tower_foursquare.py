@@ -14,14 +14,14 @@ import recjax as rj
 from recjax.evals.baselines.history import History
 
 WIDTH = 64
-TEST = rj.Ranking("test", hide_seen=False, coverage=False)
+TEST = rj.evals.Ranking("test", hide_seen=False, coverage=False)
 WHEN = {
-    "hour": rj.TimeColumn("timestamp", "hour", rows=True),
-    "weekday": rj.TimeColumn("timestamp", "weekday", rows=True),
+    "hour": rj.data.TimeColumn("timestamp", "hour", rows=True),
+    "weekday": rj.data.TimeColumn("timestamp", "weekday", rows=True),
 }
 WHERE = {
-    "latitude": rj.NumberColumn(buckets=32),
-    "longitude": rj.NumberColumn(buckets=32),
+    "latitude": rj.data.NumberColumn(buckets=32),
+    "longitude": rj.data.NumberColumn(buckets=32),
 }
 
 
@@ -29,9 +29,9 @@ def experiment() -> rj.Experiment:
     """Returns the experiment."""
     plain = without_columns()
     query, candidate = plain.model.query, plain.model.candidate
-    when = {name: rj.EmbeddingBag(name, norm=0.0) for name in WHEN}
-    where = {name: rj.EmbeddingBag(name, norm=0.0) for name in WHERE}
-    tables = {name: rj.Table(WIDTH, scale=0.03) for name in (*WHEN, *WHERE)}
+    when = {name: rj.nn.EmbeddingBag(name, norm=0.0) for name in WHEN}
+    where = {name: rj.nn.EmbeddingBag(name, norm=0.0) for name in WHERE}
+    tables = {name: rj.models.Table(WIDTH, scale=0.03) for name in (*WHEN, *WHERE)}
     return replace(
         plain,
         name="two_tower_foursquare",
@@ -47,45 +47,48 @@ def experiment() -> rj.Experiment:
 
 def without_columns() -> rj.Experiment:
     """Returns the same experiment, whose towers read no columns."""
-    recent = rj.RecencyBag("was", WIDTH, heads=4, age="history_age", id_dropout=0.1)
+    recent = rj.nn.RecencyBag("was", WIDTH, heads=4, age="history_age", id_dropout=0.1)
     return rj.Experiment(
         name="two_tower_foursquare_plain",
         seed=0,
         steps=1_200,
-        data=rj.NextItem(
+        data=rj.data.NextItem(
             "foursquare_nyc",
             batch_size=512,
             negatives=None,
             history=100,
             text_share=0.0,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower({"history": recent}, WIDTH, normalize=False),
-            candidate=rj.Tower(
-                inputs={"item": rj.EmbeddingBag("venue", norm=0.0)},
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower({"history": recent}, WIDTH, normalize=False),
+            candidate=rj.nn.Tower(
+                inputs={"item": rj.nn.EmbeddingBag("venue", norm=0.0)},
                 width=WIDTH,
                 normalize=False,
             ),
             tables={
-                "was": rj.Table(WIDTH, scale=0.1),
-                "venue": rj.Table(WIDTH, scale=0.03),
+                "was": rj.models.Table(WIDTH, scale=0.1),
+                "venue": rj.models.Table(WIDTH, scale=0.03),
             },
             temperature=1.0,
             learn_temperature=False,
         ),
         losses={
-            "softmax": rj.SampledSoftmax(
+            "softmax": rj.losses.SampledSoftmax(
                 in_batch=False, random=True, mask_same_query=False
             )
         },
-        optimizer=rj.Optimizer(
-            rules={"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(2e-3)},
-            schedule=rj.WarmupCosine(warmup=100),
+        optimizer=rj.optim.Optimizer(
+            rules={
+                "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                ".*": rj.optim.Adam(2e-3),
+            },
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
             "two_tower": TEST,
             "history": replace(TEST, scorer=History()),
-            "popularity": replace(TEST, scorer=rj.Popularity()),
+            "popularity": replace(TEST, scorer=rj.evals.Popularity()),
             "validation": replace(TEST, split="validation", every=300),
         },
         best="validation/mrr",

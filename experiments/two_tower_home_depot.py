@@ -19,11 +19,11 @@ def experiment() -> rj.Experiment:
         name="two_tower_home_depot",
         seed=0,
         steps=3_000,
-        data=rj.Search(
+        data=rj.data.Search(
             "home_depot",
             batch_size=512,
             negatives=512,
-            ngrams=rj.NGrams(
+            ngrams=rj.text.NGrams(
                 100_000,
                 200_000,
                 30_000,
@@ -36,37 +36,37 @@ def experiment() -> rj.Experiment:
             title_length=112,
             title_share=0.7,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower(
-                {"text": rj.EmbeddingBag("token", "importance", 1.0)}, WIDTH, **PLAIN
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower(
+                {"text": rj.nn.EmbeddingBag("token", "importance", 1.0)}, WIDTH, **PLAIN
             ),
             # Longer titles may say more: half of BM25's idea of length.
-            candidate=rj.Tower(
-                {"text": rj.EmbeddingBag("token", "importance", 0.5)}, WIDTH, **PLAIN
+            candidate=rj.nn.Tower(
+                {"text": rj.nn.EmbeddingBag("token", "importance", 0.5)}, WIDTH, **PLAIN
             ),
             tables={
-                "token": rj.Table(WIDTH, scale=WIDTH**-0.5, distinct=24_576),
-                "importance": rj.Table(1, from_weight=True, distinct=24_576),
+                "token": rj.models.Table(WIDTH, scale=WIDTH**-0.5, distinct=24_576),
+                "importance": rj.models.Table(1, from_weight=True, distinct=24_576),
             },
             temperature=0.2,
         ),
-        losses={"softmax": rj.SampledSoftmax(random=True)},
-        optimizer=rj.Optimizer(
+        losses={"softmax": rj.losses.SampledSoftmax(random=True)},
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/importance": rj.RowwiseAdagrad(0.02),
-                "tables/.*": rj.RowwiseAdagrad(0.0075),
-                ".*": rj.Adam(1e-3),
+                "tables/importance": rj.optim.RowwiseAdagrad(0.02),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.0075),
+                ".*": rj.optim.Adam(1e-3),
             },
-            schedule=rj.WarmupCosine(warmup=100),
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
-            "two_tower": rj.Ranking("test"),
-            "bm25": rj.Ranking("test", rj.Bm25(), ties="order"),
-            "bm25_raw": rj.Ranking("test", rj.Bm25("none"), ties="order"),
-            "bm25_ties_averaged": rj.Ranking("test", rj.Bm25()),
-            "validation": rj.Ranking("validation", every=1_000),
+            "two_tower": rj.evals.Ranking("test"),
+            "bm25": rj.evals.Ranking("test", rj.evals.Bm25(), ties="order"),
+            "bm25_raw": rj.evals.Ranking("test", rj.evals.Bm25("none"), ties="order"),
+            "bm25_ties_averaged": rj.evals.Ranking("test", rj.evals.Bm25()),
+            "validation": rj.evals.Ranking("validation", every=1_000),
         },
-        export=rj.Bundle(),
+        export=rj.bundle.Bundle(),
     )
 
 

@@ -21,22 +21,22 @@ def experiment() -> rj.Experiment:
         name="two_tower_movielens",
         seed=0,
         steps=800,
-        data=rj.NextItem(
+        data=rj.data.NextItem(
             "movielens_100k",
             batch_size=512,
             # With 1,682 films the full softmax costs little more than a sample.
             negatives=None,
             history=100,
-            ngrams=rj.NGrams(3_000, 2_000, 3_000, min_count=2),
+            ngrams=rj.text.NGrams(3_000, 2_000, 3_000, min_count=2),
             title_length=48,
             text_share=0.05,
             half_life=60.0,
             neighbours=COUNTED,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower(
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower(
                 inputs={
-                    "history": rj.RecencyBag(
+                    "history": rj.nn.RecencyBag(
                         "watched",
                         LEARNED,
                         heads=6,
@@ -45,58 +45,60 @@ def experiment() -> rj.Experiment:
                         id_dropout=0.3,
                         dropout=0.4,
                     ),
-                    "text": rj.EmbeddingBag("token", "importance"),
+                    "text": rj.nn.EmbeddingBag("token", "importance"),
                 },
                 width=LEARNED,
                 normalize=False,
                 frozen_inputs={
-                    "history": rj.DecayedSum("follows", "history_age", 1.4, scale=60.0)
+                    "history": rj.nn.DecayedSum(
+                        "follows", "history_age", 1.4, scale=60.0
+                    )
                 },
             ),
-            candidate=rj.Tower(
+            candidate=rj.nn.Tower(
                 inputs={
-                    "item": rj.EmbeddingBag("film", norm=0.0),
-                    "text": rj.EmbeddingBag("token", "importance"),
+                    "item": rj.nn.EmbeddingBag("film", norm=0.0),
+                    "text": rj.nn.EmbeddingBag("token", "importance"),
                 },
                 width=LEARNED,
                 normalize=False,
-                frozen_inputs={"item": rj.EmbeddingBag("followed", norm=0.0)},
+                frozen_inputs={"item": rj.nn.EmbeddingBag("followed", norm=0.0)},
             ),
             tables={
-                "watched": rj.Table(LEARNED, scale=0.1),
-                "film": rj.Table(LEARNED, scale=0.1),
-                "token": rj.Table(LEARNED, scale=0.03),
-                "importance": rj.Table(1, from_weight=True),
-                "follows": rj.Table(COUNTED, from_vectors=True),
-                "followed": rj.Table(COUNTED, from_vectors=True),
+                "watched": rj.models.Table(LEARNED, scale=0.1),
+                "film": rj.models.Table(LEARNED, scale=0.1),
+                "token": rj.models.Table(LEARNED, scale=0.03),
+                "importance": rj.models.Table(1, from_weight=True),
+                "follows": rj.models.Table(COUNTED, from_vectors=True),
+                "followed": rj.models.Table(COUNTED, from_vectors=True),
             },
             temperature=1.0,
             learn_temperature=False,
         ),
         losses={
-            "softmax": rj.SampledSoftmax(
+            "softmax": rj.losses.SampledSoftmax(
                 in_batch=False,
                 random=True,
                 mask_same_query=False,
                 label_smoothing=0.05,
             )
         },
-        optimizer=rj.Optimizer(
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/importance": rj.RowwiseAdagrad(0.01),
-                "tables/.*": rj.RowwiseAdagrad(0.04, weight_decay=0.1),
-                ".*": rj.Adam(2e-3, weight_decay=0.2),
+                "tables/importance": rj.optim.RowwiseAdagrad(0.01),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.04, weight_decay=0.1),
+                ".*": rj.optim.Adam(2e-3, weight_decay=0.2),
             },
-            schedule=rj.WarmupCosine(warmup=100),
+            schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
-            "two_tower": rj.Ranking("test"),
-            "item_knn": rj.Ranking("test", rj.ItemKnn()),
-            "popularity": rj.Ranking("test", rj.Popularity()),
-            "validation": rj.Ranking("validation", every=200),
+            "two_tower": rj.evals.Ranking("test"),
+            "item_knn": rj.evals.Ranking("test", rj.evals.ItemKnn()),
+            "popularity": rj.evals.Ranking("test", rj.evals.Popularity()),
+            "validation": rj.evals.Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
-        export=rj.Bundle(),
+        export=rj.bundle.Bundle(),
     )
 
 
@@ -107,7 +109,7 @@ def tiny() -> rj.Experiment:
         full.data,
         batch_size=64,
         history=10,
-        ngrams=rj.NGrams(500, 500, 500),
+        ngrams=rj.text.NGrams(500, 500, 500),
         text_length=16,
         title_length=24,
     )
@@ -118,7 +120,9 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     """Returns the base, and the base without one of its parts each."""
     model, softmax = base.model, base.losses["softmax"]
     query, candidate = model.query, model.candidate
-    evenly = query.clone(inputs={**query.inputs, "history": rj.EmbeddingBag("watched")})
+    evenly = query.clone(
+        inputs={**query.inputs, "history": rj.nn.EmbeddingBag("watched")}
+    )
     learned = {
         name: table
         for name, table in model.tables.items()

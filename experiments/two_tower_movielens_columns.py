@@ -25,15 +25,18 @@ def experiment() -> rj.Experiment:
     query, candidate = model.query, model.candidate
     columns = {
         "user": {
-            "age": rj.NumberColumn(buckets=8),
-            "gender": rj.CategoryColumn(),
-            "occupation": rj.CategoryColumn(),
+            "age": rj.data.NumberColumn(buckets=8),
+            "gender": rj.data.CategoryColumn(),
+            "occupation": rj.data.CategoryColumn(),
         },
-        "item": {"genres": rj.CategoryColumn(), "year": rj.NumberColumn(buckets=10)},
+        "item": {
+            "genres": rj.data.CategoryColumn(),
+            "year": rj.data.NumberColumn(buckets=10),
+        },
     }
-    user = {name: rj.EmbeddingBag(name, norm=0.0) for name in USER}
-    film = {name: rj.EmbeddingBag(name, norm=0.0) for name in FILM}
-    tables = {name: rj.Table(WIDTH, scale=0.01) for name in USER + FILM}
+    user = {name: rj.nn.EmbeddingBag(name, norm=0.0) for name in USER}
+    film = {name: rj.nn.EmbeddingBag(name, norm=0.0) for name in FILM}
+    tables = {name: rj.models.Table(WIDTH, scale=0.01) for name in USER + FILM}
     return replace(
         plain,
         name="two_tower_movielens_columns",
@@ -49,63 +52,65 @@ def experiment() -> rj.Experiment:
 
 def without_columns() -> rj.Experiment:
     """Returns the same experiment, whose towers read no columns."""
-    recent = rj.RecencyBag("watched", WIDTH, heads=4, age="history_age", id_dropout=0.3)
+    recent = rj.nn.RecencyBag(
+        "watched", WIDTH, heads=4, age="history_age", id_dropout=0.3
+    )
     return rj.Experiment(
         name="two_tower_movielens_plain",
         seed=0,
         steps=400,
-        data=rj.NextItem(
+        data=rj.data.NextItem(
             "movielens_100k",
             batch_size=256,
             negatives=None,
             met_negatives=True,
             history=20,
             texts=("title",),
-            ngrams=rj.NGrams(3_000, 2_000, 3_000, min_count=2),
+            ngrams=rj.text.NGrams(3_000, 2_000, 3_000, min_count=2),
             title_length=32,
             text_share=0.0,
             half_life=60.0,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower({"history": recent}, WIDTH, normalize=False),
-            candidate=rj.Tower(
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower({"history": recent}, WIDTH, normalize=False),
+            candidate=rj.nn.Tower(
                 inputs={
-                    "item": rj.EmbeddingBag("film", norm=0.0, dropout=0.5),
-                    "text": rj.EmbeddingBag("token", "importance"),
+                    "item": rj.nn.EmbeddingBag("film", norm=0.0, dropout=0.5),
+                    "text": rj.nn.EmbeddingBag("token", "importance"),
                 },
                 width=WIDTH,
                 normalize=False,
             ),
             tables={
-                "watched": rj.Table(WIDTH, scale=0.1),
+                "watched": rj.models.Table(WIDTH, scale=0.1),
                 # A film that nobody has met yet has no vector of its own.
-                "film": rj.Table(WIDTH, scale=0.0),
-                "token": rj.Table(WIDTH, scale=0.03),
-                "importance": rj.Table(1, from_weight=True),
+                "film": rj.models.Table(WIDTH, scale=0.0),
+                "token": rj.models.Table(WIDTH, scale=0.03),
+                "importance": rj.models.Table(1, from_weight=True),
             },
             temperature=1.0,
             learn_temperature=False,
         ),
         losses={
-            "softmax": rj.SampledSoftmax(
+            "softmax": rj.losses.SampledSoftmax(
                 in_batch=False,
                 random=True,
                 mask_same_query=False,
                 label_smoothing=0.05,
             )
         },
-        optimizer=rj.Optimizer(
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/importance": rj.RowwiseAdagrad(0.01),
-                "tables/.*": rj.RowwiseAdagrad(0.04, weight_decay=0.1),
-                ".*": rj.Adam(2e-3, weight_decay=0.2),
+                "tables/importance": rj.optim.RowwiseAdagrad(0.01),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.04, weight_decay=0.1),
+                ".*": rj.optim.Adam(2e-3, weight_decay=0.2),
             },
-            schedule=rj.WarmupCosine(warmup=50),
+            schedule=rj.optim.WarmupCosine(warmup=50),
         ),
         evals={
-            "two_tower": rj.Ranking("test"),
-            "popularity": rj.Ranking("test", rj.Popularity()),
-            "validation": rj.Ranking("validation", every=200),
+            "two_tower": rj.evals.Ranking("test"),
+            "popularity": rj.evals.Ranking("test", rj.evals.Popularity()),
+            "validation": rj.evals.Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
     )
@@ -114,7 +119,7 @@ def without_columns() -> rj.Experiment:
 def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
-    grams = rj.NGrams(500, 500, 500)
+    grams = rj.text.NGrams(500, 500, 500)
     data = replace(full.data, batch_size=64, history=10, ngrams=grams)
     return replace(full, name="two_tower_movielens_columns_tiny", steps=20, data=data)
 

@@ -6,7 +6,7 @@ recjax train experiments/two_tower_toys.py --workdir runs/toys
 Only the order of events is known. The last item of each user is test, the one before
 validates; what the user has had is not ranked. Most items have few events, so that what
 an item is says more than its own vector: `sweep()` compares the model with the same
-without the categories of items. Both are behind the item-kNN (see RESULTS.md).
+without the categories of items. Both are behind the item-kNN (see docs/results.md).
 """
 
 from dataclasses import replace
@@ -21,9 +21,9 @@ def experiment() -> rj.Experiment:
     """Returns the experiment."""
     plain = without_columns()
     candidate = plain.model.candidate
-    category = {"category": rj.EmbeddingBag("category", norm=0.5)}
-    tables = {"category": rj.Table(WIDTH, scale=0.03)}
-    columns = {"item": {"category": rj.CategoryColumn(min_count=3)}}
+    category = {"category": rj.nn.EmbeddingBag("category", norm=0.5)}
+    tables = {"category": rj.models.Table(WIDTH, scale=0.03)}
+    columns = {"item": {"category": rj.data.CategoryColumn(min_count=3)}}
     return replace(
         plain,
         name="two_tower_toys",
@@ -38,65 +38,65 @@ def experiment() -> rj.Experiment:
 
 def without_columns() -> rj.Experiment:
     """Returns the same experiment, whose towers read no columns."""
-    recent = rj.RecencyBag(
+    recent = rj.nn.RecencyBag(
         "had", WIDTH, heads=4, age="history_age", id_dropout=0.2, dropout=0.3
     )
-    counted = rj.DecayedSum("follows", "history_age", 1.0, scale=30.0)
+    counted = rj.nn.DecayedSum("follows", "history_age", 1.0, scale=30.0)
     return rj.Experiment(
         name="two_tower_toys_plain",
         seed=0,
         steps=600,
-        data=rj.NextItem(
+        data=rj.data.NextItem(
             "toys",
             batch_size=512,
             negatives=1_024,
             history=50,
             text_share=0.0,
-            split=rj.LastOut(),
+            split=rj.data.LastOut(),
             neighbours=COUNTED,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower(
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower(
                 inputs={"history": recent},
                 width=WIDTH,
                 normalize=False,
                 frozen_inputs={"history": counted},
             ),
-            candidate=rj.Tower(
-                inputs={"item": rj.EmbeddingBag("item", norm=0.0, dropout=0.2)},
+            candidate=rj.nn.Tower(
+                inputs={"item": rj.nn.EmbeddingBag("item", norm=0.0, dropout=0.2)},
                 width=WIDTH,
                 normalize=False,
-                frozen_inputs={"item": rj.EmbeddingBag("followed", norm=0.0)},
+                frozen_inputs={"item": rj.nn.EmbeddingBag("followed", norm=0.0)},
             ),
             tables={
-                "had": rj.Table(WIDTH, scale=0.1),
-                "item": rj.Table(WIDTH, scale=0.03),
-                "follows": rj.Table(COUNTED, from_vectors=True),
-                "followed": rj.Table(COUNTED, from_vectors=True),
+                "had": rj.models.Table(WIDTH, scale=0.1),
+                "item": rj.models.Table(WIDTH, scale=0.03),
+                "follows": rj.models.Table(COUNTED, from_vectors=True),
+                "followed": rj.models.Table(COUNTED, from_vectors=True),
             },
             temperature=1.0,
             learn_temperature=False,
         ),
         losses={
-            "softmax": rj.SampledSoftmax(
+            "softmax": rj.losses.SampledSoftmax(
                 in_batch=False,
                 random=True,
                 mask_same_query=False,
                 label_smoothing=0.05,
             )
         },
-        optimizer=rj.Optimizer(
+        optimizer=rj.optim.Optimizer(
             rules={
-                "tables/.*": rj.RowwiseAdagrad(0.05, weight_decay=0.1),
-                ".*": rj.Adam(2e-3, weight_decay=0.2),
+                "tables/.*": rj.optim.RowwiseAdagrad(0.05, weight_decay=0.1),
+                ".*": rj.optim.Adam(2e-3, weight_decay=0.2),
             },
-            schedule=rj.WarmupCosine(warmup=50),
+            schedule=rj.optim.WarmupCosine(warmup=50),
         ),
         evals={
-            "two_tower": rj.Ranking("test"),
-            "item_knn": rj.Ranking("test", rj.ItemKnn(recency_power=1.0)),
-            "popularity": rj.Ranking("test", rj.Popularity()),
-            "validation": rj.Ranking("validation", every=200),
+            "two_tower": rj.evals.Ranking("test"),
+            "item_knn": rj.evals.Ranking("test", rj.evals.ItemKnn(recency_power=1.0)),
+            "popularity": rj.evals.Ranking("test", rj.evals.Popularity()),
+            "validation": rj.evals.Ranking("validation", every=200),
         },
         best="validation/ndcg@10",
     )

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import inspect
 import io
 import re
 import runpy
@@ -14,11 +15,10 @@ from pathlib import Path
 import pytest
 import tyro
 
-import recjax as rj
 from recjax.cli import main as cli
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "experiments/RESULTS.md"]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCS += sorted((ROOT / "docs").rglob("*.md"))
 DEPTH = {"data": 3, "session": 2, "users": 2}
 """Words of a command that has others under it."""
@@ -66,8 +66,8 @@ def test_names_files_and_commands_are_there(doc):
     text = doc.read_text()
     for name in set(re.findall(r"\brecjax(?:\.\w+)+", text)):
         assert resolves(name), name
-    for name in set(re.findall(r"\brj\.(\w+)", text)):
-        assert hasattr(rj, name), f"rj.{name}"
+    for name in set(re.findall(r"\brj((?:\.[A-Za-z]\w*)+)", text)):
+        assert resolves(f"recjax{name}"), f"rj{name}"
     for link in re.findall(r"\]\(([^)]+)\)", text):
         if not link.startswith("http"):
             file, _, anchor = link.partition("#")
@@ -130,3 +130,29 @@ def test_data_is_prepared_as_its_page_says(tmp_path, monkeypatch, capsys):
 def test_models_of_ones_own_data_as_its_page_says(tmp_path, monkeypatch):
     done = own_data(tmp_path, monkeypatch, "data", "train")
     assert len([one for one in done if one.startswith("train")]) == 4
+
+
+def test_tables_of_results_are_those_of_their_files(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["write_results.py", "--check"])
+    runpy.run_path(str(ROOT / "tools/write_results.py"), run_name="__main__")
+
+
+def test_page_of_errors_has_the_messages_of_the_code():
+    tool = runpy.run_path(str(ROOT / "tools/list_errors.py"))
+    text = tool["markdown"](ROOT / "recjax")
+    assert "| not a timestamp | write unix seconds (or with --unit" in text
+    assert "* `` PATH: changed since the export (hash or size differ from" in text
+    heads = re.findall("^## (.*)$", text, re.MULTILINE)
+    assert set(tool["GROUPS"]) <= set(heads) and "Other" not in heads
+    assert all(len(line) < 500 for line in text.splitlines())
+
+
+def test_reference_has_every_public_name():
+    packages = re.findall(r"\{public\} ([\w.]+)", (ROOT / "docs/api.md").read_text())
+    for package in map(importlib.import_module, packages):
+        for name in dir(package):
+            thing = getattr(package, name)
+            if inspect.ismodule(thing):
+                assert thing.__name__ in packages, thing.__name__
+            elif not name.startswith("_"):
+                assert inspect.getdoc(thing), f"{package.__name__}.{name}"

@@ -1,15 +1,18 @@
 """What importing recjax costs, and what it does not need."""
 
+import importlib
 import pkgutil
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import small
 
 import recjax
+from recjax import lazy
 
 HEAVY = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
@@ -67,26 +70,47 @@ def test_importing_recjax_is_quick():
     assert cpu_seconds("import recjax") < 0.3
     loaded = fresh("-c", "import sys, recjax; print(*sys.modules)").split()
     assert {name.split(".")[0] for name in loaded} & {"jax", "numpy", "flax"} == set()
-    assert [name for name in loaded if name.startswith("recjax")] == ["recjax"]
+    ours = {name for name in loaded if name.startswith("recjax")}
+    assert ours == {"recjax", "recjax.lazy"}
 
 
-def test_every_name_of_recjax_is_what_its_module_has():
-    names = [name for name in dir(recjax) if name != "__version__"]
-    assert 40 < len(names) <= 78 and len(set(names)) == len(names)
+def faces():
+    """Returns the packages that list names, recjax first."""
+    found = [getattr(recjax, name) for name in dir(recjax) if name != "__version__"]
+    return [recjax, *(one for one in found if isinstance(one, ModuleType))]
+
+
+@pytest.mark.parametrize("face", faces(), ids=lambda face: face.__name__)
+def test_every_name_is_what_its_module_has(face):
+    names = [name for name in dir(face) if name != "__version__"]
+    assert names and len(set(names)) == len(names)
     for name in names:
-        found, module = getattr(recjax, name), recjax._places()[name][0]
-        assert found.__module__ == module, name  # Defined there, not passed on.
+        found, module = getattr(face, name), lazy.places(face.__file__)[name][0]
+        if not isinstance(found, ModuleType):
+            assert getattr(found, "__module__", module) == module, (
+                name
+            )  # Not passed on.
         assert found.__doc__, name
-    with pytest.raises(AttributeError, match="'recjax' has no attribute 'Towr'"):
-        getattr(recjax, "Towr")  # noqa: B009
+    with pytest.raises(AttributeError, match="has no attribute 'Towr'"):
+        face.Towr  # noqa: B018
+
+
+def test_few_names_are_recjax_own():
+    assert len(dir(recjax)) < 40
     with pytest.raises(ImportError):
         from recjax import Towr  # noqa: F401
+    with pytest.raises(AttributeError, match="'Tower': it is rj.nn.Tower"):
+        recjax.Tower  # noqa: B018
 
 
 def test_names_stay_what_they_are_when_packages_are_imported():
-    names = [name for name in dir(recjax) if name != "__version__"]
-    packages = [m.name for m in pkgutil.iter_modules(recjax.__path__)]
-    assert not {*names} & {*packages}
+    for face in faces():
+        packages = {m.name for m in pkgutil.iter_modules(face.__path__)}
+        for name in {*dir(face)} & packages:
+            importlib.import_module(f"{face.__name__}.{name}")
+            module, there = lazy.places(face.__file__)[name]
+            if module != face.__name__:
+                assert getattr(face, name) is getattr(sys.modules[module], there)
 
 
 def test_help_is_quick():

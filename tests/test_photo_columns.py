@@ -23,12 +23,13 @@ from recjax.evals.embed import embed_all
 from recjax.images.augment import CenterCrop
 from recjax.images.decode import as_jpeg
 from recjax.prepare import make
+from recjax.prepare.options import Files
 from recjax.prepare.prepare import prepare
 from recjax.tables.image_files import files
 from recjax.train.program import open_program
 
 SIZE, ITEMS, USERS = 16, 8, 6
-NET = rj.SmallNet(SIZE, (4, 8))
+NET = rj.nn.SmallNet(SIZE, (4, 8))
 
 
 def experiment(data):
@@ -38,26 +39,28 @@ def experiment(data):
         name="photos",
         seed=0,
         steps=2,
-        data=rj.NextItem(
+        data=rj.data.NextItem(
             str(data),
             batch_size=8,
             negatives=4,
             columns={"item": look, "user": face},
         ),
-        model=rj.TwoTower(
-            query=rj.Tower(
-                {"history": rj.EmbeddingBag("item"), "face": rj.Photo(NET, 8)}, width=8
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower(
+                {"history": rj.nn.EmbeddingBag("item"), "face": rj.nn.Photo(NET, 8)},
+                width=8,
             ),
-            candidate=rj.Tower(
-                {"item": rj.EmbeddingBag("item"), "look": rj.Photo(NET, 8)}, width=8
+            candidate=rj.nn.Tower(
+                {"item": rj.nn.EmbeddingBag("item"), "look": rj.nn.Photo(NET, 8)},
+                width=8,
             ),
-            tables={"item": rj.Table(8)},
+            tables={"item": rj.models.Table(8)},
         ),
-        losses={"softmax": rj.SampledSoftmax(random=True)},
-        optimizer=rj.Optimizer(
-            {"tables/.*": rj.RowwiseAdagrad(0.1), ".*": rj.Adam(1e-2)}
+        losses={"softmax": rj.losses.SampledSoftmax(random=True)},
+        optimizer=rj.optim.Optimizer(
+            {"tables/.*": rj.optim.RowwiseAdagrad(0.1), ".*": rj.optim.Adam(1e-2)}
         ),
-        export=rj.Bundle(saved_model=False, min_recall=0.0),
+        export=rj.bundle.Bundle(saved_model=False, min_recall=0.0),
     )
 
 
@@ -88,7 +91,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def program(folder):
-    tables = rj.Files(
+    tables = Files(
         events=folder / "events.csv",
         items=folder / "items.csv",
         users=folder / "users.csv",
@@ -214,9 +217,9 @@ def test_columns_that_cannot_be_read(column, table, said):
 
 
 def test_a_branch_of_another_size(program):
-    other = rj.Photo(replace(NET, size=32), 8)
+    other = rj.nn.Photo(replace(NET, size=32), 8)
     tower = program.experiment.model.candidate.copy(
-        inputs={"item": rj.EmbeddingBag("item"), "look": other}
+        inputs={"item": rj.nn.EmbeddingBag("item"), "look": other}
     )
     model = replace(program.experiment.model, candidate=tower)
     with pytest.raises(ValueError, match=r"16 pixels a side.*ImageColumn\(size="):

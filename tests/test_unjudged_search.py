@@ -62,12 +62,12 @@ def test_products_alone_are_found_by_words(shop, caplog, capsys):
 
 
 def test_a_model_trains_on_parts_of_titles(shop):
-    data = rj.Search(str(shop / "data"), batch_size=8, negatives=4)
-    tower = rj.Tower({"text": rj.EmbeddingBag("token")}, 8)
+    data = rj.data.Search(str(shop / "data"), batch_size=8, negatives=4)
+    tower = rj.nn.Tower({"text": rj.nn.EmbeddingBag("token")}, 8)
     made = replace(
         small.experiment(),
         data=data,
-        model=rj.TwoTower(tower, tower.copy(), {"token": rj.Table(8)}),
+        model=rj.models.TwoTower(tower, tower.copy(), {"token": rj.models.Table(8)}),
     )
     program = open_program(made, small.runtime())
     batch = program.dataset.batch(0)
@@ -76,14 +76,17 @@ def test_a_model_trains_on_parts_of_titles(shop):
 
 
 def test_a_fusion_without_weights_is_refused(shop):
-    data = rj.Search(str(shop / "data"), batch_size=8).open(0)
-    parts = {"words": rj.Bm25(), "popular": rj.Popularity()}
+    data = rj.data.Search(str(shop / "data"), batch_size=8).open(0)
+    parts = {"words": rj.evals.Bm25(), "popular": rj.evals.Popularity()}
     with pytest.raises(UserError, match="no queries are judged.*say its weights"):
         fuse(Fusion(parts), data, "item", lambda _: None)
     with pytest.raises(ValueError, match="unjudged.other = 1.0: name a part"):
         Fusion(parts, unjudged={"other": 1.0})
     by_column = Fusion(
-        {"words": rj.Bm25(fields={"about": 1.0}), "popular": rj.Popularity()},
+        {
+            "words": rj.evals.Bm25(fields={"about": 1.0}),
+            "popular": rj.evals.Popularity(),
+        },
         unjudged={"words": 1.0},
     )
     fused = fuse(by_column, data, "item", lambda _: None)
@@ -92,4 +95,4 @@ def test_a_fusion_without_weights_is_refused(shop):
     with pytest.raises(
         UserError, match="no column 'abuot', but .*Did you mean 'about'"
     ):
-        rj.Bm25(fields={"abuot": 1.0}).learn(data, "item")
+        rj.evals.Bm25(fields={"abuot": 1.0}).learn(data, "item")

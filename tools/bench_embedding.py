@@ -32,9 +32,10 @@ from jax.sharding import Mesh, set_mesh
 from recjax import rng
 from recjax.features import IdFeature, Sides
 from recjax.losses import SampledSoftmax
-from recjax.models import Table, TableSpec, Tower, TwoTower
+from recjax.models import Table, TableSpec, TwoTower
 from recjax.models.base import whole_tables
 from recjax.nn.inputs import EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch

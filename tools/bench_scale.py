@@ -39,9 +39,10 @@ def program(rows: int, mesh: Any) -> tuple[Any, Any, Any]:
     from recjax import rng
     from recjax.features import IdFeature
     from recjax.losses import SampledSoftmax
-    from recjax.models import Table, Tower, TwoTower
+    from recjax.models import Table, TwoTower
     from recjax.nn.decayed_sum import RecencyBag
     from recjax.nn.inputs import EmbeddingBag
+    from recjax.nn.tower import Tower
     from recjax.optim import Adam, Optimizer, RowwiseAdagrad
     from recjax.sharding.placement import put_batch
     from recjax.train import state as states

@@ -31,9 +31,10 @@ from recjax.features import IdFeature, Sides
 from recjax.losses import SampledSoftmax
 from recjax.metrics.ranking import ranking_metrics
 from recjax.metrics.task import RankingTask
-from recjax.models import Table, Tower, TwoTower
+from recjax.models import Table, TwoTower
 from recjax.nn.decayed_sum import RecencyBag
 from recjax.nn.inputs import EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.sharding.mesh import make_mesh
 from recjax.train.loop import train

@@ -15,9 +15,10 @@ import numpy as np
 
 from recjax.features import DenseFeature, IdFeature, Sides
 from recjax.losses import SampledSoftmax
-from recjax.models import OmniSearch, PairCounts, Table, TableSpec, Tower
+from recjax.models import OmniSearch, PairCounts, Table, TableSpec
 from recjax.nn.fields import HashEmbedding
 from recjax.nn.sketch import CountMin
+from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer, TransformerSettings
 from recjax.nn.vectors import Vectors
 from recjax.typing import Array, Batch

@@ -74,7 +74,7 @@ class Momentum:
     Attributes:
       learning_rate: step size before the schedule's factor.
       momentum: share of the last step that goes on.
-      l2: factor of |W|^2 in the loss, whose gradient 2 l2 W joins the momentum. Where
+      l2: factor of `|W|^2` in the loss, whose gradient 2 l2 W joins the momentum. Where
         the loss is a mean over a batch of B, the paper's factor on a sum is l2 / B.
     """
 

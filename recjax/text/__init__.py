@@ -1,7 +1,12 @@
 """Text to token ids: normalisation, n-grams and a vocabulary over them."""
 
-from recjax.text import ngrams
-from recjax.text.normalize import normalize
-from recjax.text.vocabulary import Vocabulary
+from typing import TYPE_CHECKING
 
-__all__ = ["Vocabulary", "ngrams", "normalize"]
+from recjax import lazy
+
+if TYPE_CHECKING:
+    from recjax.text.features import NGrams, Pieces
+    from recjax.text.ngrams import TextRules
+    from recjax.text.vocabulary import Vocabulary
+
+__getattr__, __dir__ = lazy.names(__name__, __file__)

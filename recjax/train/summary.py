@@ -111,7 +111,9 @@ def _sent(compiled: Any, program: Program) -> str:
         (kind, f"{len(sizes)} x", f"{_size(sum(sizes))}", f"along {axes}", often)
         for (kind, axes, often), sizes in sorted(alike.items())
     ]
-    total = f"{len(found)} collectives, {_size(sum(one.bytes for one in found))} a device"
+    total = (
+        f"{len(found)} collectives, {_size(sum(one.bytes for one in found))} a device"
+    )
     if looped := sum(one.looped for one in found):
         total += f"; {looped} of them in loops, which send as much at each turn"
     return "\n".join([*_columns(rows), f"all: {total}"])

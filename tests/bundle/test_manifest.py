@@ -7,6 +7,7 @@ import platform
 import pytest
 
 from recjax.bundle import manifest
+from recjax.bundle.card import model_card
 from recjax.errors import UserError
 
 INF, NAN = float("inf"), float("nan")
@@ -24,6 +25,29 @@ def bundle(tmp_path):
     (tmp_path / "vectors.npy").write_bytes(b"0123456789")
     manifest.write(tmp_path, {"items": 10})
     return tmp_path
+
+
+def test_card_tells_what_the_manifest_knows(tmp_path):
+    (tmp_path / "vectors.npy").write_bytes(b"0123456789")
+    data = {"name": "shop", "digest": "ab12", "command": "recjax data prepare a|b"}
+    check = {"items": 10, "score_difference": 1.25e-7}
+    about = {"experiment": "mine", "step": 3, "data": data, "check": check}
+    manifest.write(tmp_path, about)
+    card = model_card(str(tmp_path))
+    assert card.startswith(f"# {tmp_path.name}\n")
+    for row in (
+        "| experiment | mine |",
+        "| data, digest | ab12 |",
+        "| prepared by | `recjax data prepare a\\|b` |",
+        "| holds | item vectors |",
+        "| score difference | 1.25e-07 |",
+        f"| python | {platform.python_version()} |",
+    ):
+        assert row in card.splitlines(), row
+    assert "parameters" not in card  # Not in this manifest.
+    (tmp_path / "vectors.npy").write_bytes(b"012345678X")
+    with pytest.raises(UserError, match="changed since the export"):
+        model_card(tmp_path)
 
 
 def test_content_and_round_trip(bundle):

@@ -13,8 +13,8 @@ from recjax.bundle.two_tower import Bundle
 from recjax.errors import UserError
 from recjax.evals.embed import embed_all
 from recjax.experiment import Experiment
-from recjax.models import Tower
 from recjax.nn.decayed_sum import RecencyBag
+from recjax.nn.tower import Tower
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
 

@@ -13,7 +13,8 @@ from tiny_search import InMemory
 
 from recjax.bundle.pretrained_export import EncoderFolder
 from recjax.errors import UserError
-from recjax.models import Tower, TwoTower
+from recjax.models import TwoTower
+from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer
 from recjax.optim import Adam, Optimizer
 from recjax.pretrained import bert
@@ -40,7 +41,7 @@ def like(tmp_path_factory):
 def trained(like):
     """Returns program and state of one encoder for both sides, after three steps."""
     settings = bert.read_settings(like, max_length=LENGTH, dropout=0.0)
-    encoder = Transformer(settings, dtype="float32")
+    encoder = Transformer(settings)
     data = InMemory(
         "memory",
         batch_size=4,

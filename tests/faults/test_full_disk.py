@@ -7,6 +7,7 @@ import sys
 import command
 import pytest
 import small
+import small_disk
 
 from recjax.cli.main import main
 from recjax.train.writer import read_metrics
@@ -35,22 +36,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def full(tmp_path):
     """Returns a folder on a disk of its own, and a function that sets its size."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no command `mount` to make a small disk with")
-    if done.returncode:
-        pytest.skip(f"may not mount a small disk: {done.stderr.strip()}")
-
-    def resize(kilobytes):
-        option = f"remount,size={kilobytes}k"
-        subprocess.run(["mount", "-o", option, str(folder)], check=True)
-
-    yield folder, resize
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk.mounted(tmp_path, "size=4k") as (folder, again):
+        yield folder, lambda kilobytes: again(f"size={kilobytes}k")
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass, replace
 
 import command
 import pytest
 import small
+import small_disk
 
 from recjax import disk
 from recjax.errors import UserError
@@ -59,6 +59,12 @@ def train(program, workdir, happens=lambda: None):
     return loop.train(watched, workdir, lambda state, done: {})
 
 
+def remove(run):
+    """Removes a folder that somebody writes to meanwhile."""
+    while run.exists():
+        shutil.rmtree(run, ignore_errors=True)
+
+
 def figures(run):
     return [
         {k: v for k, v in line.items() if k not in CLOCKS} for line in read_metrics(run)
@@ -76,7 +82,7 @@ def undisturbed(program, tmp_path_factory):
 def test_a_run_folder_that_is_removed(program, undisturbed, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(UserError) as error:
-        train(program, run, lambda: shutil.rmtree(run))
+        train(program, run, lambda: remove(run))
     told = str(error.value)
     assert f"{run}" in told
     assert "was removed" in told or "No such file or directory" in told
@@ -132,29 +138,17 @@ def test_a_slow_disk_changes_nothing(program, undisturbed, tmp_path, monkeypatch
 
 @pytest.mark.slow
 def test_a_disk_that_may_only_be_read(capfd, tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=9m", "none", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no command `mount` to make a small disk with")
-    if done.returncode:
-        pytest.skip(f"may not mount a small disk: {done.stderr.strip()}")
-    try:
+    with small_disk.mounted(tmp_path, "ro,size=9m") as (folder, again):
         files = small.write_files(tmp_path)
         run = folder / "run"
         told = ("train", files[0], "--on", files[1], "--workdir", run)
         message = command.refused(capfd, *told)
         assert f"cannot write the run folder {run}: Read-only file system" in message
         # A run that was there before is not touched.
-        again = ["mount", "-o", "remount,rw", str(folder)]
-        subprocess.run(again, check=True)
+        again("rw")
         run.mkdir()
         (run / "result.json").write_text(json.dumps({"settings": [], "results": {}}))
-        subprocess.run([*again[:2], "remount,ro", again[3]], check=True)
+        again("ro")
         message = command.refused(capfd, *told)
         assert "Read-only file system; free space or choose another" in message
         assert [path.name for path in run.iterdir()] == ["result.json"]
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

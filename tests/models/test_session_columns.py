@@ -16,10 +16,11 @@ from recjax.data.sessions.packing import PAD
 from recjax.data.sessions.read import load_sessions
 from recjax.data.splits import ByUser
 from recjax.errors import UserError
-from recjax.models import Table, Tower
+from recjax.models import Table
 from recjax.models.base import TableRows
 from recjax.models.session_model import SessionModel
 from recjax.nn.inputs import Dense, EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.prepare import make
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import prepare

@@ -9,9 +9,10 @@ import small
 from recjax import rng
 from recjax.errors import UserError
 from recjax.features import DenseFeature, IdFeature
-from recjax.models import Table, Tower, TwoTower
+from recjax.models import Table, TwoTower
 from recjax.models.base import TableRows, whole_tables
 from recjax.nn.inputs import EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.train.program import open_program
 from recjax.train.state import gather
 

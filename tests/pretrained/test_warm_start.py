@@ -13,8 +13,9 @@ from tiny_search import InMemory
 
 from recjax import settings
 from recjax.errors import UserError
-from recjax.models import Table, Tower, TwoTower
+from recjax.models import Table, TwoTower
 from recjax.nn.inputs import EmbeddingBag, Scaled
+from recjax.nn.tower import Tower
 from recjax.nn.transformer import Transformer
 from recjax.optim import Adam, Frozen, Optimizer, RowwiseAdagrad
 from recjax.pretrained import bert, warm_start
@@ -40,7 +41,7 @@ def folder(tmp_path_factory):
 def experiment(folder, **changes):
     """Returns a two-tower with a frozen encoder joined on both sides."""
     settings = bert.read_settings(folder, max_length=LENGTH)
-    encoder = Scaled(Transformer(settings, dtype="float32"), 0.5)
+    encoder = Scaled(Transformer(settings), 0.5)
     bag = {"text": EmbeddingBag("token")}
     tower = Tower(bag, WIDTH, normalize=False, frozen_inputs={"pieces": encoder})
     data = InMemory(

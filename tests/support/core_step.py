@@ -19,9 +19,10 @@ from recjax.features import IdFeature  # noqa: E402
 from recjax.losses import SampledSoftmax  # noqa: E402
 from recjax.metrics.ranking import ranking_metrics  # noqa: E402
 from recjax.metrics.task import RankingTask  # noqa: E402
-from recjax.models import Table, Tower, TwoTower  # noqa: E402
+from recjax.models import Table, TwoTower  # noqa: E402
 from recjax.nn.decayed_sum import RecencyBag  # noqa: E402
 from recjax.nn.inputs import EmbeddingBag  # noqa: E402
+from recjax.nn.tower import Tower  # noqa: E402
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad  # noqa: E402
 from recjax.sharding.mesh import make_mesh  # noqa: E402
 from recjax.sharding.placement import put_batch  # noqa: E402

@@ -3,10 +3,11 @@
 import numpy as np
 
 from recjax.features import DenseFeature, IdFeature
-from recjax.models import OmniSearch, PairCounts, Table, Tower
+from recjax.models import OmniSearch, PairCounts, Table
 from recjax.nn.fields import HashEmbedding
 from recjax.nn.inputs import EmbeddingBag
 from recjax.nn.sketch import CountMin
+from recjax.nn.tower import Tower
 from recjax.nn.vectors import Vectors
 
 WIDTH, LENGTH, FIELDS, FROZEN = 12, 6, 3, 4

@@ -15,8 +15,9 @@ from recjax.data.columns import (
 )
 from recjax.data.raw_values import raw_values
 from recjax.evals.model import user_vectors
-from recjax.models import Table, Tower
+from recjax.models import Table
 from recjax.nn.inputs import Dense, EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.tables.typed import Table as Rows
 from recjax.text.features import NGrams
 

@@ -7,8 +7,9 @@ import small
 from recjax.bundle.two_tower import Bundle
 from recjax.data.columns import CategoryColumn, NumberColumn
 from recjax.data.next_item import NextItem
-from recjax.models import Table, Tower, TwoTower
+from recjax.models import Table, TwoTower
 from recjax.nn.inputs import EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.prepare.options import Files
 from recjax.text.features import NGrams
 

@@ -19,9 +19,10 @@ from recjax.data.interactions import Interactions
 from recjax.data.next_item import NextItem, NextItemData
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import SampledSoftmax
-from recjax.models import Table, Tower, TwoTower
+from recjax.models import Table, TwoTower
 from recjax.nn.decayed_sum import RecencyBag
 from recjax.nn.inputs import EmbeddingBag
+from recjax.nn.tower import Tower
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad, WarmupCosine
 from recjax.prepare import make
 from recjax.text.features import NGrams

@@ -122,31 +122,31 @@ def experiment(source="shop"):
     """Returns an experiment whose towers read every column."""
     columns = {
         "item": {
-            "brand": rj.CategoryColumn(),
-            "tags": rj.CategoryColumn(),
-            "price": rj.NumberColumn(),
-            "stock": rj.NumberColumn(buckets=3),
-            "released": rj.TimeColumn(),
-            "look": rj.VectorColumn(),
-            "code": rj.VectorColumn(),
-            "related": rj.CategoryColumn(buckets=11),
+            "brand": rj.data.CategoryColumn(),
+            "tags": rj.data.CategoryColumn(),
+            "price": rj.data.NumberColumn(),
+            "stock": rj.data.NumberColumn(buckets=3),
+            "released": rj.data.TimeColumn(),
+            "look": rj.data.VectorColumn(),
+            "code": rj.data.VectorColumn(),
+            "related": rj.data.CategoryColumn(buckets=11),
         },
         "user": {
-            "age": rj.NumberColumn(),
-            "country": rj.CategoryColumn(),
-            "likes": rj.CategoryColumn(length=2),
-            "joined": rj.TimeColumn(part="weekday"),
-            "bio": rj.TextColumn(tokens=rj.NGrams(20, 20, 40), length=12),
-            "plan": rj.CategoryColumn(),
-            "taste": rj.VectorColumn(),
-            "city_code": rj.NumberColumn(buckets=4),
+            "age": rj.data.NumberColumn(),
+            "country": rj.data.CategoryColumn(),
+            "likes": rj.data.CategoryColumn(length=2),
+            "joined": rj.data.TimeColumn(part="weekday"),
+            "bio": rj.data.TextColumn(tokens=rj.text.NGrams(20, 20, 40), length=12),
+            "plan": rj.data.CategoryColumn(),
+            "taste": rj.data.VectorColumn(),
+            "city_code": rj.data.NumberColumn(buckets=4),
         },
         "events": {
-            "device": rj.CategoryColumn(),
-            "place": rj.CategoryColumn(buckets=9),
-            "basket": rj.NumberColumn(),
-            "hour": rj.TimeColumn("timestamp"),
-            "weekday": rj.TimeColumn("timestamp", "weekday", rows=True),
+            "device": rj.data.CategoryColumn(),
+            "place": rj.data.CategoryColumn(buckets=9),
+            "basket": rj.data.NumberColumn(),
+            "hour": rj.data.TimeColumn("timestamp"),
+            "weekday": rj.data.TimeColumn("timestamp", "weekday", rows=True),
         },
     }
     dense = {"price", "released", "look", "code", "age", "joined", "taste", "basket"}
@@ -156,48 +156,48 @@ def experiment(source="shop"):
 
     def read(names):
         return {
-            name: rj.Dense(WIDTH, scale=0.3)
+            name: rj.nn.Dense(WIDTH, scale=0.3)
             if name in dense
-            else rj.EmbeddingBag(name, norm=0.0)
+            else rj.nn.EmbeddingBag(name, norm=0.0)
             for name in names
         }
 
-    tables = {name: rj.Table(WIDTH, scale=0.3) for name in rows}
-    history = rj.RecencyBag("item", WIDTH, heads=2, age="history_age")
+    tables = {name: rj.models.Table(WIDTH, scale=0.3) for name in rows}
+    history = rj.nn.RecencyBag("item", WIDTH, heads=2, age="history_age")
     return rj.Experiment(
         name="wide_shop",
         seed=0,
         steps=8,
-        data=rj.NextItem(
+        data=rj.data.NextItem(
             str(source),
             batch_size=32,
             negatives=16,
             history=5,
-            ngrams=rj.NGrams(20, 20, 40),
+            ngrams=rj.text.NGrams(20, 20, 40),
             text_length=8,
             title_length=8,
             columns=columns,
         ),
-        model=rj.TwoTower(
-            query=rj.Tower({"history": history, **read((*user, *events))}, WIDTH),
-            candidate=rj.Tower(
+        model=rj.models.TwoTower(
+            query=rj.nn.Tower({"history": history, **read((*user, *events))}, WIDTH),
+            candidate=rj.nn.Tower(
                 {
-                    "item": rj.EmbeddingBag("item", norm=0.0),
-                    "text": rj.EmbeddingBag("token"),
+                    "item": rj.nn.EmbeddingBag("item", norm=0.0),
+                    "text": rj.nn.EmbeddingBag("token"),
                     **read(item),
                 },
                 WIDTH,
             ),
             tables={
-                "item": rj.Table(WIDTH, scale=0.3),
-                "token": rj.Table(WIDTH, scale=0.3),
+                "item": rj.models.Table(WIDTH, scale=0.3),
+                "token": rj.models.Table(WIDTH, scale=0.3),
                 **tables,
             },
         ),
-        losses={"softmax": rj.SampledSoftmax(random=True)},
-        optimizer=rj.Optimizer(
-            {"tables/.*": rj.RowwiseAdagrad(0.05), ".*": rj.Adam(1e-2)}
+        losses={"softmax": rj.losses.SampledSoftmax(random=True)},
+        optimizer=rj.optim.Optimizer(
+            {"tables/.*": rj.optim.RowwiseAdagrad(0.05), ".*": rj.optim.Adam(1e-2)}
         ),
-        evals={"test": rj.Ranking("test")},
-        export=rj.Bundle(k=5, tolerance=1e-5, check_queries=17),
+        evals={"test": rj.evals.Ranking("test")},
+        export=rj.bundle.Bundle(k=5, tolerance=1e-5, check_queries=17),
     )

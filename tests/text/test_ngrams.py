@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recjax.text import ngrams, normalize
+from recjax.text import ngrams
+from recjax.text.normalize import normalize
 
 TRICKY = st.text(st.sampled_from("aB1$#.-_ \t\n\u3000é日本𠀋😀\u00ad´½"), max_size=20)
 # Which unassigned code points will be ideographs, unicodedata's names cannot tell.

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recjax.text import normalize
-from recjax.text.normalize import CODE_POINTS, folding
+from recjax.text.normalize import CODE_POINTS, folding, normalize
 
 
 def nfkc(text):

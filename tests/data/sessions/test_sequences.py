@@ -32,7 +32,7 @@ def path(tmp_path_factory):
 
 
 def settings(path, **changes):
-    made = rj.NextInSession(str(path), rj.LastOut(), sequences=True)
+    made = rj.data.NextInSession(str(path), rj.data.LastOut(), sequences=True)
     return replace(made, layout=Packed(2, 8, 8), negatives=3, **changes)
 
 
@@ -71,9 +71,9 @@ def test_padding_between_sessions_is_refused_where_it_would_count(path):
         seed=0,
         steps=1,
         data=replace(settings(path), layout=Queue(2, 4, 2)),
-        model=rj.SessionModel(rj.FlatAttention(6, 8), 6),
-        losses={"softmax": rj.ItemSoftmax()},
-        optimizer=rj.Optimizer({".*": rj.RowwiseAdagrad(0.1)}),
+        model=rj.models.SessionModel(rj.nn.FlatAttention(6, 8), 6),
+        losses={"softmax": rj.losses.ItemSoftmax()},
+        optimizer=rj.optim.Optimizer({".*": rj.optim.RowwiseAdagrad(0.1)}),
     )
     with pytest.raises(UserError, match="FlatAttention wants rows.*take Packed"):
         open_program(made, rj.Runtime())
@@ -91,5 +91,5 @@ def test_what_is_sessions_stays_so():
 def test_a_chain_within_sessions_knows_nothing_of_sequences(path):
     data = settings(path).open(0)
     queries = data.queries("test")
-    chain = rj.Markov(of="session", popularity=0.0).fit(data, queries)
+    chain = rj.evals.Markov(of="session", popularity=0.0).fit(data, queries)
     assert not chain.scores(0, len(queries)).any()
