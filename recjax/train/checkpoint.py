@@ -234,10 +234,9 @@ def read_state(folder: Path, like: Any) -> Any:
     Raises:
       UserError: there is none.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} holds no checkpoint: train the run first")
-    checkpoints = Checkpoints(folder, keep=1_000_000)
-    state = checkpoints.restore(like, set_aside=False)
+    state = None
+    if folder.is_dir():
+        state = Checkpoints(folder, keep=1_000_000).restore(like, set_aside=False)
     if state is None:
         raise UserError(f"{folder} holds no checkpoint: train the run first")
     return state
@@ -277,17 +276,20 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         with disk.writing("checkpoints to", folder, disk.GO_ON):
             yield
-    except TimeoutError as error:  # Of Orbax, which measures by the clock of the day.
-        raise UserError(
-            f"a checkpoint in {folder} was not written within 20 minutes: the disk "
-            f"stands still, or the clock was set meanwhile; {disk.GO_ON}"
-        ) from error
     except (OSError, ValueError) as error:  # A UserError is neither.
         text = str(error)  # Orbax may have made the folder anew, and empty.
+        if isinstance(error, TimeoutError):
+            raise UserError(_LATE.format(folder) + disk.GO_ON) from error
         if folder.is_dir() and "NOT_FOUND" not in text and "are missing" not in text:
             raise
         told = f"cannot write checkpoints to {folder}: it was removed; "
         raise UserError(told + disk.GO_ON) from error
+
+
+_LATE = (
+    "no checkpoint could be written to {} within 20 minutes: the disk stands still, "
+)
+_LATE += "or the clock was set meanwhile; "
 
 
 def _first_line(error: BaseException) -> str:
