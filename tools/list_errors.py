@@ -16,7 +16,8 @@ GROUPS = {
     "Files and data": ("tables", "prepare", "data", "fetch", "disk", "images"),
     "Texts and pretrained weights": ("text", "pretrained"),
     "Experiments, settings and runs": (
-        "experiment", "settings", "python_file", "runs", "train", "sweep", "pytree",
+        "experiment", "settings", "python_file", "execution", "runs", "train", "sweep",
+        "pytree",
         "models", "nn", "losses", "optim",
     ),
     "Evaluations": ("evals", "metrics"),

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -193,7 +192,7 @@ class Checkpoints:
                 return f"{path} is missing"
             if path.stat().st_size != size:
                 return f"{path} has {path.stat().st_size} bytes, {size} were written"
-            if _checksum(path) != checksum:
+            if disk.checksum(path) != checksum:
                 return f"{path} has changed since it was written"
         return None
 
@@ -257,18 +256,10 @@ def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:
 
 def _files(root: Path) -> dict[str, tuple[int, int]]:
     return {
-        str(path.relative_to(root)): (path.stat().st_size, _checksum(path))
+        str(path.relative_to(root)): (path.stat().st_size, disk.checksum(path))
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
-
-
-def _checksum(path: Path) -> int:
-    value = 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            value = zlib.crc32(chunk, value)
-    return value
 
 
 @contextlib.contextmanager

@@ -128,13 +128,12 @@ def test_less_is_kept_for_the_way_back(pairs):
         assert kept(Execution(**changes)) < plain, changes
 
 
-def test_advice_names_the_settings_that_would_fit(pairs):
+def test_advice_names_a_setting_that_would_fit(pairs):
     whole, less = (
         fit.kept_bytes(pairs.program, Execution(remat=remat)) for remat in (False, True)
     )
     told = fit.advice(pairs.program, fit.Need(0, 0, 0, whole), less)
     assert any(line.endswith("--set-runtime remat=True") for line in told)
-    assert any("--set-runtime micro_batches=" in line for line in told)
 
 
 def test_micro_batches_take_less_working_memory():
