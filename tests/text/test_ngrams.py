@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recjax.text import ngrams
@@ -115,6 +115,7 @@ def test_hand_worked(text, words, trigrams):
 
 
 @given(st.one_of(TRICKY, ASSIGNED))
+@example("".join(f"a{chr(code)}b {chr(code)}" for code in range(128)))
 def test_equals_the_naive_state_machine(text):
     words = naive_words(text)
     pairs = [f"{a}#{b}" for a, b in zip(words, words[1:], strict=False)]

@@ -54,7 +54,7 @@ def by_http(bundle, rows):
     asked = rest.parse(body, model.signatures, Limits(), 128)
     signature = model.signatures[asked.signature]
     columns = signature.read(asked.columns)
-    work = batcher.Work(signature, model.sizes, columns, asked.rows, 0.0, None)
+    work = batcher.Work(signature, model.sizes, columns, asked.rows, 0.0)
     (answer,) = batcher.answered([work])
     return json.loads(rest.answer(answer.columns, asked))["predictions"]
 

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import numpy as np
@@ -24,6 +23,17 @@ from recjax.serve.http.limits import RefusedError
 
 log = logging.getLogger(__name__)
 STAGES = ("queue", "encode", "embed", "search")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Columns of rows, and the seconds that each of `STAGES` took."""
+
+    columns: Columns
+    seconds: tuple[float, ...]
+
+
+Done = Callable[[Answer | Exception], None]
 
 
 @dataclass
@@ -36,7 +46,8 @@ class Work:
       columns: as the signature has read them.
       rows: their number.
       deadline: time of `time.monotonic` after which nobody waits.
-      done: where the `Answer` goes.
+      done: is told the `Answer`, or the exception that is there in its place.
+      loop: in which it is told; None: in the batcher's thread.
     """
 
     signature: Signature
@@ -44,16 +55,9 @@ class Work:
     columns: Columns
     rows: int
     deadline: float
-    done: asyncio.Future
+    done: Done = lambda answer: None
+    loop: asyncio.AbstractEventLoop | None = None
     came: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Columns of rows, and the seconds that each of `STAGES` took."""
-
-    columns: Columns
-    seconds: tuple[float, ...]
 
 
 class Batcher:
@@ -79,7 +83,7 @@ class Batcher:
         self._thread.start()
 
     def submit(self, work: Work) -> None:
-        """Hands a work over; its future is set later."""
+        """Hands a work over; `done` of it is told later."""
         self._come.put(work)
 
     def stop(self) -> None:
@@ -148,21 +152,19 @@ class Batcher:
         return [self._answers([work])[0] for work in batch]
 
     @staticmethod
-    def _deliver(batch: list[Work], answers: Sequence[Any]) -> None:
-        """Sets the futures of a batch, in the loop that waits for them."""
+    def _deliver(batch: list[Work], answers: Sequence[Answer | Exception]) -> None:
+        """Tells the answers to a batch, in the loop that waits for them."""
 
-        def set_all() -> None:
+        def tell() -> None:
             for work, answer in zip(batch, answers, strict=True):
-                if work.done.done():
-                    continue
-                if isinstance(answer, Exception):
-                    work.done.set_exception(answer)
-                else:
-                    work.done.set_result(answer)
+                work.done(answer)
 
-        if batch:
+        loop = batch[0].loop if batch else None
+        if loop is None:
+            tell()
+        else:
             try:
-                batch[0].done.get_loop().call_soon_threadsafe(set_all)
+                loop.call_soon_threadsafe(tell)
             except RuntimeError:  # The loop is closed: nobody waits any more.
                 log.info("%d requests were left when the server ended", len(batch))
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import orjson
 
 from recjax.bundle.contract import Columns, Signature
-from recjax.serve.http.batcher import Answer
 
 Row = dict[str, Any]
+Wait = Callable[[Row | Exception], None]
 Value = TypeVar("Value")
 OVERHEAD = 400
 """Bytes of an answer beside its values."""
@@ -64,55 +63,44 @@ class Cache:
 
     Attributes:
       held: the answers.
-      flying: key -> the answer that somebody has asked for and waits for.
+      flying: key of a row that is asked for -> who waits for it.
     """
 
     def __init__(self, most: float, seconds: float) -> None:
         """Keeps answers of `most` bytes together, each for some seconds."""
         self.held: Kept[Row] = Kept(most, seconds)
-        self.flying: dict[bytes, asyncio.Future[Row]] = {}
+        self.flying: dict[bytes, list[Wait]] = {}
 
     def sort(
         self, keys: Sequence[bytes]
-    ) -> tuple[dict[bytes, Row], dict[bytes, asyncio.Future[Row]], dict[bytes, int]]:
+    ) -> tuple[dict[bytes, Row], list[bytes], dict[bytes, int]]:
         """Returns what is held, what is awaited already, and the places of the rest."""
-        rows, waits, mine = {}, {}, {}
+        rows, awaited, mine = {}, dict[bytes, None](), {}
         for at, key in enumerate(keys):
-            if key in mine:
-                continue
             found = self.held.get(key)
             if found is not None:
                 rows[key] = found
             elif key in self.flying:
-                waits[key] = self.flying[key]
+                awaited[key] = None
             else:
-                mine[key] = at
-        return rows, waits, mine
+                mine.setdefault(key, at)
+        return rows, [*awaited], mine
 
-    async def fly(self, keys: Sequence[bytes], asking: Awaitable[Answer]) -> Answer:
-        """Returns what `asking` does of the rows of some keys; others may wait for it.
+    def fly(self, keys: Iterable[bytes]) -> None:
+        """Notes that rows are asked for, so that nobody else asks for them."""
+        self.flying |= {key: [] for key in keys}
 
-        Raises:
-          Exception: what `asking` raises; the others hear it too.
-        """
-        loop = asyncio.get_running_loop()
-        flights = {key: loop.create_future() for key in keys}
-        self.flying |= flights
-        try:
-            answer = await asking
-            for key, row in zip(keys, rows_of(answer.columns), strict=True):
+    def wait(self, key: bytes, told: Wait) -> None:
+        """Has somebody told a row that flies, or why there is none."""
+        self.flying[key].append(told)
+
+    def land(self, keys: Sequence[bytes], rows: Sequence[Row | Exception]) -> None:
+        """Keeps rows that are there now, and tells who waits; an exception is told."""
+        for key, row in zip(keys, rows, strict=True):
+            if not isinstance(row, Exception):
                 self.held.put(key, row, sum(map(_bytes, row.values())))
-                flights[key].set_result(row)
-            return answer
-        except Exception as error:
-            for flight in flights.values():
-                flight.set_exception(error)
-                flight.exception()  # Nobody need have waited.
-            raise
-        finally:
-            for key, flight in flights.items():
-                del self.flying[key]
-                flight.cancel()
+            for told in self.flying.pop(key):
+                told(row)
 
 
 def row_keys(
@@ -159,4 +147,6 @@ def rows_of(columns: Columns) -> Iterator[Row]:
 def _bytes(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return value.nbytes
-    return sum(50 + len(one) for one in value) if isinstance(value, list) else 32
+    if not isinstance(value, list):
+        return 32
+    return sum(50 + (len(one) if isinstance(one, str | bytes) else 0) for one in value)

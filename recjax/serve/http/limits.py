@@ -62,16 +62,15 @@ class Room:
     Attributes:
       most: examples at a time.
       taken: of them.
-      coming: requests that are on their way to take some.
     """
 
     def __init__(self, most: int) -> None:
-        self.most, self.taken, self.coming = most, 0, 0
+        self.most, self.taken = most, 0
 
     @property
     def full(self) -> bool:
         """Whether not even one example is taken."""
-        return self.taken + self.coming >= self.most
+        return self.taken >= self.most
 
     def take(self, examples: int) -> None:
         """Takes examples; who does gives them back by `leave`.

@@ -99,8 +99,7 @@ def load(name: str, version: int, folder: Path) -> Model:
             signature.encode(signature.read(signature.asked), 1)
         for size in model.sizes:
             columns = {n: list(v) * size for n, v in signature.blank.items()}
-            done: Any = None
-            answered([Work(signature, (size,), columns, size, 0.0, done)])
+            answered([Work(signature, (size,), columns, size, 0.0)])
     return model
 
 

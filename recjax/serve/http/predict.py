@@ -1,36 +1,48 @@
-"""`:predict`: the one path that must be quick, without a framework before it."""
+"""`:predict`: the one path that must be quick, without a framework before it.
+
+A small request comes here straight from its connection, any other as ASGI has it. Both
+are answered in the same steps, which call each other: a task or a future for each would
+cost more than the answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
-from recjax.bundle.contract import Columns, Signature
-from recjax.errors import UserError
+from recjax.bundle.contract import Columns
 from recjax.serve.http import rest
-from recjax.serve.http.batcher import STAGES, Answer, Batcher, Work
-from recjax.serve.http.cache import Cache, row_keys, rows_of
+from recjax.serve.http.batcher import Answer, Batcher, Work
+from recjax.serve.http.cache import Cache, Kept, Row, row_keys, rows_of
+from recjax.serve.http.calls import Call, Calls, Reply
 from recjax.serve.http.limits import Limits, RefusedError, Room
 from recjax.serve.http.metrics import Record
 from recjax.serve.http.models import Model, Models
-from recjax.serve.http.quick import Quick
 from recjax.serve.http.request import (
-    PASSED,
     Headers,
     Receive,
+    Said,
     Scope,
     Send,
+    check_kind,
     check_token,
-    error_body,
     place,
     read_body,
-    refusal_headers,
-    told_headers,
 )
 
-log = logging.getLogger(__name__)
+WORDS = 16_384
+"""Longest body that is known word for word."""
+
+
+class Known(NamedTuple):
+    """The answer to a request that is known word for word."""
+
+    model: Model
+    signature: str
+    rows: int
+    content: bytes
 
 
 class Predict:
@@ -41,9 +53,9 @@ class Predict:
       limits: of requests.
       room: examples under way.
       batcher: asks the models.
-      record: is told every answer.
-      cache: of answers; None keeps none.
-      quick: keeps answers word for word.
+      metrics: of the server.
+      cache: of answers by row; None keeps none.
+      known: of answers word for word.
       token: that a request must bear; "" for none.
     """
 
@@ -55,153 +67,179 @@ class Predict:
         batcher: Batcher,
         record: Record,
         cache: Cache | None,
-        quick: Quick,
+        known: Kept[Known],
         token: str = "",
     ) -> None:
         self.models, self.limits, self.room = models, limits, room
-        self.batcher, self.record = batcher, record
-        self.cache, self.quick, self.token = cache, quick, token
+        self.batcher, self.metrics = batcher, record.metrics
+        self.cache, self.known, self.token = cache, known, token
+        self._calls = Calls(record, limits.deadline_ms)
+        self._tasks: set[asyncio.Task] = set()
+
+    def direct(self, path: str, headers: Headers, body: bytes, reply: Reply) -> None:
+        """Answers a POST whose body is here; `reply` is called once, maybe at once."""
+        call = self._calls.begin(path, headers, reply)
+        try:
+            self._find(call, "POST", headers)
+            check_kind(headers)
+            self._start(call, body)
+        except Exception as error:
+            self._calls.fail(call, error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        came, headers = time.monotonic(), dict(scope["headers"])
-        if PASSED in scope.get("extensions", ()):
-            self.room.coming -= 1
-        more = told_headers(headers)
-        about = {"model": "", "version": "", "signature": ""}
-        status, told, content = 200, "", b""
+        """Answers a request of ASGI."""
+        headers = dict(scope["headers"])
+        said: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        call = self._calls.begin(scope["path"], headers, partial(_set, said))
         try:
-            content, answer = await self._answer(scope, headers, receive, about, came)
-            more.append((b"server-timing", timing(answer.seconds)))
-        except (UserError, RefusedError) as error:
-            status = error.status if isinstance(error, RefusedError) else 400
-            told = str(error)
-            more += refusal_headers(status)
-        except Exception:
-            id = more[1][1].decode()
-            status, told = 500, f"internal error; request {id} is in the log"
-            log.exception("internal error", extra={"fields": {"request": id}})
-        if told:
-            content = error_body(told)
-        more.append((b"content-length", b"%d" % len(content)))
+            self._find(call, scope["method"], headers)
+            body = await read_body(headers, receive, self.limits.body_bytes)
+            self._start(call, body)
+        except Exception as error:
+            self._calls.fail(call, error)
+        status, more, content = await said
         await send({"type": "http.response.start", "status": status, "headers": more})
         await send({"type": "http.response.body", "body": content})
-        self.record(more, about, status, told, time.monotonic() - came)
 
-    async def _answer(
-        self,
-        scope: Scope,
-        headers: Headers,
-        receive: Receive,
-        about: dict[str, str],
-        came: float,
-    ) -> tuple[bytes, Answer]:
+    def _find(self, call: Call, method: str, headers: Headers) -> None:
         check_token(self.token, headers)
-        model = self._model(scope, about)
-        body = await read_body(scope, headers, receive, self.limits.body_bytes)
-        most = min(self.limits.examples, model.sizes[-1])
-        asked = rest.parse(body, model.signatures, self.limits, most)
-        about["signature"] = asked.signature
-        answer = await self.ask(model, asked, came)
-        content = rest.answer(answer.columns, asked)
-        if self.cache is not None and model.signatures[asked.signature].kept:
-            self.quick.keep(scope["path"], body, model, asked, content)
-        return content, answer
-
-    def _model(self, scope: Scope, about: dict[str, str]) -> Model:
-        found = place(scope["path"])
+        found = place(call.path)
         if found is None:
             raise RefusedError(404, "Malformed request: give /v1/models/NAME:predict")
         if found.verb != "predict":
             raise RefusedError(404, f":{found.verb[:20]} is not served, :predict is")
-        if scope["method"] != "POST":
-            raise RefusedError(405, f"{scope['method'][:20]} a prediction: POST it")
+        if method != "POST":
+            raise RefusedError(405, f"{method[:20]} a prediction: POST it")
         model = self.models.find(found.name, found.version, found.label)
-        about.update(model=model.name, version=str(model.version))
-        return model
+        call.model = model
+        call.about["model"], call.about["version"] = model.name, str(model.version)
 
-    async def ask(self, model: Model, asked: rest.Asked, came: float) -> Answer:
-        """Returns the answer to a request; rows that the cache knows are not asked for.
-
-        Raises:
-          UserError: it asks what cannot be answered.
-          RefusedError: there is no room, or no time.
-        """
+    def _start(self, call: Call, body: bytes) -> None:
+        model, known = call.model, self.known.get((call.path, body))
+        if known is not None and known.model is model:
+            call.about["signature"] = known.signature
+            self.metrics.cache(model.name, known.rows, 0, 0, None)
+            self._calls.say(call, 200, known.content)
+            return
+        if self.cache is None and self.room.full:
+            raise RefusedError(429, self.room.told())
+        most = min(self.limits.examples, model.sizes[-1])
+        asked = rest.parse(body, model.signatures, self.limits, most)
         signature = model.signatures[asked.signature]
+        call.asked, call.about["signature"] = asked, asked.signature
+        if self.cache is not None and signature.kept and len(body) <= WORDS:
+            call.body = body
+        self._calls.watch(call)
         if signature.slow:
-            columns = await self._read(signature, asked, came)
+            self._in_a_task(self._read(call))
         else:
-            columns = signature.read(asked.columns)
-        if self.cache is None or not signature.kept:
-            return await self._compute(model, signature, columns, asked.rows, came)
-        keys = row_keys(model.key, asked.signature, signature, columns)
-        rows, waits, mine = self.cache.sort(keys)
-        counts = len(rows), len(waits), len(mine)
-        size = self.cache.held.size + self.quick.held.size
-        self.record.metrics.cache(model.name, *counts, size)
-        seconds = (0.0,) * len(STAGES)
+            self._ask(call, signature.read(asked.columns))
+
+    async def _read(self, call: Call) -> None:
+        """Reads columns that take long, such as photographs, in another thread."""
+        rows, columns = call.asked.rows, call.asked.columns
+        read = call.model.signatures[call.asked.signature].read
+        try:
+            self.room.take(rows)
+            try:
+                columns = await asyncio.to_thread(read, columns)
+            finally:
+                self.room.leave(rows)
+            if not call.over:
+                self._ask(call, columns)
+        except Exception as error:
+            self._calls.fail(call, error)
+
+    def _ask(self, call: Call, columns: Columns) -> None:
+        """Asks for rows; for those alone that nobody knows or has asked for."""
+        model, asked, cache = call.model, call.asked, self.cache
+        signature = model.signatures[asked.signature]
+        if cache is None or not signature.kept:
+            self._compute(call, columns, asked.rows, partial(self._answer, call))
+            return
+        call.keys = row_keys(model.key, asked.signature, signature, columns)
+        call.rows, awaited, mine = cache.sort(call.keys)
+        counts = len(call.rows), len(awaited), len(mine)
+        size = cache.held.size + self.known.size
+        self.metrics.cache(model.name, *counts, size)
+        call.lacks = len(awaited) + len(mine)
         if mine:
-            own = {
-                n: [values[at] for at in mine.values()] for n, values in columns.items()
-            }
-            asking = self._compute(model, signature, own, len(mine), came)
-            answer = await self.cache.fly(list(mine), asking)
-            rows |= zip(mine, rows_of(answer.columns), strict=True)
-            seconds = answer.seconds
-        for key, flight in waits.items():
-            rows[key] = await asyncio.shield(flight)
-        found = [rows[key] for key in keys]
-        return Answer(
-            {name: [row[name] for row in found] for name in found[0]}, seconds
+            own = {n: [v[at] for at in mine.values()] for n, v in columns.items()}
+            landed = partial(self._landed, call, [*mine])
+            self._compute(call, own, len(mine), landed)
+            cache.fly(mine)
+        for key in (*awaited, *mine):
+            cache.wait(key, partial(self._row, call, key))
+        if not call.lacks:
+            self._joined(call)
+
+    def _compute(
+        self, call: Call, columns: Columns, rows: int, done: Callable[[Any], None]
+    ) -> None:
+        self.room.take(rows)
+
+        def heard(answer: Answer | Exception) -> None:
+            self.room.leave(rows)
+            try:
+                done(answer)
+            except Exception as error:
+                self._calls.fail(call, error)
+
+        loop, sizes = asyncio.get_running_loop(), call.model.sizes
+        signature = call.model.signatures[call.asked.signature]
+        self.batcher.submit(
+            Work(signature, sizes, columns, rows, call.deadline, heard, loop)
         )
 
-    async def _read(
-        self, signature: Signature, asked: rest.Asked, came: float
-    ) -> Columns:
-        left = came + self.limits.deadline_ms / 1e3 - time.monotonic()
-        self.room.take(asked.rows)
+    def _landed(
+        self, call: Call, keys: list[bytes], answer: Answer | Exception
+    ) -> None:
+        """Keeps rows that were asked for, and tells them all who wait for them."""
+        assert self.cache is not None
+        rows: list[Row | Exception]
         try:
-            reading = asyncio.to_thread(signature.read, asked.columns)
-            return await asyncio.wait_for(reading, left)
-        except TimeoutError:
-            raise late(self.limits.deadline_ms) from None
-        finally:
-            self.room.leave(asked.rows)
+            if isinstance(answer, Exception):
+                raise answer
+            rows, call.seconds = [*rows_of(answer.columns)], answer.seconds
+        except Exception as error:
+            rows = [error] * len(keys)
+        self.cache.land(keys, rows)
 
-    async def _compute(
-        self,
-        model: Model,
-        signature: Signature,
-        columns: Columns,
-        rows: int,
-        came: float,
-    ) -> Answer:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Answer] = loop.create_future()
-        deadline = came + self.limits.deadline_ms / 1e3
-        self.room.take(rows)
-        left = max(deadline - time.monotonic(), 0)
-        timer = loop.call_later(left, _expire, done, self.limits.deadline_ms)
+    def _row(self, call: Call, key: bytes, row: Row | Exception) -> None:
         try:
-            work = Work(signature, model.sizes, columns, rows, deadline, done)
-            self.batcher.submit(work)
-            return await done
-        finally:
-            timer.cancel()
-            self.room.leave(rows)
+            if isinstance(row, Exception):
+                raise row
+            call.rows[key] = row
+            call.lacks -= 1
+            if not call.lacks and not call.over:
+                self._joined(call)
+        except Exception as error:  # Others wait for the same row.
+            self._calls.fail(call, error)
+
+    def _joined(self, call: Call) -> None:
+        found = [call.rows[key] for key in call.keys]
+        columns = {name: [row[name] for row in found] for name in found[0]}
+        self._answer(call, Answer(columns, tuple(call.seconds)))
+
+    def _answer(self, call: Call, answer: Answer | Exception) -> None:
+        if isinstance(answer, Exception):
+            self._calls.fail(call, answer)
+        elif not call.over:
+            content = rest.answer(answer.columns, call.asked)
+            if call.body:
+                asked = call.asked
+                known = Known(call.model, asked.signature, asked.rows, content)
+                size = len(call.body) + len(content)
+                self.known.put((call.path, call.body), known, size)
+            call.seconds = answer.seconds
+            self._calls.say(call, 200, content)
+
+    def _in_a_task(self, doing: Any) -> None:
+        task = asyncio.get_running_loop().create_task(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _expire(done: asyncio.Future, deadline_ms: int) -> None:
-    if not done.done():
-        done.set_exception(late(deadline_ms))
-
-
-def late(deadline_ms: int) -> RefusedError:
-    """Returns what is said where there is no time."""
-    return RefusedError(504, f"no answer within {deadline_ms} ms")
-
-
-def timing(seconds: Sequence[float]) -> bytes:
-    """Returns the `Server-Timing` header of the seconds of `STAGES`."""
-    parts = zip(STAGES, seconds, strict=True)
-    return ", ".join(f"{name};dur={1e3 * took:.3f}" for name, took in parts).encode()
+def _set(said: asyncio.Future[Said], answer: Said) -> None:
+    if not said.done():
+        said.set_result(answer)

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from recjax.serve.http.limits import Limits
-from recjax.serve.http.quick import BYTES, Said
-from recjax.serve.http.request import PASSED
+from recjax.serve.http.request import Headers, Said
 
 HEADERS = 32_768
 """Most bytes of a request's line and headers."""
 LOOK = 0.25
 """Seconds between looks for connections that are late."""
 
-Quick = Callable[[str, Sequence[tuple[bytes, bytes]], bytes], Said | None]
+BYTES = 16_384
+"""Longest body of a request that is answered without ASGI."""
+Answer = Callable[[str, Headers, bytes, Callable[[Said], None]], None]
+"""Answers a prediction: path, headers, body, and what is called with the answer."""
+
+
+class _Direct:
+    """Stands where uvicorn keeps a request of ASGI, for one that is answered here.
+
+    Attributes:
+      keep_alive: the connection stays open afterwards.
+    """
+
+    __slots__ = ("disconnected", "keep_alive", "response_complete")
+    response_started = False
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = self.disconnected = False
+
+    @property
+    def message_event(self) -> _Direct:
+        return self
+
+    def set(self) -> None:
+        """Nobody waits for more of it."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -25,12 +50,12 @@ class Protocol(HttpToolsProtocol):
 
     Attributes:
       limits: of requests.
-      quick: answers (path, headers, body) of a prediction, or None: the application
-        does. Such requests are gathered first.
+      answer: answers small predictions, which are gathered first; None leaves them to
+        the application.
     """
 
     limits = Limits()
-    quick: Quick = staticmethod(lambda path, headers, body: None)
+    answer: Answer | None = None
     _asked: float | None = None
     """When the request began to come that has not come whole."""
     _idle: float | None = None
@@ -66,7 +91,7 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its headers are there."""
         self._head = None
-        if self._may_be_quick():
+        if self._is_small():
             self._parts = []
         else:
             super().on_headers_complete()
@@ -85,15 +110,10 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         body, self._parts = b"".join(self._parts), None
-        said = None if self._last else self.quick(self.url.decode(), self.headers, body)
-        if said is not None:
-            self._say(said)
-            return
-        self.scope["extensions"] = {} if self._last else {PASSED: {}}
-        super().on_headers_complete()
-        self.cycle.keep_alive &= not self._last
-        super().on_body(body)
-        super().on_message_complete()
+        cycle = _Direct(keep_alive=not self._last)
+        self.cycle: Any = cycle
+        assert self.answer is not None
+        self.answer(self.url.decode(), self._names, body, partial(self._say, cycle))
 
     def on_response_complete(self) -> None:
         """An answer is sent: goes on with what has come meanwhile."""
@@ -120,11 +140,11 @@ class Protocol(HttpToolsProtocol):
             if now - self._idle > self.limits.keep_alive_s:
                 self.transport.close()
 
-    def _may_be_quick(self) -> bool:
+    def _is_small(self) -> bool:
         free = self.cycle is None or self.cycle.response_complete
-        if not (free and self.url.endswith(b":predict") and b"%" not in self.url):
+        if not (free and self.answer and self.url.endswith(b":predict")):
             return False
-        names = dict(self.headers)
+        self._names = names = dict(self.headers)
         length = names.get(b"content-length", b"")
         return (
             self.parser.get_method() == b"POST"
@@ -133,17 +153,25 @@ class Protocol(HttpToolsProtocol):
             and not self.parser.should_upgrade()
             and length.isdigit()
             and int(length) <= BYTES
+            and b"%" not in self.url
             and not names.keys() & {b"expect", b"transfer-encoding"}
         )
 
-    def _say(self, said: Said) -> None:
-        """Writes an answer."""
-        parts = [STATUS_LINE[said.status]]
+    def _say(self, cycle: _Direct, said: Said) -> None:
+        """Writes an answer, at once and as one."""
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        parts, told = [STATUS_LINE[said.status]], False
         for name, value in said.headers:
             parts += (name, b": ", value, b"\r\n")
-        self.server_state.total_requests += 1
-        self._idle = self.loop.time()
+            told |= name == b"connection"  # It says "close".
+        if not (told or cycle.keep_alive):
+            parts.append(b"connection: close\r\n")
         self.transport.write(b"".join((*parts, b"\r\n", said.content)))
+        cycle.response_complete = True
+        if told or not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def _refuse(self, status: int, message: str) -> None:
         """Says why and closes; what is under way on the connection is given up."""

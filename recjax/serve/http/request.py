@@ -6,7 +6,7 @@ import hmac
 import itertools
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -21,8 +21,6 @@ TYPES = (
     b"text/plain",
 )
 JSON = (b"content-type", b"application/json")
-PASSED = "recjax.passed"
-"""Extension of a scope: the request was looked at, and counted as coming."""
 WASTE = 16 * 2**20
 """Bytes of a body too large that are read, so that its sender hears the answer."""
 _PATH = re.compile(
@@ -96,21 +94,38 @@ def check_token(token: str, headers: Headers) -> None:
         raise RefusedError(401, "give the server's token: Authorization: Bearer ...")
 
 
-async def read_body(
-    scope: Scope, headers: Headers, receive: Receive, most: int
-) -> bytes:
+class Said(NamedTuple):
+    """An answer: status, headers and content."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    content: bytes
+
+
+def check_kind(headers: Headers) -> None:
+    """Checks that a body is JSON, by its headers.
+
+    Raises:
+      RefusedError: it is not (415).
+    """
+    given = headers.get(b"content-type", b"")
+    if given != JSON[1]:
+        kind, *rest = given.lower().split(b";")
+        charset = b"".join(rest).strip().removeprefix(b"charset=").strip(b'"')
+        if kind.strip() not in TYPES or charset not in (b"", b"utf-8", b"us-ascii"):
+            raise RefusedError(415, "give content-type: application/json, in UTF-8")
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise RefusedError(415, "give the body as it is, without content-encoding")
+
+
+async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
     """Returns the body of a request.
 
     Raises:
       RefusedError: it is no JSON by its headers (415), has no length (411), is too
         large (413), or did not come (400).
     """
-    kind, *rest = headers.get(b"content-type", b"").lower().split(b";")
-    charset = b"".join(rest).strip().removeprefix(b"charset=").strip(b'"')
-    if kind.strip() not in TYPES or charset not in (b"", b"utf-8", b"us-ascii"):
-        raise RefusedError(415, "give content-type: application/json, in UTF-8")
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RefusedError(415, "give the body as it is, without content-encoding")
+    check_kind(headers)
     length = headers.get(b"content-length")
     if length is None and b"transfer-encoding" not in headers:
         raise RefusedError(411, "give the content-length of the body")

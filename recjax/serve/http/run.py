@@ -19,13 +19,12 @@ import uvicorn
 from recjax.errors import UserError
 from recjax.serve.http.app import Paths, application
 from recjax.serve.http.batcher import Batcher
-from recjax.serve.http.cache import Cache
+from recjax.serve.http.cache import Cache, Kept
 from recjax.serve.http.limits import Limits, Room
 from recjax.serve.http.metrics import Metrics, Record, log_json
 from recjax.serve.http.models import Models, Source
-from recjax.serve.http.predict import Predict
+from recjax.serve.http.predict import Known, Predict
 from recjax.serve.http.protocol import LOOK, Protocol, look_at
-from recjax.serve.http.quick import Quick
 from recjax.serve.http.spans import spans
 from recjax.serve.http.swap import Swapper, keep_compiled, settle
 
@@ -101,8 +100,8 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     # One half for rows, one for whole requests.
     kept = 0.5e6 * limits.cache_mb, limits.cache_s
     cache = Cache(*kept) if limits.cache_mb else None
-    quick = Quick(models, room, record, kept, cache, limits, settings.token)
-    others = cache, quick, settings.token
+    known: Kept[Known] = Kept(*kept)
+    others = cache, known, settings.token
     predict = Predict(models, limits, room, batcher, record, *others)
     failed: list[Exception] = []
 
@@ -136,7 +135,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
 
     paths = Paths(models, metrics, limits, settings.token, settings.pictures)
     app = application(predict, paths, background)
-    own = {"limits": limits, "quick": staticmethod(quick)}
+    own = {"limits": limits, "answer": staticmethod(predict.direct)}
     kind = type("Bounded", (Protocol,), own)
     config = uvicorn.Config(
         app,

@@ -19,11 +19,11 @@ from recjax.bundle.contract import FLOAT, FOUND, INT, TEXT, Signature, Spec
 from recjax.index.item_vectors import ItemVectors
 from recjax.serve.http.app import Paths, application
 from recjax.serve.http.batcher import Batcher
+from recjax.serve.http.cache import Kept
 from recjax.serve.http.limits import Limits, Room
 from recjax.serve.http.metrics import Metrics, Record
 from recjax.serve.http.models import Model, Models
 from recjax.serve.http.predict import Predict
-from recjax.serve.http.quick import Quick
 
 MANY, K = -1, {"k": Spec(INT)}
 LIST = Spec(TEXT, (MANY, MANY), missing=True)
@@ -90,8 +90,7 @@ def port(asked):
         models.add(Model(name, 1, bundle, signatures))
     limits, room, metrics = Limits(), Room(9), Metrics(lambda: 0)
     record, batcher = Record(metrics, False, None), Batcher()
-    quick = Quick(models, room, record, (0, 1), None, limits)
-    predict = Predict(models, limits, room, batcher, record, None, quick)
+    predict = Predict(models, limits, room, batcher, record, None, Kept(0, 1))
     app = application(predict, Paths(models, metrics, limits, ""), quiet)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None))

@@ -1,15 +1,12 @@
 """A kept answer is that of the same question, asked of the same model, not long ago."""
 
-import asyncio
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recjax.bundle.contract import Signature, Spec
-from recjax.serve.http.batcher import Answer
 from recjax.serve.http.cache import Cache, Kept, normalised, row_keys
 from recjax.text import Vocabulary
 
@@ -45,40 +42,21 @@ def test_the_least_used_makes_room_and_the_old_is_forgotten():
     assert kept.get(b"a") is None
 
 
-@dataclass
-class Asking:
-    """Answers rows with their number, and counts how often it is asked."""
-
-    asked: int = 0
-
-    async def __call__(self, rows, fails=False):
-        self.asked += 1
-        await asyncio.sleep(0.05)
-        if fails:
-            raise ValueError("no")
-        return Answer({"x": list(range(rows))}, ())
-
-
-def test_one_asks_and_the_others_wait():
-    cache, asking = Cache(10_000, 9.0), Asking()
-
-    async def one(fails=False):
-        rows, waits, mine = cache.sort([b"a", b"b"])
-        if mine:
-            await cache.fly(list(mine), asking(len(mine), fails))
-            rows = {key: cache.held.get(key) for key in mine}
-        return [*rows.values()] or [await flight for flight in waits.values()]
-
-    async def scenario():
-        first = await asyncio.gather(
-            *(one(True) for _ in range(3)), return_exceptions=True
-        )
-        assert [type(error) for error in first] == [ValueError] * 3
-        assert asking.asked == 1 and not cache.flying
-        return await asyncio.gather(*(one() for _ in range(5)))
-
-    assert asyncio.run(scenario()) == [[{"x": 0}, {"x": 1}]] * 5
-    assert asking.asked == 2
+def test_one_asks_and_the_others_are_told():
+    cache, told = Cache(10_000, 9.0), []
+    rows, awaited, mine = cache.sort([b"a", b"b", b"a"])
+    assert (rows, awaited, mine) == ({}, [], {b"a": 0, b"b": 1})
+    cache.fly(mine)
+    for key in mine:
+        cache.wait(key, told.append)
+    # Another asks for one of them: it waits with the first.
+    assert cache.sort([b"c", b"b", b"b"]) == ({}, [b"b"], {b"c": 0})
+    cache.wait(b"b", told.append)
+    error = ValueError("no")
+    cache.land([b"a", b"b"], [{"x": 1}, error])
+    assert told == [{"x": 1}, error, error] and not cache.flying
+    # What has failed is asked for again.
+    assert cache.sort([b"a", b"b"]) == ({b"a": {"x": 1}}, [], {b"b": 1})
 
 
 def test_a_server_answers_from_it(server):
