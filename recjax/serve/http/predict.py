@@ -8,7 +8,7 @@ cost more than the answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -196,7 +196,7 @@ class Predict:
     ) -> None:
         """Keeps rows that were asked for, and tells them all who wait for them."""
         assert self.cache is not None
-        rows: list[Row | Exception]
+        rows: Sequence[Row | Exception]
         try:
             if isinstance(answer, Exception):
                 raise answer
