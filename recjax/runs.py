@@ -16,7 +16,7 @@ import jax
 
 from recjax import disk, settings
 from recjax.errors import UserError
-from recjax.evals import run_evaluations
+from recjax.evals import results, run_evaluations
 from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
@@ -100,7 +100,6 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
     began = time.perf_counter()
     found = run_evaluations.run_all(program, trained.state, trained.figures)
     spent = goodput(workdir, time.perf_counter() - began)
-    results = {name: dict(one.figures) for name, one in found.items()}
     if not hosts.first():
         return True
     write_result(
@@ -109,13 +108,13 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
             "name": program.experiment.name,
             "seed": program.experiment.seed,
             "settings": settings.to_text(program.experiment).splitlines(),
-            "results": results,
+            **results.figures_of(found),
             "environment": environment(),
             "goodput": spent,
             **({"training": seconds} if seconds["steps"] else {}),
         },
     )
-    print(_table(program, results))
+    print(results.told(found, program.experiment.evals))
     report_run(workdir, program, found, int(trained.state.step))
     return True
 
@@ -136,15 +135,15 @@ def eval_run(
     """
     join_all(request_of(run), hosts_from)
     program = _opened(run)
-    step, known = -1, dict[str, float]()
+    step, known = -1, dict[str, Evaluated]()
     while not watch or _newer_comes(run, best, step, program):
         state = program.restore(_folder(run, best, program))
-        found = run_evaluations.run_all(program, state, known)
-        results = {name: dict(one.figures) for name, one in found.items()}
-        known = run_evaluations.untrained(program, results)
+        found = run_evaluations.run_all(program, state, done=known)
+        known = run_evaluations.untrained(program, found)
         step = int(state.step)
         if hosts.first():
-            print(f"step {step}\n{_table(program, results)}", flush=True)
+            told = results.told(found, program.experiment.evals)
+            print(f"step {step}\n{told}", flush=True)
             _note(run, program, step, found)
         if not watch:
             return
@@ -154,8 +153,7 @@ def _note(
     run: Path, program: Program, step: int, found: Mapping[str, Evaluated]
 ) -> None:
     """Writes what an evaluation found, where the run folder may be written."""
-    results = {name: dict(one.figures) for name, one in found.items()}
-    text = json.dumps({"step": step, "results": results}, indent=2)
+    text = json.dumps({"step": step, **results.figures_of(found)}, indent=2)
     try:
         with disk.writing("the run folder", run, "free space and run it again"):
             disk.write_text(run / "eval.json", text + "\n")
@@ -258,13 +256,6 @@ def _folder(run: Path, best: bool, program: Program) -> Path:
             f"{run} has no best checkpoint: its experiment names no best metric"
         )
     return run / ("best" if best else "checkpoints")
-
-
-def _table(program: Program, results: Mapping[str, Mapping[str, float]]) -> str:
-    evals = program.experiment.evals
-    models = [name for name, one in evals.items() if one.trained]
-    said = run_evaluations.against_baselines(results, evals)
-    return "\n".join([run_evaluations.table(results, models), *said])
 
 
 def _newer_comes(run: Path, best: bool, step: int, program: Program) -> bool:

@@ -86,6 +86,13 @@ def changes(before: str, node: Any) -> tuple[list[str], list[str]]:
     ]
 
 
+def differing(node: Any) -> str:
+    """Returns the settings of a tree that are not their defaults, as `to_text` does."""
+    usual = tuple(_defaults(node))
+    lines = to_text(node).splitlines(keepends=True)
+    return "".join(x for x in lines if not f"{path_of(x)}.".startswith(usual))
+
+
 def path_of(line: str) -> str:
     """Returns which setting a line of `to_text` is of."""
     return re.split(r" [:=]", line)[0]

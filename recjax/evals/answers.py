@@ -1,49 +1,158 @@
-"""Some answers of a model, as a person reads them: no hand picks the queries."""
+"""Some answers of a model, as a person reads them: a seed picks the queries."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 
+from recjax import rng
 from recjax.data.dataset import Corpus, Queries
+from recjax.images.thumbnail import thumbnail
+from recjax.index.exact import largest
+from recjax.metrics.ranks import Ranks
+from recjax.metrics.task import RankingTask
+from recjax.seconds import DAY, HOUR, MINUTE
 
-ASKED, SHOWN = 4, 5
+ASKED, SHOWN, PAST, MISSED = 12, 8, 6, 4
+RIGHT, NEAR, WRONG = "right", "near", "wrong"
+
+ScoresOfQuery = Callable[[int], np.ndarray]
+"""Query -> the scores of all items [N]."""
 
 
-def sample_answers(queries: Queries, top: np.ndarray, corpus: Corpus) -> str:
-    """Returns what some queries ask, and the titles that they find.
+@dataclass(frozen=True)
+class Shown:
+    """Something that a query names or finds.
+
+    Attributes:
+      title: what to show a person.
+      note: what else there is to say, such as its age or its place.
+      mark: `RIGHT`, `NEAR`, `WRONG`, or "" where nobody judged it.
+      picture: makes a small JPEG of it; None where it has none.
+    """
+
+    title: str
+    note: str = ""
+    mark: str = ""
+    picture: Callable[[], bytes] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query asked and found.
+
+    Attributes:
+      asked: a text or a picture; None where there is only what came before.
+      before: what its user did in earlier sessions, or at all, the newest last.
+      session: what its user did in the session that it goes on with.
+      found: the best, best first.
+      missed: what should have been found, and is not among them.
+      more: how many more of those there are.
+    """
+
+    asked: Shown | None
+    before: tuple[Shown, ...]
+    session: tuple[Shown, ...]
+    found: tuple[Shown, ...]
+    missed: tuple[Shown, ...]
+    more: int = 0
+
+
+def pick(judged: np.ndarray, seed: int) -> np.ndarray:
+    """Returns the queries that are shown, in order, drawn without replacement.
 
     Args:
-      queries: of a split; the first, the last and some between are shown.
-      top: the best items of each query, best first [Q, K]; -1 where fewer are ranked.
-      corpus: that is ranked.
+      judged: whether each query has something that it should find, bool[Q].
+      seed: of the draw.
     """
-    task, lines = queries.task, []
-    for q in np.unique(np.linspace(0, len(queries) - 1, ASKED).astype(int)):
-        judged = slice(*task.offsets[q : q + 2])
-        wanted = set(task.items[judged][task.positive[judged]].tolist())
-        lines.append(_asked(queries, int(q), corpus))
-        found = [int(item) for item in top[q, :SHOWN] if item >= 0]
-        for place, item in enumerate(found, 1):
-            mark = "  <- right" if item in wanted else ""
-            lines.append(f"  {place}. {_named(corpus, item)}{mark}")
-        missed = [_named(corpus, item) for item in sorted(wanted - set(found))]
-        if missed:
-            more = f" and {len(missed) - SHOWN} more" if len(missed) > SHOWN else ""
-            lines.append(f"     right as well: {', '.join(missed[:SHOWN])}{more}")
-        lines.append("")
-    return "\n".join(lines).rstrip()
+    able = np.flatnonzero(judged)
+    draw = rng.host_stream(seed, "answers", 0)
+    return np.sort(draw.choice(able, min(ASKED, len(able)), replace=False))
 
 
-def _asked(queries: Queries, q: int, corpus: Corpus) -> str:
-    if queries.texts is not None:
-        return f'"{queries.texts[q]}"'
-    if queries.history is None:
-        return f"query {q}"
+def sample_answers(
+    queries: Queries, ranks: Ranks, corpus: Corpus, seed: int, score: ScoresOfQuery
+) -> tuple[Answer, ...]:
+    """Returns what some queries ask, and what they find.
+
+    Args:
+      queries: of a split.
+      ranks: of their judged items; of a query without top list the items are scored.
+      corpus: that is ranked.
+      seed: picks the queries.
+      score: scores a query.
+    """
+    task = queries.task
+    judged = np.bincount(task.query[task.positive], minlength=len(task)) > 0
+    made = []
+    for q in pick(judged, seed):
+        top = ranks.top[q, :SHOWN] if ranks.top.shape[1] else _best(task, score, q)
+        made.append(_answer(queries, int(q), top[top >= 0], ranks.rank, corpus))
+    return tuple(made)
+
+
+def _answer(
+    queries: Queries, q: int, top: np.ndarray, rank: np.ndarray, corpus: Corpus
+) -> Answer:
+    task = queries.task
+    mine = slice(*task.offsets[q : q + 2])
+    good = task.positive[mine]
+    wanted = dict(zip(task.items[mine][good], rank[mine][good], strict=True))
+    found = [_shown(corpus, i, mark=RIGHT if i in wanted else "") for i in top]
+    missed = sorted((r, i) for i, r in wanted.items() if i not in set(top.tolist()))
+    last = [_shown(corpus, i, f"at place {r:,.0f}") for r, i in missed[:MISSED]]
+    before, session = _past(queries, q, corpus)
+    asked = None if queries.texts is None else Shown(queries.texts[q])
+    more = max(len(missed) - MISSED, 0)
+    return Answer(asked, before, session, tuple(found), tuple(last), more)
+
+
+def _best(task: RankingTask, score: ScoresOfQuery, q: int) -> np.ndarray:
+    """Returns the best items of a query that are not left out."""
+    scores = np.array(score(q), np.float32)
+    out = task.exclude[slice(*task.exclude_offsets[q : q + 2])]
+    scores[out] = -np.inf
+    size = min(SHOWN, len(scores) - len(np.unique(out)))
+    return largest(scores[None], size)[0][0]
+
+
+def _past(
+    queries: Queries, q: int, corpus: Corpus
+) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
+    """Returns what a query's user did: before its session, and in it."""
     past = queries.history
-    items = past.items[max(past.start[q], past.stop[q] - SHOWN) : past.stop[q]]
-    before = " | ".join(_named(corpus, int(item)) for item in items)
-    return f"after {before or 'nothing'}"
+    if past is None:
+        return (), ()
+    start, stop = int(past.start[q]), int(past.stop[q])
+    session = stop if past.session is None else int(past.session[q])
+    parts = []
+    for first, last in ((start, session), (session, stop)):
+        events = range(max(first, last - PAST), last)
+        parts.append(tuple(_event(queries, q, e, corpus) for e in events))
+    return parts[0], parts[1]
 
 
-def _named(corpus: Corpus, item: int) -> str:
-    return str(corpus.titles[item]) or str(corpus.ids[item])
+def _event(queries: Queries, q: int, event: int, corpus: Corpus) -> Shown:
+    past, note = queries.past, ""
+    if past.time is not None and past.when is not None:
+        note = f"{age(float(past.when[q] - past.time[event]))} before"
+    return _shown(corpus, int(past.items[event]), note)
+
+
+def age(span: float) -> str:
+    """Returns a length of time in seconds as a person says it, such as "3 h"."""
+    for name, unit in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
+        if span >= unit:
+            return f"{span / unit:,.0f} {name}"
+    return f"{span:.0f} s"
+
+
+def _shown(corpus: Corpus, item: int, note: str = "", mark: str = "") -> Shown:
+    title = str(corpus.titles[item]) or str(corpus.ids[item])
+    columns = {} if corpus.table is None else corpus.table.columns
+    photographs = [one for one in columns.values() if one.type == "image"]
+    data = photographs[0].texts.encoded(int(item)) if photographs else b""
+    return Shown(title, note, mark, partial(thumbnail, data) if data else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,8 +14,10 @@ from recjax.data.images.table import ImageTable
 from recjax.errors import UserError
 from recjax.evals.embed import as_images, embed_images
 from recjax.evals.evaluation import Evaluated
+from recjax.evals.photo_answers import by_class, photo_answers, photo_map
 from recjax.index.exact import Exact, Score, dot
 from recjax.metrics import gallery
+from recjax.metrics.sample import Sample
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -100,12 +102,27 @@ class GalleryRanking:
             for i, level in enumerate(table.levels)
         }
         most = max(*self.ks, *(gallery.most_relevant(*pair) for pair in pairs.values()))
-        found = Exact(embed(held), score, "the gallery").search(embed(asked), most)[0]
-        figures: dict[str, float] = {}
-        for level in table.levels[::-1]:
-            got = gallery.class_figures(found, *pairs[level], self.ks)
-            figures |= {f"{level}/{name}": value for name, value in got.items()}
-        return Evaluated(figures)
+        vectors = embed(asked)
+        found = Exact(embed(held), score, "the gallery").search(vectors, most)[0]
+        values = {
+            f"{level}/{name}": of_query
+            for level in table.levels[::-1]
+            for name, of_query in gallery.class_figures(
+                found, *pairs[level], self.ks
+            ).items()
+        }
+        figures = {name: float(one.mean()) for name, one in values.items()}
+        samples = {name: Sample.of(one) for name, one in values.items()}
+        made = Evaluated(figures, samples=samples)
+        if not self.trained:
+            return made
+        metric = f"{table.levels[-1]}/recall@{min(self.ks)}"
+        return replace(
+            made,
+            answers=photo_answers(data, asked, held, found, program.experiment.seed),
+            cohorts={metric: by_class(table, asked, values[metric])},
+            embeddings=photo_map(table, asked, vectors),
+        )
 
     def _positions(self, table: ImageTable) -> tuple[np.ndarray, np.ndarray]:
         """Returns the positions of the queries and of the gallery."""

@@ -14,10 +14,11 @@ from recjax import rng
 from recjax.data.dataset import HasQueries, HasSessions, Queries
 from recjax.errors import UserError, nearest
 from recjax.evals.answers import sample_answers
-from recjax.evals.evaluation import EXPOSURE_AT, KS, Evaluated
+from recjax.evals.embedding_map import corpus_map
+from recjax.evals.evaluation import EXPOSURE_AT, INDEX, KS, MAIN, Evaluated
 from recjax.evals.exact import rank_embeddings
 from recjax.evals.fusion import Fusion
-from recjax.evals.model import Embeddings, model_scores
+from recjax.evals.model import Embeddings, SessionScores, model_scores
 from recjax.evals.score_distribution import score_histograms
 from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs, rank_scores
 from recjax.evals.split_queries import SplitQueries
@@ -25,13 +26,17 @@ from recjax.evals.tuned import Tuned
 from recjax.metrics.cohorts import cohort_recall, user_metrics
 from recjax.metrics.exposure import Exposure
 from recjax.metrics.mean import Mean
-from recjax.metrics.ranking import ranking_metrics
+from recjax.metrics.ranking import of_queries, ranking_metrics
 from recjax.metrics.ranks import Ranks, Ties
+from recjax.metrics.sample import Sample
 from recjax.metrics.task import RankingTask
 from recjax.train.program import Program
 from recjax.train.state import State
 
 log = logging.getLogger(__name__)
+
+SAMPLED = ("recall@", "ndcg@", "mrr")
+"""Means of queries; coverage is of the whole."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class Ranking:
         return tuple(self._findings(queries, task, ranks, ranked).figures)
 
     def run(self, program: Program, state: State) -> Evaluated:
-        """Returns the figures, retrieval frequencies and, of a model, its scores."""
+        """Returns the figures, retrieval frequencies and what a report shows."""
         queries = self._queries(program.dataset)
         task, rows, ranked = self._over(queries.task)
         if not task.positive.any():
@@ -166,25 +171,28 @@ class Ranking:
             log.warning("no positive pair in %s: nothing to rank", where)
             return Evaluated({"pairs": 0.0})
         scores = self._scores(program, state, queries, rows)
-        if not isinstance(scores, Embeddings):
+        shares = None
+        if isinstance(scores, Embeddings):
+            ranks = rank_embeddings(
+                scores.queries,
+                scores.items,
+                task,
+                self._top_k,
+                program.mesh,
+                ties=self.ties,
+                ranked=ranked,
+            )
+            shares = score_histograms(scores.queries, scores.items, task, ranked)
+        else:
             ranks = rank_scores(
                 task, scores, self._top_k, ties=self.ties, ranked=ranked
             )
-            found = self._findings(queries, task, ranks, ranked)
-            return self._with_answers(found, queries, ranks, program)
-        ranks = rank_embeddings(
-            scores.queries,
-            scores.items,
-            task,
-            self._top_k,
-            program.mesh,
-            ties=self.ties,
-            ranked=ranked,
-        )
         found = self._findings(queries, task, ranks, ranked)
-        shares = score_histograms(scores.queries, scores.items, task, ranked)
-        found = replace(found, scores=shares)
-        return self._with_answers(found, queries, ranks, program)
+        samples = self._samples(queries, task, ranks, found)
+        found = replace(found, scores=shares, samples=samples)
+        if ranked is not None or not (self.trained or isinstance(self.scorer, Fusion)):
+            return found
+        return self._shown(found, queries, ranks, program, scores)
 
     def _scores(
         self, program: Program, state: State, queries: Queries, rows: np.ndarray | None
@@ -200,16 +208,39 @@ class Ranking:
             scores = self.scorer.fit(data, queries)
         return scores if rows is None else ScoresOf(scores, rows)
 
-    def _with_answers(
-        self, found: Evaluated, queries: Queries, ranks: Ranks, program: Program
+    def _shown(
+        self,
+        found: Evaluated,
+        queries: Queries,
+        ranks: Ranks,
+        program: Program,
+        scores: Scores,
     ) -> Evaluated:
-        """Adds some answers of a model to what was found in the whole corpus."""
-        ours = self.trained or isinstance(self.scorer, Fusion)
-        whole = self.index is None and self.coverage and ours
-        if not whole or not isinstance(program.dataset, HasQueries):
-            return found
-        corpus = program.dataset.corpora[queries.corpus]
-        return replace(found, answers=sample_answers(queries, ranks.top, corpus))
+        """Adds what a model answers in the whole corpus, and its embeddings."""
+        data: Any = program.dataset
+        corpus, seed = data.corpora[queries.corpus], program.experiment.seed
+        score = lambda q: scores.scores(q, q + 1)[0]  # noqa: E731
+        found = replace(
+            found, answers=sample_answers(queries, ranks, corpus, seed, score)
+        )
+        if isinstance(scores, Embeddings | SessionScores):
+            met = np.bincount(
+                data.training_items(queries.corpus), minlength=len(corpus)
+            )
+            found = replace(found, embeddings=corpus_map(scores.items, corpus, met))
+        return found
+
+    def _samples(
+        self, queries: Queries, task: RankingTask, ranks: Ranks, found: Evaluated
+    ) -> dict[str, Sample]:
+        """Returns the queries, or their users, that the main figures are means of."""
+        made = {}
+        for name in (m for m in (*MAIN, *INDEX) if m in found.figures):
+            metric = name.removeprefix("index_")
+            if metric.startswith(SAMPLED):
+                values = of_queries(task, ranks, metric)
+                made[name] = Sample.of(*values, queries.user)
+        return made
 
     @property
     def _top_k(self) -> int:

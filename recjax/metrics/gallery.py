@@ -18,8 +18,8 @@ def class_figures(
     query_class: np.ndarray,
     gallery_class: np.ndarray,
     ks: Sequence[int] = (1, 2, 4, 8),
-) -> dict[str, float]:
-    """Returns map@r, recall@K and the share of queries that can be answered.
+) -> dict[str, np.ndarray]:
+    """Returns map@r, recall@K and "answerable" of each query [Q].
 
     Args:
       found: places of the nearest, nearest first; at least max(K, largest R) of them,
@@ -39,9 +39,9 @@ def class_figures(
     rank = np.arange(1, found.shape[1] + 1)
     precision = hit.cumsum(1) / rank * hit * (rank <= relevant[:, None])
     return {
-        "map@r": float((precision.sum(1) / np.maximum(relevant, 1)).mean()),
-        **{f"recall@{k}": float(hit[:, :k].any(1).mean()) for k in ks},
-        "answerable": float((relevant > 0).mean()),
+        "map@r": precision.sum(1) / np.maximum(relevant, 1),
+        **{f"recall@{k}": hit[:, :k].any(1) for k in ks},
+        "answerable": relevant > 0,
     }
 
 

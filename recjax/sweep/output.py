@@ -62,9 +62,11 @@ def write(
         "values": found,
     }
     picture = seed_dots(found, shown)
+    seeds = "A dot a seed, a bar at the mean."
+    drawn = report.figure("Every seed", report.image(picture, "Every seed"), seeds)
     sections = [
-        report.Section("Table", about, table=lines),
-        report.Section("Every seed", "A dot a seed, a bar at the mean.", picture),
+        report.Section("Table", about, report.table(lines)),
+        report.Section("Every seed", "", drawn),
     ]
     with disk.writing("the tables of the sweep", workdir, disk.GO_ON):
         workdir.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
 
-from recjax.evals.reports.page import COLOURS, figure, png
+from recjax.evals.reports.svg import COLOURS
 from recjax.sweep.table import Values
 
 
@@ -20,8 +21,13 @@ def seed_dots(values: Values, metrics: Sequence[str]) -> bytes:
     Returns:
       PNG bytes.
     """
+    # Not pyplot: it keeps figures in a global list and may look for a display.
+    from matplotlib.figure import Figure
+
     names = list(values)
-    drawn, axes = figure(8, (0.4 * len(names) + 1) * len(metrics), rows=len(metrics))
+    size = 8, (0.4 * len(names) + 1) * len(metrics)
+    drawn = Figure(size, layout="constrained")
+    axes = drawn.subplots(len(metrics))
     for axis, metric in zip(np.atleast_1d(axes), metrics, strict=True):
         for place, name in enumerate(names):
             own = [one[metric] for one in values[name].values() if metric in one]
@@ -34,4 +40,6 @@ def seed_dots(values: Values, metrics: Sequence[str]) -> bytes:
         axis.set_yticks(range(len(names)), names)
         axis.spines[["top", "right", "left"]].set_visible(False)
         axis.grid(axis="x", color="#eee")
-    return png(drawn)
+    out = io.BytesIO()
+    drawn.savefig(out, format="png", dpi=130)
+    return out.getvalue()

@@ -13,7 +13,7 @@ from recjax.errors import UserError
 from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
 from recjax.evals.embed import embed_images
 from recjax.evals.gallery import GalleryRanking
-from recjax.evals.reports.image_report import image_report
+from recjax.evals.photo_answers import photo_map
 from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
@@ -207,11 +207,32 @@ def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
         evaluate_triplets(RunImageEmbedder(*trained[:2]), path, tmp_path)
 
 
-def test_the_page_of_pictures(trained):
+def test_what_a_model_finds_is_shown_in_pictures_and_by_class(trained):
     made, state, _ = trained
-    html = image_report(made, state, rows=3, columns=4)
-    assert html.count("data:image/png;base64,") >= 2
-    assert "Random queries" in html and "0/" in html
+    found = GalleryRanking("test").run(made, state)
+    labels, names = made.dataset.table.labels, made.dataset.table.classes[-1]
+    asked = made.dataset.table.of_split("test")
+    assert len(found.answers) == min(12, len(asked))
+    for one in found.answers:
+        same = [shown.title == one.asked.title for shown in one.found]
+        assert [shown.mark == "right" for shown in one.found] == same
+        assert any(same) or one.missed
+    assert one.asked.picture().startswith(b"\xff\xd8\xff")
+    metric = f"{made.dataset.table.levels[-1]}/recall@1"
+    rows = found.cohorts[metric]
+    counts = np.bincount(labels[asked, -1], minlength=len(names))
+    assert {name: n for name, (n, _) in rows.items()} == {
+        name: n for name, n in zip(names, counts, strict=True) if n
+    }
+    mean = sum(n * value for n, value in rows.values()) / len(asked)
+    assert mean == pytest.approx(found.figures[metric])
+    whole = np.arange(len(labels))
+    drawn = photo_map(made.dataset.table, whole, np.eye(len(labels)))
+    groups = made.dataset.table.classes[-2]
+    assert (
+        drawn.groups == [groups[i] for i in labels[:, -2]] and found.embeddings is None
+    )
+    assert GalleryRanking("test", ImageFeature("lab")).run(made, state).answers == ()
 
 
 def test_data_without_images_is_refused(trained):

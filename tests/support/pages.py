@@ -1,10 +1,26 @@
-"""The search page in a real browser."""
+"""Pages in a real browser."""
 
 import contextlib
 import shutil
 
+import pytest
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 WAIT = 20_000
+
+
+@contextlib.contextmanager
+def chromium():
+    """Yields Chromium; skips the test where it is not installed."""
+    why = "playwright is missing"
+    sync_api = pytest.importorskip("playwright.sync_api", reason=why)
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    with sync_api.sync_playwright() as play:
+        options = ["--no-sandbox"]
+        made = play.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield made
+        made.close()
 
 
 @contextlib.contextmanager

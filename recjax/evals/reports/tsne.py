@@ -10,10 +10,10 @@ STEPS = 500
 
 
 def tsne(vectors: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
-    """Places vectors in the plane by exact t-SNE. Needs scikit-learn.
+    """Places vectors in the plane by t-SNE. Needs scikit-learn.
 
-    Source: van der Maaten and Hinton 2008; start and learning rate of Kobak and Berens
-    2019. Memory and time of a step are N x N: meant for some hundred vectors.
+    Source: van der Maaten and Hinton 2008, forces by Barnes and Hut (van der Maaten
+    2014); start and learning rate of Kobak and Berens 2019.
 
     Args:
       vectors: [N, D], at least three.
@@ -39,7 +39,6 @@ def tsne(vectors: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.nda
         perplexity=min(perplexity, (size - 1) / 3),
         max_iter=STEPS,
         init="pca",
-        method="exact",
         random_state=seed,
     )
     place = chart.fit_transform(vectors + scale * noise).astype(np.float64)

@@ -1,113 +1,157 @@
-"""The page of a run: what an evaluation found is on it, in numbers and in colours."""
+"""The page of a run: what an evaluation found is on it, whatever found it."""
 
-import io
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
+import html_pages
 import numpy as np
 import pytest
 import two_corpora as two
 
-from recjax.evals.evaluation import Evaluated
+from recjax.errors import UserError
+from recjax.evals.answers import Answer, Shown
+from recjax.evals.evaluation import EmbeddingMap, Evaluated
 from recjax.evals.ranking import RandomIndex, Ranking
-from recjax.evals.reports import page as report
-from recjax.evals.reports import plots
-from recjax.evals.reports.run_page import sections, write_report
-from recjax.evals.score_distribution import ScoreDistribution
-from recjax.metrics.exposure import Exposure
-
-
-def pixels(data):
-    image = pytest.importorskip("PIL.Image").open(io.BytesIO(data)).convert("RGB")
-    return np.asarray(image).astype(int)
-
-
-def coloured(data, colour):
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return (np.abs(pixels(data) - wanted).max(-1) < 12).sum()
-
+from recjax.evals.reports.results_table import all_figures, results_html
+from recjax.evals.reports.run_page import About, plots_of, read_report, run_html
+from recjax.images.thumbnail import thumbnail
+from recjax.metrics.sample import Sample
 
 EVALS = {
-    "pins": SimpleNamespace(trained=True),
+    "pins": SimpleNamespace(trained=True, task="pin_save"),
     "index": SimpleNamespace(trained=True, index=50),
     "counted": SimpleNamespace(trained=False),
+    "other": SimpleNamespace(trained=False, task="pin_save"),
 }
+HOSTILE = "</script><b>\"'&"
 
 
 @pytest.fixture(scope="module")
 def found():
     program, state = two.program(), two.state()
+    pins = Ranking("test", task="pin_save").run(program, state)
+    worse = {
+        name: Sample(0.5 * one.total, one.weight) for name, one in pins.samples.items()
+    }
+    lower = {n: 0.5 * v if n in worse else v for n, v in pins.figures.items()}
     return {
-        "pins": Ranking("test", task="pin_save").run(program, state),
+        "pins": pins,
         "index": Ranking(
             "test", task="pin_save", ties="worst", index=RandomIndex(50)
         ).run(program, state),
         "counted": Evaluated({"accuracy": 0.5, "seconds": 1.0}),
+        "other": Evaluated(lower, samples=worse),
     }
 
 
-def test_the_page_holds_what_was_found(found, tmp_path):
+def page_of(found, evals=EVALS, **about):
+    told = About("two <corpora>", **about)
+    return run_html(found, evals, told, plots_of(found, evals, told))
+
+
+def heads(page):
+    return re.findall("<h2>(.*?)</h2>", page)
+
+
+def test_the_page_holds_what_was_found(found):
     lines = [{"step": step, "loss": 1 / step} for step in range(1, 9)]
     facts = {"items": 12_345, "share": 0.25, "date": "a day"}
-    page = write_report(
-        tmp_path, "two <corpora>", found, EVALS, lines, None, facts, "steps = 8"
+    page = page_of(
+        found, lines=lines, facts=facts, changed="steps = 8", settings="seed = 0"
     )
-    text = page.read_text()
-    assert "two &lt;corpora&gt;" in text
-    heads = re.findall("<h2>(.*?)</h2>", text)
-    assert heads == [
-        *("Results", "Other results", "recall@K", "index recall@K", "Answers"),
-        *("Training", "Cohorts", "Cohorts in the index", "Retrieval frequency"),
-        *("Scores", "The run", "Settings"),
+    words = html_pages.check(page)
+    assert heads(page) == [
+        *("Results", "Sample queries", "Plots", "Cohorts", "Map", "The run", "Details")
     ]
-    for part in ("pins (model)", "<td>items<td>12,345", "<td>accuracy<td>0.5000"):
-        assert part in text
-    assert "<td>share<td>0.25" in text and "steps = 8" in text
-    figures = found["pins"].figures
-    pairs = f"{figures['new:pairs']:,.0f}"
-    row = f"<td>pins, new<td>{pairs}<td>{figures['new:recall@10']:.4f}"
-    assert row in text
-    assert f"<td>{figures['shown_max@10']:.4f}" in text
-    assert text.count("data:image/png") == 7
-    drawn = sorted(path.name for path in (tmp_path / "plots").iterdir())
-    assert len(drawn) == 7 and "retrieval_frequency.png" in drawn
-    assert pixels((tmp_path / "plots" / "scores.png").read_bytes()).size
+    for one in ("two <corpora>", "12,345", "0.25", "a day", "steps = 8", "seed = 0"):
+        assert one in words
+    titles = re.findall("<figcaption>(.*?)</figcaption>", page)
+    assert {"Recall@K", "Index recall@K", "Loss of the training steps"} <= set(titles)
+    assert {"Retrieval frequency", "Scores of pins", "Map of embeddings"} <= set(titles)
+    assert page.count('class="answer"') == 12
+    # Every query's own answer is right, or told as missed.
+    cards = page.split('<article class="answer">')[1:]
+    assert all('class="right"' in card or "Missed:" in card for card in cards)
+    for name, one in found.items():
+        low, high = one.intervals.get("recall@10", (0, 0))
+        assert f"{low:.4f} to {high:.4f}" in page or not high, name
+    assert len(page) < 300_000
+
+
+def test_every_figure_of_every_evaluation_is_on_the_page(found):
+    found = {name: replace(one, embeddings=None) for name, one in found.items()}
+    page = page_of(found)
+    for one in found.values():
+        for name, value in one.figures.items():
+            shown = (
+                f"{value:,.0f}" if value == int(value) and value > 1 else f"{value:.4f}"
+            )
+            row = re.search(f"<td>{re.escape(name)}</td>.*?</tr>", page)[0]
+            assert f"<td>{shown}</td>" in row
+    many = {"many": Evaluated({f"figure {i}": 0.5 for i in range(9_000)})}
+    made = all_figures(many)
+    assert "href=result.json" in made and len(made) < 200_000
+
+
+def test_who_wins_stands_above_the_table(found):
+    html = results_html(found, EVALS)
+    html_pages.check(html)
+    # Twice as good on 28 pairs: no more than that.
+    assert "best baseline, other" in html and "cannot be told apart" in html
+    assert html.index("verdict") < html.index("<table")
+    rows = re.findall(r"<tr[^>]*><td>(\w+) .*?</tr>", html)
+    assert rows[:2] == ["pins", "other"] and set(rows) == set(found)
+    alone = results_html({"pins": found["pins"]}, EVALS)
+    assert "No baseline answers" in alone
 
 
 def test_what_nobody_found_has_no_place():
-    made = sections({"counted": Evaluated({"mrr": 0.5})}, EVALS)
-    assert [section.title for section in made] == ["Results"]
-    assert made[0].table == [["", "mrr"], ["counted", "0.5000"]]
+    page = page_of({"counted": Evaluated({"mrr": 0.5})})
+    assert heads(page) == ["Results", "Details"]
+    html_pages.check(page)
+    html_pages.check(page_of({}))
 
 
-def test_figures_of_images_have_rows_and_curves():
-    figures = {"fine/map@r": 0.2, "fine/recall@1": 0.5, "fine/recall@4": 0.75}
-    found = {"pins": Evaluated(figures), "counted": Evaluated({"fine/recall@1": 0.6})}
-    results, curves = sections(found, EVALS)
-    assert list(results.table[1]) == ["fine/map@r", "0.2000", "-"]
-    assert results.note.startswith("fine/recall@1: pins (0.5000) does not beat counted")
-    assert curves.title == "fine/recall@K"
-    assert coloured(curves.picture, report.COLOURS[0]) > 50
-
-
-def test_a_bar_is_as_high_as_its_cohort():
-    row = {"recall@10": 0.5, "a:pairs": 4.0, "a:recall@10": 0.8, "b:pairs": 2.0}
-    row |= {"b:recall@10": 0.2}
-    data = plots.cohort_bars({"model": row, "none": {"recall@10": 0.1}}, "recall@10")
-    high, low = (coloured(data, report.COLOURS[i]) for i in (0, 1))
-    assert 3.5 < high / low < 4.5
-
-
-def test_curves_of_frequency_and_of_scores():
-    shown = Exposure(np.array([5, 1, 0, 3]), 5)
-    np.testing.assert_allclose(shown.frequency, [1, 0.6, 0.2])
-    merged = shown + Exposure(np.array([0, 0, 1, 0]), 2)
-    np.testing.assert_allclose(merged.frequency, np.array([5, 3, 1, 1]) / 7)
-    assert coloured(plots.frequency_curves({"one": shown}), report.COLOURS[0]) > 20
-    edges, shares = np.array([0.0, 1.0, 2.0]), np.array([0.25, 0.75])
-    scores = ScoreDistribution(edges, shares, shares[::-1])
-    one = plots.score_curves({"one": scores})
-    assert (
-        pixels(plots.score_curves({"one": scores, "two": scores})).shape[0]
-        > (pixels(one).shape[0])
+def test_an_evaluation_of_ones_own_is_shown_whole():
+    picture = thumbnail(np.zeros((900, 300, 3), np.uint8))
+    one = Evaluated(
+        {"mine": 3.5, f"{HOSTILE}/recall@1": 0.5, f"{HOSTILE}/recall@2": 0.75},
+        pictures={HOSTILE: picture, "huge": b"\x89PNG" + bytes(3_000_000)},
+        cohorts={"mine": {f"cohort {i} {HOSTILE}": (3, i / 40) for i in range(40)}},
+        answers=[_answer(picture), _answer(None)],
+        embeddings=EmbeddingMap(np.eye(12), [HOSTILE] * 12, [HOSTILE] * 12),
     )
+    page = page_of(
+        {"pins": one}, lead=HOSTILE, facts={HOSTILE: HOSTILE}, settings=HOSTILE
+    )
+    words = html_pages.check(page)
+    assert "3.5000" in words and "Pictures of evaluations" in heads(page)
+    assert page.count("data:image/jpeg") == 1 + 2 and "It is too large." in words
+    cohorts = [int(n) for n in re.findall(r"<td>cohort (\d+) ", page)]
+    assert cohorts == [0, 1, 2, 3, 4, 35, 36, 37, 38, 39]
+    assert page.count("<script>") == 1 and '<b>"' not in page
+    with pytest.raises(UserError, match="'plot' of an evaluation is neither PNG nor"):
+        replace(one, pictures={"plot": b"<svg/>"})
+
+
+def _answer(picture):
+    make = None if picture is None else lambda: picture
+    shown = Shown(HOSTILE, HOSTILE, "right", make)
+    return Answer(
+        shown, (shown,), (shown,), (shown,), (replace(shown, picture=None),), 3
+    )
+
+
+def test_a_picture_that_is_damaged_leaves_its_title():
+    broken = Shown("a lamp", picture=lambda: thumbnail(b"no image"))
+    answer = Answer(Shown("lamp"), (), (), (broken,), ())
+    page = page_of({"pins": Evaluated({"mrr": 0.5}, answers=[answer])})
+    assert "a lamp" in html_pages.check(page) and "<img" not in page
+
+
+def test_the_report_of_a_folder_is_read(tmp_path):
+    with pytest.raises(UserError, match=r"no report.html: `recjax eval"):
+        read_report(tmp_path)
+    (tmp_path / "report.html").write_text("<p>", "utf-8")
+    assert read_report(str(tmp_path)) == "<p>"

@@ -34,12 +34,5 @@ def server(bundles):
 @pytest.fixture(scope="module")  # A loop runs for as long as it is open.
 def browser():
     """Returns Chromium, where it is."""
-    why = "playwright is missing"
-    sync_api = pytest.importorskip("playwright.sync_api", reason=why)
-    if pages.CHROMIUM is None:
-        pytest.skip("there is no Chromium")
-    with sync_api.sync_playwright() as play:
-        path, options = pages.CHROMIUM, ["--no-sandbox"]
-        made = play.chromium.launch(executable_path=path, args=options)
+    with pages.chromium() as made:
         yield made
-        made.close()
