@@ -26,6 +26,7 @@ def ended(monkeypatch):
     return found
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     ("other", "ends"), [("step", True), ("data", True), ("compile", False)]
 )
