@@ -34,7 +34,7 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyrefly check --python-interpreter-path $(VENV)/bin/python
 
-$(VENV)/installed: requirements.txt requirements-tf-serving.txt pyproject.toml setup.py
+$(VENV)/installed: requirements.txt requirements-tf-serving.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements.txt
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r requirements-tf-serving.txt

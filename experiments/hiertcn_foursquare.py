@@ -53,7 +53,11 @@ def experiment() -> rj.Experiment:
             layout=rj.data.Packed(rows=32, events=448, sessions=96),
             negatives=2_048,
             popularity=0.75,
-            pairs=(rj.data.Repeats(), rj.data.Transitions()),
+            pairs=(
+                rj.data.Repeats(),
+                rj.data.Transitions(steps=5, last=8, decay=0.7),
+                rj.data.Habits(hours=2.0, away=0.0, weekday=0.6, half_life=60.0),
+            ),
         ),
         model=rj.models.SessionModel(
             encoder=rj.nn.HierTcn(
@@ -73,6 +77,7 @@ def experiment() -> rj.Experiment:
         optimizer=rj.optim.Optimizer(
             rules={
                 "tables/.*": rj.optim.RowwiseAdagrad(0.1),
+                "pair/.*": rj.optim.Adam(1e-2),
                 ".*": rj.optim.Adam(2e-3),
             },
             schedule=rj.optim.WarmupCosine(warmup=40),

@@ -10,7 +10,6 @@ imported from the module where it lies.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recjax import lazy
@@ -27,9 +26,15 @@ if TYPE_CHECKING:
         nn,
         optim,
         pretrained,
+        templates,
+        testing,
         text,
     )
-    from recjax.bundle.open import open_bundle as load
+    from recjax.api.ask import load
+    from recjax.api.data import prepare
+    from recjax.api.run import Run
+    from recjax.api.train import train
+    from recjax.api.users import cluster_users, ward
     from recjax.errors import UserError
     from recjax.experiment import Experiment, Runtime
 
@@ -40,21 +45,13 @@ def __getattr__(name: str) -> Any:
     try:
         return _get(name)
     except AttributeError as error:
-        there = _in_package(name)
+        there = [
+            one for one in lazy.public_names().values() if one.endswith(f".{name}")
+        ]
         if not there:
             raise
-        raise AttributeError(f"{error}: it is rj.{there}.{name}", name=name) from None
+        raise AttributeError(f"{error}: it is rj.{there[0]}", name=name) from None
 
 
 def __dir__() -> list[str]:
     return ["__version__", *_list()]
-
-
-def _in_package(name: str) -> str:
-    """Returns which package has a name, "" where none has."""
-    here = Path(__file__)
-    for package, (module, _) in lazy.places(__file__).items():
-        face = here.with_name(package) / "__init__.py"
-        if module == __name__ and name in lazy.places(str(face)):
-            return package
-    return ""

@@ -8,12 +8,14 @@ that lie beside it.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
+from recjax import settings, written
 from recjax.errors import UserError, nearest
 from recjax.execution import Activations, Execution
 from recjax.losses import Loss
@@ -21,8 +23,10 @@ from recjax.models import Model
 from recjax.optim import Optimizer
 from recjax.pretrained.warm_start import Bert
 from recjax.python_file import running
+from recjax.rehearse import rehearse
 from recjax.sharding.dense import SPLIT, Rules
 from recjax.sharding.mesh import AXES
+from recjax.shown import Shown
 
 T = TypeVar("T")
 
@@ -69,6 +73,41 @@ class Experiment:
             raise ValueError(f"steps = {self.steps}: must be at least 0")
         if not self.losses:
             raise ValueError("losses is empty: there is nothing to learn from")
+
+    def replace(self, path: str, value: Any) -> Experiment:
+        """Returns the experiment with one setting replaced.
+
+        Args:
+          path: of the setting, such as "model.query.width".
+          value: its new value.
+
+        Raises:
+          UserError: there is no such setting, or the value is of another kind.
+
+        Example:
+          >>> wide = experiment.replace("model.query.width", 128)  # doctest: +SKIP
+        """
+        return settings.replaced(self, path, value)
+
+    def check(self) -> Shown:
+        """Returns what a step is made of, if data, model and losses fit.
+
+        It takes a few seconds: shapes are followed, nothing is compiled.
+
+        Raises:
+          UserError: the data is not prepared, or the parts do not fit.
+        """
+        parts = (self.data, self.seed, self.model, self.losses, self.optimizer)
+        return rehearse(*parts)
+
+    def __repr__(self) -> str:
+        """Returns the Python that builds it, without what has its default."""
+        return written.expression(self)
+
+    def _repr_html_(self) -> str:
+        title = html.escape(f"{self.name}: {self.steps:,} steps, seed {self.seed}")
+        text = html.escape(repr(self))
+        return f"<details><summary>{title}</summary><pre>{text}</pre></details>"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -38,7 +41,20 @@ def names(
             return importlib.import_module(f"{package}.{there}")
         return getattr(importlib.import_module(module), there)
 
+    sys.modules[package].__class__ = _Face
     return get, lambda: sorted(places(file))
+
+
+class _Face(ModuleType):
+    """A package that keeps its names apart from modules of the same names.
+
+    Importing `recjax.prepare.make` would make the package what `rj.prepare` is.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        known = places(str(self.__file__)).get(name, (self.__name__, ""))
+        if known[0] == self.__name__ or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
 
 
 @functools.cache
@@ -53,3 +69,16 @@ def places(file: str) -> dict[str, tuple[str, str]]:
         if isinstance(line, ast.ImportFrom)
         for alias in line.names
     }
+
+
+@functools.cache
+def public_names() -> dict[tuple[str, str], str]:
+    """Returns (module, name there) -> name below `rj`, as "nn.Tower"."""
+    here, found = Path(__file__).parent, {}
+    for name, (module, there) in places(str(here / "__init__.py")).items():
+        if module != "recjax":
+            found[module, there] = name
+            continue
+        for own, place in places(str(here / name / "__init__.py")).items():
+            found[place] = f"{name}.{own}"
+    return found

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,14 +18,13 @@ from recjax.evals import results, run_evaluations
 from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
-from recjax.launch.join import Address
 from recjax.seconds import DAY
 from recjax.train import data_record
 from recjax.train.checkpoint import newest_step
 from recjax.train.goodput import goodput
 from recjax.train.hooks import Profiler
 from recjax.train.loop import train
-from recjax.train.memory import keep_freed_memory
+from recjax.train.memory import keep_compiled, keep_freed_memory
 from recjax.train.nan_check import TrainingBroken
 from recjax.train.program import Program, open_program
 from recjax.train.request import Request, join_all
@@ -65,6 +62,7 @@ def train_run(
       UserError: bad input.
     """
     keep_freed_memory()  # Too late once JAX has started its threads.
+    keep_compiled()
     request = Request(request) if isinstance(request, str) else request
     join_all(request, hosts_from)
     with begun(Path(workdir), request):
@@ -133,6 +131,7 @@ def eval_run(
       best: evaluate the best checkpoint.
       hosts_from: as of `train_run`.
     """
+    keep_compiled()
     join_all(request_of(run), hosts_from)
     program = _opened(run)
     step, known = -1, dict[str, Evaluated]()
@@ -160,6 +159,16 @@ def _note(
         report_run(run, program, found, step)
     except UserError as error:
         log.warning("nothing was written: %s", error)
+
+
+def write_report(run: Path, program: Program, state: State) -> None:
+    """Evaluates an opened run, and writes its report.
+
+    Raises:
+      UserError: the run folder cannot be written.
+    """
+    found = run_evaluations.run_all(program, state)
+    report_run(run, program, found, int(state.step))
 
 
 def eval_triplets(
@@ -195,40 +204,6 @@ def eval_triplets(
         embedder, triplets, images, pools, k, options
     )
     print(found)
-
-
-def export_run(
-    run: Path, to: Path, set: Sequence[str] = (), best: bool = False
-) -> None:
-    """Writes the bundle of a trained run and checks it.
-
-    Args:
-      run: the run folder.
-      to: folder of the bundle.
-      set: overrides of how it is exported, "export.path=value".
-      best: export the best checkpoint.
-
-    Raises:
-      UserError: `to` exists, an override is wrong, or the bundle cannot be made.
-    """
-    if Address.of(os.environ) is not None:
-        raise UserError("export runs in one process: start it without `recjax launch`")
-    if to.exists():
-        raise UserError(f"{to} exists; choose another folder or remove it")
-    for text in set:
-        if not text.startswith("export."):
-            raise UserError(
-                f"--set {text}: the run is trained; only how it is exported can be "
-                "set, as in --set export.saved_model=false"
-            )
-    program, state = open_run(run, best)
-    spec = settings.override(program.experiment, set).export
-    if spec is None:
-        raise UserError(f"experiment {program.experiment.name!r} has export=None")
-    program = replace(program, experiment=replace(program.experiment, export=spec))
-    fix = "free space, or choose another folder with --to"
-    with disk.writing("the bundle", to, fix):
-        print(spec.write(program, state, to))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:

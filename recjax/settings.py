@@ -132,9 +132,26 @@ def override(tree: Any, assignments: Sequence[str]) -> Any:
     return tree
 
 
-def _replace(node: Any, rest: str, text: str, path: str, root: Any, hint: Any) -> Any:
+def replaced(tree: Any, path: str, value: Any) -> Any:
+    """Returns a tree with one setting replaced by a value, not by its text.
+
+    Raises:
+      UserError: there is no such setting, or the value is of another kind.
+    """
+    if not isinstance(path, str) or not path:
+        raise UserError(f'replace({path!r}): name a setting, as "model.query.width"')
+    plain = isinstance(value, str | int | float | tuple | None)
+    if plain and not isinstance(value, str):
+        value = repr(value) if children(value) is None else value
+    try:
+        return _replace(tree, path.strip(), value, path, tree, Any)
+    except UserError as error:
+        raise UserError(str(error).replace("--set ", "replace ")) from None
+
+
+def _replace(node: Any, rest: str, text: Any, path: str, root: Any, hint: Any) -> Any:
     if not rest:
-        return _parse(text, node, hint, path)
+        return _parse(text, node, hint, path) if isinstance(text, str) else text
     below = children(node) or {}
     # Patterns of optimizer rules hold dots, so a name may be several parts long.
     fits = [n for n in below if rest == n or rest.startswith(n + ".")]

@@ -11,11 +11,9 @@ import pytest
 import small
 
 from recjax import __version__
-from recjax.cli.init import TEMPLATES
-from recjax.python_file import files
 
-SOURCES = ("recjax", "experiments")
-FILES = ("pyproject.toml", "setup.py", "LICENSE", "README.md")
+SOURCES = ("recjax",)
+FILES = ("pyproject.toml", "LICENSE", "README.md")
 EXTRAS = [
     *("tensorflow", "scann", "apache_beam", "tokenizers", "safetensors", "sklearn"),
     *("skimage", "simplejpeg", "numba", "threadpoolctl"),
@@ -86,28 +84,20 @@ def test_what_is_in_it(wheel):
     assert "Author: recjax authors" in metadata.splitlines()
 
 
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_templates_need_no_other_file(template):
-    path = small.ROOT / "experiments" / f"{TEMPLATES[template]}.py"
-    assert list(files(path)) == [path.name]
-
-
 @pytest.mark.slow
 def test_from_an_empty_folder_to_answers(installed):
     run, here = installed
     assert run("--version") == f"recjax {__version__}\n"
-    for template in TEMPLATES:
-        said = run("init", "--template", template)
-        assert f"recjax train {template}.py --workdir" in said
-        assert "experiments/" not in (here / f"{template}.py").read_text()
     (here / "events.csv").write_text("\n".join(EVENTS) + "\n")
     run("data", "prepare", "--events", "events.csv", "--out", "mine")
-    own = ("--tiny", "--set", "data.source=mine", "--set", "export.saved_model=false")
+    said = run("init", "--template", "two_tower", "--data", "mine")
+    assert "recjax train two_tower.py --workdir" in said
+    own = ("--set", "steps=20", "--set", "export.saved_model=false")
     assert "parameters" in run("show", "two_tower.py", *own)
     run("train", "two_tower.py", *own, "--workdir", "runs/mine")
     run("export", "runs/mine", "--to", "bundles/mine")
     answer = run("query", "bundles/mine", "--history", "i3", "-k", "3")
     assert len(answer.strip().splitlines()) >= 3
     assert sorted(p.name for p in here.glob("*")) == sorted(
-        ["bundles", "events.csv", "runs", *(f"{name}.py" for name in TEMPLATES)]
+        ["bundles", "events.csv", "runs", "two_tower.py"]
     )

@@ -15,13 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "Files and data": ("tables", "prepare", "data", "fetch", "disk", "images"),
     "Texts and pretrained weights": ("text", "pretrained"),
+    "In Python": ("api",),
     "Experiments, settings and runs": (
-        "experiment", "settings", "python_file", "execution", "runs", "train", "sweep",
-        "pytree",
-        "models", "nn", "losses", "optim",
+        "experiment", "settings", "python_file", "runs", "train", "sweep", "pytree",
+        "rehearse", "execution",
+        "written", "templates", "models", "nn", "losses", "optim",
     ),
     "Evaluations": ("evals", "metrics"),
-    "Export, bundles and queries": ("bundle", "index", "extras"),
+    "Export, bundles and queries": ("bundle", "index", "extras", "export"),
     "Serving": ("serve",),
     "Users and their clusters": ("users",),
     "Several devices and hosts": ("launch", "sharding", "jobs"),

@@ -23,6 +23,7 @@ def query(
     k: int,
     as_json: bool,
     columns: Sequence[str] = (),
+    where: Sequence[str] = (),
 ) -> str:
     """Returns the results of one query as text for a person or as JSON.
 
@@ -36,7 +37,8 @@ def query(
     if not raw and not columns:
         raise UserError("there is nothing to ask: give --text, --history or --column")
     opened = open_bundle(bundle)
-    (found,) = opened.search(raw | from_texts(columns, opened.inputs), k)
+    raw |= from_texts(columns, opened.inputs)
+    (found,) = opened.search(raw, k, where)
     return listed(found, as_json)
 
 

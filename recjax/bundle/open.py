@@ -8,10 +8,12 @@ functions.jaxexport.npz  functions by name, for any batch size on cpu, cuda, tpu
                          -> vectors; "step": a user's event and memory -> the next ones
 index/                   of ScaNN, where exact search would be slow
 fusion/                  what is added to the scores of vectors, see `fusion`
+columns.parquet          what else is known of the items, see `item_columns`
 inputs/                  how features of queries and new items are made from raw values
 image.json               how a photograph becomes pixels
 session/                 what a session model keeps of users, see `session_state`
 medoids.json             how users' medoids find items; such a bundle has no functions
+engine.json              where `recjax push` wrote the vectors; not in the manifest
 serving.json             most results of an answer, and rows that are asked at once
 saved_model/             the same for TensorFlow
 """
@@ -29,20 +31,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recjax.blocks import block_of, in_blocks
-from recjax.bundle import fusion, jax_export, manifest
+from recjax.bundle import engine, fusion, jax_export, manifest
 from recjax.bundle.medoids import Medoids
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
 from recjax.bundle.session_state import SessionState
 from recjax.data import inputs as raw_inputs
 from recjax.data import item_readers
-from recjax.data.dataset import CorpusColumn, ItemReader, NewItems
+from recjax.data.dataset import CorpusColumn, ItemReader
 from recjax.data.inputs import IdListInput, Input
 from recjax.errors import UserError
 from recjax.evals.fused import FusedParts
 from recjax.extras import require
 from recjax.index import scann
 from recjax.index.compact import in_memory
+from recjax.index.engine import Pushed
 from recjax.index.exact import largest
 from recjax.index.item_vectors import Found, ItemVectors
 from recjax.tables.result import Options
@@ -79,8 +82,10 @@ class OpenBundle:
     model: str = ""
 
     @cached_property
-    def index(self) -> scann.Index:
+    def index(self) -> scann.Index | Pushed:
         """Finds the items nearest to vectors."""
+        if (pushed := engine.load(self.folder, self.items)) is not None:
+            return pushed
         # An exact search reads all vectors each time: from memory, not from disk.
         return scann.load(self.folder, in_memory(self.items.vectors))
 
@@ -169,7 +174,7 @@ class OpenBundle:
         ids: list[str] = []
         vectors = []
         for part in self.reader.read(Path(path), options or Options()):
-            blank = _blank(part)
+            blank = part.blank()
             if len(blank):
                 counts = len(blank), len(part.ids), part.ids[blank[0]]
                 log.warning("the bundle knows nothing of %d of %d items: %s", *counts)
@@ -185,11 +190,18 @@ class OpenBundle:
             size, block_of(features), lambda at: {n: a[at] for n, a in features.items()}
         )
 
-    def search(self, raw: Mapping[str, Sequence[Any]], k: int) -> list[list[Found]]:
+    def search(
+        self, raw: Mapping[str, Sequence[Any]], k: int, where: Sequence[str] = ()
+    ) -> list[list[Found]]:
         """Returns the best `k` items of each query; items of its history are left out.
 
+        Args:
+          raw: feature -> one raw value a query.
+          k: results of a query.
+          where: of a bundle in an engine: conditions such as "price < 50".
+
         Raises:
-          UserError: see `embed`; or `k` is not positive.
+          UserError: see `embed`; or `k` is not positive; or nobody answers conditions.
 
         Example:
           open_bundle("bundles/shop").search({"text": ["red lamp"]}, 5)
@@ -198,17 +210,26 @@ class OpenBundle:
         known = [n for n, i in self.inputs.items() if isinstance(i, IdListInput)]
         lists = zip(*(raw[name] for name in known if name in raw), strict=True)
         hidden = [{id for ids in row for id in ids} for row in lists]
-        return self._found(lambda most: self.find(vectors, raw, most), k, hidden)
+        best = partial(self.find, vectors, raw)
+        if where:
+            best = partial(engine.filtered(self, where), vectors)
+        return self._found(best, k, hidden)
 
     def nearest(
-        self, vectors: np.ndarray, k: int, hidden: Sequence[Collection[str]] = ()
+        self,
+        vectors: np.ndarray,
+        k: int,
+        hidden: Sequence[Collection[str]] = (),
+        where: Sequence[str] = (),
     ) -> list[list[Found]]:
         """Returns the best `k` items of each vector [B, D], without `hidden` ids.
 
         Raises:
-          UserError: `k` is not positive, or the vectors are not of the items' width.
+          UserError: `k` is not positive, or the vectors are not of the items' width;
+            see `search` for `where`.
         """
-        return self._found(partial(self.index.search, vectors), k, hidden)
+        search = engine.filtered(self, where) if where else self.index.search
+        return self._found(partial(search, vectors), k, hidden)
 
     def find(
         self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int
@@ -275,15 +296,3 @@ def open_bundle(path: str | Path) -> OpenBundle:
     info, vectors = content.get("info", {}), content["files"].get("vectors.npy", {})
     model = f"{info.get('parameters', '')} {vectors.get('sha256', '')}"
     return OpenBundle(folder, ItemVectors.open(folder), info, model)
-
-
-def _blank(items: NewItems) -> np.ndarray:
-    """Returns the items of which every feature is zero."""
-    left, block = np.arange(len(items.ids)), block_of(items.features)
-    for column in items.features.values():
-        said = [
-            column[left[at : at + block]].any(axis=tuple(range(1, column[:0].ndim)))
-            for at in range(0, len(left), block)
-        ]
-        left = left[~np.concatenate([np.zeros(0, bool), *said])]
-    return left

@@ -100,7 +100,8 @@ class SessionBundle:
         )
         table, functions = (ids, titles, vectors), {STEP: function}
         serving = Serving(k, self.batch_sizes)
-        return Contents(*table, functions, held, kept.save, graphs, serving)
+        known = {"columns": corpus.table}
+        return Contents(*table, functions, held, kept.save, graphs, serving, **known)
 
 
 def with_columns(

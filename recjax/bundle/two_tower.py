@@ -182,7 +182,8 @@ class Bundle:
         serving = Serving(k, self.batch_sizes)
         items = corpus.ids, corpus.titles, stored
         how = serving, index, measured
-        return Contents(*items, functions, held, save, graphs, *how)
+        columns = {"columns": corpus.table}
+        return Contents(*items, functions, held, save, graphs, *how, **columns)
 
 
 def _jpegs(

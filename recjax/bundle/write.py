@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from recjax.bundle import jax_export, manifest, saved_model, tf_serving
+from recjax.bundle import item_columns, jax_export, manifest, saved_model, tf_serving
 from recjax.bundle.check import Function, check
 from recjax.bundle.open import FUNCTIONS, SAVED_MODEL
 from recjax.bundle.serving import Serving
@@ -20,6 +20,7 @@ from recjax.index import scann
 from recjax.index.compact import Vectors
 from recjax.index.item_vectors import write_vectors
 from recjax.pytree import named_leaves
+from recjax.tables.typed import Table
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -41,6 +42,7 @@ class Contents:
       measured: what else the report is to say.
       asked: input of a signature -> values that warm-up requests repeat, beside what
         functions are tried with.
+      columns: what else is known of the items, in their order.
     """
 
     ids: Sequence[str]
@@ -54,6 +56,7 @@ class Contents:
     index: scann.Index | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
     asked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    columns: Table | None = None
 
 
 def write_bundle(
@@ -96,6 +99,7 @@ def fill_bundle(
     """
     write_vectors(at, made.ids, made.titles, made.vectors)
     made.save(at)
+    item_columns.save(at, made.columns)
     made.serving.save(at)
     calls = {name: one.call for name, one in made.functions.items()}
     examples = {name: one.example for name, one in made.functions.items()}

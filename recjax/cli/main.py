@@ -18,7 +18,18 @@ from typing import Annotated, Literal
 import tyro
 
 from recjax import __version__, disk
-from recjax.cli import data, init, launch, serve, session, status, sweep, users
+from recjax.cli import (
+    ask,
+    data,
+    init,
+    launch,
+    push,
+    serve,
+    session,
+    status,
+    sweep,
+    users,
+)
 from recjax.cli.ending import leave, unraisable
 from recjax.cli.files import Flat, Form, refuse_unused
 from recjax.errors import UserError, nearest
@@ -32,7 +43,10 @@ app.command(data.app, name="data", help="Prepares and checks data sets.")
 app.command(sweep.sweep)
 app.command(launch.launch)
 app.command(status.status)
+app.command(ask.query)
+app.command(ask.embed)
 app.command(serve.serve)
+app.command(push.push)
 app.command(session.app, name="session", help="Serves users' sessions.")
 app.command(users.app, name="users", help="PinnerSage: many embeddings a user.")
 ABOUT = (
@@ -174,59 +188,9 @@ def export(
         --set export.saved_model=false; may be repeated.
       best: export the best checkpoint instead of the newest.
     """
-    from recjax.runs import export_run
+    from recjax.export import export_run
 
     export_run(run, to, set, best)
-
-
-@app.command
-def query(
-    bundle: Positional[Path],
-    text: str = "",
-    history: Repeated[tuple[str, ...]] = (),
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
-    json: bool = False,
-    column: Repeated[tuple[str, ...]] = (),
-) -> None:
-    """Asks a bundle: what fits this text, or follows this history?
-
-    Args:
-      bundle: folder that `recjax export` wrote.
-      text: query text.
-      history: item id, oldest first; may be repeated.
-      k: number of results.
-      json: print JSON instead of a table.
-      column: NAME=VALUE of the user or of the moment, as in --column age=24; lists and
-        vectors as JSON, moments as 2026-11-29T18:00 (UTC); may be repeated.
-    """
-    from recjax.bundle import ask
-
-    print(ask.query(bundle, text, history, k, json, column))
-
-
-@app.command
-def embed(
-    bundle: Positional[Path],
-    text: Repeated[tuple[str, ...]] = (),
-    items: Path | None = None,
-    to: Path | None = None,
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 0,
-    *,
-    form: Flat[Form],
-) -> None:
-    """Embeds new queries, or new items that no training has met.
-
-    Args:
-      bundle: folder that `recjax export` wrote.
-      text: query text; may be repeated.
-      items: file of items: CSV, TSV or Parquet, with the columns of the data set's own.
-      to: .npy file for the vectors; without it they are printed as JSON.
-      k: items of the bundle to find for each; 0 finds none.
-      form: how the file is written.
-    """
-    from recjax.bundle import ask
-
-    print(ask.embed(bundle, text, items, to, k, form.options))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

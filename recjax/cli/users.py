@@ -6,17 +6,20 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from recjax.cli import users_answers
 from recjax.cli.files import EventForm, Flat, refuse_unused
-from recjax.errors import UserError, nearest
+from recjax.cli.users_answers import profile_of
+from recjax.errors import UserError
 
 Positional = tyro.conf.Positional
-Repeated = tyro.conf.UseAppendAction
 
 app = tyro.extras.SubcommandApp()
+app.command(users_answers.query)
+app.command(users_answers.evaluate)
 
 
 @app.command
@@ -187,7 +190,7 @@ def show(
 
     refuse_unused(form, "--events", events)
     store, items, job = open_profiles(profiles)
-    profile = _profile(store, user)
+    profile = profile_of(store, user)
     actions: list[tuple[str, float]] = []
     if events is not None:
         own = read_events(events, form.options).filter(user=user)
@@ -205,68 +208,6 @@ def show(
         title = f"{user}: {count} clusters, {profile.size.sum()} actions"
         draw(title + (f" ({left} smaller ones left out)" if left else ""), rows, to)
         print(f"drawn: {to}")
-
-
-@app.command
-def query(
-    profiles: Positional[Path],
-    users: Positional[tuple[str, ...]],
-    e: int = 3,
-    total: int = 400,
-    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
-    seen: Repeated[tuple[str, ...]] = (),
-    events: tuple[Path, ...] = (),
-    known: bool = False,
-    alike: float = 0.999,
-    seed: int = 0,
-    index: Literal["exact", "scann"] = "exact",
-    *,
-    form: Flat[EventForm],
-) -> None:
-    """Recommends items to users.
-
-    Args:
-      profiles: folder that `recjax users build` wrote.
-      users: user ids.
-      e: clusters to ask with, drawn by importance.
-      total: candidates; each cluster gives floor(total / e).
-      k: items to print.
-      seen: item id to leave out; may be repeated.
-      events: tables (user, item, timestamp); items in a user's are left out.
-      known: recommend these and the medoids too, which are left out otherwise.
-      alike: leave out items whose cosine with a better one is above this.
-      seed: of the draw.
-      index: exact, or ScaNN's, built first: for many users of a large catalogue.
-      form: how the events are written.
-    """
-    import numpy as np
-
-    from recjax.users.folder import open_profiles
-    from recjax.users.retrieve import Retriever
-    from recjax.users.shard import read_events
-
-    refuse_unused(form, "--events", events)
-    store, items, _ = open_profiles(profiles)
-    most = max(total // max(e, 1), 1) if index == "scann" else 0
-    retriever = Retriever(items, most)
-    draw = np.random.default_rng(seed)
-    acted = read_events(events, form.options) if events else None
-    for user in users:
-        profile = _profile(store, user)
-        left_out = set(seen)
-        if not known:
-            left_out.update(profile.medoid)
-        if acted is not None and not known:
-            left_out.update(acted.filter(acted["user"] == user)["item"])
-        if len(users) > 1:
-            print(f"user {user}")
-        for item in retriever.recommend(profile, draw, e, total, left_out, alike)[:k]:
-            print(f"{item.score:6.3f}  {item.id}  {item.title}  (as {item.because})")
-    if len(users) > 1:
-        print(
-            f"medoids asked: {retriever.asked}, answered from the cache: "
-            f"{retriever.kept} ({100 * retriever.hit_rate:.0f} %)"
-        )
 
 
 @app.command
@@ -290,11 +231,3 @@ def export(
     from recjax.users.folder import items_of
 
     print(medoids_export.export(*items_of(profiles), to, e, k, saved_model))
-
-
-def _profile(store, user: str):
-    profile = store.get(user)
-    if profile is None:
-        some = [known for known, _ in zip(store.users(), range(1_000), strict=False)]
-        raise UserError(f"no profile of user {user!r}.{nearest(user, some)}")
-    return profile

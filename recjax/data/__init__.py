@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from recjax.data.sessions.recent_popularity import RecentPopularity
     from recjax.data.sessions.repeats import Repeats
     from recjax.data.sessions.transitions import Transitions
-    from recjax.data.splits import ByItem, ByQuery, ByTime, ByUser, FromTime, LastOut
+    from recjax.data.splits import (
+        ByColumn,
+        ByItem,
+        ByQuery,
+        ByTime,
+        ByUser,
+        FromTime,
+        LastOut,
+    )
     from recjax.data.triplets.exact import TripletRules
 
 __getattr__, __dir__ = lazy.names(__name__, __file__)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from recjax.blocks import block_of
 from recjax.data.events import Events, Histories
 from recjax.data.inputs import Input
-from recjax.data.pipeline import Host, HostBatch
 from recjax.features import Sides
 from recjax.metrics.task import RankingTask
 
-if TYPE_CHECKING:  # Readers need packages that training does not.
+if TYPE_CHECKING:  # Readers need packages that training does not, batches JAX.
     from recjax.data.images.table import ImageTable
+    from recjax.data.pipeline import Host, HostBatch
     from recjax.data.sessions.fixed import FixedVectors
     from recjax.data.sessions.packing import EpochPlan, Grid
     from recjax.data.sessions.pair_features import SessionPairs
@@ -46,6 +47,17 @@ class NewItems:
 
     ids: tuple[str, ...]
     features: Mapping[str, CorpusColumn]
+
+    def blank(self) -> np.ndarray:
+        """Returns the items of which every feature is zero."""
+        left, block = np.arange(len(self.ids)), block_of(self.features)
+        for column in self.features.values():
+            said = [
+                column[left[at : at + block]].any(axis=tuple(range(1, column[:0].ndim)))
+                for at in range(0, len(left), block)
+            ]
+            left = left[~np.concatenate([np.zeros(0, bool), *said])]
+        return left
 
 
 class ItemReader(Protocol):

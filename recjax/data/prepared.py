@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from recjax import disk
+from recjax import disk, shown
+from recjax.data.column_facts import facts
 from recjax.data.long_columns import blocks
 from recjax.errors import UserError, nearest
 from recjax.paths import prepared_root
 from recjax.seconds import SECOND_NS
+from recjax.shown import Shown
 from recjax.tables.typed import MISSING_TIME, Ragged, Table, TypedColumn
 from recjax.text.column import Texts, pack
 
@@ -79,6 +81,26 @@ class Prepared:
     def tables(self) -> tuple[str, ...]:
         """Names of its tables."""
         return tuple(self.about["tables"])
+
+    def __repr__(self) -> str:
+        """Returns its name, and what its tables hold."""
+        tables = self.about["tables"].items()
+        sizes = ", ".join(f"{told['rows']:,} {name}" for name, told in tables)
+        return f"<data {self.path.name}: {sizes}>"
+
+    def describe(self) -> Shown:
+        """Returns the tables with their columns: type, distinct values or range."""
+        return Shown("\n\n".join(map(self._described, self.tables)))
+
+    def _repr_html_(self) -> str:
+        return Shown(f"{self!r}\n\n{self.describe()}")._repr_html_()
+
+    def _described(self, name: str) -> str:
+        known = self.table(name)
+        rows = [(c.name, c.type, *facts(c)) for c in known.columns.values()]
+        head = ("  column", "type", "values", "for example")
+        cells = [head, *((f"  {first}", *rest) for first, *rest in rows)]
+        return f"{name}: {known.rows:,} rows\n{shown.table(cells)}"
 
     def table(self, name: str, *needs: str) -> Table:
         """Returns a table, memory-mapped.

@@ -154,7 +154,7 @@ class Ranking:
         Raises:
           UserError: the data lacks the split, the task or what the scorer needs.
         """
-        queries = self._queries(data)
+        queries = self.queries(data)
         task, _, ranked = self._over(queries.task)
         if not task.positive.any():
             return ("pairs",)
@@ -164,7 +164,7 @@ class Ranking:
 
     def run(self, program: Program, state: State) -> Evaluated:
         """Returns the figures, retrieval frequencies and what a report shows."""
-        queries = self._queries(program.dataset)
+        queries = self.queries(program.dataset)
         task, rows, ranked = self._over(queries.task)
         if not task.positive.any():
             where = f"split {self.split!r} of task {self.task!r}"
@@ -251,7 +251,8 @@ class Ranking:
     ) -> tuple[RankingTask, np.ndarray | None, int | None]:
         return (task, None, None) if self.index is None else self.index.among(task)
 
-    def _queries(self, data: Any) -> Queries:
+    def queries(self, data: Any) -> Queries:
+        """Returns the queries of some data, or raises what it lacks of them."""
         if not isinstance(data, HasQueries):
             raise UserError("a ranking needs queries; this data has none")
         if self.task not in data.tasks:

@@ -62,8 +62,10 @@ Weight = float | Piecewise
 class Loss(Protocol):
     """A pure function of a model's outputs."""
 
-    weight: Weight
-    """Factor of this loss in the total."""
+    @property
+    def weight(self) -> Weight:
+        """Factor of this loss in the total."""
+        ...
 
     def __call__(self, outputs: Any) -> LossValue:
         """Returns the loss of every example."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recjax.bundle.items import data_of
-from recjax.bundle.open import open_bundle
+from recjax.bundle.open import OpenBundle, open_bundle
 from recjax.bundle.session_columns import ServedColumns
 from recjax.data.new_items import read_items
 from recjax.data.sessions.rules import SessionRules
@@ -67,7 +67,19 @@ def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
       UserError: it is no such bundle, a file is missing or damaged, or the states are
         of another bundle.
     """
-    opened = open_bundle(bundle)
+    users = states_of(open_bundle(bundle))
+    if states is not None:
+        users.load(states)
+    return users
+
+
+def states_of(opened: OpenBundle) -> UserStates:
+    """Returns the states of an opened bundle, without users.
+
+    Raises:
+      UserError: it is not of a session model.
+    """
+    bundle = opened.folder
     kept, info, data = opened.session, opened.info, data_of(bundle)
     of = {
         "model": opened.model,
@@ -75,10 +87,7 @@ def open_states(bundle: str | Path, states: Path | None = None) -> UserStates:
         "data": "its own data" if data is None else str(data),
     }
     items = replace(opened.items, vectors=np.array(opened.items.vectors))
-    users = UserStates(opened.functions["step"], items, kept, of)
-    if states is not None:
-        users.load(states)
-    return users
+    return UserStates(opened.functions["step"], items, kept, of)
 
 
 def feed_file(states: UserStates, events: Any, options: Options | None = None) -> Fed:

@@ -83,6 +83,8 @@ def run_all(cells: Sequence[SweepRun], jobs: int = 1) -> list[Failure]:
 def command(cell: SweepRun) -> list[str]:
     """Returns the command of a run, which a person can repeat."""
     asked = cell.request
+    # A sweep stands in a file.
+    assert isinstance(asked.experiment, str) and isinstance(asked.runtime, str)
     told = train_words(
         asked.experiment,
         cell.folder,

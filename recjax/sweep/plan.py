@@ -71,6 +71,7 @@ def plan(
         a run with other settings.
     """
     points = _points(grid)
+    assert isinstance(request.experiment, str)  # It has sweep().
     variants = load_sweep(request.experiment, request.tiny)
     if not variants and not grid:
         raise UserError(

@@ -1,11 +1,10 @@
-"""What happens beside the steps: progress, speed, profile, the best state."""
+"""What happens beside the steps: speed, profile, the best state."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,56 +19,6 @@ from recjax.train.checkpoint import Checkpoints
 from recjax.train.state import State
 
 log = logging.getLogger(__name__)
-
-
-class Progress:
-    """A bar on a terminal; one line a log step elsewhere."""
-
-    def __init__(self, start: int, steps: int) -> None:
-        """Starts at step `start` of `steps`."""
-        self._steps, self._start, self._began = steps, start, time.perf_counter()
-        self._bar, self._told = None, {}
-        if sys.stderr.isatty() and hosts.first():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=steps, initial=start, unit="step")
-
-    def advance(self) -> None:
-        """Counts one step."""
-        if self._bar is not None:
-            self._bar.update()
-
-    def show(self, done: int, figures: Mapping[str, float]) -> None:
-        """Shows figures of step `done`, and the time that is left."""
-        self._tell_negatives(figures)
-        loss, speed = figures["loss"], figures["examples_per_s"]
-        text = f"loss {loss:.4f}, {speed:.0f} examples/s"
-        if self._bar is not None:
-            self._bar.set_postfix_str(text)
-            return
-        each = (time.perf_counter() - self._began) / max(done - self._start, 1)
-        left = each * (self._steps - done)
-        log.info("step %d/%d: %s, %.0f s left", done, self._steps, text, left)
-
-    def _tell_negatives(self, figures: Mapping[str, float]) -> None:
-        """Logs how many negatives each loss has: at first, and when a tenth changes."""
-        counts = {
-            name.removesuffix("/negatives"): value
-            for name, value in figures.items()
-            if name.endswith("/negatives")
-        }
-        if any(
-            not math.isclose(count, self._told.get(name, -1.0), rel_tol=0.1)
-            for name, count in counts.items()
-        ):
-            told = ", ".join(f"{name} {count:.0f}" for name, count in counts.items())
-            log.info("negatives of an example: %s", told)
-            self._told = counts
-
-    def close(self) -> None:
-        """Ends the bar."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 class Meter:

@@ -16,9 +16,10 @@ from recjax.sharding.placement import host_part, put_batch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.earlier import begin
 from recjax.train.goodput import Spent
-from recjax.train.hooks import Best, Meter, Profiler, Progress
+from recjax.train.hooks import Best, Meter, Profiler
 from recjax.train.nan_check import check
 from recjax.train.program import Program
+from recjax.train.progress import Progress
 from recjax.train.state import State
 from recjax.train.step import StepReport
 from recjax.train.stop_signal import StopSignal
@@ -87,7 +88,7 @@ def train(
         best = Best(program.experiment.best, workdir, start)
         with (
             closing(Writer(workdir, start)) as writer,
-            closing(Progress(start, steps)) as progress,
+            closing(Progress(start, steps, program.experiment.best)) as progress,
             closing(best),
             closing(profile or Profiler(None)) as profile,
             closing(Watchdog(runtime.stall_s)) as watchdog,

@@ -1,9 +1,15 @@
-"""Memory of the host."""
+"""What this process keeps: memory that it has freed, and what it has compiled."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
 import sys
+
+import jax
+
+from recjax.paths import cache_root
 
 # Parameters of glibc's mallopt, from malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
@@ -27,3 +33,18 @@ def keep_freed_memory() -> None:
     mallopt(_TRIM_THRESHOLD, _NEVER)
     mallopt(_TOP_PAD, 1 << 28)
     mallopt(_ARENA_MAX, 1)
+
+
+def keep_compiled() -> None:
+    """Keeps what JAX compiles in the user's cache folder, for later processes.
+
+    A folder that is set already, by `JAX_COMPILATION_CACHE_DIR` for example, stays;
+    `JAX_ENABLE_COMPILATION_CACHE=false` keeps nothing. Machines that share a home have
+    folders of their own, for what is compiled for one may not run on another.
+    """
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
+        return
+    folder = cache_root() / "compiled" / platform.node()
+    jax.config.update("jax_compilation_cache_dir", os.fspath(folder))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -16,8 +16,8 @@ class Request:
     """What a user asked for.
 
     Attributes:
-      experiment: path of the experiment file.
-      runtime: path of the config file; "" takes the built-in runtime.
+      experiment: path of the experiment file, or an experiment made in memory.
+      runtime: path of the config file, or a runtime; "" takes the built-in one.
       tiny: the experiment's small twin.
       set: overrides of the experiment, "path=value".
       set_runtime: overrides of the runtime.
@@ -25,8 +25,8 @@ class Request:
       start: folder of a run to start from; "" starts at random.
     """
 
-    experiment: str
-    runtime: str = ""
+    experiment: str | Experiment
+    runtime: str | Runtime = ""
     tiny: bool = False
     set: tuple[str, ...] = ()
     set_runtime: tuple[str, ...] = ()
@@ -39,8 +39,11 @@ class Request:
         Raises:
           UserError: a file, a path or a value is wrong.
         """
-        experiment = load_experiment(self.experiment, self.tiny, self.variant)
-        runtime = load_runtime(self.runtime)
+        experiment, runtime = self.experiment, self.runtime
+        if isinstance(experiment, str):
+            experiment = load_experiment(experiment, self.tiny, self.variant)
+        if isinstance(runtime, str):
+            runtime = load_runtime(runtime)
         experiment = settings.override(experiment, self.set)
         _check_evals(experiment)
         return experiment, settings.override(runtime, self.set_runtime)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import platform
 import re
@@ -21,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from recjax import disk, python_file, settings
+from recjax import disk, python_file, settings, written
 from recjax.errors import UserError
 from recjax.experiment import Experiment, Runtime
 from recjax.launch import hosts
@@ -29,6 +30,7 @@ from recjax.train.checkpoint import check_folder
 from recjax.train.lock import locked
 from recjax.train.request import Request
 
+log = logging.getLogger(__name__)
 PACKAGES = ("recjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FREE = (r"evals\..*", r"export.*", r"best", r"model\.tables\..*\.distinct")
 """Settings that may change between the attempts of one run: they learn nothing else."""
@@ -107,8 +109,8 @@ def _record(
     texts = (settings.to_text(experiment).strip(), settings.to_text(runtime).strip())
     disk.write_text(workdir / "experiment.txt", "\n\n".join((*texts, facts)) + "\n")
     saved = {
-        "experiment": _copy(request.experiment, workdir / COPIES[0]),
-        "runtime": _copy(request.runtime, workdir / COPIES[1]),
+        "experiment": _kept(request.experiment, workdir / COPIES[0]),
+        "runtime": _kept(request.runtime, workdir / COPIES[1]),
         "tiny": request.tiny,
         "set": list(request.set),
         "set_runtime": list(request.set_runtime),
@@ -116,6 +118,27 @@ def _record(
         "from": request.start and os.path.abspath(request.start),
     }
     disk.write_text(workdir / "run.json", json.dumps(saved, indent=2) + "\n")
+
+
+def _kept(source: str | Experiment | Runtime, folder: Path) -> str:
+    """Writes a file that was given, or one that builds what was made in memory.
+
+    Returns:
+      Name of the file; "" of none, and where none can build it.
+    """
+    if isinstance(source, str):
+        return _copy(source, folder)
+    _copy("", folder)
+    name = folder.name
+    try:
+        text = written.file(source, name, f"The {name} of this run, made in memory.")
+    except UserError as error:
+        log.warning("%s", error)
+        log.warning("so only this process can evaluate and export the run")
+        return ""
+    folder.mkdir(exist_ok=True)
+    disk.write_text(folder / f"{name}.py", text)
+    return f"{name}.py"
 
 
 def _copy(source: str, folder: Path) -> str:
@@ -169,6 +192,12 @@ def request_of(workdir: Path) -> Request:
         raise UserError(
             f"{workdir} is a run of recjax 0.1, which 0.2 cannot open: train it again, "
             "with another --workdir"
+        )
+    if not saved["experiment"]:
+        raise UserError(
+            f"{workdir}: its experiment was made in memory and holds what no file can "
+            "build, so only the process that trained it can open it; train it from an "
+            "experiment file"
         )
     files = [saved[name] and str(workdir / name / saved[name]) for name in COPIES]
     sets = (tuple(saved["set"]), tuple(saved["set_runtime"]))

@@ -13,10 +13,10 @@ from flax import struct
 from jax.sharding import Mesh
 
 from recjax import pytree, rng
-from recjax.errors import UserError
 from recjax.execution import PLAIN, Execution, executing
 from recjax.features import Sides
-from recjax.losses import Loss, LossValue
+from recjax.losses import Loss
+from recjax.losses.check import checked
 from recjax.models.base import Model
 from recjax.optim import Optimizer
 from recjax.sharding import placement
@@ -173,7 +173,7 @@ def _total_loss(
 ) -> tuple[Array, dict[str, tuple[Array, Array]]]:
     total, means = jnp.float32(0), {}
     for name, loss in losses.items():
-        got = _checked(name, loss, outputs)
+        got = checked(name, loss, outputs)
         weight = jnp.sum(got.weight)
         weighted = partial(jnp.vdot, got.weight)
         mean = weighted(got.value) / jnp.maximum(weight, 1e-12)
@@ -183,41 +183,6 @@ def _total_loss(
         for monitor, value in got.monitors.items():
             means[f"{name}/{monitor}"] = (weighted(value), weight)
     return total, means
-
-
-def _checked(name: str, loss: Loss, outputs: object) -> LossValue:
-    """Returns what a loss makes of a model's outputs, if that is one value an example.
-
-    Raises:
-      UserError: it is not, or the loss is one for other outputs.
-    """
-    where = f"losses.{name}: {type(loss).__name__}"
-    try:
-        got = loss(outputs)
-    except ValueError as error:
-        raise UserError(f"losses.{name}: {error}") from error
-    except AttributeError as error:
-        if error.obj is not outputs:
-            raise
-        raise UserError(
-            f"{where} takes other outputs than this model's, which are a "
-            f"{type(outputs).__name__} without {error.name!r}: take a loss for these"
-        ) from error
-    if not isinstance(got, LossValue):
-        array = isinstance(got, jax.Array)
-        what = f"an array {list(got.shape)}" if array else f"a {type(got).__name__}"
-        raise UserError(
-            f"{where} returned {what}: return LossValue(value, weight), a value and a "
-            "weight for each example of the batch"
-        )
-    parts = {"value": got.value, "weight": got.weight, **got.monitors}
-    shapes = {part: jnp.shape(array) for part, array in parts.items()}
-    if shapes["value"] == () or len(set(shapes.values())) > 1:
-        raise UserError(
-            f"{where} returned shapes {shapes}: each must be [B], one figure for each "
-            "example of the batch; the step takes their mean"
-        )
-    return got
 
 
 def _broken(arrays: object) -> dict[str, Array]:

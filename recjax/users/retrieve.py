@@ -98,7 +98,8 @@ class Retriever:
           profile: of the user.
           generator: draws the medoids by importance; None takes the most important.
           e: medoids to ask with.
-          total: each asks for floor(total / e) neighbours.
+          total: each of those that ask gives an equal share, floor(total / e), of
+            neighbours that are not left out.
           seen: ids to leave out.
           alike: items whose cosine with a better one is above this are left out as
             near duplicates; at 1 none are.
@@ -114,8 +115,10 @@ class Retriever:
             asked = rows[top(weight, e)]
         else:
             asked = rows[sample(weight, e, generator)]
-        answers = [self.neighbours(row, total // e) for row in asked.tolist()]
-        found = in_turns(answers, {self.items.rows.get(id, -1) for id in seen})
+        hidden = {row for id in seen if (row := self.items.rows.get(id, -1)) >= 0}
+        share = total // max(len(asked), 1)
+        answers = [self._of(row, share, hidden) for row in asked.tolist()]
+        found = in_turns(answers, hidden)
         out = {item: int(asked[which]) for item, (which, _) in found.items()}
         kept = self._unlike(list(out), alike)
         return [
@@ -127,6 +130,15 @@ class Retriever:
             )
             for row in kept
         ]
+
+    def _of(self, row: int, share: int, hidden: Collection[int]) -> np.ndarray:
+        """Returns the nearest `share` items that are not hidden."""
+        # By doubling, so that users who hide other numbers share what is kept.
+        wanted = share
+        while wanted < share + len(hidden):
+            wanted *= 2
+        found = self.neighbours(row, min(wanted, len(self.vectors)))
+        return found[~np.isin(found, list(hidden))][:share]
 
     def _unlike(self, rows: list[int], alike: float) -> list[int]:
         if alike >= 1 or not rows:

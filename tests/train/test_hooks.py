@@ -1,12 +1,15 @@
 """What is told of the steps while they run."""
 
 import logging
+import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from recjax.train.hooks import Meter, Progress
+from recjax.train.hooks import Meter
+from recjax.train.progress import Progress
 
 
 def batch(*weights):
@@ -58,3 +61,27 @@ def test_negatives_are_told_at_first_and_when_they_change(caplog):
     ]
     lines = [m for m in caplog.messages if m.startswith("step ")]
     assert len(lines) == 3 and "loss 1.5000, 10 examples/s" in lines[0]
+
+
+def test_a_notebook_sees_one_line_that_is_rewritten(monkeypatch):
+    lines = []
+    line = SimpleNamespace(update=lines.append)
+    monkeypatch.setitem(
+        sys.modules,
+        "IPython",
+        SimpleNamespace(
+            get_ipython=lambda: SimpleNamespace(kernel=1),
+            display=SimpleNamespace(display=lambda *_, display_id: line),
+        ),
+    )
+    progress = Progress(0, 40, "validation/mrr")
+    told = {"loss": 1.5, "examples_per_s": 10.0, "softmax/negatives": 63.0}
+    progress.show(20, told)
+    progress.show(30, {**told, "validation/mrr": 0.25})
+    progress.close()
+    first, second, last = map(str, lines)
+    assert first == "step 0/40: compiling the step"
+    assert second.startswith("step 20/40: loss 1.5000, 10 examples/s, ")
+    assert "softmax 63 negatives" in second
+    assert "validation/mrr 0.2500" in last and last.count("\n") == 0
+    assert "<pre>" in lines[-1]._repr_html_()

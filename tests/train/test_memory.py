@@ -1,8 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
 
+import jax
 import pytest
 import small
+
+from recjax.train.memory import keep_compiled
 
 FAULTS = """
 import resource, sys
@@ -41,3 +45,17 @@ def test_memory_that_was_freed_is_not_fetched_anew(where):
     # Each of the twenty uses fetches all its memory; or, kept, one now and then that
     # overlaps with the one before, on a machine that is busy.
     assert faults("keep", where) < faults("as it is", where) / 4
+
+
+def test_what_is_compiled_is_kept_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECJAX_CACHE", str(tmp_path))
+    before = jax.config.jax_compilation_cache_dir
+    keep_compiled()
+    assert jax.config.jax_compilation_cache_dir == before  # One that is set stays.
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        keep_compiled()
+        found = jax.config.jax_compilation_cache_dir
+        assert Path(found).parent == tmp_path / "compiled"
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

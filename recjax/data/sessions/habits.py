@@ -15,15 +15,20 @@ from recjax.errors import UserError
 
 @dataclass(frozen=True)
 class Habits(Kernel):
-    """log(1 + weight) of a user's earlier events of an item, and its share of all.
+    """log(1 + weight) of a user's earlier events of an item, log(1 + share / scale).
+
+    The share is that of the weight of all the user's events. With a weight of 1 for the
+    latter a softmax of scores is about the share itself, as counting gives it.
 
     `Tuned(History(), ...)` finds the settings that fit a data set.
 
     Attributes:
       reach: newest events of a user that are looked at.
+      scale: the share at which the second feature is log 2.
     """
 
     reach: int = 512
+    scale: float = 1e-3
     size = 2
 
     def open(self, sessions: Sessions, train: np.ndarray) -> HabitValues:
@@ -80,5 +85,6 @@ class HabitValues:
         total = np.bincount(place, weight, len(key))
         whole = np.bincount(row, weight, len(context))
         share = total / np.maximum(whole[key // self.num_items], 1e-9)
+        share = np.log1p(share / self.settings.scale)
         shape = len(context), self.num_items
         return from_keys(key, np.log1p(total), shape), from_keys(key, share, shape)

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from recjax import disk, settings
+from recjax.errors import UserError
 from recjax.evals.evaluation import Evaluated
 from recjax.evals.reports import svg
 from recjax.evals.reports.run_page import PAGE, About, plots_of, run_html
@@ -91,9 +92,13 @@ def _asked(run: Path) -> dict[str, str]:
     """Returns what the command line said beside the name of the experiment."""
     if not (run / "run.json").exists():
         return {}
-    request = request_of(run)
+    try:
+        request = request_of(run)
+    except UserError:  # What no file can build was made in memory.
+        return {"experiment": "made in memory"}
     set_ = "; ".join((*request.set, *request.set_runtime))
     kind = "its small twin, --tiny" if request.tiny else ""
+    assert isinstance(request.experiment, str)  # As run folders name it.
     of = Path(request.experiment).name
     told = {"experiment": of, "variant": request.variant, "form": kind}
     told |= {"set by --set": set_, "started from": request.start}

@@ -1,0 +1,1 @@
+"""The verbs of `import recjax as rj`: what the commands do, from Python."""

@@ -1,0 +1,64 @@
+"""The commands that ask a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from recjax.cli.files import Flat, Form
+
+Positional = tyro.conf.Positional
+Repeated = tyro.conf.UseAppendAction
+
+
+def query(
+    bundle: Positional[Path],
+    text: str = "",
+    history: Repeated[tuple[str, ...]] = (),
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
+    json: bool = False,
+    column: Repeated[tuple[str, ...]] = (),
+    where: Repeated[tuple[str, ...]] = (),
+) -> None:
+    """Asks a bundle: what fits this text, or follows this history?
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text.
+      history: item id, oldest first; may be repeated.
+      k: number of results.
+      json: print JSON instead of a table.
+      column: NAME=VALUE of the user or of the moment, as in --column age=24; lists and
+        vectors as JSON, moments as 2026-11-29T18:00 (UTC); may be repeated.
+      where: of a bundle in an engine: a condition, as in --where "price < 50"; may be
+        repeated.
+    """
+    from recjax.bundle import ask
+
+    print(ask.query(bundle, text, history, k, json, column, where))
+
+
+def embed(
+    bundle: Positional[Path],
+    text: Repeated[tuple[str, ...]] = (),
+    items: Path | None = None,
+    to: Path | None = None,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 0,
+    *,
+    form: Flat[Form],
+) -> None:
+    """Embeds new queries, or new items that no training has met.
+
+    Args:
+      bundle: folder that `recjax export` wrote.
+      text: query text; may be repeated.
+      items: file of items: CSV, TSV or Parquet, with the columns of the data set's own.
+      to: .npy file for the vectors; without it they are printed as JSON.
+      k: items of the bundle to find for each; 0 finds none.
+      form: how the file is written.
+    """
+    from recjax.bundle import ask
+
+    print(ask.embed(bundle, text, items, to, k, form.options))

@@ -1,0 +1,183 @@
+"""From tables to answers in Python: the verbs, and what their results show."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import recjax as rj
+from recjax.bundle.manifest import NAME
+from recjax.errors import UserError
+from recjax.train.run_folder import request_of
+
+
+def test_data_tells_what_it_holds(shop):
+    assert repr(shop) == "<data interactions: 64 item, 60 user, 720 events>"
+    said = repr(shop.describe())
+    assert "events: 720 rows" in said and "2 distinct" in said
+    assert "<pre>" in shop._repr_html_()
+
+
+def test_frames_and_files_are_the_same_data(cache, tmp_path):
+    given = rj.testing.interactions(users=20)
+    made = rj.prepare(**given)
+    assert made.path.name.startswith("item-")
+    assert rj.prepare(**given).path == made.path  # Called after the content.
+    assert rj.prepare(**rj.testing.interactions(users=21)).path != made.path
+    given["events"].write_csv(tmp_path / "events.csv")
+    files = {"events": str(tmp_path / "events.csv"), "items": given["items"].lazy()}
+    assert rj.prepare(**files, out=tmp_path / "data").digest == made.digest
+
+
+def test_options_are_those_of_the_command(cache, tmp_path):
+    events = rj.testing.interactions(users=20)["events"]
+    renamed = events.rename({"user": "uid"})
+    made = rj.prepare(
+        events=renamed,
+        out=str(tmp_path / "a"),
+        rename={"uid": "user"},
+        column={"action": "skip"},
+        gap=86_400,
+        unit="s",
+    )
+    assert "session" in made.table("events") and "action" not in made.table("events")
+
+
+def test_a_run_tells_how_far_it_is(run, experiment):
+    assert run.finished and "step 4 of 4, finished" in repr(run)
+    assert run.experiment == experiment
+    assert run.history["step"].to_list() == [1, 2, 3, 4]
+    assert run.history["loss"].is_finite().all()
+    figure = run.plot()
+    (axis,) = figure.axes
+    assert axis.get_title() == "loss" and len(axis.lines[0].get_xdata()) == 4
+
+
+def test_figures_are_those_of_the_run_folder(run):
+    found = run.evaluate()
+    written = json.loads((run.folder / "result.json").read_text())["results"]
+    for name, figures in written.items():
+        for metric, value in figures.items():
+            if metric != "seconds":
+                assert found[name][metric] == pytest.approx(value, abs=1e-5), metric
+    assert "two_tower (model)" in repr(found) and "popularity" in repr(found)
+    other = run.evaluate("validation")
+    assert other["two_tower"]["mrr"] != found["two_tower"]["mrr"]
+
+
+def test_errors_are_the_queries_that_do_worst(run):
+    worst = run.errors(5)
+    assert len(worst) == 5
+    places = [one.place for one in worst]
+    assert places == sorted(places, reverse=True)
+    for one in worst:
+        assert not set(one.found) & set(one.wanted) or one.place <= 3
+    assert worst[0].wanted[0].split()[-1] in repr(worst)
+    assert worst[0].found[0] in worst._repr_html_()
+
+
+def test_answers_are_those_of_the_bundle(run, shop, tmp_path):
+    bundle = run.export(tmp_path / "bundle", saved_model=False)
+    assert (tmp_path / "bundle" / NAME).exists()
+    opened = rj.load(str(tmp_path / "bundle"))
+    asked = run.query("red lamp", k=3)
+    assert asked == opened.query(text="red lamp", k=3) == bundle.query("red lamp", k=3)
+    assert asked[0].title in repr(asked) and asked[0].id in asked._repr_html_()
+    history = ["ke-smbla", "ke-labla"]
+    after = run.query(history=history, k=60)
+    assert not {one.id for one in after} & set(history)
+
+
+def test_conditions_keep_those_that_fulfil_them(run):
+    items = rj.testing.interactions()["items"]
+    for where, fits in (
+        ("price < 50", pl.col("price") < 50),
+        (
+            "price < 50 AND colour = 'red'",
+            (pl.col("price") < 50, pl.col("colour") == "red"),
+        ),
+    ):
+        found = run.query("lamp", k=100, where=where)
+        wanted = items.filter(fits)["item"].to_list()
+        assert sorted(one.id for one in found) == sorted(wanted)
+        scores = [one.score for one in found]
+        assert scores == sorted(scores, reverse=True)
+    every = run.query("lamp", k=64)
+    assert run.query("lamp", k=64, where="price > 0") == every
+
+
+def test_neighbours_are_nearest_by_vector(run):
+    items = rj.testing.interactions()["items"]["item"].to_list()
+    vectors = run.embed(items=items)
+    scores = vectors @ vectors[0]
+    wanted = [items[i] for i in np.argsort(-scores) if i != 0][:5]
+    assert [one.id for one in run.neighbors(items[0], 5)] == wanted
+    assert run.neighbors("red lamp", 3) == run.query("red lamp", k=3)
+    assert run.embed(queries=["red lamp", "rug"]).shape == (2, vectors.shape[1])
+
+
+def test_the_command_line_opens_a_run_of_memory(run, experiment):
+    assert request_of(run.folder).resolve()[0] == experiment
+    again = rj.Run.open(run.folder)
+    assert again.experiment == experiment and again.finished
+    (state, other) = (one._opened[1] for one in (run, again))
+    assert state.tables["item"].tolist() == other.tables["item"].tolist()
+
+
+def test_the_same_goes_on_and_another_is_refused(run, experiment):
+    before = run.history.height
+    longer = rj.train(experiment, run.folder)
+    assert longer.finished and longer.history.height == before
+    with pytest.raises(UserError, match="other settings") as told:
+        rj.train(experiment.replace("losses.softmax.label_smoothing", 0.3), run.folder)
+    assert "choose another workdir" in str(told.value)
+
+
+def test_an_interrupt_saves(experiment, tmp_path):
+    def interrupt():
+        while not (tmp_path / "run" / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    stopped = rj.train(replace(experiment, steps=3_000, evals={}), tmp_path / "run")
+    assert 0 < stopped.step < 3_000 and not stopped.finished
+    assert "not finished: train it again" in repr(stopped)
+
+
+def test_what_no_file_can_build_stays_in_this_process(experiment, tmp_path, caplog):
+    class Own(type(experiment.losses["softmax"])):
+        """A loss of a notebook."""
+
+    losses = {"softmax": Own(in_batch=False, random=True)}
+    mine = replace(experiment, losses=losses, steps=1, evals={})
+    with caplog.at_level(logging.INFO, "recjax"):
+        run = rj.train(mine, tmp_path / "run")
+    assert "cannot import" in caplog.text
+    assert int(run._opened[1].step) == 1
+    with pytest.raises(UserError, match="made in memory"):
+        rj.Run.open(tmp_path / "run")
+
+
+def test_users_have_the_interests_they_were_made_with():
+    given = rj.testing.users()
+    found = rj.cluster_users(**given)
+    kinds = dict(rj.testing.interactions()["items"].select("item", "tags").iter_rows())
+    assert (found.group_by("user").len()["len"] == 2).all()
+    for medoid, items in found.select("medoid", "items").iter_rows():
+        assert medoid in items and len({kinds[one] for one in items}) == 1
+    tree = rj.ward([[0.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
+    assert tree.height[0] == pytest.approx(1.0)
+
+
+def test_no_notebook_package_is_imported(run):
+    assert run.evaluate and rj.prepare  # What could import one has been used.
+    assert not {"IPython", "ipykernel", "nbformat"} & {*sys.modules}
