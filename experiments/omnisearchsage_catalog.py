@@ -84,9 +84,7 @@ def experiment() -> rj.Experiment:
         join="concat",
         norm=False,
     )
-    query = rj.nn.Tower(
-        {"text": rj.nn.Transformer(encoder, "mean", WIDTH, "float32")}, WIDTH
-    )
+    query = rj.nn.Tower({"text": rj.nn.Transformer(encoder, "mean", WIDTH)}, WIDTH)
     return rj.Experiment(
         name="omnisearchsage_catalog",
         seed=0,

@@ -39,9 +39,7 @@ def experiment() -> rj.Experiment:
             title_share=0.3,
         ),
         model=rj.models.TwoTower(
-            query=rj.nn.Tower(
-                {"pieces": rj.nn.Transformer(ENCODER, dtype="float32")}, WIDTH
-            ),
+            query=rj.nn.Tower({"pieces": rj.nn.Transformer(ENCODER)}, WIDTH),
             candidate=None,
             tables={},
             temperature=0.05,
@@ -62,9 +60,7 @@ def tiny() -> rj.Experiment:
     encoder = rj.nn.TransformerSettings(
         500, width=16, layers=1, heads=2, feed_forward=32, max_length=12
     )
-    tower = rj.nn.Tower(
-        {"pieces": rj.nn.Transformer(encoder, dtype="float32")}, encoder.width
-    )
+    tower = rj.nn.Tower({"pieces": rj.nn.Transformer(encoder)}, encoder.width)
     data = replace(
         full.data,
         batch_size=64,

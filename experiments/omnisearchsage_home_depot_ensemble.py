@@ -124,7 +124,7 @@ def fixed(
     exact = {"text": rj.nn.EmbeddingBag("exact", "importance", norm)}
     if encoder is None:
         return exact
-    pieces = Scaled(rj.nn.Transformer(encoder, dtype="float32"), MEMBERS**0.5)
+    pieces = Scaled(rj.nn.Transformer(encoder), MEMBERS**0.5)
     return {**exact, "pieces": pieces}
 
 

@@ -57,7 +57,7 @@ def experiment() -> rj.Experiment:
                 normalize=False,
                 frozen_inputs={
                     "text": rj.nn.EmbeddingBag("exact", "importance", 1.0),
-                    "pieces": Scaled(rj.nn.Transformer(ENCODER, dtype="float32")),
+                    "pieces": Scaled(rj.nn.Transformer(ENCODER)),
                 },
             ),
             candidate=rj.nn.Tower(
@@ -66,7 +66,7 @@ def experiment() -> rj.Experiment:
                 normalize=False,
                 frozen_inputs={
                     "text": rj.nn.EmbeddingBag("exact", "importance", 0.5),
-                    "pieces": Scaled(rj.nn.Transformer(ENCODER, dtype="float32")),
+                    "pieces": Scaled(rj.nn.Transformer(ENCODER)),
                 },
             ),
             tables={

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,12 @@ def _is_near(name: object, place: Path) -> bool:
         return True
     beside = file.is_relative_to(place.parent) and file != place.parent
     return beside and place.name in file.relative_to(place.parent).parts[0]
+
+
+def checksum(path: Path) -> int:
+    """Returns 32 bits of what a file holds."""
+    value = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            value = zlib.crc32(chunk, value)
+    return value

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 from recjax import settings, written
 from recjax.errors import UserError, nearest
+from recjax.execution import Activations, Execution
 from recjax.losses import Loss
 from recjax.models import Model
 from recjax.optim import Optimizer
@@ -126,6 +127,15 @@ class Runtime:
       prefetch: batches made ahead of the step.
       threads: host threads that make batches.
       matmul_precision: XLA's matmul precision ("default", "high", "highest").
+      micro_batches: parts in which a network goes over the rows of a batch, one after
+        the other. Losses compare the rows of the whole batch as before, and the
+        gradient is that of the whole batch; dropout is drawn anew.
+      remat: on the way back, compute anew what is inside a network's blocks: layers,
+        convolutions.
+      softmax_rows: rows whose logits a softmax over the batch holds at a time; 0 for
+        all.
+      activations: type of what layers give in training; parameters, tables, sums and
+        losses stay float32.
       join_s: seconds that the processes of a run wait for each other at the start.
       heartbeat_s: seconds without a sign after which a process counts as dead.
       shutdown_s: seconds that they wait for each other at a good end.
@@ -141,6 +151,10 @@ class Runtime:
     prefetch: int = 4
     threads: int = 1
     matmul_precision: Literal["default", "high", "highest"] = "default"
+    micro_batches: int = 1
+    remat: bool = False
+    softmax_rows: int = 0
+    activations: Activations = "float32"
     join_s: int = 300
     heartbeat_s: int = 30
     shutdown_s: int = 30
@@ -164,9 +178,16 @@ class Runtime:
                 value = getattr(self, name)
                 raise ValueError(f"{name} = {value}: must be at least {least}")
 
+    @property
+    def execution(self) -> Execution:
+        """How a step computes."""
+        names = (one.name for one in fields(Execution))
+        return Execution(**{name: getattr(self, name) for name in names})
+
 
 _LEAST = {
     **{"log_every": 1, "checkpoint_every": 1, "keep": 1, "prefetch": 0, "threads": 0},
+    **{"micro_batches": 1, "softmax_rows": 0},
     **{"join_s": 1, "heartbeat_s": 1, "shutdown_s": 1, "stall_s": 0},
 }
 

@@ -89,13 +89,18 @@ def test_work_folders(trains, tmp_path, run):
     "setting, words",
     [
         ("widths=((4, 1.0), (99, 1.0))", "widths: 99 of vectors of 8 numbers"),
-        ("rows_at_once=7", "rows_at_once 7 does not divide a batch of"),
         ("mask_known=True", "mask_known: the batch gives no known positives"),
     ],
 )
 def test_losses_that_cannot_be_had(trains, setting, words):
     message = trains("--set", f"losses.softmax.{setting}")
     assert f"losses.softmax: {words}" in message
+
+
+def test_rows_that_do_not_divide(trains):
+    message = trains("--set-runtime", "softmax_rows=7")
+    words = "losses.softmax: runtime.softmax_rows = 7 does not divide a batch of"
+    assert words in message
 
 
 def test_runs(capfd, tmp_path, run):

@@ -14,7 +14,7 @@ LINES = 300
 ORDER = (
     ("errors", "typing", "paths", "blocks", "seconds", "lazy"),
     ("extras", "fetch", "pytree", "rng", "features", "outputs", "disk", "settings")
-    + ("python_file", "jobs", "shown"),
+    + ("python_file", "jobs", "shown", "execution"),
     ("text", "images", "metrics", "sharding", "launch", "written"),
     ("tables", "index", "nn", "losses", "optim"),
     ("models", "data"),

@@ -45,6 +45,7 @@ from omnisearch_workload import (
 )
 
 from recjax import rng
+from recjax.execution import Execution
 from recjax.optim import Lamb, Optimizer, RowwiseAdagrad, WarmupCosine
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
@@ -265,8 +266,13 @@ def parts(
     def start(batch: Batch) -> Any:
         return states.init(key, model, sides, optimizer, STEPS, batch, mesh)
 
-    losses = make_losses(args.rows_at_once)
-    return (key, model, sides, losses, optimizer, STEPS, mesh), start
+    execution = Execution(
+        remat=sizes.remat,
+        softmax_rows=args.rows_at_once or 0,
+        activations=sizes.activations,
+    )
+    made = (key, model, sides, make_losses(), optimizer, STEPS, mesh, execution)
+    return made, start
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ GROUPS = {
     "In Python": ("api",),
     "Experiments, settings and runs": (
         "experiment", "settings", "python_file", "runs", "train", "sweep", "pytree",
-        "rehearse", "written", "templates", "models", "nn", "losses", "optim",
+        "rehearse", "execution",
+        "written", "templates", "models", "nn", "losses", "optim",
     ),
     "Evaluations": ("evals", "metrics"),
     "Export, bundles and queries": ("bundle", "index", "extras", "export"),

@@ -42,7 +42,7 @@ class Sizes:
       tokens: rows of the table of importances.
       buckets: rows of the hash table.
       sketch: cells of a row of the sketches.
-      dtype: what the towers multiply in.
+      activations: what the towers multiply in.
       remat: layers of the query tower are computed again in the backward pass.
       draw: n-grams are drawn uniformly, as in the published benchmark, or by Zipf's
         law, as texts do.
@@ -54,7 +54,7 @@ class Sizes:
     tokens: int = TOKENS
     buckets: int = 100_000
     sketch: int = 1 << 20
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    activations: Literal["float32", "bfloat16"] = "float32"
     remat: bool = False
     draw: Literal["uniform", "zipf"] = "uniform"
 
@@ -70,7 +70,7 @@ CONFIGS = {
     "full": Sizes(
         TransformerSettings(119_547, 768, 6, 12, 3_072, 64, 0),
         query_length=64,
-        dtype="bfloat16",
+        activations="bfloat16",
         remat=True,
     ),
 }
@@ -113,7 +113,7 @@ def bytes_moved(sizes: Sizes, pairs: int) -> float:
     return 4 * entities * FIELDS * sizes.field_length * 2 * 256 * 4
 
 
-def make_losses(rows_at_once: int | None = None) -> dict[str, SampledSoftmax]:
+def make_losses() -> dict[str, SampledSoftmax]:
     """Returns the published losses: two for each of five keys, at all widths."""
     keys = ("pin", "pin/legacy", "product", "product/legacy", "query")
     losses = {}
@@ -127,7 +127,6 @@ def make_losses(rows_at_once: int | None = None) -> dict[str, SampledSoftmax]:
                 given_query=True,
                 mask_same_query=not random,
                 widths=widths,
-                rows_at_once=rows_at_once,
                 weight=1 / len(keys),
             )
     return losses
@@ -144,7 +143,7 @@ def make_model(sizes: Sizes, distinct: int | None) -> CheapStart:
         "item_is_v2": Vectors(),
         "ue_v4": Vectors(bits=True),
     }
-    encoder = Transformer(sizes.encoder, "cls", WIDTH, sizes.dtype, sizes.remat)
+    encoder = Transformer(sizes.encoder, "cls", WIDTH)
     return CheapStart(
         towers={
             "query": Tower({"text": encoder}, WIDTH),

@@ -134,7 +134,7 @@ def _job_set(words: Sequence[str], pods: Pods) -> dict[str, Any]:
         # A job that fails by this rule has the reason PodFailurePolicy, which ends the
         # JobSet; any other failure has BackoffLimitExceeded, and all start again.
         "podFailurePolicy": {"rules": [_on_exit(BAD_INPUT)]},
-        "template": {"spec": _pod(words, pods)},
+        "template": {"metadata": _about(pods), "spec": _pod(words, pods)},
     }
     return {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
@@ -157,6 +157,11 @@ def _job_set(words: Sequence[str], pods: Pods) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _about(pods: Pods) -> dict[str, Any]:
+    """Without the annotation GKE mounts no bucket, and the pod waits for ever."""
+    return {"annotations": {"gke-gcsfuse/volumes": "true"}} if pods.bucket else {}
 
 
 def _on_exit(status: int) -> dict[str, Any]:

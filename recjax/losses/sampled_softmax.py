@@ -9,6 +9,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from recjax.execution import softmax_rows
 from recjax.losses.base import LossValue, Weight
 from recjax.losses.pair_blocks import Columns, Rows, by_blocks, leading, shown_by_others
 from recjax.outputs import Retrieval
@@ -42,8 +43,6 @@ class SampledSoftmax:
       widths: (leading dimensions, weight) of Matryoshka losses (Kusupati et al. 2022):
         each takes that many leading numbers, scaled to length 1; empty for the whole
         vectors as they are.
-      rows_at_once: rows whose logits are in memory at a time, in both directions;
-        divides the batch. None for all.
       weight: factor of this loss in the total.
     """
 
@@ -57,7 +56,6 @@ class SampledSoftmax:
     mask_known: bool = False
     label_smoothing: float = 0.0
     widths: tuple[tuple[int, float], ...] = ()
-    rows_at_once: int | None = None
     weight: Weight = 1.0
 
     def __post_init__(self) -> None:
@@ -70,7 +68,8 @@ class SampledSoftmax:
 
         Raises:
           ValueError: no such outputs, `given_query` or `mask_known` without what they
-            need, rows that do not divide, or widths beyond those of the vectors.
+            need, `Runtime.softmax_rows` that do not divide the batch, or widths beyond
+            those of the vectors.
         """
         named: dict[str | None, Retrieval] = (
             {**outputs} if isinstance(outputs, Mapping) else {None: outputs}
@@ -84,13 +83,9 @@ class SampledSoftmax:
             raise ValueError(f"widths: {widest} of vectors of {held} numbers")
         if self.mask_known and whole.known_id is None:
             raise ValueError("mask_known: the batch gives no known positives")
-        if self.rows_at_once and len(whole.query) % self.rows_at_once:
-            raise ValueError(
-                f"rows_at_once {self.rows_at_once} does not divide a batch of "
-                f"{len(whole.query)}"
-            )
         value, monitors = by_rows(
-            self._all_widths, self._rows(whole), self._columns(whole), whole.scale
+            partial(self._all_widths, _at_once(len(whole.query))),
+            *(self._rows(whole), self._columns(whole), whole.scale),
         )
         return LossValue(value, whole.weight, monitors)
 
@@ -124,28 +119,28 @@ class SampledSoftmax:
         )
 
     def _all_widths(
-        self, rows: Rows, columns: Columns, scale: Array
+        self, at_once: int, rows: Rows, columns: Columns, scale: Array
     ) -> tuple[Array, dict[str, Array]]:
         if not self.widths:
-            return self._one_width(rows, columns, scale)
+            return self._one_width(at_once, rows, columns, scale)
         total, monitors = jnp.zeros(()), {}
         for width, weight in self.widths:
             cut = leading(rows, width), leading(columns, width)
-            value, monitors_of_width = self._one_width(*cut, scale)
+            value, monitors_of_width = self._one_width(at_once, *cut, scale)
             total += weight * value
             monitors |= monitors_of_width | {f"loss_{width}": value}
         return total, monitors
 
     def _one_width(
-        self, rows: Rows, columns: Columns, scale: Array
+        self, at_once: int, rows: Rows, columns: Columns, scale: Array
     ) -> tuple[Array, dict[str, Array]]:
         def one_block(rows: Rows) -> tuple[Array, Array, Array]:
             return self._block(rows, columns, scale)
 
-        if self.rows_at_once is None:
-            value, negatives, hit = one_block(rows)
+        if at_once:
+            value, negatives, hit = by_blocks(one_block, rows, at_once)
         else:
-            value, negatives, hit = by_blocks(one_block, rows, self.rows_at_once)
+            value, negatives, hit = one_block(rows)
         return value, {
             "negatives": negatives,
             "in_sample_accuracy": hit,
@@ -228,3 +223,19 @@ class SampledSoftmax:
             for known in rows.known_id.T:
                 hidden |= known[:, None] == columns.negative_id[None]
         return hidden
+
+
+def _at_once(count: int) -> int:
+    """Returns the rows of a block, 0 where all `count` are one.
+
+    Raises:
+      ValueError: blocks do not divide them.
+    """
+    size = softmax_rows()
+    if not size or size >= count:
+        return 0
+    if count % size:
+        raise ValueError(
+            f"runtime.softmax_rows = {size} does not divide a batch of {count}"
+        )
+    return size

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from recjax import rng
+from recjax.execution import in_parts
 from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
@@ -144,7 +145,11 @@ class Multiscale:
         if maps is not None:
             maps = maps.reshape(triplets * 3, *maps.shape[2:])
         flat = images.reshape(triplets * 3, *images.shape[2:])
-        vector = self._embed(params, flat, key, maps).reshape(triplets, 3, -1)
+        vector = in_parts(
+            lambda given, key: self._embed(params, given[0], key, given[1]),
+            (flat, maps),
+            key,
+        ).reshape(triplets, 3, -1)
         logits = tuple(
             vector @ cnn.unit(params[f"classes_{i}"]["kernel"].T).T
             for i in range(len(self.classes))
@@ -196,10 +201,10 @@ class Multiscale:
             branch = self.branch.apply(*given)
         else:  # What its frozen parts made of the images is known.
             branch = self._front.apply(*given, maps)
-        parts = [cnn.unit(branch)]
+        parts = [cnn.unit(branch.astype(jnp.float32))]
         if self.low:
             low = [p.apply(params[f"low_{i}"], x) for i, p in enumerate(self.low)]
-            parts.append(cnn.unit(jnp.concatenate(low, -1)))
+            parts.append(cnn.unit(jnp.concatenate(low, -1).astype(jnp.float32)))
         joined = cnn.dropout(own("dropout"), jnp.concatenate(parts, -1), self.dropout)
         linear = params["embedding"]
         return cnn.unit(joined @ linear["kernel"] + linear["bias"])

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from recjax import rng
+from recjax.execution import in_parts
 from recjax.features import DenseFeature, Sides, present, unread
 from recjax.models import groups, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
@@ -220,13 +221,24 @@ class OmniSearch:
         key: PRNGKey | None,
     ) -> Float[Array, "B D"]:
         train, tower = key is not None, self.towers[name]
-        rngs = {} if key is None else {"dropout": rng.stream(key, name)}
         taken = tables.taken(tower, name, rows, train)
-        with _named(name):
-            vectors: Any = tower.apply(
-                {"params": params[name]}, features, taken, train=train, rngs=rngs
+        values = {u: {t: v for t, (v, _) in of.items()} for u, of in taken.items()}
+        index = {u: {t: i for t, (_, i) in of.items()} for u, of in taken.items()}
+
+        def embed(given: Any, key: PRNGKey | None) -> Any:
+            features, index = given
+            rngs = {} if key is None else {"dropout": key}
+            rows = {
+                u: {t: (v, index[u][t]) for t, v in of.items()}
+                for u, of in values.items()
+            }
+            return tower.apply(
+                {"params": params[name]}, features, rows, train=train, rngs=rngs
             )
-        return vectors
+
+        with _named(name):
+            own = None if key is None else rng.stream(key, name)
+            return in_parts(embed, (features, index), own)
 
     def _against_legacy(self, kind: str, got: Retrieval, pairs: Batch) -> Retrieval:
         there = present(self.legacy[kind])

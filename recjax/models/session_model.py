@@ -23,7 +23,7 @@ from recjax.models.pair_scores import pair_start, pair_weights, with_pairs
 from recjax.models.session_columns import TOWER, columns_of
 from recjax.models.session_tables import BIAS, ITEM, TARGET
 from recjax.models.tables import Table
-from recjax.nn.session import Encoder, Row, of_slot
+from recjax.nn.session import Encoder, Row, encode, of_slot
 from recjax.nn.tower import Tower
 from recjax.outputs import ItemScores
 from recjax.typing import Array, Batch, Float, Int, Memory, Params, PRNGKey
@@ -150,8 +150,8 @@ class SessionModel:
     ) -> tuple[ItemScores, Memory]:
         """Returns the scores of what follows and of other items, and the new memory."""
         read = self.read(params, rows, batch, key)
-        rngs = {"dropout": rng.stream(key, "encoder")}
-        user, memory = self._users(params, read, batch, memory, rngs)
+        own = rng.stream(key, "encoder")
+        user, memory = self._users(params, read, batch, memory, own)
         user = user.reshape(-1, self.width)
         own, own_bias = self._scored(params, rows, batch, "own", key)
         own = own.reshape(user.shape)
@@ -283,15 +283,13 @@ class SessionModel:
         read: Read,
         batch: Batch,
         memory: Memory,
-        rngs: dict[str, PRNGKey] | None,
+        key: PRNGKey | None,
     ) -> tuple[Float[Array, "B L D"], Memory]:
         events, about = read
         row = Row.of(batch, self._item(events))
-        variables = {"params": params["encoder"]}
-        train = rngs is not None
-        user, memory = self.encoder.apply(variables, row, memory, train, rngs=rngs)
-        if about is not None:
-            user = user + of_slot(row, about)
+        given = self.encoder, params["encoder"], row, memory, key
+        user, memory = encode(*given)
+        user = user if about is None else user + of_slot(row, about)
         return self._item(user), memory
 
 

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from recjax import rng
+from recjax.execution import block, product
 from recjax.nn import convolution as cnn
 from recjax.typing import Array, Float, Params, PRNGKey
 
@@ -104,10 +106,12 @@ class AlexNet:
                 x = cnn.response_norm(x)
             if one.pool:
                 x = nn.max_pool(x, (3, 3), (2, 2))
+            x = block(x)
         x = x.reshape(x.shape[0], -1)
         for i in range(len(_DENSE)):
             dense = params[f"dense_{i}"]
-            x = jax.nn.relu(x @ dense["kernel"] + dense["bias"])
+            x = product(x, dense["kernel"])
+            x = jax.nn.relu(x + dense["bias"].astype(x.dtype))
             own = None if key is None else rng.stream(key, f"dropout_{i}")
-            x = cnn.dropout(own, x, self.dropout)
-        return x
+            x = block(cnn.dropout(own, x, self.dropout))
+        return x.astype(jnp.float32)

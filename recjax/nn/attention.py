@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from recjax.execution import block, dtype
 from recjax.nn.hier import flat_start, output
 from recjax.nn.session import Row, before, newest_event, newest_inputs, of_slot
 from recjax.seconds import MINUTE
@@ -98,7 +99,7 @@ class FlatAttention(nn.Module):
         drop = nn.Dropout(self.dropout, deterministic=not train)
         item = before(row, memory["last"], row.new_user)
         x = jnp.concatenate([item, flat_start(row)], -1)
-        x = drop(nn.Dense(self.size, name="join")(x))
+        x = drop(_dense(self.size, "join")(x))
         clock = _clock(row) if self.times else None
         seen = _seen(row, self.window, clock, memory.get("clock"))
         kept = {"last": newest_event(row, memory["last"])}
@@ -110,6 +111,7 @@ class FlatAttention(nn.Module):
                 name=name,
             )
             x, inputs = layer(x, memory[name], seen, train)
+            x = block(x)
             kept[name] = newest_inputs(memory[name], inputs, row.length)
         if clock is not None:
             newest = newest_inputs(memory["clock"], clock, row.length)
@@ -144,31 +146,34 @@ class _Layer(nn.Module):
         size, heads, window = self.size, self.heads, self.window
         drop = nn.Dropout(self.dropout, deterministic=not train)
         hstu = self.block == "hstu"
-        made = nn.Dense((4 if hstu else 3) * size, name="attend")(
-            nn.LayerNorm(name="norm")(x)
-        )
+        made = _dense((4 if hstu else 3) * size, "attend")(nn.LayerNorm(name="norm")(x))
         made = nn.silu(made) if hstu else made
         query, inputs = made[..., :size], made[..., size : 3 * size]
-        whole = jnp.concatenate([held, inputs], 1)
+        whole = jnp.concatenate([held.astype(inputs.dtype), inputs], 1)
         bias = _Bias(heads, window, name="bias")(seen)
         found = _attend(query, whole, seen, bias, heads, hstu, window)
         if hstu:
             found = nn.LayerNorm(name="found_norm")(found) * made[..., 3 * size :]
-            return x + drop(nn.Dense(size, name="out")(found)), inputs
-        x = self._add(x, drop(nn.Dense(size, name="out")(found)), "gate_attend")
+            return x + drop(_dense(size, "out")(found)), inputs
+        x = self._add(x, drop(_dense(size, "out")(found)), "gate_attend")
         y, wide = nn.LayerNorm(name="deep_norm")(x), self.feed_forward * size
         if self.block == "gated":
-            both = nn.Dense(2 * wide, name="deep_in")(y)
+            both = _dense(2 * wide, "deep_in")(y)
             y = nn.silu(both[..., :wide]) * both[..., wide:]
         else:
-            y = nn.relu(nn.Dense(wide, name="deep_in")(y))
-        y = drop(nn.Dense(size, name="deep_out")(drop(y)))
+            y = nn.relu(_dense(wide, "deep_in")(y))
+        y = drop(_dense(size, "deep_out")(drop(y)))
         return self._add(x, y, "gate_deep"), inputs
 
     def _add(self, x: Array, new: Array, name: str) -> Array:
         if self.block == "gated":
-            new = new * nn.sigmoid(nn.Dense(self.size, name=name)(x))
+            new = new * nn.sigmoid(_dense(self.size, name)(x))
         return x + new
+
+
+def _dense(width: int, name: str) -> nn.Dense:
+    """Returns a dense layer of the type of activations."""
+    return nn.Dense(width, dtype=dtype(), name=name)
 
 
 class _Bias(nn.Module):
@@ -212,13 +217,16 @@ def _attend(
     query = query.reshape(batch, chunks, chunk, *split)
     taken = whole[:, seen.keys.reshape(-1)].reshape(batch, chunks, reach, 2, *split)
     key, value = taken[..., 0, :, :], taken[..., 1, :, :]
-    logits = jnp.einsum("bnqhd,bnkhd->bnhqk", query, key) * split[1] ** -0.5 + bias
+    logits = jnp.einsum(
+        "bnqhd,bnkhd->bnhqk", query, key, preferred_element_type=jnp.float32
+    )
+    logits = logits * split[1] ** -0.5 + bias
     there = seen.there[:, :, None]
     if pointwise:
         weights = jnp.where(there, nn.silu(logits), 0.0) / window
     else:
         weights = jax.nn.softmax(jnp.where(there, logits, _HIDDEN))
-    found = jnp.einsum("bnhqk,bnkhd->bnqhd", weights, value)
+    found = jnp.einsum("bnhqk,bnkhd->bnqhd", weights.astype(value.dtype), value)
     return found.reshape(batch, chunks * chunk, size)[:, :length]
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax import rng
+from recjax.execution import block
 from recjax.nn import convolution as cnn
 from recjax.nn import efficientnet
 from recjax.typing import Array, Float, Params, PRNGKey
@@ -134,9 +135,11 @@ class SmallNet:
         x = images
         for i in range(len(self.channels)):
             x = jax.nn.relu(cnn.conv(params[f"conv_{i}"], x))
-            x = cnn.response_norm(nn.max_pool(x, (2, 2), (2, 2), "SAME"))
+            x = block(cnn.response_norm(nn.max_pool(x, (2, 2), (2, 2), "SAME")))
         own = None if key is None else rng.stream(key, "dropout")
-        return cnn.dropout(own, jnp.mean(x, axis=(1, 2)), self.dropout)
+        return cnn.dropout(
+            own, jnp.mean(x, axis=(1, 2), dtype=jnp.float32), self.dropout
+        )
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,9 @@ class EfficientNetLite0:
         x = self.front(params, images) if maps is None else maps.astype(jnp.float32)
         x = efficientnet.apply(params, x, self.frozen)
         own = None if key is None else rng.stream(key, "dropout")
-        return cnn.dropout(own, jnp.mean(x, axis=(1, 2)), self.dropout)
+        return cnn.dropout(
+            own, jnp.mean(x, axis=(1, 2), dtype=jnp.float32), self.dropout
+        )
 
 
 @lru_cache(maxsize=2)

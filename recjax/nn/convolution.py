@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recjax.execution import dtype
 from recjax.typing import Array, Float, Params, PRNGKey
 
 
@@ -34,7 +35,7 @@ def conv(
 ) -> Float[Array, "B out_height out_width out"]:
     """Convolves with SAME padding and adds the bias; the kernel says which shapes."""
     *sides, _, outputs = params["kernel"].shape
-    layer = nn.Conv(outputs, sides, stride, feature_group_count=groups)
+    layer = nn.Conv(outputs, sides, stride, feature_group_count=groups, dtype=dtype())
     out: Any = layer.apply({"params": params}, x)
     return out
 
@@ -58,11 +59,11 @@ def response_norm(
 
     Krizhevsky et al. 2012, section 3.3, with their constants.
     """
-    squares = jnp.square(x)
+    squares = jnp.square(x.astype(jnp.float32))
     half = size // 2
     padded = jnp.pad(squares, [(0, 0)] * (x.ndim - 1) + [(half, half)])
     near = sum(padded[..., i : i + x.shape[-1]] for i in range(size))
-    return x / (bias + alpha * near) ** beta
+    return (x / (bias + alpha * near) ** beta).astype(x.dtype)
 
 
 def unit(x: Float[Array, "... D"], eps: float = 1e-12) -> Float[Array, "... D"]:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax import rng
+from recjax.execution import block, product
 from recjax.nn.convolution import conv
 from recjax.nn.depthwise import depthwise
 from recjax.typing import Array, Float, PRNGKey
@@ -136,24 +137,28 @@ def apply(
             x = _relu6(_conv(own["conv"], x, 2 if part == 0 else 1))
         else:
             x = _block(own, x, BLOCKS[part - 1])
+        x = block(x)
     return x
 
 
-def _block(params: Mapping, x: Array, block: MBConv) -> Array:
+def _block(params: Mapping, x: Array, shape: MBConv) -> Array:
     y = x
     if "expand" in params:
         y = _relu6(_conv(params["expand"], y))
     own = params["depthwise"]
-    y = _relu6(depthwise(y, own["kernel"], block.stride) + own["bias"])
+    # A sum over places, which adds up in the type of its maps.
+    y = depthwise(y.astype(jnp.float32), own["kernel"], shape.stride)
+    y = _relu6(y + own["bias"])
     y = _conv(params["project"], y)
-    return x + y if block.stride == 1 and block.inputs == block.outputs else y
+    return x + y if shape.stride == 1 and shape.inputs == shape.outputs else y
 
 
 def _conv(params: Mapping, x: Array, stride: int = 1) -> Array:
     kernel = params["kernel"]
     if kernel.shape[:2] == (1, 1) and stride == 1:
         # A product of matrices, which every backend does at its full speed.
-        return x @ kernel[0, 0] + params["bias"]
+        made = product(x, kernel[0, 0])
+        return made + params["bias"].astype(made.dtype)
     return conv(params, x, stride)
 
 

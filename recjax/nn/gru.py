@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from recjax.execution import block, dtype
 from recjax.typing import Array, Bool, Float
 
 Reset = Literal["before", "after"]
@@ -67,6 +68,7 @@ class Gru(nn.Module):
             x = GruLayer(self.width, self.reset, name=f"layer_{layer}")(
                 x, state[:, own], update, start, begin, keep
             )
+            x = block(x)
             parts.append(x)
         return jnp.concatenate(parts, -1)
 
@@ -88,7 +90,7 @@ class GruLayer(nn.Module):
         keep: Float[Array, "B H"],
     ) -> Float[Array, "B L H"]:
         """Returns the state after each step."""
-        inputs = nn.Dense(3 * self.width, name="input")(x)
+        inputs = nn.Dense(3 * self.width, dtype=dtype(), name="input")(x)
         recurrent = self.param(
             "recurrent", nn.initializers.orthogonal(), (self.width, 3 * self.width)
         )

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from recjax.execution import block, dtype, product
 from recjax.typing import Array, Float
 
 
@@ -29,7 +30,8 @@ class SideBySide(nn.Module):
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
         own = jnp.split(kernel, ends[:-1])
-        return sum(x @ k for x, k in zip(parts, own, strict=True)) + bias
+        made = sum(product(x, k) for x, k in zip(parts, own, strict=True))
+        return made + bias.astype(dtype())
 
 
 class Mlp(nn.Module):
@@ -49,14 +51,14 @@ class Mlp(nn.Module):
     def __call__(
         self, parts: tuple[Float[Array, "B D"], ...], train: bool
     ) -> Float[Array, "B W"]:
-        """Maps each row of some vectors laid side by side on its own."""
+        """Maps each row of some vectors laid side by side on its own, to float32."""
         first, *others = (*self.hidden, self.width)
         x = SideBySide(first, name="Dense_0")(parts)
         for layer, width in enumerate(others, 1):
-            x = nn.LayerNorm()(nn.relu(x))
+            x = nn.LayerNorm()(nn.relu(block(x)))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-            x = nn.Dense(width, name=f"Dense_{layer}")(x)
-        return x
+            x = nn.Dense(width, dtype=dtype(), name=f"Dense_{layer}")(x)
+        return x.astype(jnp.float32)
 
 
 def unit(x: Float[Array, "B D"], eps: float = 1e-12) -> Float[Array, "B D"]:

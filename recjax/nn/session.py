@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from recjax.typing import Array, Bool, Float, Int, Memory
+from recjax.execution import in_parts
+from recjax.typing import Array, Bool, Float, Int, Memory, Params, PRNGKey
 
 
 @struct.dataclass
@@ -198,3 +199,26 @@ def session_rows(
         "fresh": age[:, :1] == position[:, :1],
         "gap": gap,
     }
+
+
+def encode(
+    encoder: Encoder, params: Params, row: Row, memory: Memory, key: PRNGKey | None
+) -> tuple[Float[Array, "B L D"], Memory]:
+    """Returns the vector before each event, and the memory after the row.
+
+    Args:
+      encoder: the encoder.
+      params: its own.
+      row: the events.
+      memory: before the row.
+      key: for dropout; None outside of training.
+    """
+
+    def part(given: tuple[Row, Memory], key: PRNGKey | None) -> Any:
+        (row, held), train = given, key is not None
+        rngs = {"dropout": key} if train else {}
+        user, new = encoder.apply({"params": params}, row, held, train, rngs=rngs)
+        # What goes on from batch to batch stays as exact as it was.
+        return user, jax.tree.map(lambda a, b: a.astype(b.dtype), new, held)
+
+    return in_parts(part, (row, memory), key)

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from recjax.execution import block, dtype, product
 from recjax.nn.session import newest_inputs
 from recjax.typing import Array, Float, Int
 
@@ -61,7 +62,8 @@ class CausalConv(nn.Module):
             values = jax.lax.slice_in_dim(whole, start, start + length, axis=1)
             taps.append(jnp.where((position >= back)[..., None], values, 0.0))
         # One product of all taps: a matrix multiplication as large as it can be.
-        return jnp.concatenate(taps, -1) @ weights.reshape(-1, self.width) + bias
+        made = product(jnp.concatenate(taps, -1), weights.reshape(-1, self.width))
+        return made + bias.astype(made.dtype)
 
 
 class Tcn(nn.Module):
@@ -122,21 +124,21 @@ class Tcn(nn.Module):
           train: drop out.
         """
         new = []
-        for block in range(self.blocks):
+        for i in range(self.blocks):
             inner = x
             for conv in range(self.convs):
                 buffer = buffers[len(new)]
                 layer = CausalConv(
                     self.width * (1 + self.gated),
                     self.kernel,
-                    2**block,
-                    name=f"conv_{block}_{conv}",
+                    2**i,
+                    name=f"conv_{i}_{conv}",
                 )
                 new.append(newest_inputs(buffer, inner, filled))
                 inner = layer(inner, position, buffer)
                 inner = nn.glu(inner) if self.gated else nn.relu(inner)
                 inner = nn.Dropout(self.dropout, deterministic=not train)(inner)
             if x.shape[-1] != self.width:
-                x = nn.Dense(self.width, name=f"residual_{block}")(x)
-            x = x + inner if self.gated else nn.relu(x + inner)
+                x = nn.Dense(self.width, dtype=dtype(), name=f"residual_{i}")(x)
+            x = block(x + inner if self.gated else nn.relu(x + inner))
         return x, tuple(new)

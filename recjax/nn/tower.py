@@ -9,6 +9,7 @@ from typing import Literal
 import flax.linen as nn
 import jax.numpy as jnp
 
+from recjax.execution import block
 from recjax.nn.mlp import Mlp, unit
 from recjax.typing import Array, Batch, Float
 
@@ -87,6 +88,7 @@ class Tower(nn.Module):
             joined = (sum(others, first),)
         else:
             joined = tuple(made[name] for name in sorted(made))
+        joined = tuple(map(block, joined))
         total = jnp.concatenate(joined, -1)
         if self.hidden is not None:
             mlp = Mlp(self.hidden, self.width, self.dropout, name="mlp")

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from recjax.errors import UserError
+from recjax.execution import block, dtype
 from recjax.features import IdFeature
 from recjax.nn.dropout import Dropout
 from recjax.nn.inputs import NoRows
@@ -65,24 +66,20 @@ class Transformer(NoRows, nn.Module):
     """BERT (Devlin et al. 2019) as an input of a tower, learned with the dense part.
 
     Post-norm layers, learned positions, exact GELU. Parameters, LayerNorm, softmax and
-    pooling are float32 whatever `dtype` says. A vocabulary of word pieces is small, so
-    its vectors are dense parameters and no table.
+    pooling are float32 whatever `Runtime.activations` says. A vocabulary of word pieces
+    is small, so its vectors are dense parameters and no table. With `Runtime.remat` the
+    backward pass is given layers' inputs alone (MiniLM, 64 texts of 64 tokens,
+    bfloat16: 19 MB, not 960 MB).
 
     Attributes:
       settings: sizes.
       pooling: "cls" takes the first token's vector, "mean" that of all tokens.
       width: output width of one linear map (`head`); None for none.
-      dtype: what matrices are multiplied in.
-      remat: compute each layer again in the backward pass, which then is given layers'
-        inputs alone (MiniLM, 64 texts of 64 tokens, bfloat16: 19 MB, not 960 MB), for
-        a third more time. XLA's CPU compiler may undo it.
     """
 
     settings: TransformerSettings
     pooling: Literal["cls", "mean"] = "mean"
     width: int | None = None
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    remat: bool = False
 
     def check(self, name: str, feature: IdFeature) -> None:
         """Checks that the encoder has a vector for every id of a feature.
@@ -130,10 +127,9 @@ class Transformer(NoRows, nn.Module):
         if sizes.token_types:
             x += self.param("token_type", _start, (sizes.token_types, width))[0]
         x = _norm(sizes, "embedding_norm")(x)
-        x = Dropout(sizes.dropout)(x, train).astype(self.dtype)
-        layer = nn.remat(_Layer, static_argnums=(3,)) if self.remat else _Layer
+        x = Dropout(sizes.dropout)(x, train).astype(dtype())
         for i in range(sizes.layers):
-            x = layer(sizes, self.dtype, name=f"layer_{i}")(x, held, train)
+            x = block(_Layer(sizes, name=f"layer_{i}")(x, held, train))
         pooled = _pool(x.astype(jnp.float32), held, self.pooling)
         if self.width is not None:
             pooled = nn.Dense(self.width, kernel_init=_start, name="head")(pooled)
@@ -144,23 +140,22 @@ class _Layer(nn.Module):
     """Self-attention and a feed-forward block, each added to its input, then normed."""
 
     settings: TransformerSettings
-    dtype: str
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "B L D"], held: Array, train: bool
     ) -> Float[Array, "B L D"]:
-        sizes = self.settings
+        sizes, kind = self.settings, dtype()
 
         def dense(width: int, name: str) -> nn.Dense:
-            return nn.Dense(width, dtype=self.dtype, kernel_init=_start, name=name)
+            return nn.Dense(width, dtype=kind, kernel_init=_start, name=name)
 
         def drop(x: Array) -> Array:
             return Dropout(sizes.dropout)(x, train)
 
         def add_norm(x: Array, new: Array, name: str) -> Array:
             total = x.astype(jnp.float32) + drop(new)
-            return _norm(sizes, name)(total).astype(self.dtype)
+            return _norm(sizes, name)(total).astype(kind)
 
         shape = x.shape
         # One row a token: gradients of matrices are then plain products.
@@ -174,7 +169,7 @@ class _Layer(nn.Module):
             "bqhd,bkhd->bhqk", query, key, preferred_element_type=jnp.float32
         )
         logits = jnp.where(held[:, None, None], logits / split[-1] ** 0.5, _HIDDEN)
-        weights = drop(jax.nn.softmax(logits)).astype(self.dtype)
+        weights = drop(jax.nn.softmax(logits)).astype(kind)
         seen = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(x.shape)
         x = add_norm(x, dense(sizes.width, "attention_out")(seen), "attention_norm")
         deep = nn.gelu(dense(sizes.feed_forward, "hidden")(x), approximate=False)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -193,7 +192,7 @@ class Checkpoints:
                 return f"{path} is missing"
             if path.stat().st_size != size:
                 return f"{path} has {path.stat().st_size} bytes, {size} were written"
-            if _checksum(path) != checksum:
+            if disk.checksum(path) != checksum:
                 return f"{path} has changed since it was written"
         return None
 
@@ -234,10 +233,9 @@ def read_state(folder: Path, like: Any) -> Any:
     Raises:
       UserError: there is none.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} holds no checkpoint: train the run first")
-    checkpoints = Checkpoints(folder, keep=1_000_000)
-    state = checkpoints.restore(like, set_aside=False)
+    state = None
+    if folder.is_dir():
+        state = Checkpoints(folder, keep=1_000_000).restore(like, set_aside=False)
     if state is None:
         raise UserError(f"{folder} holds no checkpoint: train the run first")
     return state
@@ -258,18 +256,10 @@ def _manager(folder: Path, keep: int) -> ocp.CheckpointManager:
 
 def _files(root: Path) -> dict[str, tuple[int, int]]:
     return {
-        str(path.relative_to(root)): (path.stat().st_size, _checksum(path))
+        str(path.relative_to(root)): (path.stat().st_size, disk.checksum(path))
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
-
-
-def _checksum(path: Path) -> int:
-    value = 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            value = zlib.crc32(chunk, value)
-    return value
 
 
 @contextlib.contextmanager
@@ -279,10 +269,18 @@ def _disk_errors(folder: Path) -> Iterator[None]:
             yield
     except (OSError, ValueError) as error:  # A UserError is neither.
         text = str(error)  # Orbax may have made the folder anew, and empty.
+        if isinstance(error, TimeoutError):
+            raise UserError(_LATE.format(folder) + disk.GO_ON) from error
         if folder.is_dir() and "NOT_FOUND" not in text and "are missing" not in text:
             raise
         told = f"cannot write checkpoints to {folder}: it was removed; "
         raise UserError(told + disk.GO_ON) from error
+
+
+_LATE = (
+    "no checkpoint could be written to {} within 20 minutes: the disk stands still, "
+)
+_LATE += "or the clock was set meanwhile; "
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from recjax.experiment import Experiment, Runtime
 from recjax.models.base import TableSpec
 from recjax.pretrained import warm_start
 from recjax.sharding.mesh import make_mesh
-from recjax.sharding.placement import host_part, put, put_batch
+from recjax.sharding.placement import by_batch, host_part, put, put_batch
 from recjax.train import checkpoint
 from recjax.train import state as states
 from recjax.train.image_views import with_views
@@ -84,6 +84,17 @@ class Program:
         """A batch, for its shapes."""
         return self.dataset.batch(0, host_part(self.mesh))
 
+    @property
+    def batch_shapes(self) -> Any:
+        """Shapes, types and shardings of a global batch."""
+        where, hosts = by_batch(self.mesh), host_part(self.mesh)[1]
+
+        def whole(array: Any) -> jax.ShapeDtypeStruct:
+            shape = (array.shape[0] * hosts, *array.shape[1:])
+            return jax.ShapeDtypeStruct(shape, array.dtype, sharding=where)
+
+        return jax.tree.map(whole, self.example_batch)
+
     def init(self) -> State:
         """Returns the state of step 0, warm starts in their place.
 
@@ -134,6 +145,7 @@ class Program:
             experiment.optimizer,
             experiment.steps,
             self.mesh,
+            self.runtime.execution,
         )
         return compile_step(step, self.like, self.mesh, self.runtime.dense)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from flax import struct
 from jax.sharding import Mesh
 
 from recjax import pytree, rng
+from recjax.execution import PLAIN, Execution, executing
 from recjax.features import Sides
 from recjax.losses import Loss
 from recjax.losses.check import checked
@@ -52,6 +54,7 @@ def make_step(
     optimizer: Optimizer,
     steps: int,
     mesh: Mesh,
+    execution: Execution = PLAIN,
 ) -> StepFn:
     """Returns the step, not yet compiled.
 
@@ -63,11 +66,14 @@ def make_step(
       optimizer: the optimizer.
       steps: steps of the run, for schedules.
       mesh: the mesh.
+      execution: how much memory it may take, and of which type.
 
     Raises:
-      UserError: by the step, when first called: a loss's settings do not fit.
+      UserError: by the step, when first called: a loss's settings or the execution do
+        not fit.
     """
     specs, whole = model.table_specs(sides), placement.replicated(mesh)
+    objective = make_objective(key, model, losses, steps, execution)
 
     def step(state: State, batch: Batch) -> tuple[State, StepReport]:
         rows, distinct, overflow = gather(state.tables, model.rows(batch), specs, mesh)
@@ -75,16 +81,9 @@ def make_step(
         params = jax.lax.with_sharding_constraint(state.params, whole)
         values = {name: row.values for name, row in rows.items()}
 
-        def loss(params, values):
-            taken = {k: r._replace(values=values[k]) for k, r in rows.items()}
-            step_key = rng.stream(key, "step", state.step)
-            outputs, memory = model.apply(params, taken, batch, state.memory, step_key)
-            total, means = _total_loss(losses, outputs, state.step, steps)
-            return total, (means, memory)
-
         (total, (means, memory)), (dense, by_row) = jax.value_and_grad(
-            loss, argnums=(0, 1), has_aux=True
-        )(params, values)
+            objective, argnums=(0, 1), has_aux=True
+        )(params, values, rows, batch, state.memory, state.step)
         optimize = optimizer.dense(state.params, steps)
         updates, dense_opt = optimize.update(dense, state.opt["dense"], state.params)
         factor = optimizer.schedule(state.step, steps)
@@ -127,6 +126,33 @@ def make_step(
         return new_state, report
 
     return step
+
+
+def make_objective(
+    key: PRNGKey,
+    model: Model,
+    losses: Mapping[str, Loss],
+    steps: int,
+    execution: Execution,
+) -> Callable[..., tuple[Array, Any]]:
+    """Returns what a step minimises.
+
+    Args: as of `make_step`.
+
+    Returns:
+      (dense parameters, rows of tables, what they are rows of, batch, memory, step) ->
+      the total, and (means, the new memory).
+    """
+
+    def objective(params, values, rows, batch, memory, step):
+        taken = {k: r._replace(values=values[k]) for k, r in rows.items()}
+        step_key = rng.stream(key, "step", step)
+        with executing(execution):
+            outputs, memory = model.apply(params, taken, batch, memory, step_key)
+            total, means = _total_loss(losses, outputs, step, steps)
+        return total, (means, memory)
+
+    return objective
 
 
 def compile_step(

@@ -13,7 +13,6 @@ from jax.sharding import set_mesh
 from recjax import pytree, settings
 from recjax.experiment import Experiment, Runtime
 from recjax.sharding.collectives import collectives
-from recjax.sharding.placement import by_batch, host_part
 from recjax.train import fit
 from recjax.train.program import Program, open_program
 
@@ -43,7 +42,7 @@ def summarize(experiment: Experiment, runtime: Runtime, memory: str = "") -> str
         "tables": _arrays(program.like.tables, "all tables"),
         "optimizer state": _arrays(program.like.opt, "all optimizer state"),
         "memory of the model": _arrays(program.like.memory, "all"),
-        "batch": _arrays(batch_shapes(program), "one batch"),
+        "batch": _arrays(program.batch_shapes, "one batch"),
         "compiled step, on each device": _facts(step_costs(compiled)),
         "what devices send each other in a step": _sent(compiled, program),
         "memory of a device": _memory(program, compiled, room),
@@ -68,22 +67,11 @@ def rehearse(runtime: Runtime) -> str:
     return f"{wanted} pretended CPU devices, for there are only {kind}"
 
 
-def batch_shapes(program: Program) -> Any:
-    """Returns shapes, types and shardings of a global batch."""
-    where, hosts = by_batch(program.mesh), host_part(program.mesh)[1]
-
-    def whole(array: Any) -> jax.ShapeDtypeStruct:
-        shape = (array.shape[0] * hosts, *array.shape[1:])
-        return jax.ShapeDtypeStruct(shape, array.dtype, sharding=where)
-
-    return jax.tree.map(whole, program.example_batch)
-
-
 def compiled_step(program: Program) -> Any:
     """Returns the compiled step, which is not run."""
     with set_mesh(program.mesh):
         step: Any = program.step()
-        return step.lower(program.like, batch_shapes(program)).compile()
+        return step.lower(program.like, program.batch_shapes).compile()
 
 
 def step_costs(compiled: Any) -> dict[str, str]:
@@ -123,8 +111,12 @@ def _sent(compiled: Any, program: Program) -> str:
         (kind, f"{len(sizes)} x", f"{_size(sum(sizes))}", f"along {axes}", often)
         for (kind, axes, often), sizes in sorted(alike.items())
     ]
-    total = f"{len(found)} collectives, {_size(sum(one.bytes for one in found))}"
-    return "\n".join([*_columns(rows), f"all: {total} a device"])
+    total = (
+        f"{len(found)} collectives, {_size(sum(one.bytes for one in found))} a device"
+    )
+    if looped := sum(one.looped for one in found):
+        total += f"; {looped} of them in loops, which send as much at each turn"
+    return "\n".join([*_columns(rows), f"all: {total}"])
 
 
 def _memory(program: Program, compiled: Any, room: float) -> str:

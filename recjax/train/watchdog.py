@@ -75,7 +75,7 @@ class Watchdog:
             phase, _, since = self._at
             seconds = time.monotonic() - since
             hosts.post(BOARD, self._where())
-            if seconds > self.limit(phase):
+            if seconds > self.limit(phase) and seconds > self._patience():
                 hosts.post(STACKS, self._stack())
                 time.sleep(LAST_WORDS_SECONDS)
                 if not hosts.first():
@@ -83,6 +83,11 @@ class Watchdog:
                 # Whatever goes on by now was slow, not stuck.
                 if self._at[2] == since:
                     self._end(seconds)
+
+    def _patience(self) -> float:
+        # Steps are given to the device ahead: one may wait for another that compiles.
+        told = hosts.posts(BOARD).values()
+        return max((self.limit(json.loads(text)[0]) for text in told), default=0.0)
 
     def _stack(self) -> str:
         # Batches are made in threads: the main one alone may say nothing.

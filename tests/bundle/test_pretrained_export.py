@@ -41,7 +41,7 @@ def like(tmp_path_factory):
 def trained(like):
     """Returns program and state of one encoder for both sides, after three steps."""
     settings = bert.read_settings(like, max_length=LENGTH, dropout=0.0)
-    encoder = Transformer(settings, dtype="float32")
+    encoder = Transformer(settings)
     data = InMemory(
         "memory",
         batch_size=4,

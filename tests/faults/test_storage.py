@@ -104,6 +104,26 @@ def test_a_clock_that_jumps(program, undisturbed, tmp_path, monkeypatch, seconds
 
 
 @pytest.mark.slow
+def test_a_clock_that_jumps_an_hour_inside_a_save(
+    program, undisturbed, tmp_path, monkeypatch
+):
+    run, now, jumped = tmp_path / "run", time.time, []
+
+    def clock():
+        # Again at each look: Orbax measures in several places.
+        if any((run / "checkpoints").glob("*checkpoint-tmp*")):
+            jumped.append(True)
+        return now() + 3_600 * len(jumped)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", clock)
+        with pytest.raises(UserError, match="or the clock was set meanwhile"):
+            train(program, run)
+    train(program, run)
+    assert figures(run) == undisturbed
+
+
+@pytest.mark.slow
 def test_a_slow_disk_changes_nothing(program, undisturbed, tmp_path, monkeypatch):
     run, write = tmp_path / "run", disk.Appender.append
 

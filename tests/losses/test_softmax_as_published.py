@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from retrieval import outputs
 
+from recjax.execution import Execution, executing
 from recjax.losses import SampledSoftmax
 from recjax.outputs import Retrieval
 
@@ -109,44 +110,45 @@ def test_a_part_of_several_outputs():
 def test_blocks_of_rows_change_nothing(rows, widths):
     out = outputs(pairs=6)
     whole = SampledSoftmax(random=True, label_smoothing=0.1, widths=widths)
-    blocks = replace(whole, rows_at_once=rows)
 
-    def total(loss):
+    def total(rows):
         def of(vectors):
-            got = loss(out.replace(**vectors))
+            with executing(Execution(softmax_rows=rows)):
+                got = whole(out.replace(**vectors))
             return jnp.vdot(got.value, got.weight), got
 
         names = ("query", "positive", "negative", "scale")
         vectors = {name: jnp.asarray(getattr(out, name)) for name in names}
         return jax.value_and_grad(of, has_aux=True)(vectors)
 
-    wanted, found = total(whole), total(blocks)
+    wanted, found = total(0), total(rows)
     flat = zip(jax.tree.leaves(wanted), jax.tree.leaves(found), strict=True)
     for one, other in flat:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_blocks_need_less_memory():
-    def working_memory(rows_at_once):
-        loss = SampledSoftmax(
-            random=True, mask_same_query=False, rows_at_once=rows_at_once
-        )
+    loss = SampledSoftmax(random=True, mask_same_query=False)
+
+    def working_memory(rows):
         out = jax.tree.map(jnp.asarray, outputs(pairs=512, drawn=2048))
         names = ("query", "positive", "negative")
 
         def of(vectors):
-            return loss(out.replace(**vectors)).value.sum()
+            with executing(Execution(softmax_rows=rows)):
+                return loss(out.replace(**vectors)).value.sum()
 
         vectors = {name: getattr(out, name) for name in names}
         compiled = jax.jit(jax.grad(of)).lower(vectors).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
-    assert working_memory(32) < working_memory(None) / 6
+    assert working_memory(32) < working_memory(0) / 6
 
 
 def test_blocks_that_do_not_divide():
-    with pytest.raises(ValueError, match="rows_at_once 4 does not divide a batch of 7"):
-        SampledSoftmax(rows_at_once=4)(outputs())
+    wanted = "runtime.softmax_rows = 4 does not divide a batch of 7"
+    with pytest.raises(ValueError, match=wanted), executing(Execution(softmax_rows=4)):
+        SampledSoftmax()(outputs())
 
 
 def test_given_query_needs_its_figures():

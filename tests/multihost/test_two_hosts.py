@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +118,39 @@ def test_one_process_evaluates_what_two_trained(runs):
     got = json.loads((out / "two" / "eval.json").read_text())["results"]["val"]
     wanted = json.loads((out / "two" / "result.json").read_text())["results"]["val"]
     assert got["mrr"] == pytest.approx(wanted["mrr"], abs=1e-6)
+
+
+def flipped(shard):
+    """Changes one bit of a file."""
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+
+
+def truncated(shard):
+    """Cuts off the second half of a file."""
+    with shard.open("r+b") as file:
+        file.truncate(shard.stat().st_size // 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [flipped, truncated])
+def test_a_damaged_shard_of_one_host_leads_to_an_older_state(
+    runs, files, tmp_path, damage
+):
+    folder, config = files
+    run = shutil.copytree(runs[0] / "two", tmp_path / "run")
+    (run / "result.json").unlink()
+    shards = (run / "checkpoints" / "12" / "default").glob("ocdbt.process_1/d/*")
+    shard = max(shards, key=lambda path: path.stat().st_size)
+    damage(shard)
+    said = ended(launch(folder / "evaluated.py", config, run))
+    assert f"checkpoint 12 is damaged, trying an older one: {shard}" in said
+    assert "going on from step 10 of 12" in said
+    two, again = (read_metrics(one) for one in (runs[0] / "two", run))
+    assert again[-1]["val/mrr"] == two[-1]["val/mrr"]
+    found = json.loads((run / "result.json").read_text())["goodput"]
+    assert found["attempts"] == 2 and found["lost_to_restart_s"] > 0
 
 
 def test_a_signal_to_one_stops_both_at_the_same_step_and_one_goes_on(files, tmp_path):

@@ -48,7 +48,7 @@ def test_as_in_numpy(tmp_path, family, name):
     write(tmp_path, config, tensors, name)
     settings, params = bert.read_settings(tmp_path), bert.read_params(tmp_path)
     for pooling in ("cls", "mean"):
-        got = embed(Transformer(settings, pooling, dtype="float32"), params)
+        got = embed(Transformer(settings, pooling), params)
         wanted = numpy_bert.vectors(config, tensors, IDS, pooling)
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
@@ -82,7 +82,7 @@ def test_fewer_positions_change_nothing(tmp_path):
     write(tmp_path, numpy_bert.BERT, numpy_bert.random_tensors(numpy_bert.BERT))
     vectors = [
         embed(
-            Transformer(bert.read_settings(tmp_path, max_length=n), dtype="float32"),
+            Transformer(bert.read_settings(tmp_path, max_length=n)),
             bert.read_params(tmp_path, max_length=n),
         )
         for n in (None, 7)

@@ -8,6 +8,7 @@ import numpy_bert
 import pytest
 
 from recjax.errors import UserError
+from recjax.execution import Execution, executing
 from recjax.nn.transformer import Transformer
 from recjax.pretrained import bert, safetensors
 from recjax.text import minilm
@@ -69,7 +70,7 @@ def embed(folder, ids, **options):
 
 @pytest.fixture(scope="module")
 def vectors(folder, ids):
-    return embed(folder, ids, dtype="float32")
+    return embed(folder, ids)
 
 
 def test_as_in_numpy(folder, ids, vectors):
@@ -89,7 +90,8 @@ def test_like_sentences_are_nearest(vectors):
 
 
 def test_bfloat16_is_close(folder, ids, vectors):
-    rough = embed(folder, ids, dtype="bfloat16")
+    with executing(Execution(activations="bfloat16")):
+        rough = embed(folder, ids)
     assert numpy_bert.cosines(rough, vectors).min() > 0.998
 
 

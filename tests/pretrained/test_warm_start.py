@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 def experiment(folder, **changes):
     """Returns a two-tower with a frozen encoder joined on both sides."""
     settings = bert.read_settings(folder, max_length=LENGTH)
-    encoder = Scaled(Transformer(settings, dtype="float32"), 0.5)
+    encoder = Scaled(Transformer(settings), 0.5)
     bag = {"text": EmbeddingBag("token")}
     tower = Tower(bag, WIDTH, normalize=False, frozen_inputs={"pieces": encoder})
     data = InMemory(

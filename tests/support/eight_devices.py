@@ -24,7 +24,6 @@ from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train.checkpoint import Checkpoints
 from recjax.train.program import open_program
-from recjax.train.summary import batch_shapes
 
 MESHES = {
     "1": {"data": 1},
@@ -99,7 +98,7 @@ def collectives(mesh: str) -> dict:
     """Returns the sizes of a compiled step's collectives, in elements."""
     opened = program(mesh)
     with set_mesh(opened.mesh):
-        lowered = opened.step().lower(opened.like, batch_shapes(opened))
+        lowered = opened.step().lower(opened.like, opened.batch_shapes)
         text = lowered.compile().as_text()
     sizes = [one.elements for one in found_in(text, opened.mesh)]
     film = opened.like.tables["film"]

@@ -12,6 +12,7 @@ import omni
 from jax.sharding import set_mesh
 
 from recjax import pytree, rng
+from recjax.execution import Execution
 from recjax.losses import SampledSoftmax
 from recjax.models import PairCounts
 from recjax.nn.sketch import CountMin
@@ -50,7 +51,6 @@ def losses():
             random=random,
             given_query=True,
             widths=() if "legacy" in key else WIDTHS,
-            rows_at_once=8,
         )
         for key in keys
         for random in (False, True)
@@ -62,6 +62,7 @@ def train(name: str, folder: Path) -> dict:
     mesh, key, made = make_mesh(MESHES[name]), rng.root(0), model()
     rules = {"tables/.*": RowwiseAdagrad(0.1), ".*": Lamb(1e-2)}
     given = (key, made, omni.sides(), losses(), Optimizer(rules), STEPS, mesh)
+    given += (Execution(softmax_rows=8),)
     batches = [omni.batch(i, GROUPS) for i in range(STEPS)]
     with set_mesh(mesh):
         state = states.init(

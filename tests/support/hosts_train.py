@@ -29,6 +29,7 @@ from recjax.experiment import Runtime, load_experiment
 from recjax.launch import hosts
 from recjax.launch.join import join
 from recjax.losses import SampledSoftmax
+from recjax.models import OmniSearch
 from recjax.pytree import named_leaves
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import fetch, host_part, put_batch
@@ -64,7 +65,7 @@ def omni_search():
     """OmniSearch of three kinds of candidates, with one loss each way."""
     made = tiny("omnisearchsage_catalog")
     losses = {
-        "in_batch": SampledSoftmax(of="pin", rows_at_once=8),
+        "in_batch": SampledSoftmax(of="pin"),
         "random": SampledSoftmax(of="product/legacy", in_batch=False, random=True),
     }
     model = omni.model()
@@ -97,7 +98,8 @@ def placed(data, step, mesh):
 def train(made, data):
     """Returns the losses of the steps, and the program with its last state."""
     mesh, losses = make_mesh({"data": jax.device_count()}), []
-    program = Program(made, Runtime(), data, mesh)
+    blocks = Runtime(softmax_rows=8 * isinstance(made.model, OmniSearch))
+    program = Program(made, blocks, data, mesh)
     with set_mesh(mesh):
         state, step = program.init(), program.step()
         for number in range(STEPS):
@@ -126,6 +128,8 @@ def same(folder, name, program):
             for shard in leaf.addressable_shards:
                 wanted = learned[path.replace("/", "|")][shard.index]
                 assert np.asarray(shard.data).tobytes() == wanted.tobytes(), path
+    # What comes next is the same on any number of hosts and devices too.
+    placed(program.dataset, STEPS, program.mesh)
     return state
 
 
