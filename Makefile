@@ -21,9 +21,9 @@ test: $(VENV)/installed
 test-beam: $(BEAM)/installed
 	$(BEAM)/bin/python -m pytest -k beam tests/users tests/prepare
 
-# The site, in docs/_build; it runs the notebooks. Warnings are errors.
+# The site, in docs/_build/html; it runs the notebooks. Warnings are errors.
 docs: $(DOCS)/installed
-	PYTHONPATH=$(CURDIR) $(DOCS)/bin/python -m sphinx -W --keep-going --quiet docs docs/_build
+	PYTHONPATH=$(CURDIR) $(DOCS)/bin/python -m sphinx -W --keep-going --quiet docs docs/_build/html
 
 # The notebooks alone: each on a kernel of its own, in an empty folder.
 notebooks: $(DOCS)/installed

@@ -1,4 +1,4 @@
-"""The site: `make docs` builds it from docs and notebooks into docs/_build."""
+"""The site: `make docs` builds it from docs and notebooks into docs/_build/html."""
 
 import importlib
 import inspect
