@@ -53,12 +53,13 @@ def ask(path, rows=None):
 
 for _ in range(120):
     try:
-        print(ask(""))
+        ask(":predict", [{"text": "red lamp", "k": 3}])
         break
     except (urllib.error.URLError, ConnectionError):
         time.sleep(0.5)
 
 # %%
+print(ask(""))
 ask(":predict", [{"text": "red lamp", "k": 3}])
 
 # %% [markdown]
