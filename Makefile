@@ -12,7 +12,7 @@ DOCS = $(VENV)/docs
 demo: $(VENV)/installed
 	$(VENV)/bin/python tools/demo.py
 
-test: $(VENV)/installed $(VENV)/engines
+test: $(VENV)/installed $(VENV)/tests
 	$(VENV)/bin/python -m pytest -n $(WORKERS) \
 		--dist loadfile --no-loadscope-reorder
 	$(MAKE) test-beam
@@ -41,9 +41,9 @@ $(VENV)/installed: requirements.txt requirements-tf-serving.txt pyproject.toml
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Milvus and LanceDB, for their tests.
-$(VENV)/engines: $(VENV)/installed requirements-engines.txt
-	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-engines.txt
+# What tests alone need, such as Milvus and LanceDB.
+$(VENV)/tests: $(VENV)/installed requirements-tests.txt
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-tests.txt
 	touch $@
 
 $(BEAM)/installed: $(VENV)/installed requirements-beam.txt
