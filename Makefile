@@ -12,7 +12,7 @@ DOCS = $(VENV)/docs
 demo: $(VENV)/installed
 	$(VENV)/bin/python tools/demo.py
 
-test: $(VENV)/installed
+test: $(VENV)/installed $(VENV)/tests
 	$(VENV)/bin/python -m pytest -n $(WORKERS) \
 		--dist loadfile --no-loadscope-reorder
 	$(MAKE) test-beam
@@ -39,6 +39,11 @@ $(VENV)/installed: requirements.txt requirements-tf-serving.txt pyproject.toml
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements.txt
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r requirements-tf-serving.txt
 	$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	touch $@
+
+# What tests alone need, such as Milvus and LanceDB.
+$(VENV)/tests: $(VENV)/installed requirements-tests.txt
+	$(VENV)/bin/python -m pip install $(PIP_FLAGS) -r requirements-tests.txt
 	touch $@
 
 $(BEAM)/installed: $(VENV)/installed requirements-beam.txt

@@ -17,6 +17,7 @@ from recjax.evals.score_distribution import ScoreDistribution
 from recjax.metrics.exposure import Exposure
 
 MOST = 300
+FEW = 100  # Embeddings. Of fewer, t-SNE shows no more and takes seconds.
 """Points of a curve; of more, some evenly spread are drawn."""
 
 
@@ -113,7 +114,8 @@ def score_curves(name: str, scores: ScoreDistribution, note: str) -> Plot:
 
 def embedding_map(shown: EmbeddingMap) -> Plot:
     """Draws embeddings in the plane, near ones near, coloured by their groups."""
-    if importlib.util.find_spec("sklearn") is not None:
+    few = len(shown.vectors) < FEW
+    if not few and importlib.util.find_spec("sklearn") is not None:
         place, by = tsne(shown.vectors), "t-SNE"
     else:
         centred = shown.vectors - shown.vectors.mean(0)
