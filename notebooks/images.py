@@ -92,7 +92,3 @@ plt.show()
 # %%
 wide = rj.train(experiment.replace("losses.ranking.gap", 0.5))
 wide.evaluate()
-
-# %%
-draw(wide.export("bundles/wide", saved_model=False))
-plt.show()
