@@ -17,6 +17,7 @@ from recjax.bundle.open import OpenBundle, open_bundle
 from recjax.bundle.queries import takers
 from recjax.errors import UserError, nearest
 from recjax.index.exact import largest
+from recjax.index.filters import as_list
 from recjax.index.item_vectors import Found
 from recjax.serve.session import states_of
 from recjax.shown import table
@@ -54,7 +55,7 @@ class Bundle(OpenBundle):
         *,
         history: Sequence[str] = (),
         k: int = 10,
-        where: str = "",
+        where: str | Sequence[str] = (),
         **columns: Any,
     ) -> Answers:
         """Returns the items that fit a text, or follow a history.
@@ -63,7 +64,8 @@ class Bundle(OpenBundle):
           text: what is asked.
           history: item ids, the oldest first.
           k: how many.
-          where: a condition on the items' columns, of SQL, as "price < 50".
+          where: a condition on the items' columns, as "price < 50", or several that
+            all hold.
           columns: of the user or of the moment, as age=24.
 
         Raises:
@@ -120,7 +122,7 @@ def _query(
     text: str,
     history: Sequence[str],
     k: int,
-    where: str,
+    where: str | Sequence[str],
     columns: Mapping[str, Any],
 ) -> Answers:
     k = arguments.whole("k", k)
@@ -130,7 +132,7 @@ def _query(
             "vectors(queries=[...])"
         )
     met = arguments.texts("history", history, "item ids")
-    rows = item_columns.rows(bundle.folder, where) if where else None
+    where = arguments.texts("where", as_list(where), "conditions")
     if "step" in bundle.functions:
         if text or columns:
             raise UserError(
@@ -146,31 +148,20 @@ def _query(
                 'there is nothing to ask: give a text, as query("red lamp"), or '
                 "history=[...]"
             )
-        if rows is None:
-            return Answers(bundle.search(raw, k)[0])
-        vectors = bundle.embed(raw)
-        scores = _in_order(*bundle.find(vectors, raw, len(bundle.items.ids)))
-    return _best(bundle, scores, rows, k, set(met))
-
-
-def _in_order(items: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Returns the score of each item [N], of all items best first."""
-    found = np.full(items.shape[1], -np.inf, np.float32)
-    found[items[0]] = scores[0]
-    return found
+        return Answers(bundle.search(raw, k, where)[0])
+    fits = item_columns.fits(bundle.folder, where) if where else None
+    return _best(bundle, scores, fits, k, set(met))
 
 
 def _best(
     bundle: OpenBundle,
     scores: np.ndarray,
-    rows: np.ndarray | None,
+    fits: np.ndarray | None,
     k: int,
     hidden: set[str],
 ) -> Answers:
-    if rows is not None:
-        kept = np.full(len(scores), -np.inf, np.float32)
-        kept[rows] = scores[rows]
-        scores = kept
+    if fits is not None:
+        scores = np.where(fits, scores, -np.inf)
     items, best = largest(scores[None], min(k + len(hidden), len(scores)))
     there = np.isfinite(best[0])
     found = bundle.items.found(items[0][there], best[0][there], hidden)

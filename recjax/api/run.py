@@ -142,7 +142,7 @@ class Run:
         *,
         history: Sequence[str] = (),
         k: int = 10,
-        where: str = "",
+        where: str | Sequence[str] = (),
         **columns: Any,
     ) -> Answers:
         """Returns the items that fit a text, or follow a history.
@@ -151,7 +151,8 @@ class Run:
           text: what is asked.
           history: item ids, the oldest first.
           k: how many.
-          where: a condition on the items' columns, of SQL, as "price < 50".
+          where: a condition on the items' columns, as "price < 50", or several that
+            all hold.
           columns: of the user or of the moment, as age=24.
 
         Raises:

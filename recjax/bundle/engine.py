@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from recjax import disk
 from recjax.errors import UserError
 from recjax.index.engine import Layout, Pushed
 from recjax.index.engines import open_engine
-from recjax.index.filters import Filter
+from recjax.index.filters import read_all
 from recjax.index.item_vectors import ItemVectors
 
 NAME = "engine.json"
@@ -77,17 +76,10 @@ def load(bundle: Path, items: ItemVectors) -> Pushed | None:
     return Pushed(opened, layout, effort, len(items.ids))
 
 
-def filtered(bundle: Any, where: Sequence[str]) -> Callable:
-    """Returns the search of an opened bundle's items that meet conditions.
+def filtered(index: Pushed, where: str | Sequence[str]) -> Callable:
+    """Returns the search of items that meet conditions, in an engine.
 
     Raises:
-      UserError: no engine holds them, or a condition is none.
+      UserError: a condition is none.
     """
-    if not isinstance(bundle.index, Pushed) or bundle.fusion is not None:
-        raise UserError(
-            f"{bundle.folder}: conditions such as {where[0]!r} are for an engine, and "
-            "for bundles without a fusion; `recjax push` writes the vectors into one"
-        )
-    columns = bundle.index.layout.columns
-    filters = [Filter.read(text, columns) for text in where]
-    return partial(bundle.index.search, where=filters)
+    return partial(index.search, where=read_all(where, index.layout.columns))

@@ -6,6 +6,7 @@ columns.parquet   a row an item, in the order of the vectors: categories, number
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from recjax.data.prepared import as_texts
 from recjax.errors import UserError
+from recjax.index.filters import Filter, Kind, read_all
 from recjax.tables.typed import MISSING_TIME, Ragged, Table, TypedColumn
 
 if TYPE_CHECKING:  # Polars is for those who read or write it.
@@ -32,36 +34,84 @@ def save(folder: Path, table: Table | None) -> None:
     pl.DataFrame([_series(one) for one in kept]).write_parquet(folder / FILE)
 
 
-def rows(folder: Path, where: str) -> np.ndarray:
-    """Returns the rows of the items that fulfil a condition, i64[n].
+def fits(folder: Path, where: str | Sequence[str]) -> np.ndarray:
+    """Returns whether items fulfil all conditions, bool[N].
 
     Args:
       folder: of the bundle.
-      where: of SQL, as "price < 50 AND colour = 'red'".
+      where: as "price < 50", or several; see `Filter.read`. Of a column of several
+        labels one must be equal, or none for "!=". A moment is in unix seconds.
 
     Raises:
-      UserError: it is no condition, or the bundle knows no such column.
+      UserError: one is no condition, or the bundle knows no such column.
     """
     import polars as pl
 
-    if not isinstance(where, str):
-        raise UserError(f'where={where!r}: expected a text, as where="price < 50"')
     if not (folder / FILE).is_file():
         raise UserError(
-            f"{folder} knows no columns of its items, so where={where!r} says nothing; "
+            f"{folder} knows no columns of its items, so where {where!r} says nothing; "
             "prepare the data with a table of items, and export anew"
         )
     known = pl.read_parquet(folder / FILE)
-    try:
-        told = known.select(pl.sql_expr(where).cast(pl.Boolean).alias("fits"))["fits"]
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        columns = ", ".join(known.columns)
-        raise UserError(
-            f"where={where!r}: {reason}. Items have {columns}; write it as in "
-            "\"price < 50 AND colour = 'red'\""
-        ) from error
-    return np.flatnonzero(told.fill_null(False).to_numpy())
+    kinds: dict[str, Kind] = {
+        name: "text" if kind in (pl.String, pl.List) else "number"
+        for name, kind in known.schema.items()
+    }
+    found = np.ones(len(known), bool)
+    for one in read_all(where, kinds):
+        found &= known.select(_fulfils(one, known.schema)).to_series().to_numpy()
+    return found
+
+
+def _fulfils(one: Filter, schema: pl.Schema) -> pl.Expr:
+    """Returns the condition as Polars has it; a missing value fulfils none."""
+    import polars as pl
+
+    column, kind = pl.col(one.column), schema[one.column]
+    if isinstance(kind, pl.List):
+        if one.op not in ("=", "!=", "in"):
+            raise UserError(
+                f"where {one.column} {one.op}: it has several labels; use = != in"
+            )
+        has = column.list.eval(pl.element().is_in(list(one.values))).list.any()
+        said = ~has & (column.list.len() > 0) if one.op == "!=" else has
+    else:
+        if kind == pl.Datetime:
+            column = column.dt.epoch("ns") / 1e9
+        value = one.values[0]
+        said = {
+            "=": lambda: column == value,
+            "!=": lambda: column != value,
+            "<": lambda: column < value,
+            "<=": lambda: column <= value,
+            ">": lambda: column > value,
+            ">=": lambda: column >= value,
+            "in": lambda: column.is_in(list(one.values)),
+        }[one.op]()
+        if kind == pl.String:
+            said &= column != ""
+    return said.fill_null(False)
+
+
+def kept(
+    best: Callable[[int], tuple[np.ndarray, np.ndarray]], fits: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the best `k` items that fit, and their scores [B, k].
+
+    Where there are fewer, the rest is item -1 with score -inf.
+
+    Args:
+      best: returns the best items and their scores, for a number of them.
+      fits: whether an item fits, bool[N].
+      k: how many.
+    """
+    items, scores = best(len(fits))
+    there = fits[items] & (items >= 0)
+    places = np.argsort(~there, axis=1, kind="stable")[:, :k]
+    items, scores, there = (
+        np.take_along_axis(one, places, 1) for one in (items, scores, there)
+    )
+    return np.where(there, items, -1), np.where(there, scores, -np.inf)
 
 
 def _series(column: TypedColumn) -> pl.Series:

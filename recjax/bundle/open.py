@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recjax.blocks import block_of, in_blocks
-from recjax.bundle import engine, fusion, jax_export, manifest
+from recjax.bundle import engine, fusion, item_columns, jax_export, manifest
 from recjax.bundle.medoids import Medoids
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
@@ -63,6 +63,8 @@ ANSWERS = {
     "step": "sessions of users (`recjax session`)",
 }
 """Function -> what a bundle that holds it takes."""
+Best = Callable[[int], tuple[np.ndarray, np.ndarray]]
+"""Number of results -> the best items and their scores, [B, K]."""
 
 
 @dataclass(frozen=True)
@@ -191,17 +193,20 @@ class OpenBundle:
         )
 
     def search(
-        self, raw: Mapping[str, Sequence[Any]], k: int, where: Sequence[str] = ()
+        self,
+        raw: Mapping[str, Sequence[Any]],
+        k: int,
+        where: str | Sequence[str] = (),
     ) -> list[list[Found]]:
         """Returns the best `k` items of each query; items of its history are left out.
 
         Args:
           raw: feature -> one raw value a query.
           k: results of a query.
-          where: of a bundle in an engine: conditions such as "price < 50".
+          where: conditions on the items' columns that all hold, as "price < 50".
 
         Raises:
-          UserError: see `embed`; or `k` is not positive; or nobody answers conditions.
+          UserError: see `embed`; or `k` is not positive; or a condition is none.
 
         Example:
           open_bundle("bundles/shop").search({"text": ["red lamp"]}, 5)
@@ -210,9 +215,10 @@ class OpenBundle:
         known = [n for n, i in self.inputs.items() if isinstance(i, IdListInput)]
         lists = zip(*(raw[name] for name in known if name in raw), strict=True)
         hidden = [{id for ids in row for id in ids} for row in lists]
-        best = partial(self.find, vectors, raw)
-        if where:
-            best = partial(engine.filtered(self, where), vectors)
+        if where and isinstance(self.index, Pushed) and self.fusion is None:
+            best = partial(engine.filtered(self.index, where), vectors)
+        else:
+            best = self._kept(partial(self.find, vectors, raw), where)
         return self._found(best, k, hidden)
 
     def nearest(
@@ -220,7 +226,7 @@ class OpenBundle:
         vectors: np.ndarray,
         k: int,
         hidden: Sequence[Collection[str]] = (),
-        where: Sequence[str] = (),
+        where: str | Sequence[str] = (),
     ) -> list[list[Found]]:
         """Returns the best `k` items of each vector [B, D], without `hidden` ids.
 
@@ -228,8 +234,17 @@ class OpenBundle:
           UserError: `k` is not positive, or the vectors are not of the items' width;
             see `search` for `where`.
         """
-        search = engine.filtered(self, where) if where else self.index.search
-        return self._found(partial(search, vectors), k, hidden)
+        if where and isinstance(self.index, Pushed):
+            best = partial(engine.filtered(self.index, where), vectors)
+        else:
+            best = self._kept(partial(self.index.search, vectors), where)
+        return self._found(best, k, hidden)
+
+    def _kept(self, best: Best, where: str | Sequence[str]) -> Best:
+        """Returns what finds the best items that meet conditions."""
+        if not where:
+            return best
+        return partial(item_columns.kept, best, item_columns.fits(self.folder, where))
 
     def find(
         self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int
@@ -252,7 +267,7 @@ class OpenBundle:
 
     def _found(
         self,
-        best: Callable[[int], tuple[np.ndarray, np.ndarray]],
+        best: Best,
         k: int,
         hidden: Sequence[Collection[str]],
     ) -> list[list[Found]]:

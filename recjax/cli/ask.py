@@ -32,8 +32,8 @@ def query(
       json: print JSON instead of a table.
       column: NAME=VALUE of the user or of the moment, as in --column age=24; lists and
         vectors as JSON, moments as 2026-11-29T18:00 (UTC); may be repeated.
-      where: of a bundle in an engine: a condition, as in --where "price < 50"; may be
-        repeated.
+      where: condition on the items' columns, as in --where "price < 50"; may be
+        repeated: all must hold.
     """
     from recjax.bundle import ask
 

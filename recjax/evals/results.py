@@ -158,6 +158,8 @@ def figures_of(found: Mapping[str, Evaluated]) -> dict[str, Any]:
 
 def told(found: Mapping[str, Evaluated], evals: Mapping[str, Any]) -> str:
     """Returns tables, and below them who wins, as text that fits the terminal."""
+    if not found:
+        return "the experiment names no evaluation"
     figures = {name: one.figures for name, one in found.items()}
     samples = {name: one.samples for name, one in found.items()}
     width = shutil.get_terminal_size().columns

@@ -1,10 +1,10 @@
-"""Conditions on columns of items that an engine answers with: all of them must hold."""
+"""Conditions on columns of items: all of them must hold."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,9 @@ Op = Literal["=", "!=", "<", "<=", ">", ">=", "in"]
 Kind = Literal["number", "text"]
 """What a column holds: float64, or text. A time is a number of unix seconds."""
 Value = str | float
-_FORM = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|\bin\b)\s*(.*?)\s*", re.S)
+_FORM = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|\bin\b)\s*(.*?)\s*", re.S | re.I)
+_MORE = re.compile(r"\b(and|or)\s+\w+\s*([!<>=]|in\b)", re.I)
+_QUOTED = re.compile(r"(['\"])(.*)\1", re.S)
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,22 @@ class Filter:
           columns: those that the engine has.
 
         Raises:
-          UserError: it is none, there is no such column, or the value is no number.
+          UserError: it is none or several, there is no such column, or the value is
+            no number.
         """
-        found = _FORM.fullmatch(text)
-        if found is None:
+        found = _FORM.fullmatch(text) if isinstance(text, str) else None
+        if found is None or not found[3]:
             raise UserError(
-                f"--where {text!r}: write COLUMN OPERATOR VALUE, such as 'price < 50' "
+                f"where {text!r}: write COLUMN OPERATOR VALUE, such as 'price < 50' "
                 "or 'brand in Acme, Bolt'; operators are = != < <= > >= in"
             )
-        column, op, value = found.groups()
+        column, op, value = found[1], found[2].lower(), found[3]
+        if _MORE.search(value) and not _QUOTED.fullmatch(value):
+            raise UserError(f"where {text!r}: give each condition as a text of its own")
+        if op == "in" and value[0] + value[-1] == "()":
+            value = value[1:-1]
         values = value.split(",") if op == "in" else [value]
-        made = cls(column, op, tuple(one.strip() for one in values))  # type: ignore
+        made = cls(column, op, tuple(map(_plain, values)))  # type: ignore
         return made.checked(columns)
 
     def checked(self, columns: Mapping[str, Kind]) -> Filter:
@@ -64,7 +71,7 @@ class Filter:
         """
         if self.column not in columns:
             raise UserError(
-                f"no column {self.column!r}: the engine has {', '.join(columns)}."
+                f"no column {self.column!r}: items have {', '.join(columns)}."
                 + nearest(self.column, list(columns))
             )
         if not self.values or (len(self.values) > 1 and self.op != "in"):
@@ -101,3 +108,23 @@ class Filter:
         op = "==" if self.op == "=" else self.op
         values = list(self.values) if self.op == "in" else self.values[0]
         return f"{self.column} {op} {json.dumps(values, ensure_ascii=False)}"
+
+
+def read_all(where: str | Sequence[str], columns: Mapping[str, Kind]) -> list[Filter]:
+    """Returns the conditions of one text or of several.
+
+    Raises:
+      UserError: see `Filter.read`.
+    """
+    return [Filter.read(one, columns) for one in as_list(where)]
+
+
+def as_list(where: str | Sequence[str]) -> Sequence[str]:
+    """Returns conditions as a list of texts."""
+    return ([where] if where else []) if isinstance(where, str) else where
+
+
+def _plain(value: str) -> str:
+    """Returns a value without the quotes that SQL would have."""
+    quoted = _QUOTED.fullmatch(value.strip())
+    return quoted[2] if quoted else value.strip()

@@ -146,9 +146,17 @@ ASK = {
     "a column that is not taken": (lambda x: x.run.query("lamp", age=3), "age"),
     "a condition on no column": (
         lambda x: x.run.query("lamp", where="prize < 50"),
-        "Items have id, title, tags, colour, price",
+        "items have id, title, tags, colour, price. Did you mean",
     ),
-    "no condition": (lambda x: x.run.query("lamp", where="price <"), "write it as in"),
+    "no condition": (lambda x: x.run.query("lamp", where="price <"), "'price < 50'"),
+    "two conditions in one": (
+        lambda x: x.run.query("lamp", where="colour = red and price < 50"),
+        "each condition as a text of its own",
+    ),
+    "a word for a number": (
+        lambda x: x.run.query("lamp", where="price < cheap"),
+        "the column holds numbers",
+    ),
     "a bundle that is there": (lambda x: x.run.export(x.tmp), "exists"),
     "a setting of the export": (
         lambda x: x.run.export(x.tmp / "b", savedmodel=False),

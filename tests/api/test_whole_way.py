@@ -96,22 +96,28 @@ def test_answers_are_those_of_the_bundle(run, shop, tmp_path):
     assert not {one.id for one in after} & set(history)
 
 
-def test_conditions_keep_those_that_fulfil_them(run):
-    items = rj.testing.interactions()["items"]
-    for where, fits in (
+@pytest.mark.parametrize(
+    ("where", "fits"),
+    [
         ("price < 50", pl.col("price") < 50),
         (
-            "price < 50 AND colour = 'red'",
-            (pl.col("price") < 50, pl.col("colour") == "red"),
+            ["price>=50", "colour = 'red'"],
+            (pl.col("price") >= 50, pl.col("colour") == "red"),
         ),
-    ):
-        found = run.query("lamp", k=100, where=where)
-        wanted = items.filter(fits)["item"].to_list()
-        assert sorted(one.id for one in found) == sorted(wanted)
-        scores = [one.score for one in found]
-        assert scores == sorted(scores, reverse=True)
-    every = run.query("lamp", k=64)
-    assert run.query("lamp", k=64, where="price > 0") == every
+        ("colour in red, green", pl.col("colour").is_in(["red", "green"])),
+        ("colour != red", pl.col("colour") != "red"),
+        ("price > 0", pl.col("price") > 0),
+        ("price > 1e9", pl.lit(False)),
+    ],
+)
+def test_conditions_keep_those_that_fulfil_them(run, where, fits):
+    items = rj.testing.interactions()["items"]
+    found = run.query("lamp", k=100, where=where)
+    wanted = items.filter(fits)["item"].to_list()
+    assert sorted(one.id for one in found) == sorted(wanted)
+    every = {one.id: one for one in run.query("lamp", k=100)}
+    assert list(found) == [one for id, one in every.items() if id in {*wanted}]
+    assert run.query("lamp", k=3, where=where) == found[:3]
 
 
 def test_neighbours_are_nearest_by_vector(run):
