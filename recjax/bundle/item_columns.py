@@ -6,7 +6,8 @@ columns.parquet   a row an item, in the order of the vectors: categories, number
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy as np
 from recjax.data.prepared import as_texts
 from recjax.errors import UserError
 from recjax.index.filters import Filter, Kind, read_all
+from recjax.index.item_vectors import Best
 from recjax.tables.typed import MISSING_TIME, Ragged, Table, TypedColumn
 
 if TYPE_CHECKING:  # Polars is for those who read or write it.
@@ -93,17 +95,15 @@ def _fulfils(one: Filter, schema: pl.Schema) -> pl.Expr:
     return said.fill_null(False)
 
 
-def kept(
-    best: Callable[[int], tuple[np.ndarray, np.ndarray]], fits: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def meeting(folder: Path, where: str | Sequence[str], best: Best) -> Best:
+    """Returns what finds the best items that meet conditions; see `fits`."""
+    return partial(_kept, best, fits(folder, where)) if where else best
+
+
+def _kept(best: Best, fits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the best `k` items that fit, and their scores [B, k].
 
     Where there are fewer, the rest is item -1 with score -inf.
-
-    Args:
-      best: returns the best items and their scores, for a number of them.
-      fits: whether an item fits, bool[N].
-      k: how many.
     """
     items, scores = best(len(fits))
     there = fits[items] & (items >= 0)

@@ -47,7 +47,7 @@ from recjax.index import scann
 from recjax.index.compact import in_memory
 from recjax.index.engine import Pushed
 from recjax.index.exact import largest
-from recjax.index.item_vectors import Found, ItemVectors
+from recjax.index.item_vectors import Found, ItemVectors, best_of
 from recjax.tables.result import Options
 
 if TYPE_CHECKING:
@@ -63,8 +63,6 @@ ANSWERS = {
     "step": "sessions of users (`recjax session`)",
 }
 """Function -> what a bundle that holds it takes."""
-Best = Callable[[int], tuple[np.ndarray, np.ndarray]]
-"""Number of results -> the best items and their scores, [B, K]."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +216,9 @@ class OpenBundle:
         if where and isinstance(self.index, Pushed) and self.fusion is None:
             best = partial(engine.filtered(self.index, where), vectors)
         else:
-            best = self._kept(partial(self.find, vectors, raw), where)
-        return self._found(best, k, hidden)
+            search = partial(self.find, vectors, raw)
+            best = item_columns.meeting(self.folder, where, search)
+        return best_of(self.items, best, k, hidden)
 
     def nearest(
         self,
@@ -237,14 +236,9 @@ class OpenBundle:
         if where and isinstance(self.index, Pushed):
             best = partial(engine.filtered(self.index, where), vectors)
         else:
-            best = self._kept(partial(self.index.search, vectors), where)
-        return self._found(best, k, hidden)
-
-    def _kept(self, best: Best, where: str | Sequence[str]) -> Best:
-        """Returns what finds the best items that meet conditions."""
-        if not where:
-            return best
-        return partial(item_columns.kept, best, item_columns.fits(self.folder, where))
+            search = partial(self.index.search, vectors)
+            best = item_columns.meeting(self.folder, where, search)
+        return best_of(self.items, best, k, hidden)
 
     def find(
         self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int
@@ -264,24 +258,6 @@ class OpenBundle:
         )
         scores = self.fusion.scores(asked, model)
         return largest(scores, min(k, scores.shape[1]))
-
-    def _found(
-        self,
-        best: Best,
-        k: int,
-        hidden: Sequence[Collection[str]],
-    ) -> list[list[Found]]:
-        """Returns the best `k` of each row without `hidden`, of what `best` gives.
-
-        Raises:
-          UserError: `k` is not positive.
-        """
-        if k < 1:
-            raise UserError(f"k = {k}: ask for at least one result")
-        wanted = k + max(map(len, hidden), default=0)
-        items, scores = best(wanted)
-        found = zip(items, scores, hidden or [()] * len(items), strict=True)
-        return [self.items.found(*one)[:k] for one in found]
 
     def _blocks(self, name: str) -> Callable[..., np.ndarray]:
         """Returns (size, block, take) -> f32[size, D], as `in_blocks` does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from recjax.errors import UserError
 from recjax.index import compact
 from recjax.index.compact import Compact, Vectors
 
+Best = Callable[[int], tuple[np.ndarray, np.ndarray]]
+"""Number of results -> the best items and their scores, [B, K]."""
 _BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError)
 
 
@@ -176,3 +178,18 @@ def _read_items(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
                 )
             titles.append(str(title))
     return tuple(ids), tuple(titles)
+
+
+def best_of(
+    items: ItemVectors, best: Best, k: int, hidden: Sequence[Collection[str]] = ()
+) -> list[list[Found]]:
+    """Returns the best `k` of each row without `hidden` ids, of what `best` gives.
+
+    Raises:
+      UserError: `k` is not positive.
+    """
+    if k < 1:
+        raise UserError(f"k = {k}: ask for at least one result")
+    rows, scores = best(k + max(map(len, hidden), default=0))
+    found = zip(rows, scores, hidden or [()] * len(rows), strict=True)
+    return [items.found(*one)[:k] for one in found]
