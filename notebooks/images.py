@@ -25,7 +25,12 @@ import numpy as np
 import recjax as rj
 
 data = rj.prepare(**rj.testing.images("photos", kinds=3, each=10))
-experiment = rj.templates.images(data).replace("steps", 40)
+experiment = (
+    rj.templates.images(data)
+    .replace("steps", 20)
+    .replace("data.size", 32)
+    .replace("model.branch.size", 32)
+)
 
 # %%
 run = rj.train(experiment)
