@@ -271,12 +271,14 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         text = str(error)  # Orbax may have made the folder anew, and empty.
         if isinstance(error, TimeoutError):
             raise UserError(_LATE.format(folder) + disk.GO_ON) from error
-        if folder.is_dir() and "NOT_FOUND" not in text and "are missing" not in text:
+        if folder.is_dir() and not any(part in text for part in _GONE):
             raise
         told = f"cannot write checkpoints to {folder}: it was removed; "
         raise UserError(told + disk.GO_ON) from error
 
 
+_GONE = "NOT_FOUND", "are missing", "No ArrayMetadata found"
+"""What Orbax says of files that it has written and that are gone."""
 _LATE = (
     "no checkpoint could be written to {} within 20 minutes: the disk stands still, "
 )
