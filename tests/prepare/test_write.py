@@ -12,7 +12,7 @@ from recjax.data import prepared
 from recjax.data.interactions import load_interactions
 from recjax.data.prepared import Prepared
 from recjax.errors import UserError
-from recjax.prepare import records
+from recjax.prepare import records as written
 from recjax.prepare.options import Files, How
 from recjax.prepare.prepare import prepare
 from recjax.prepare.records import VERSION
@@ -104,7 +104,7 @@ def test_a_killed_preparation_leaves_nothing_that_counts(events, tmp_path):
 
 
 def test_tables_are_plain_tfds(events, monkeypatch):
-    monkeypatch.setattr(records, "ROWS", 2)
+    monkeypatch.setattr(written, "ROWS", 2)
     tfds = pytest.importorskip("tensorflow_datasets")
     frame = pl.read_csv(events).with_columns(color=pl.Series(["red", "blue", "red"]))
     path = prepare(Files(events=frame), "mine", How(column=("color=category",)))
