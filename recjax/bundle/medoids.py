@@ -65,14 +65,19 @@ def in_turns(
 
     Args:
       answers: items of each medoid, best first, any number of each.
-      hidden: items to leave out.
+      hidden: items to leave out; the next one of the same answer takes the turn.
 
     Returns:
       Item -> the first answer that has it so early, and its place there.
     """
+    left = [
+        [(int(item), at) for at, item in enumerate(answer) if int(item) not in hidden]
+        for answer in answers
+    ]
     out: dict[int, tuple[int, int]] = {}
-    for place in range(max(map(len, answers), default=0)):
-        for which, answer in enumerate(answers):
-            if place < len(answer) and int(answer[place]) not in hidden:
-                out.setdefault(int(answer[place]), (which, place))
+    for turn in range(max(map(len, left), default=0)):
+        for which, own in enumerate(left):
+            if turn < len(own):
+                item, at = own[turn]
+                out.setdefault(item, (which, at))
     return out

@@ -41,11 +41,18 @@ def graphs(
         asked = tf.gather(module.vectors, tf.maximum(tf.reshape(medoid, [-1]) - 1, 0))
         shape = tf.concat([tf.shape(medoid), [wanted]], 0)
 
-        def in_turns(found: Any) -> Any:
-            turns = tf.transpose(tf.reshape(found, shape), [0, 2, 1])
+        found, scores = best(asked, wanted)
+        # What is hidden goes last: the next of the same medoid takes its turn.
+        flat = tf.reshape(found, [shape[0], shape[1] * wanted])
+        late = tf.reshape(tf.cast(is_hidden(tf, flat, hidden), tf.int32), shape)
+        order = tf.argsort(late, 2, stable=True)
+
+        def in_turns(values: Any) -> Any:
+            own = tf.gather(tf.reshape(values, shape), order, batch_dims=2)
+            turns = tf.transpose(own, [0, 2, 1])
             return tf.reshape(turns, [shape[0], shape[1] * wanted])
 
-        items, scores = map(in_turns, best(asked, wanted))
+        items, scores = in_turns(found), in_turns(scores)
         whose = tf.tile(medoid, [1, wanted])
         items = tf.where(whose > 0, items, -1)
         gone = (items < 0) | is_hidden(tf, items, hidden) | _again(tf, items)
