@@ -149,7 +149,7 @@ def _query(
                 "history=[...]"
             )
         return Answers(bundle.search(raw, k, where)[0])
-    fits = item_columns.fits(bundle.folder, where) if where else None
+    fits = item_columns.fits(bundle.columns, where) if where else None
     return _best(bundle, scores, fits, k, set(met))
 
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from recjax.data.dataset import Corpus, HasQueries, Queries
 from recjax.errors import UserError
-from recjax.evals.exact import rank_embeddings
-from recjax.evals.model import Embeddings, model_scores
+from recjax.evals.answers import title_of
+from recjax.evals.model import model_scores, rank_all
 from recjax.evals.ranking import Ranking
-from recjax.evals.scorer import rank_scores
 from recjax.metrics.ranks import Ranks
 from recjax.shown import table
 from recjax.train.program import Program
@@ -86,8 +85,8 @@ def worst(program: Program, state: State, split: str, n: int) -> Errors:
         )
     asked = replace(ranking, split=split)
     queries = asked.queries(program.dataset)
-    ranks = _ranks(program, state, queries, asked)
-    task = queries.task
+    task, scores = queries.task, model_scores(program, state, queries, asked.tower)
+    ranks = rank_all(task, scores, SHOWN, program)
     good = np.flatnonzero(task.positive)
     best = np.full(len(task), np.inf)
     np.minimum.at(best, task.query[good], ranks.rank[good])
@@ -99,22 +98,13 @@ def worst(program: Program, state: State, split: str, n: int) -> Errors:
     )
 
 
-def _ranks(program: Program, state: State, queries: Queries, ranking: Ranking) -> Ranks:
-    scores = model_scores(program, state, queries, ranking.tower)
-    if isinstance(scores, Embeddings):
-        return rank_embeddings(
-            scores.queries, scores.items, queries.task, SHOWN, program.mesh
-        )
-    return rank_scores(queries.task, scores, SHOWN)
-
-
 def _missed(
     queries: Queries, q: int, ranks: Ranks, place: float, corpus: Corpus
 ) -> Missed:
     task = queries.task
     mine = task.items[(task.query == q) & task.positive]
-    title = [corpus.titles[i] or corpus.ids[i] for i in mine[:SHOWN]]
-    top = [corpus.titles[i] or corpus.ids[i] for i in ranks.top[q] if i >= 0]
+    title = [title_of(corpus, i) for i in mine[:SHOWN]]
+    top = [title_of(corpus, i) for i in ranks.top[q] if i >= 0]
     return Missed(_asked(queries, q, corpus), tuple(top), tuple(title), float(place))
 
 
@@ -126,7 +116,7 @@ def _asked(queries: Queries, q: int, corpus: Corpus) -> str:
         return f"query {q}"
     start, stop = int(past.start[q]), int(past.stop[q])
     last = past.items[max(start, stop - PAST) : stop]
-    titles = [corpus.titles[i] or corpus.ids[i] for i in last]
+    titles = [title_of(corpus, i) for i in last]
     return "after " + ", ".join(titles) if titles else "without a history"
 
 

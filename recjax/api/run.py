@@ -230,9 +230,14 @@ class Run:
     @cached_property
     def _asked(self) -> Bundle:
         """The bundle of the run, in a temporary folder: answers are those served."""
-        folder = Path(tempfile.mkdtemp(prefix="recjax_asked_")) / "bundle"
+        folder = Path(self._temporary.name) / "bundle"
         self._export(folder, {"saved_model": False})
         return load(folder)
+
+    @cached_property
+    def _temporary(self) -> tempfile.TemporaryDirectory:
+        """A folder that goes when the run does."""
+        return tempfile.TemporaryDirectory(prefix="recjax_asked_")
 
     def _export(self, to: Path, settings: dict[str, Any]) -> str:
         said = [f"export.{name}={value}" for name, value in settings.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -136,8 +137,13 @@ def _events(given: Any, unit: str | None, known: Mapping[str, int]) -> pl.DataFr
     """Returns the events of items that have vectors, by user and time."""
     if unit not in (None, "s", "ms", "us", "ns"):
         raise UserError(f"unit={unit!r}: must be 's', 'ms', 'us' or 'ns'")
-    log = read_events(arguments.table("events", given), Options(unit=unit))
-    log = log.filter(pl.col("item").is_in(list(known)))
+    every = read_events(arguments.table("events", given), Options(unit=unit))
+    log = every.filter(pl.col("item").is_in(list(known)))
+    if left := len(every) - len(log):
+        told = left, len(every)
+        logging.getLogger(__name__).warning(
+            "%d of %d events are left out: their items have no vector", *told
+        )
     if not len(log):
         raise UserError(
             "events: no item of the events has a vector: the two are of other data, or "

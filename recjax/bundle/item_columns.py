@@ -7,7 +7,6 @@ columns.parquet   a row an item, in the order of the vectors: categories, number
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,11 +35,27 @@ def save(folder: Path, table: Table | None) -> None:
     pl.DataFrame([_series(one) for one in kept]).write_parquet(folder / FILE)
 
 
-def fits(folder: Path, where: str | Sequence[str]) -> np.ndarray:
+def load(folder: Path) -> pl.DataFrame:
+    """Reads what `save` wrote.
+
+    Raises:
+      UserError: nothing is known of the items of a bundle.
+    """
+    import polars as pl
+
+    if not (folder / FILE).is_file():
+        raise UserError(
+            f"{folder} knows no columns of its items, so conditions say nothing; "
+            "prepare the data with a table of items, and export anew"
+        )
+    return pl.read_parquet(folder / FILE)
+
+
+def fits(known: pl.DataFrame, where: str | Sequence[str]) -> np.ndarray:
     """Returns whether items fulfil all conditions, bool[N].
 
     Args:
-      folder: of the bundle.
+      known: what `load` returns.
       where: as "price < 50", or several; see `Filter.read`. Of a column of several
         labels one must be equal, or none for "!=". A moment is in unix seconds.
 
@@ -49,12 +64,6 @@ def fits(folder: Path, where: str | Sequence[str]) -> np.ndarray:
     """
     import polars as pl
 
-    if not (folder / FILE).is_file():
-        raise UserError(
-            f"{folder} knows no columns of its items, so where {where!r} says nothing; "
-            "prepare the data with a table of items, and export anew"
-        )
-    known = pl.read_parquet(folder / FILE)
     kinds: dict[str, Kind] = {
         name: "text" if kind in (pl.String, pl.List) else "number"
         for name, kind in known.schema.items()
@@ -95,12 +104,7 @@ def _fulfils(one: Filter, schema: pl.Schema) -> pl.Expr:
     return said.fill_null(False)
 
 
-def meeting(folder: Path, where: str | Sequence[str], best: Best) -> Best:
-    """Returns what finds the best items that meet conditions; see `fits`."""
-    return partial(_kept, best, fits(folder, where)) if where else best
-
-
-def _kept(best: Best, fits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def kept(best: Best, fits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the best `k` items that fit, and their scores [B, k].
 
     Where there are fewer, the rest is item -1 with score -inf.

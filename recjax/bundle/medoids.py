@@ -59,7 +59,7 @@ class Medoids:
 
 
 def in_turns(
-    answers: Sequence[np.ndarray], hidden: Collection[int]
+    answers: Sequence[np.ndarray], hidden: Collection[int] = ()
 ) -> dict[int, tuple[int, int]]:
     """Returns items in turns: the best of each answer, then the second of each, ...
 

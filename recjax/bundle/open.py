@@ -47,10 +47,12 @@ from recjax.index import scann
 from recjax.index.compact import in_memory
 from recjax.index.engine import Pushed
 from recjax.index.exact import largest
-from recjax.index.item_vectors import Found, ItemVectors, best_of
+from recjax.index.item_vectors import Best, Found, ItemVectors, best_of
 from recjax.tables.result import Options
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from recjax.bundle.image_files import ImageFiles
 
 log = logging.getLogger(__name__)
@@ -136,6 +138,11 @@ class OpenBundle:
         return ImageFiles(about["size"], crop, self._blocks("image"))
 
     @cached_property
+    def columns(self) -> pl.DataFrame:
+        """What is known of the items beside their vectors."""
+        return item_columns.load(self.folder)
+
+    @cached_property
     def session(self) -> SessionState:
         """What is kept of users between their events."""
         self.need("step")
@@ -216,8 +223,7 @@ class OpenBundle:
         if where and isinstance(self.index, Pushed) and self.fusion is None:
             best = partial(engine.filtered(self.index, where), vectors)
         else:
-            search = partial(self.find, vectors, raw)
-            best = item_columns.meeting(self.folder, where, search)
+            best = self._meeting(where, partial(self.find, vectors, raw))
         return best_of(self.items, best, k, hidden)
 
     def nearest(
@@ -236,9 +242,14 @@ class OpenBundle:
         if where and isinstance(self.index, Pushed):
             best = partial(engine.filtered(self.index, where), vectors)
         else:
-            search = partial(self.index.search, vectors)
-            best = item_columns.meeting(self.folder, where, search)
+            best = self._meeting(where, partial(self.index.search, vectors))
         return best_of(self.items, best, k, hidden)
+
+    def _meeting(self, where: str | Sequence[str], best: Best) -> Best:
+        """Returns what finds the best items that meet conditions."""
+        if not where:
+            return best
+        return partial(item_columns.kept, best, item_columns.fits(self.columns, where))
 
     def find(
         self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int

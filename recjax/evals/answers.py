@@ -150,9 +150,15 @@ def age(span: float) -> str:
     return f"{span:.0f} s"
 
 
+def title_of(corpus: Corpus, item: int) -> str:
+    """Returns an item's title, or its id where it has none."""
+    return str(corpus.titles[item]) or str(corpus.ids[item])
+
+
 def _shown(corpus: Corpus, item: int, note: str = "", mark: str = "") -> Shown:
-    title = str(corpus.titles[item]) or str(corpus.ids[item])
     columns = {} if corpus.table is None else corpus.table.columns
     photographs = [one for one in columns.values() if one.type == "image"]
     data = photographs[0].texts.encoded(int(item)) if photographs else b""
-    return Shown(title, note, mark, partial(thumbnail, data) if data else None)
+    return Shown(
+        title_of(corpus, item), note, mark, partial(thumbnail, data) if data else None
+    )

@@ -16,7 +16,10 @@ from recjax.data.sessions.packing import PAD
 from recjax.data.sessions.pair_features import SessionPairs
 from recjax.errors import UserError
 from recjax.evals.embed import embed_all, embed_corpus
-from recjax.evals.scorer import Scores, ScoresOf
+from recjax.evals.exact import rank_embeddings
+from recjax.evals.scorer import Scores, ScoresOf, rank_scores
+from recjax.metrics.ranks import Ranks, Ties
+from recjax.metrics.task import RankingTask
 from recjax.models.session_model import SessionModel
 from recjax.sharding.placement import fetch, put_batch
 from recjax.train import state as states
@@ -66,6 +69,25 @@ class SessionScores:
             # No item comes twice in a row, so += adds each.
             scores[row, feature.indices] += queries[row, number] * feature.data
         return scores
+
+
+def rank_all(
+    task: RankingTask,
+    scores: Embeddings | Scores,
+    top_k: int,
+    program: Program,
+    ties: Ties = "average",
+    ranked: int | None = None,
+) -> Ranks:
+    """Returns the ranks of judged items: on the devices where scores are embeddings'.
+
+    Args: see `rank_embeddings` and `rank_scores`.
+    """
+    if isinstance(scores, Embeddings):
+        both = scores.queries, scores.items
+        how = top_k, program.mesh
+        return rank_embeddings(*both, task, *how, ties=ties, ranked=ranked)
+    return rank_scores(task, scores, top_k, ties=ties, ranked=ranked)
 
 
 def model_scores(

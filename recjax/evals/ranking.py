@@ -16,11 +16,10 @@ from recjax.errors import UserError, nearest
 from recjax.evals.answers import sample_answers
 from recjax.evals.embedding_map import corpus_map
 from recjax.evals.evaluation import EXPOSURE_AT, INDEX, KS, MAIN, Evaluated
-from recjax.evals.exact import rank_embeddings
 from recjax.evals.fusion import Fusion
-from recjax.evals.model import Embeddings, SessionScores, model_scores
+from recjax.evals.model import Embeddings, SessionScores, model_scores, rank_all
 from recjax.evals.score_distribution import score_histograms
-from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs, rank_scores
+from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 from recjax.metrics.cohorts import cohort_recall, user_metrics
@@ -171,22 +170,10 @@ class Ranking:
             log.warning("no positive pair in %s: nothing to rank", where)
             return Evaluated({"pairs": 0.0})
         scores = self._scores(program, state, queries, rows)
-        shares = None
+        how = self._top_k, program, self.ties, ranked
+        ranks, shares = rank_all(task, scores, *how), None
         if isinstance(scores, Embeddings):
-            ranks = rank_embeddings(
-                scores.queries,
-                scores.items,
-                task,
-                self._top_k,
-                program.mesh,
-                ties=self.ties,
-                ranked=ranked,
-            )
             shares = score_histograms(scores.queries, scores.items, task, ranked)
-        else:
-            ranks = rank_scores(
-                task, scores, self._top_k, ties=self.ties, ranked=ranked
-            )
         found = self._findings(queries, task, ranks, ranked)
         samples = self._samples(queries, task, ranks, found)
         found = replace(found, scores=shares, samples=samples)

@@ -118,7 +118,7 @@ class Retriever:
         hidden = {row for id in seen if (row := self.items.rows.get(id, -1)) >= 0}
         share = total // max(len(asked), 1)
         answers = [self._of(row, share, hidden) for row in asked.tolist()]
-        found = in_turns(answers, hidden)
+        found = in_turns(answers)
         out = {item: int(asked[which]) for item, (which, _) in found.items()}
         kept = self._unlike(list(out), alike)
         return [

@@ -173,9 +173,14 @@ def test_what_no_file_can_build_stays_in_this_process(experiment, tmp_path, capl
         rj.Run.open(tmp_path / "run")
 
 
-def test_users_have_the_interests_they_were_made_with():
+def test_users_have_the_interests_they_were_made_with(caplog):
     given = rj.testing.users()
     found = rj.cluster_users(**given)
+    assert "left out" not in caplog.text
+    unknown = given["events"].head(3).with_columns(item=pl.lit("nobody's"))
+    more = {**given, "events": pl.concat([given["events"], unknown])}
+    assert rj.cluster_users(**more)["medoid"].equals(found["medoid"])
+    assert f"3 of {len(more['events'])} events are left out" in caplog.text
     kinds = dict(rj.testing.interactions()["items"].select("item", "tags").iter_rows())
     assert (found.group_by("user").len()["len"] == 2).all()
     for medoid, items in found.select("medoid", "items").iter_rows():

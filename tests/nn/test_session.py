@@ -36,8 +36,7 @@ def test_vectors_do_not_depend_on_lanes_rows_or_order(name):
     whole = vectors(name, data, WHOLE)
     assert np.isfinite(whole).all() and np.std(whole, 0).min() > 1e-3
     cut = vectors(name, data, Packed(3, 5, 2), 1)
-    # Vectors of up to 4, summed in another order.
-    np.testing.assert_allclose(cut, whole, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(cut, whole, rtol=1e-6, atol=2e-6)
     if name not in PACKED:
         queued = vectors(name, data, Queue(3, 2, 7), 2)
         np.testing.assert_allclose(queued, whole, atol=2e-6)
@@ -51,8 +50,9 @@ def test_vectors_of_random_users(name, seed):
     data = support.opened(support.sessions(seed, users=4))
     whole = vectors(name, data, WHOLE)
     cut = vectors(name, data, Packed(3, 5, 2), seed)
-    # Vectors of up to 4, summed in another order.
-    np.testing.assert_allclose(cut, whole, rtol=1e-5, atol=1e-5)
+    # Sums in another order differ by what the largest number of a vector rounds to.
+    atol = 1e-6 * max(2.0, np.abs(whole).max())
+    np.testing.assert_allclose(cut, whole, rtol=1e-6, atol=atol)
 
 
 @QUICK

@@ -17,8 +17,9 @@ from recjax.evals.score_distribution import ScoreDistribution
 from recjax.metrics.exposure import Exposure
 
 MOST = 300
-FEW = 100  # Embeddings. Of fewer, t-SNE shows no more and takes seconds.
 """Points of a curve; of more, some evenly spread are drawn."""
+FEW = 100
+"""Embeddings of which t-SNE shows no more than principal components do."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from recjax.serve.http.limits import Limits, RefusedError, Room
 from recjax.serve.http.metrics import Record
 from recjax.serve.http.models import Model, Models
 from recjax.serve.http.request import (
+    SMALL,
     Headers,
     Receive,
     Said,
@@ -31,9 +32,6 @@ from recjax.serve.http.request import (
     place,
     read_body,
 )
-
-WORDS = 16_384
-"""Longest body that is known word for word."""
 
 
 class Known(NamedTuple):
@@ -127,7 +125,7 @@ class Predict:
         asked = rest.parse(body, model.signatures, self.limits, most)
         signature = model.signatures[asked.signature]
         call.asked, call.about["signature"] = asked, asked.signature
-        if self.cache is not None and signature.kept and len(body) <= WORDS:
+        if self.cache is not None and signature.kept and len(body) <= SMALL:
             call.body = body
         self._calls.watch(call)
         if signature.slow:

@@ -10,15 +10,13 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from recjax.serve.http.limits import Limits
-from recjax.serve.http.request import Headers, Said
+from recjax.serve.http.request import SMALL, Headers, Said
 
 HEADERS = 32_768
 """Most bytes of a request's line and headers."""
 LOOK = 0.25
 """Seconds between looks for connections that are late."""
 
-BYTES = 16_384
-"""Longest body of a request that is answered without ASGI."""
 Answer = Callable[[str, Headers, bytes, Callable[[Said], None]], None]
 """Answers a prediction: path, headers, body, and what is called with the answer."""
 
@@ -152,7 +150,7 @@ class Protocol(HttpToolsProtocol):
             and self.parser.should_keep_alive()
             and not self.parser.should_upgrade()
             and length.isdigit()
-            and int(length) <= BYTES
+            and int(length) <= SMALL
             and b"%" not in self.url
             and not names.keys() & {b"expect", b"transfer-encoding"}
         )

@@ -21,6 +21,8 @@ TYPES = (
     b"text/plain",
 )
 JSON = (b"content-type", b"application/json")
+SMALL = 16_384
+"""Longest body that is answered without ASGI, and known word for word."""
 WASTE = 16 * 2**20
 """Bytes of a body too large that are read, so that its sender hears the answer."""
 _PATH = re.compile(
