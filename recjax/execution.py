@@ -58,7 +58,7 @@ _MISSED = {
     "remat": "the model marks no blocks: mark what they give by "
     "`recjax.execution.block`, inside of `in_parts`",
     "softmax_rows": "no loss here compares rows with the columns of a batch, as "
-    "SampledSoftmax does; micro_batches may save memory",
+    "SampledSoftmax and ItemSoftmax do; micro_batches may save memory",
     "activations": "no layer of this model has another type: give its products "
     "`recjax.execution.dtype()`",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 from flax import struct
 
 from recjax.typing import Array, Bool, Float, Int
@@ -47,12 +48,32 @@ class Retrieval:
 
 
 @struct.dataclass
+class PairFeatures:
+    """What features of `K` pairs of a position and a drawn item add to their scores.
+
+    Attributes:
+      weight: of each feature at each position [P, F].
+      at: position * R + drawn item [K].
+      feature: number of the feature [K].
+      value: of the feature; 0 fills up the shape [K].
+    """
+
+    weight: Float[Array, "P F"]
+    at: Int[Array, " K"]
+    feature: Int[Array, " K"]
+    value: Float[Array, " K"]
+
+
+@struct.dataclass
 class ItemScores:
     """Scores of `P` positions, each of which one item follows.
 
     Attributes:
       own: score of the item that follows [P].
-      drawn: scores of items drawn at random, the same for all positions [P, R].
+      user: vectors [P, D], whose product with an item's is its score but for a bias.
+      drawn_item: vectors of items drawn at random, the same for all positions [R, D].
+      drawn_bias: what their scores are at least [R].
+      pairs: what else adds to these scores; None for nothing.
       shown: scores of items shown there but not taken (impressions) [P, I]; `I` may
         be 0.
       distance: squared distance of user vector and the following item's vector [P].
@@ -65,7 +86,10 @@ class ItemScores:
     """
 
     own: Float[Array, " P"]
-    drawn: Float[Array, "P R"]
+    user: Float[Array, "P D"]
+    drawn_item: Float[Array, "R D"]
+    drawn_bias: Float[Array, " R"]
+    pairs: PairFeatures | None
     shown: Float[Array, "P I"]
     distance: Float[Array, " P"]
     own_id: Int[Array, " P"]
@@ -74,6 +98,41 @@ class ItemScores:
     own_draw_logq: Float[Array, " P"]
     drawn_draw_logq: Float[Array, " R"]
     weight: Float[Array, " P"]
+
+    @property
+    def drawn(self) -> Float[Array, "P R"]:
+        """The scores of drawn items, all of them in memory."""
+        items = self.drawn_item, self.drawn_bias
+        return drawn_scores(None, self.user, *items, self.pairs)
+
+
+def drawn_scores(
+    position: Int[Array, " b"] | None,
+    user: Float[Array, "b D"],
+    item: Float[Array, "R D"],
+    bias: Float[Array, " R"],
+    pairs: PairFeatures | None,
+) -> Float[Array, "b R"]:
+    """Returns the scores of drawn items at some positions of a batch.
+
+    Args:
+      position: of the rows in the batch, rising; None for all of it.
+      user: their vectors.
+      item: as `ItemScores.drawn_item`.
+      bias: as `ItemScores.drawn_bias`.
+      pairs: all of the batch, the weights of these rows alone.
+    """
+    scores = user @ item.T + bias
+    if pairs is None:
+        return scores
+    wanted, column = jnp.divmod(pairs.at, len(item))
+    if position is None:
+        row, value = wanted, pairs.value
+    else:
+        row = jnp.minimum(jnp.searchsorted(position, wanted), len(position) - 1)
+        value = jnp.where(position[row] == wanted, pairs.value, 0.0)
+    more = pairs.weight[row, pairs.feature] * value
+    return scores.at[row, column].add(more)
 
 
 @struct.dataclass

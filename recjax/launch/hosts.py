@@ -68,6 +68,29 @@ def barrier(what: str, seconds: float = SECONDS) -> None:
         raise UserError(_missing(what, seconds, str(error))) from error
 
 
+def meet(what: str, seconds: float) -> None:
+    """Waits until every process is here, where a dead one is no bad input.
+
+    Args:
+      what: for messages; all have met there equally often.
+      seconds: how long.
+
+    Raises:
+      RuntimeError: another process ended, or did not come in time.
+    """
+    client = _client()
+    if client is None:
+        return
+    try:
+        client.wait_at_barrier(f"recjax/meet/{what}", int(seconds * 1000))
+    except Exception as error:
+        told = str(error).splitlines()[0][:200]
+        raise RuntimeError(
+            f"another process of this run ended, or did not come to {what!r} within "
+            f"{seconds:.0f} s: see the output of the others ({told})"
+        ) from error
+
+
 def gather(what: str, value: str, seconds: float = SECONDS) -> list[str]:
     """Returns the text that each process gives, in the order of their numbers.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from recjax.execution import softmax_rows
 from recjax.sharding.parts import shards
 from recjax.typing import Array, Bool
 
@@ -85,12 +87,35 @@ def _unit(x: Array) -> Array:
     return x / jnp.sqrt(jnp.maximum(jnp.sum(x * x, -1, keepdims=True), 1e-24))
 
 
-def by_blocks(function: Any, rows: Rows, size: int) -> Any:
+def at_once(count: int) -> int:
+    """Returns the rows of a block as `Runtime.softmax_rows` has it, 0 for all.
+
+    Raises:
+      ValueError: blocks do not divide the `count` rows of a batch.
+    """
+    size = softmax_rows()
+    if not size or size >= count:
+        return 0
+    if count % size:
+        raise ValueError(
+            f"runtime.softmax_rows = {size} does not divide a batch of {count}"
+        )
+    return size
+
+
+def by_blocks(function: Callable[[Any], Any], rows: Any, size: int) -> Any:
     """Applies a function of rows to one block of them after the other.
 
     Of several devices, each has its part of each block.
+
+    Args:
+      function: of a tree of arrays [b, ...]; returns a tree of arrays [b].
+      rows: arrays [B, ...].
+      size: `b`; 0 applies it to all of them at once.
     """
-    count = len(rows.query)
+    if not size:
+        return function(rows)
+    count = len(jax.tree.leaves(rows)[0])
     size = size // shards() if size % shards() == 0 else math.gcd(size, count)
     apart = jax.tree.map(
         lambda x: x.reshape(size, count // size, *x.shape[1:]).swapaxes(0, 1), rows

@@ -7,19 +7,34 @@ Source of the forms: You et al. 2019 (HierTCN), section 3.3; TOP1 is of Hidasi e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 from recjax.losses.base import LossValue, Weight
-from recjax.outputs import ItemScores
-from recjax.typing import Array, Bool, Float
+from recjax.losses.pair_blocks import at_once, by_blocks
+from recjax.outputs import ItemScores, PairFeatures, drawn_scores
+from recjax.sharding.parts import by_rows
+from recjax.typing import Array, Bool, Float, Int
 
 Others = Literal["drawn", "shown"]
 """Whether an item is told from items drawn at random or from those shown with it."""
 HIDDEN = -1e30
 """The logit of a hidden column: finite, so that a row without columns has gradients."""
+
+
+@struct.dataclass
+class _Positions:
+    """What some positions of a batch need to meet its drawn items."""
+
+    position: Int[Array, " b"]
+    own: Float[Array, " b"]
+    own_id: Int[Array, " b"]
+    user: Float[Array, "b D"]
+    weight: Float[Array, "b F"] | None
 
 
 @dataclass(frozen=True)
@@ -37,13 +52,55 @@ class ItemSoftmax:
     weight: Weight = 1.0
 
     def __call__(self, outputs: ItemScores) -> LossValue:
-        """Returns the loss of each position."""
-        own, drawn = outputs.own, outputs.drawn
+        """Returns the loss of each position.
+
+        Raises:
+          ValueError: `Runtime.softmax_rows` that do not divide the positions.
+        """
+        count, pairs = len(outputs.own), outputs.pairs
+        own, bias = outputs.own, outputs.drawn_bias
         if self.logq:
-            draws = jnp.log(float(drawn.shape[1]))
+            draws = jnp.log(float(len(outputs.drawn_id)))
             own = own - (outputs.own_draw_logq + draws)
-            drawn = drawn - (outputs.drawn_draw_logq + draws)
-        visible = _visible(outputs, "drawn")
+            bias = bias - (outputs.drawn_draw_logq + draws)
+        value, hit = by_rows(
+            partial(self._in_blocks, at_once(count)),
+            _Positions(
+                jnp.arange(count, dtype=jnp.int32),
+                own,
+                outputs.own_id,
+                outputs.user,
+                None if pairs is None else pairs.weight,
+            ),
+            (
+                outputs.drawn_item,
+                bias,
+                outputs.drawn_id,
+                None if pairs is None else pairs.replace(weight=None),
+            ),
+        )
+        return LossValue(value, outputs.weight, {"in_sample_accuracy": hit})
+
+    def _in_blocks(
+        self, size: int, rows: _Positions, columns: Any, whole: Any
+    ) -> tuple[Array, Array]:
+        del whole
+        return by_blocks(lambda some: self._block(some, *columns), rows, size)
+
+    def _block(
+        self,
+        rows: _Positions,
+        item: Array,
+        bias: Array,
+        drawn_id: Array,
+        pairs: PairFeatures | None,
+    ) -> tuple[Array, Array]:
+        """Returns the loss, and whether the next item leads."""
+        own = rows.own
+        if pairs is not None:
+            pairs = pairs.replace(weight=rows.weight)
+        drawn = drawn_scores(rows.position, rows.user, item, bias, pairs)
+        visible = _other(drawn_id, rows.own_id)
         drawn = jnp.where(visible, drawn, HIDDEN)
         total = jnp.logaddexp(own, jax.nn.logsumexp(drawn, axis=1))
         value = total - own
@@ -51,8 +108,7 @@ class ItemSoftmax:
             seen = jnp.where(visible, drawn, 0.0).sum(1) + own
             smooth = total - seen / (visible.sum(1) + 1)
             value += self.label_smoothing * (smooth - value)
-        hit = (own >= jnp.max(drawn, 1)).astype(jnp.float32)
-        return LossValue(value, outputs.weight, {"in_sample_accuracy": hit})
+        return value, (own >= jnp.max(drawn, 1)).astype(jnp.float32)
 
 
 @dataclass(frozen=True)
@@ -158,8 +214,11 @@ def _visible(outputs: ItemScores, others: Others) -> Bool[Array, "P M"]:
     """Returns which of the others are items, and not the next one itself."""
     if others == "shown":
         return outputs.shown_there
-    drawn = outputs.drawn_id[None]
-    return (drawn >= 0) & (drawn != outputs.own_id[:, None])
+    return _other(outputs.drawn_id, outputs.own_id)
+
+
+def _other(drawn: Int[Array, " M"], own: Int[Array, " P"]) -> Bool[Array, "P M"]:
+    return (drawn[None] >= 0) & (drawn[None] != own[:, None])
 
 
 def _mean(

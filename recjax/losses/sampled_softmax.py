@@ -9,9 +9,15 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from recjax.execution import softmax_rows
 from recjax.losses.base import LossValue, Weight
-from recjax.losses.pair_blocks import Columns, Rows, by_blocks, leading, shown_by_others
+from recjax.losses.pair_blocks import (
+    Columns,
+    Rows,
+    at_once,
+    by_blocks,
+    leading,
+    shown_by_others,
+)
 from recjax.outputs import Retrieval
 from recjax.sharding.parts import by_rows
 from recjax.typing import Array, Bool, Float
@@ -84,7 +90,7 @@ class SampledSoftmax:
         if self.mask_known and whole.known_id is None:
             raise ValueError("mask_known: the batch gives no known positives")
         value, monitors = by_rows(
-            partial(self._all_widths, _at_once(len(whole.query))),
+            partial(self._all_widths, at_once(len(whole.query))),
             *(self._rows(whole), self._columns(whole), whole.scale),
         )
         return LossValue(value, whole.weight, monitors)
@@ -119,28 +125,25 @@ class SampledSoftmax:
         )
 
     def _all_widths(
-        self, at_once: int, rows: Rows, columns: Columns, scale: Array
+        self, size: int, rows: Rows, columns: Columns, scale: Array
     ) -> tuple[Array, dict[str, Array]]:
         if not self.widths:
-            return self._one_width(at_once, rows, columns, scale)
+            return self._one_width(size, rows, columns, scale)
         total, monitors = jnp.zeros(()), {}
         for width, weight in self.widths:
             cut = leading(rows, width), leading(columns, width)
-            value, monitors_of_width = self._one_width(at_once, *cut, scale)
+            value, monitors_of_width = self._one_width(size, *cut, scale)
             total += weight * value
             monitors |= monitors_of_width | {f"loss_{width}": value}
         return total, monitors
 
     def _one_width(
-        self, at_once: int, rows: Rows, columns: Columns, scale: Array
+        self, size: int, rows: Rows, columns: Columns, scale: Array
     ) -> tuple[Array, dict[str, Array]]:
         def one_block(rows: Rows) -> tuple[Array, Array, Array]:
             return self._block(rows, columns, scale)
 
-        if at_once:
-            value, negatives, hit = by_blocks(one_block, rows, at_once)
-        else:
-            value, negatives, hit = one_block(rows)
+        value, negatives, hit = by_blocks(one_block, rows, size)
         return value, {
             "negatives": negatives,
             "in_sample_accuracy": hit,
@@ -223,19 +226,3 @@ class SampledSoftmax:
             for known in rows.known_id.T:
                 hidden |= known[:, None] == columns.negative_id[None]
         return hidden
-
-
-def _at_once(count: int) -> int:
-    """Returns the rows of a block, 0 where all `count` are one.
-
-    Raises:
-      ValueError: blocks do not divide them.
-    """
-    size = softmax_rows()
-    if not size or size >= count:
-        return 0
-    if count % size:
-        raise ValueError(
-            f"runtime.softmax_rows = {size} does not divide a batch of {count}"
-        )
-    return size

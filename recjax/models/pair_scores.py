@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from recjax.outputs import PairFeatures
 from recjax.typing import Array, Batch
 
 START = 0.1
@@ -22,9 +23,7 @@ def pair_weights(dense: Any, user: Array) -> Array:
     return user @ dense["kernel"] + dense["bias"]
 
 
-def with_pairs(scores: Array, weights: Array, batch: Batch) -> Array:
-    """Returns the scores of drawn items [P, M] with what the pairs' features add."""
-    at = batch["pair_at"]
-    weight = weights[at // scores.shape[1], batch["pair_feature"]]
-    more = weight * batch["pair_value"]
-    return scores.reshape(-1).at[at].add(more).reshape(scores.shape)
+def pair_features(weights: Array, batch: Batch) -> PairFeatures:
+    """Returns what the features of pairs add to the scores of drawn items."""
+    names = ("pair_at", "pair_feature", "pair_value")
+    return PairFeatures(weights, *(batch[name] for name in names))

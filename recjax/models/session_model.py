@@ -19,7 +19,7 @@ from recjax import rng
 from recjax.features import Sides
 from recjax.models import session_columns, session_tables, tables
 from recjax.models.base import RowIds, TableRows, TableSpec
-from recjax.models.pair_scores import pair_start, pair_weights, with_pairs
+from recjax.models.pair_scores import pair_features, pair_start, pair_weights
 from recjax.models.session_columns import TOWER, columns_of
 from recjax.models.session_tables import BIAS, ITEM, TARGET
 from recjax.models.tables import Table
@@ -157,16 +157,19 @@ class SessionModel:
         own = own.reshape(user.shape)
         drawn, drawn_bias = self._scored(params, rows, batch, "drawn", key)
         own_scores = jnp.sum(user * own, -1) * self.scale + own_bias.reshape(-1)
-        drawn_scores = user @ drawn.T * self.scale + drawn_bias
+        pairs = None
         if PAIR in params:
             weights = pair_weights(params[PAIR], user)
             features = batch["pair_own"].reshape(weights.shape)
             own_scores += jnp.sum(weights * features, -1)
-            drawn_scores = with_pairs(drawn_scores, weights, batch)
+            pairs = pair_features(weights, batch)
         shown, shown_scores = self._shown(user, params, rows, batch, key)
         outputs = ItemScores(
             own=own_scores,
-            drawn=drawn_scores,
+            user=user * self.scale,
+            drawn_item=drawn,
+            drawn_bias=drawn_bias,
+            pairs=pairs,
             shown=shown_scores,
             distance=jnp.sum((user - own) ** 2, -1),
             own_id=batch["item"].reshape(-1) - 1,

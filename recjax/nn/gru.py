@@ -7,13 +7,14 @@ The forms differ in where the reset gate acts on the candidate:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from recjax.execution import block, dtype
+from recjax.sharding import parts
 from recjax.typing import Array, Bool, Float
 
 Reset = Literal["before", "after"]
@@ -98,6 +99,14 @@ class GruLayer(nn.Module):
         if self.reset == "after":
             bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
 
+        rows = state, keep, (inputs, update, start, initial)
+        # Else devices would add up the gradient of these at every turn of the loop.
+        return parts.by_rows(self._run, rows, (), (recurrent, bias))
+
+    @nn.nowrap
+    def _run(self, rows: Any, _: Any, whole: tuple[Array, Array]) -> Array:
+        (state, keep, along), (recurrent, bias) = rows, whole
+
         def step(held: Array, at: tuple) -> tuple[Array, Array]:
             inputs, update, start, begin = at
             held = jnp.where(start[:, None], 0.0 if begin is None else begin, held)
@@ -105,11 +114,10 @@ class GruLayer(nn.Module):
             held = jnp.where(update[:, None], new, held)
             return held, held
 
-        along = jax.tree.map(
-            lambda a: jnp.moveaxis(a, 1, 0), (inputs, update, start, initial)
-        )
+        along = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), along)
         # Several steps a turn: XLA's loop costs more than a step of this size.
-        _, out = jax.lax.scan(step, state, along, unroll=min(4, x.shape[1]))
+        unroll = min(4, along[0].shape[0])
+        _, out = jax.lax.scan(step, state, along, unroll=unroll)
         return jnp.moveaxis(out, 0, 1)
 
 

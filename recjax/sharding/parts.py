@@ -27,7 +27,8 @@ def by_rows(
 ) -> Any:
     """Returns `function(rows, columns, whole)`, each device computing its own rows.
 
-    Without a mesh, or where the devices do not divide the rows, that is all it is.
+    Without a mesh, inside itself, or where the devices do not divide the rows, that is
+    all it is.
 
     Args:
       function: of trees of arrays; returns a tree of arrays of one row an input row.
@@ -42,7 +43,7 @@ def by_rows(
     uneven = split > 1 and any(
         leaf.shape[0] % split for leaf in jax.tree.leaves((rows, columns))
     )
-    if split == 1 or uneven:
+    if split == 1 or uneven or _manual():
         return function(rows, columns, whole)
 
     def local(rows: Any, columns: Any, whole: Any) -> Any:

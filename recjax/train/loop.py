@@ -93,7 +93,9 @@ def train(
             closing(profile or Profiler(None)) as profile,
             closing(Watchdog(runtime.stall_s)) as watchdog,
         ):
-            step_fn, batches = program.step(), program.batches(start)
+            own = program.batches(start)
+            batches = watchdog.together(own, start, steps, runtime.prefetch)
+            step_fn = program.step()
             meter, pending = Meter(host_part(program.mesh)[1]), []
             for done in range(start + 1, steps + 1):
                 watchdog.at("data", done)

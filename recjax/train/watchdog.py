@@ -15,17 +15,21 @@ import threading
 import time
 import traceback
 from collections import deque
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, TypeVar
 
 from recjax.launch import hosts
 from recjax.launch.join import STALLED, leave
 
 log = logging.getLogger(__name__)
-Phase = Literal["start", "data", "compile", "step", "evaluate", "save"]
+T = TypeVar("T")
+Phase = Literal["start", "data", "wait", "compile", "step", "evaluate", "save"]
 LIMITS: dict[str, float] = {"start": 1_800, "compile": 1_800}
 LIMITS |= {"evaluate": 7_200, "save": 1_800}
 """Seconds of what takes its time without a step; of others ten times a median step."""
 LEAST_SECONDS, STEPS = 120.0, 10
+SLOW = 0.1
+"""Part of what ends a run, after which those that others wait for are named."""
 POLL_SECONDS, LAST_WORDS_SECONDS, SPEAKER_SECONDS = 1.0, 3.0, 5.0
 """Between looks; for all to put up their stacks; for the first to print them."""
 BOARD, STACKS = "at", "stacks"
@@ -44,6 +48,7 @@ class Watchdog:
         self._stall, self._steps = stall_s, deque[float](maxlen=50)
         self._at: tuple[str, int, float] = ("start", 0, time.monotonic())
         self._began: float | None = None
+        self._named = 0.0
         self._closed = threading.Event()
         if not hosts.alone():
             threading.Thread(target=self._watch, daemon=True).start()
@@ -58,6 +63,46 @@ class Watchdog:
         if phase == "step" and not self._steps:
             phase = "compile"
         self._at = (phase, step, now)
+
+    def together(
+        self, batches: Iterator[T], start: int, steps: int, ahead: int
+    ) -> Iterator[T]:
+        """Yields batches once every process has its own; just them where it is alone.
+
+        A step that one process begins and another does not waits on the devices, where
+        nothing tells for whom, and collectives that wait too long end the run. Here the
+        wait has a name, and all processes stay alive.
+
+        The processes meet once for `ahead` steps, since the coordinator serves all of
+        them: about 0.4 ms of its time for each is too much for every step of 10 ms of a
+        large pod. No step begins before all have its batch even so: those of the next
+        `ahead` steps are made before the first of them. Steps are given to the devices
+        ahead of time, which therefore work while the processes meet.
+
+        Args:
+          batches: of this process, from step `start + 1` on.
+          start: steps that are done.
+          steps: steps of the run.
+          ahead: batches that are made ahead anyway.
+
+        Raises:
+          RuntimeError: another process ended.
+        """
+        return batches if hosts.alone() else self._meet(batches, start, steps, ahead)
+
+    def _meet(
+        self, batches: Iterator[T], start: int, steps: int, ahead: int
+    ) -> Iterator[T]:
+        held, size = deque[T](), max(ahead, 1)
+        for first in range(start + 1, steps + 1, size):
+            for step in range(first, min(first + size, steps + 1)):
+                self._at = ("data", step, time.monotonic())
+                held.append(next(batches))
+            self._at = ("wait", first, time.monotonic())
+            # What waits too long is ended below, with a name and a stack.
+            hosts.meet("step", 2 * max(LIMITS.values()))
+            while held:
+                yield held.popleft()
 
     def limit(self, phase: str) -> float:
         """Returns after how many seconds at a phase the run counts as stalled."""
@@ -75,6 +120,8 @@ class Watchdog:
             phase, _, since = self._at
             seconds = time.monotonic() - since
             hosts.post(BOARD, self._where())
+            if phase == "wait" and seconds > SLOW * self.limit(phase):
+                self._name_late(since)
             if seconds > self.limit(phase) and seconds > self._patience():
                 hosts.post(STACKS, self._stack())
                 time.sleep(LAST_WORDS_SECONDS)
@@ -88,6 +135,16 @@ class Watchdog:
         # Steps are given to the device ahead: one may wait for another that compiles.
         told = hosts.posts(BOARD).values()
         return max((self.limit(json.loads(text)[0]) for text in told), default=0.0)
+
+    def _name_late(self, since: float) -> None:
+        told = hosts.posts(BOARD)
+        late = {h: one for h, one in told.items() if json.loads(one)[0] != "wait"}
+        # One of those that wait speaks, and once.
+        speaks = min(told.keys() - late.keys(), default=-1) == hosts.index()
+        if late and speaks and self._named != since:
+            self._named = since
+            who = ", ".join(f"host {h} at {_told(late[h])}" for h in sorted(late))
+            log.warning("waiting for %s", who)
 
     def _stack(self) -> str:
         # Batches are made in threads: the main one alone may say nothing.

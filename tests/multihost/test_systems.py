@@ -17,8 +17,8 @@ PORT = 20_000 + os.getpid() % 20_000
 
 
 @pytest.fixture(scope="module")
-def losses(tmp_path_factory):
-    """The losses of each system, in one process with eight devices and in two."""
+def learned(tmp_path_factory):
+    """What is told of each system, in one process with eight devices and in two."""
     folder = tmp_path_factory.mktemp("systems")
     running = [start(folder, hosts, host) for hosts in (2, 1) for host in range(hosts)]
     try:
@@ -45,9 +45,19 @@ def start(folder, hosts, host):
     )
 
 
-@pytest.mark.parametrize("system", ["omni_search", "hier_tcn", "deep_ranking"])
-def test_two_processes_learn_what_one_learns(losses, system):
-    one, two = losses[1][system], losses[2][system]
+SYSTEMS = ("omni_search", "hier_tcn", "deep_ranking")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_two_processes_learn_what_one_learns(learned, system):
+    one, two = (learned[hosts][system]["losses"] for hosts in (1, 2))
     assert len(set(one)) == 3
     # What they hand on to each other is compared bit by bit, where it is restored.
     assert two == pytest.approx(one, abs=2e-5)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_collectives_are_few_and_none_stands_in_a_loop(learned, system):
+    for hosts in (1, 2):
+        told = learned[hosts][system]
+        assert told["sent"] <= 60 and not told["looped"], told

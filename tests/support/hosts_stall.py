@@ -1,4 +1,4 @@
-"""The small experiment, in which one process sleeps for ever before a step."""
+"""The small experiment, in which one process is late once, and then stuck."""
 
 import os
 import time
@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 import small
 
-STEP = 8
+LATE, STEP = 9, 12
+"""Steps whose batches are not made while the first step compiles."""
+SECONDS = 3
+"""How late it is; a tenth of `stall_s` and a look of the watchdog are less."""
 
 
 def sleep_for_ever():
@@ -29,8 +32,11 @@ class Faulty(small.InMemory):
         made = data.batch
 
         def batch(step, host=(0, 1)):
-            if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
-                self.fault()
+            if os.environ["RECJAX_PROCESS"] == "1":
+                if step == LATE:
+                    time.sleep(SECONDS)
+                if step == STEP:
+                    self.fault()
             return made(step, host)
 
         object.__setattr__(data, "batch", batch)

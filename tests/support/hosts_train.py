@@ -31,6 +31,7 @@ from recjax.launch.join import join
 from recjax.losses import SampledSoftmax
 from recjax.models import OmniSearch
 from recjax.pytree import named_leaves
+from recjax.sharding.collectives import collectives
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import fetch, host_part, put_batch
 from recjax.train.checkpoint import Checkpoints, read_state
@@ -96,17 +97,19 @@ def placed(data, step, mesh):
 
 
 def train(made, data):
-    """Returns the losses of the steps, and the program with its last state."""
+    """Returns losses and collectives of the step, and the program with its state."""
     mesh, losses = make_mesh({"data": jax.device_count()}), []
     blocks = Runtime(softmax_rows=8 * isinstance(made.model, OmniSearch))
     program = Program(made, blocks, data, mesh)
     with set_mesh(mesh):
-        state, step = program.init(), program.step()
+        state = program.init()
+        step = program.step().lower(program.like, program.batch_shapes).compile()
         for number in range(STEPS):
             state, report = step(state, placed(data, number, mesh))
             total, weight = jax.device_get(report.means["loss"])
             losses.append(float(total / weight))
-    return losses, program, state
+    sent = [one.looped for one in collectives(step.as_text(), mesh)]
+    return {"losses": losses, "sent": len(sent), "looped": sum(sent)}, program, state
 
 
 def save(folder, name, state):
