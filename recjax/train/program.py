@@ -122,8 +122,7 @@ class Program:
         """
         _ = self.specs
         try:
-            batch = jax.tree.map(_shape, self.example_batch)
-            shape = jax.eval_shape(self._init, batch)
+            shape = jax.eval_shape(self._init, self.batch_shapes)
         except ValueError as error:
             raise UserError(f"the model does not fit the data: {error}") from error
         return checkpoint.like(
@@ -223,7 +222,3 @@ class _OnDemand(dict[str, Embedder]):
 
     def __missing__(self, side: str) -> Embedder:
         return self.setdefault(side, self._make(side))
-
-
-def _shape(array: np.ndarray) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(array.shape, array.dtype)

@@ -1,4 +1,4 @@
-"""Small twins of three systems in two processes and in one."""
+"""Small twins of three systems in two processes and on one device."""
 
 import json
 import os
@@ -18,7 +18,7 @@ PORT = 20_000 + os.getpid() % 20_000
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """What is told of each system, in one process with eight devices and in two."""
+    """What is told of each system, on one device and in two processes of four."""
     folder = tmp_path_factory.mktemp("systems")
     running = [start(folder, hosts, host) for hosts in (2, 1) for host in range(hosts)]
     try:
@@ -37,7 +37,9 @@ def start(folder, hosts, host):
     return subprocess.Popen(
         [sys.executable, SCRIPT, folder],
         env=small.environment(
-            XLA_FLAGS=small.devices(8 // hosts), **dict(zip(NAMES, told, strict=True))
+            XLA_FLAGS=small.devices(8 // hosts),
+            JAX_SHARE_BINARY_BETWEEN_HOSTS="1",  # Two would compile the same.
+            **dict(zip(NAMES, told, strict=True)),
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -49,15 +51,14 @@ SYSTEMS = ("omni_search", "hier_tcn", "deep_ranking")
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_two_processes_learn_what_one_learns(learned, system):
+def test_two_processes_learn_what_one_device_learns(learned, system):
     one, two = (learned[hosts][system]["losses"] for hosts in (1, 2))
     assert len(set(one)) == 3
     # What they hand on to each other is compared bit by bit, where it is restored.
-    assert two == pytest.approx(one, abs=2e-5)
+    assert two == pytest.approx(one, rel=2e-5)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_collectives_are_few_and_none_stands_in_a_loop(learned, system):
-    for hosts in (1, 2):
-        told = learned[hosts][system]
-        assert told["sent"] <= 60 and not told["looped"], told
+    told = learned[2][system]
+    assert 0 < told["sent"] <= 60 and not told["looped"], told

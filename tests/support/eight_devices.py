@@ -8,18 +8,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import sessions
 import small
 from jax.sharding import set_mesh
 
+from recjax.data.sessions.packing import Packed
 from recjax.evals.exact import rank_embeddings
 from recjax.metrics.task import RankingTask
+from recjax.nn.session import Row
 from recjax.sharding import rows
-from recjax.sharding.collectives import collectives as found_in
+from recjax.sharding.collectives import collectives
 from recjax.sharding.mesh import make_mesh
 from recjax.sharding.placement import put_batch
 from recjax.train.checkpoint import Checkpoints
@@ -31,7 +35,9 @@ MESHES = {
     "4x2": {"data": 4, "model": 2},
     "2x4": {"data": 2, "model": 4},
     "fsdp": {"data": 1, "fsdp": 8},
+    "bfloat16": {"data": 4, "model": 2},
 }
+SAVED, LOOKED_INTO = ("1", "4x2"), ("8", "4x2")
 STEPS = 8
 
 
@@ -39,26 +45,31 @@ STEPS = 8
 def program(mesh: str):
     """Opens the small experiment, with tables far larger than a batch, on a mesh."""
     runtime = replace(small.runtime(), mesh=MESHES[mesh])
+    if mesh == "bfloat16":
+        runtime = replace(runtime, activations=mesh)
     return open_program(small.experiment(items=20_000), runtime)
 
 
 def train(mesh: str, folder: Path) -> dict:
-    """Trains some steps; saves a checkpoint of the last."""
+    """Trains some steps; saves a checkpoint of the last, where others restore it."""
     opened = program(mesh)
     losses = []
     with set_mesh(opened.mesh):
-        state, step = opened.init(), opened.step()
+        state = opened.init()
+        step = opened.step().lower(opened.like, opened.batch_shapes).compile()
         batches = opened.batches(0)
         for _ in range(STEPS):
             state, report = step(state, put_batch(next(batches), opened.mesh))
             losses.append(float(report.means["loss"][0]))
-        checkpoints = Checkpoints(folder / f"checkpoints_{mesh}", 2)
-        checkpoints.save(STEPS, state)
-        checkpoints.close()
+        if mesh in SAVED:
+            checkpoints = Checkpoints(folder / f"checkpoints_{mesh}", 2)
+            checkpoints.save(STEPS, state)
+            checkpoints.close()
     np.savez(folder / f"trained_{mesh}.npz", **named(opened, state))
     film = state.tables["film"]
     shards = sorted({shard.data.shape[0] for shard in film.addressable_shards})
-    return {"losses": losses, "rows": film.shape[0], "shard_rows": shards}
+    told = {"losses": losses, "rows": film.shape[0], "shard_rows": shards}
+    return told | (looked_into(opened, step) if mesh in LOOKED_INTO else {})
 
 
 def named(opened, state) -> dict[str, np.ndarray]:
@@ -94,16 +105,35 @@ def dense_bytes(mesh: str) -> list[int]:
     return [int(sum(held)), 4 * sum(a.size for a in arrays)]
 
 
-def collectives(mesh: str) -> dict:
+def looked_into(opened, step) -> dict:
     """Returns the sizes of a compiled step's collectives, in elements."""
-    opened = program(mesh)
-    with set_mesh(opened.mesh):
-        lowered = opened.step().lower(opened.like, opened.batch_shapes)
-        text = lowered.compile().as_text()
-    sizes = [one.elements for one in found_in(text, opened.mesh)]
-    film = opened.like.tables["film"]
+    text, film = step.as_text(), opened.like.tables["film"]
+    sizes = [one.elements for one in collectives(text, opened.mesh)]
     held = re.findall(rf"f32\[{film.shape[0]},{film.shape[1]}\]", text)
-    return {"rows": film.shape[0], "sizes": sizes, "whole_tables": len(held)}
+    return {"sizes": sizes, "whole_tables": len(held)}
+
+
+def recurrent() -> dict:
+    """Compares the gradient of an encoder that is one loop, on one device and eight."""
+    encoder = sessions.ENCODERS["hrnn"]
+    data = sessions.opened(sessions.sessions(users=24), Packed(8, 8, 4))
+    params, table = sessions.started(encoder, data)
+    batch = data.packed_arrays(data.epochs.at(0)[0].grid(0))
+    row, memory = Row.of(batch, table[batch["item"]]), encoder.start(8, sessions.WIDTH)
+
+    def total(params, row, memory):
+        return jnp.sum(encoder.apply(params, row, memory, False)[0] ** 2)
+
+    found, looped = [], 0
+    for name in ("1", "8"):
+        mesh = make_mesh(MESHES[name])
+        with set_mesh(mesh):
+            placed = put_batch(jax.tree.map(np.asarray, (row, memory)), mesh)
+            compiled = jax.jit(jax.grad(total)).lower(params, *placed).compile()
+            found.append(jax.device_get(compiled(params, *placed)))
+        looped += sum(one.looped for one in collectives(compiled.as_text(), mesh))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), *found)
+    return {"looped": looped}
 
 
 def ranking(mesh: str, folder: Path) -> None:
@@ -161,15 +191,13 @@ def reads_and_writes(mesh: str, folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Does everything."""
-    report = {"devices": len(jax.devices()), "train": {}, "collectives": {}}
+    report = {"devices": len(jax.devices()), "train": {}, "hrnn": recurrent()}
     for mesh in MESHES:
         if mesh != "2x4":
             report["train"][mesh] = train(mesh, folder)
-        if mesh != "fsdp":
+        if mesh not in ("fsdp", "bfloat16"):
             ranking(mesh, folder)
             reads_and_writes(mesh, folder)
-    for mesh in ("8", "4x2"):
-        report["collectives"][mesh] = collectives(mesh)
     report["dense"] = dense_bytes("fsdp")
     for mesh in ("4x2", "2x4", "1"):
         restore("4x2", mesh, folder)

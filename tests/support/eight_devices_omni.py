@@ -1,4 +1,4 @@
-"""The step of several kinds of candidates on one device and on eight pretended ones."""
+"""The step of several kinds of candidates on one device and on 4 x 2 pretended ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from recjax.sharding.placement import put_batch
 from recjax.train import state as states
 from recjax.train.step import compile_step, make_step
 
-MESHES = {"1": {"data": 1}, "8": {"data": 8}, "4x2": {"data": 4, "model": 2}}
+MESHES = {"1": {"data": 1}, "4x2": {"data": 4, "model": 2}}
 STEPS, GROUPS, BUCKETS = 4, 16, 40_000
 WIDTHS = ((4, 0.1), (12, 1.0))
 

@@ -1,4 +1,4 @@
-"""Trains small twins of three systems some steps, in one process or in several.
+"""Trains small twins of three systems some steps, on one device or in two processes.
 
     python tests/support/hosts_train.py FOLDER
 
@@ -25,11 +25,13 @@ from jax.sharding import set_mesh
 
 from recjax.data.images.source import ImagesData
 from recjax.data.sessions.next import NextInSessionData
+from recjax.data.sessions.packing import Packed
 from recjax.experiment import Runtime, load_experiment
 from recjax.launch import hosts
 from recjax.launch.join import join
 from recjax.losses import SampledSoftmax
 from recjax.models import OmniSearch
+from recjax.nn.backbones import SmallNet
 from recjax.pytree import named_leaves
 from recjax.sharding.collectives import collectives
 from recjax.sharding.mesh import make_mesh
@@ -37,7 +39,7 @@ from recjax.sharding.placement import fetch, host_part, put_batch
 from recjax.train.checkpoint import Checkpoints, read_state
 from recjax.train.program import Program, open_program
 
-STEPS = 3
+STEPS, SIZE = 3, 32
 MESHES = ({"data": 1, "model": -1}, {"data": 2, "model": -1}, {"data": 2, "fsdp": -1})
 """Some with fewer parts of a batch than there are hosts."""
 
@@ -75,13 +77,17 @@ def omni_search():
 
 def hier_tcn():
     """HierTCN on random sessions."""
-    made = tiny("hiertcn_globo")
+    made = tiny("hiertcn_globo", layout=Packed(16, 16, 6))
+    encoder, width = sessions.ENCODERS["hiertcn"], sessions.WIDTH
+    made = replace(made, model=replace(made.model, encoder=encoder, width=width))
     return made, NextInSessionData(made.data, 0, sessions.sessions(users=40))
 
 
 def deep_ranking():
     """Deep Ranking on small pictures."""
-    made = tiny("deep_ranking_grocery", views=0)
+    made = tiny("deep_ranking_grocery", views=0, size=SIZE)
+    net = SmallNet(SIZE, (8, 16))
+    made = replace(made, model=replace(made.model, branch=net, width=12))
     return made, ImagesData(made.data, 0, tiny_images.table())
 
 
@@ -98,7 +104,7 @@ def placed(data, step, mesh):
 
 def train(made, data):
     """Returns losses and collectives of the step, and the program with its state."""
-    mesh, losses = make_mesh({"data": jax.device_count()}), []
+    mesh, losses = make_mesh({"data": -1 if hosts.count() > 1 else 1}), []
     blocks = Runtime(softmax_rows=8 * isinstance(made.model, OmniSearch))
     program = Program(made, blocks, data, mesh)
     with set_mesh(mesh):
@@ -146,9 +152,9 @@ def hand_on(folder, program, state):
         save(folder, "two", state)
         same(folder, "one", program)
         return
-    save(folder, "eight", same(folder, "two", program))
-    alone = replace(program, mesh=make_mesh({"data": 1}))
-    save(folder, "one", same(folder, "eight", alone))
+    eight = replace(program, mesh=make_mesh({"data": -1}))
+    save(folder, "eight", same(folder, "two", eight))
+    save(folder, "one", same(folder, "eight", program))
 
 
 def main(out):
