@@ -37,9 +37,7 @@ def start(folder, hosts, host):
     return subprocess.Popen(
         [sys.executable, SCRIPT, folder],
         env=small.environment(
-            XLA_FLAGS=small.devices(8 // hosts),
-            JAX_SHARE_BINARY_BETWEEN_HOSTS="1",  # Two would compile the same.
-            **dict(zip(NAMES, told, strict=True)),
+            XLA_FLAGS=small.devices(8 // hosts), **dict(zip(NAMES, told, strict=True))
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
