@@ -6,8 +6,8 @@ Trains a small experiment twice by `recjax launch`, on two processes of this mac
 once without a break, once with so many SIGKILLs of the worker, of the coordinator and
 of both, half of them while a checkpoint is written, each followed by the same command.
 Every array must be the same bit by bit, no process may outlive its peer by more than
-heartbeat + 10 s, and the last line must name host and cause. Then a process is stopped,
-stuck in Python, and given bad input. Prints a line a fault, and JSON in the last one;
+heartbeat + 10 s, and the last line must name host and cause. Then a process is asked to
+stop inside a save and while it compiles, stopped, stuck in Python, and given bad input. Prints a line a fault, and JSON in the last one;
 exit status 1 where something does not hold.
 """
 
@@ -129,6 +129,19 @@ def kill(run: Run, victim: str, in_save: bool, dice: random.Random) -> dict:
     }
 
 
+def asked(folder: Path, experiment: Path, inside: str) -> dict:
+    """Sends SIGTERM to one process inside a save, or before the first step is done."""
+    run = Run(folder / f"asked_{inside}", 100_000, experiment)
+    compiling = (run.workdir / "checkpoints").exists
+    run.until(run.saving if inside == "save" else compiling)
+    os.kill(run.hosts()[1], signal.SIGTERM)
+    seconds = run.end(300)
+    steps = re.findall(r"SIGTERM: saved step (\d+)", run.said())
+    held = run.process.returncode == 75 and len(steps) == 2 and len(set(steps)) == 1
+    held = held and (run.workdir / "checkpoints" / steps[0]).is_dir()
+    return _told(f"SIGTERM inside a {inside}", run, seconds, held)
+
+
 def stopped(folder: Path, experiment: Path) -> dict:
     """Stops a process with SIGSTOP, which the other one waits for."""
     run = Run(folder / "stopped", 100_000, experiment)
@@ -214,6 +227,8 @@ def main() -> int:
     same = not given.kills or _same(folder / "killed", folder / "whole", steps)
     if not given.only_kills:
         for fault in (
+            lambda: asked(folder, experiment, "save"),
+            lambda: asked(folder, experiment, "compilation"),
             lambda: stopped(folder, experiment),
             lambda: stuck(folder),
             lambda: refused(folder),
