@@ -7,8 +7,9 @@ once without a break, once with so many SIGKILLs of the worker, of the coordinat
 of both, half of them while a checkpoint is written, each followed by the same command.
 Every array must be the same bit by bit, no process may outlive its peer by more than
 heartbeat + 10 s, and the last line must name host and cause. Then a process is asked to
-stop inside a save and while it compiles, stopped, stuck in Python, and given bad input. Prints a line a fault, and JSON in the last one;
-exit status 1 where something does not hold.
+stop inside a save and while it compiles, stopped, stuck in Python, and given bad input.
+Prints a line a fault, and JSON in the last one; exit status 1 where something does not
+hold.
 """
 
 from __future__ import annotations
