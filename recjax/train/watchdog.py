@@ -48,7 +48,7 @@ class Watchdog:
         self._stall, self._steps = stall_s, deque[float](maxlen=50)
         self._at: tuple[str, int, float] = ("start", 0, time.monotonic())
         self._began: float | None = None
-        self._named = 0.0
+        self._named: dict[int, list] = {}
         self._closed = threading.Event()
         if not hosts.alone():
             threading.Thread(target=self._watch, daemon=True).start()
@@ -120,8 +120,10 @@ class Watchdog:
             phase, _, since = self._at
             seconds = time.monotonic() - since
             hosts.post(BOARD, self._where())
-            if phase == "wait" and seconds > SLOW * self.limit(phase):
-                self._name_late(since)
+            # What others put up is as old as a look.
+            slow = max(SLOW * self.limit(phase), 2 * POLL_SECONDS)
+            if phase == "wait" and seconds > slow:
+                self._name_late()
             if seconds > self.limit(phase) and seconds > self._patience():
                 hosts.post(STACKS, self._stack())
                 time.sleep(LAST_WORDS_SECONDS)
@@ -136,13 +138,14 @@ class Watchdog:
         told = hosts.posts(BOARD).values()
         return max((self.limit(json.loads(text)[0]) for text in told), default=0.0)
 
-    def _name_late(self, since: float) -> None:
+    def _name_late(self) -> None:
         told = hosts.posts(BOARD)
         late = {h: one for h, one in told.items() if json.loads(one)[0] != "wait"}
-        # One of those that wait speaks, and once.
+        # One of those that wait speaks, and once of each place.
         speaks = min(told.keys() - late.keys(), default=-1) == hosts.index()
-        if late and speaks and self._named != since:
-            self._named = since
+        places = {host: json.loads(one)[:2] for host, one in late.items()}
+        if late and speaks and self._named != places:
+            self._named = places
             who = ", ".join(f"host {h} at {_told(late[h])}" for h in sorted(late))
             log.warning("waiting for %s", who)
 

@@ -189,7 +189,7 @@ def test_a_killed_process_takes_the_other_with_it_and_is_named(host, files, tmp_
 def test_a_process_that_is_late_or_stuck_is_named(files, tmp_path):
     _, config = files
     experiment = Path(small.__file__).with_name("hosts_stall.py")
-    told = ("--set-runtime", "stall_s=5")
+    told = ("--set-runtime", "stall_s=8")
     process = launch(experiment, config, tmp_path / "run", *told)
     said = ended(process, 76)
     assert "sleep_for_ever" in said
