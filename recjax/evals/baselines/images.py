@@ -41,11 +41,12 @@ def manhattan(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     return -cdist(queries, gallery, "cityblock")
 
 
-_PLAIN: dict[str, tuple[Callable, Score]] = {
+PLAIN: dict[str, tuple[Callable, Score]] = {
     "lab": (lab_histogram, manhattan),
     "hog": (hog, dot),
     "handcrafted": (handcrafted, squared),
 }
+"""Feature -> how it is made of pixels, and what is large between near ones."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class LogisticAccuracy:
 def _features(data: HasImages, features: Features) -> tuple[Embed, Score]:
     """Returns (positions -> features [n, W]) and their score."""
     if isinstance(features, str):
-        make, distances = _PLAIN[features]
+        make, distances = PLAIN[features]
 
         def plain(positions: np.ndarray) -> np.ndarray:
             return np.stack([make(decode(data.table.read(i))) for i in positions])
@@ -172,12 +173,43 @@ def _features(data: HasImages, features: Features) -> tuple[Embed, Score]:
 @lru_cache(maxsize=4)
 def _pooled(data: Any, weights: Any, positions: tuple[int, ...]) -> np.ndarray:
     """Returns pooled maps of length 1 [n, W]; baselines of one run share them."""
-    branch = EfficientNetLite0(frozen=efficientnet.PARTS)
-    params = weights.load()
-    run = jax.jit(lambda images: branch.apply(params, images / 127.5 - 1.0))
+    network = Pooled.of(weights)
+    return network.embed(
+        len(positions), lambda at: data.center_crops(positions[at], network.size)
+    )
 
-    def take(at: slice) -> dict[str, np.ndarray]:
-        pixels = data.center_crops(positions[at], branch.size)
-        return {"image": pixels.astype(np.float32)}
 
-    return unit(in_blocks(lambda x: run(x["image"]), len(positions), BLOCK, take))
+@dataclass(frozen=True)
+class Pooled:
+    """A trained network as it is, pooled.
+
+    Attributes:
+      size: pixels a side that it sees.
+      run: pixels f32[BLOCK, size, size, 3] -> vectors.
+    """
+
+    size: int
+    run: Callable[[np.ndarray], jax.Array]
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def of(cls, weights: Weights) -> Pooled:
+        """Returns EfficientNet-Lite0 with some weights."""
+        branch = EfficientNetLite0(frozen=efficientnet.PARTS)
+        params = weights.load()
+        return cls(
+            branch.size, jax.jit(lambda x: branch.apply(params, x / 127.5 - 1.0))
+        )
+
+    def embed(self, count: int, take: Callable[[slice], np.ndarray]) -> np.ndarray:
+        """Returns vectors of length 1 [count, W].
+
+        Args:
+          count: number of images.
+          take: a slice of them -> pixels uint8[n, size, size, 3].
+        """
+
+        def read(at: slice) -> dict[str, np.ndarray]:
+            return {"image": take(at).astype(np.float32)}
+
+        return unit(in_blocks(lambda x: self.run(x["image"]), count, BLOCK, read))
