@@ -71,13 +71,12 @@ class RowFile:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Returns rows [..., *shape[1:]] at positions i64[...]; threads may."""
-        out = np.empty((*rows.shape, *self.shape[1:]), self.dtype)
-        flat = out.reshape(rows.size, -1).view(np.uint8)
-        for into, row in zip(flat, rows.ravel().tolist(), strict=True):
-            place = self.start + range(len(self))[row] * len(into)
-            if os.preadv(self.file.fileno(), [into], place) != len(into):
+        out = np.empty((rows.size, *self.shape[1:]), self.dtype)
+        for into, row in zip(out, rows.ravel().tolist(), strict=True):
+            place = self.start + range(len(self))[row] * into.nbytes
+            if os.preadv(self.file.fileno(), [into], place) != into.nbytes:
                 raise OSError(f"{self.file.name} is cut off at row {row}")
-        return out
+        return out.reshape(*rows.shape, *self.shape[1:])
 
 
 @dataclass(frozen=True)
