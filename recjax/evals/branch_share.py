@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from recjax.data.dataset import HasImages
 from recjax.errors import UserError
 from recjax.evals.baselines.images import ImageFeature
 from recjax.evals.embed import as_images, embed_images, unit
@@ -19,6 +18,7 @@ from recjax.index.exact import Exact
 from recjax.metrics import gallery
 from recjax.metrics.sample import Sample
 from recjax.models.multiscale import Multiscale
+from recjax.nn.backbones import FrozenFront
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -96,17 +96,24 @@ class BranchShare:
           UserError: the model has no branch that starts from weights.
         """
         data, model = as_images(program.dataset), program.experiment.model
-        weights = getattr(getattr(model, "branch", None), "weights", None)
+        branch = model.branch if isinstance(model, Multiscale) else None
+        weights = branch.weights if isinstance(branch, FrozenFront) else None
         if not isinstance(model, Multiscale) or weights is None:
             raise UserError(
                 "BranchShare needs a Multiscale whose branch starts from weights"
             )
         asked, held = self._ranking.positions(data.table)
         label = data.table.labels[:, -1]
-        query, known = (
-            parts(embed_images(program, state, images, data.shown), model, images, data)
-            for images in (asked, held)
-        )
+
+        def parts(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """Returns what was learned, and the branch as it was, of length 1 each."""
+            vectors = embed_images(program, state, images, data.shown)
+            learned, start = vectors[:, : model.width], vectors[:, model.width :]
+            if not model.kept:
+                start = ImageFeature(weights).fit(data, held)[0](images)
+            return unit(learned), unit(start)
+
+        query, known = parts(asked), parts(held)
         gallery_of, made = np.concatenate(known, 1), dict[str, np.ndarray]()
         for share in self.shares:
             # Products of vectors add up, so that it is enough to weigh one side.
@@ -133,20 +140,3 @@ class BranchShare:
         most = max(1, gallery.most_relevant(asked, held))
         found = Exact(known, name="the gallery").search(queries, most)[0]
         return gallery.class_figures(found, asked, held, (1,))
-
-
-def parts(
-    vectors: np.ndarray, model: Multiscale, images: np.ndarray, data: HasImages
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what a model learned, and the branch as it was, length 1 [n, ...] each.
-
-    Args:
-      vectors: embeddings by the model [n, D].
-      model: the model.
-      images: positions of the images that they are of.
-      data: the images.
-    """
-    learned, start = vectors[:, : model.width], vectors[:, model.width :]
-    if not model.kept:
-        start = ImageFeature(model.branch.weights).fit(data, images)[0](images)
-    return unit(learned), unit(start)

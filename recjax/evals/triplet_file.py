@@ -52,9 +52,9 @@ class TripletFigures:
         """For people."""
         first, *others = self.precision
         own = self.precision[first]
+        wide = max(map(len, self.precision))
         lines = [f"similarity precision: {own}"]
         if others:
-            wide = max(map(len, self.precision))
             lines[0] = f"similarity precision, and how far above {first}:"
             lines.append(f"  {first:{wide}}  {own}")
         for name in others:

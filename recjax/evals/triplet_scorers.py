@@ -8,9 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from recjax.data.pipeline import HostBatch
 from recjax.evals.baselines.images import PLAIN, Pooled
-from recjax.evals.embed import Show, embed_images, images_of
+from recjax.evals.embed import Show, embed_images, images_of, unit
 from recjax.extras import require
 from recjax.images.augment import CenterCrop
 from recjax.images.decode import decode
@@ -96,11 +95,7 @@ class ByModel:
 
     def embed(self, read: np.ndarray) -> np.ndarray:
         """See `TripletScorer`."""
-
-        def show(block: np.ndarray) -> HostBatch:
-            return {"image": read[block]}
-
-        return self.embedder.embed(np.arange(len(read)), show)
+        return self.embedder.embed(range(len(read)), lambda at: {"image": read[at]})
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ class ByBranch:
 
     def embed(self, read: np.ndarray) -> np.ndarray:
         """See `TripletScorer`."""
-        return Pooled.of(self.weights).embed(len(read), lambda at: read[at])
+        return unit(Pooled.of(self.weights).embed(len(read), lambda at: read[at])[-1])
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,15 @@ from recjax.execution import in_parts
 from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
-from recjax.nn.backbones import Backbone, FrozenFront
+from recjax.nn.backbones import Backbone, FrozenFront, measured, standardised
 from recjax.nn.pyramid import PAPER, LowPath
 from recjax.outputs import Graded
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
 
 SIDE = "image"
 MAPS = "maps"
-STANDARD, LEAST = "standard", 0.1
-"""Name of the parameters that standardise what is kept; least spread of a number, as a
-share of the mean."""
+STANDARD = "standard"
+"""Name of the parameters that standardise what is kept."""
 
 
 @dataclass(frozen=True)
@@ -193,30 +192,19 @@ class Multiscale:
         """Returns what is kept of the branch as it was, of length 1."""
         levels = self._front.levels(params, maps, self.kept_blocks)
         if self.kept_blocks:
-            standard = params[STANDARD]
-            levels = [
-                cnn.unit((x - standard[f"mean_{i}"]) * standard[f"scale_{i}"])
-                for i, x in enumerate(levels)
-            ]
-        return cnn.unit(jnp.concatenate(levels, -1))
+            return standardised(levels, params[STANDARD])
+        return cnn.unit(levels[-1])
 
     def _standard(self, params: Params, batch: Batch) -> dict[str, Array]:
         """Returns mean and scale of what is kept, in the images of a batch."""
 
-        def levels(given: tuple[Array, Array | None], _: Any) -> Array:
+        def levels(given: tuple[Array, Array | None], _: object) -> list[Array]:
             maps = given[1]
             if maps is None:
                 maps = self._front.front(params["branch"], _scaled(given[0]))
             return self._front.levels(params["start"], maps, self.kept_blocks)
 
-        made = in_parts(levels, _flat(batch), None)
-        found = {}
-        for i, values in enumerate(made):
-            spread = values.std(0)
-            found[f"mean_{i}"] = values.mean(0)
-            # A number that hardly moves in so few images is no measure.
-            found[f"scale_{i}"] = 1 / (spread + LEAST * spread.mean())
-        return found
+        return measured(in_parts(levels, _flat(batch), None))
 
     def _embed(
         self,
