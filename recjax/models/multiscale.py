@@ -19,7 +19,8 @@ from recjax.execution import in_parts
 from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
-from recjax.nn.backbones import Backbone, FrozenFront, measured, standardised
+from recjax.nn.backbones import Backbone, FrozenFront
+from recjax.nn.levels import measured, standardised
 from recjax.nn.pyramid import PAPER, LowPath
 from recjax.outputs import Graded
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey

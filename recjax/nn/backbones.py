@@ -21,9 +21,6 @@ from recjax.nn import convolution as cnn
 from recjax.nn import efficientnet
 from recjax.typing import Array, Float, Params, PRNGKey
 
-LEAST = 0.1
-"""Least spread of a number, as a share of the mean, where it is standardised."""
-
 
 class Backbone(Protocol):
     """From pixels of about -1 to 1 to one vector an image."""
@@ -259,35 +256,6 @@ class EfficientNetLite0:
             made.append(jnp.mean(x, axis=(1, 2), dtype=jnp.float32))
             start = stop
         return made
-
-
-def measured(levels: list[Array]) -> dict[str, Array]:
-    """Returns mean and scale of each number of pooled maps, as it lies in images.
-
-    Args:
-      levels: pooled maps of the same images, f32[n, C] each.
-    """
-    found = {}
-    for i, values in enumerate(levels):
-        spread = values.std(0)
-        found[f"mean_{i}"] = values.mean(0)
-        # A number that hardly moves in some images is no measure of others.
-        found[f"scale_{i}"] = 1 / (spread + LEAST * spread.mean())
-    return found
-
-
-def standardised(levels: list[Array], known: Mapping[str, Array]) -> Array:
-    """Returns pooled maps, standardised, each of length 1, as one vector of length 1.
-
-    Args:
-      levels: pooled maps of images, f32[n, C] each.
-      known: what `measured` found in other images, or in these.
-    """
-    parts = [
-        cnn.unit((x - known[f"mean_{i}"]) * known[f"scale_{i}"])
-        for i, x in enumerate(levels)
-    ]
-    return cnn.unit(jnp.concatenate(parts, -1))
 
 
 @lru_cache(maxsize=2)

@@ -21,12 +21,8 @@ from recjax.images.decode import decode
 from recjax.images.handcrafted import handcrafted, hog, lab_histogram
 from recjax.index.exact import Score, dot
 from recjax.nn import efficientnet
-from recjax.nn.backbones import (
-    EfficientNetLite0,
-    Weights,
-    measured,
-    standardised,
-)
+from recjax.nn.backbones import EfficientNetLite0, Weights
+from recjax.nn.levels import measured, standardised
 from recjax.train.program import Program
 from recjax.train.state import State
 
