@@ -4,9 +4,9 @@ recjax data prepare tmall
 recjax train experiments/hiertcn_tmall.py --workdir runs/hiertcn_tmall
 
 The last day of each user is test, the day before validation. Counts are tuned on that
-day, alone and added to the model. A final fit sees it as well, of HierTCN or of HRNN:
+day, alone and added to the model. A final fit sees it as well:
 
-recjax sweep experiments/hiertcn_tmall.py --workdir runs/final --only hiertcn hrnn \
+recjax sweep experiments/hiertcn_tmall.py --workdir runs/final --only hiertcn \
     --set best=None --set evals.validation.every=0 \
     --set "data.fit=('train', 'validation')" --show hiertcn/recall@10,hiertcn/mrr
 """
@@ -20,7 +20,6 @@ from recjax.evals.baselines.moving_average import MovingAverage
 from recjax.evals.baselines.session_knn import SessionKnn
 from recjax.evals.tuned import Tuned
 from recjax.losses.pairwise import Bpr, Hinge, Nce, Top1
-from recjax.models.rivals import Rival
 
 WIDTH = 128
 TEST = rj.evals.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
@@ -54,11 +53,7 @@ def experiment() -> rj.Experiment:
             layout=rj.data.Packed(rows=32, events=48, sessions=24),
             negatives=4_096,
             popularity=0.75,
-            pairs=(
-                rj.data.Repeats(),
-                rj.data.Transitions(),
-                rj.data.Habits(decay=0.98),
-            ),
+            pairs=(rj.data.Repeats(), rj.data.Transitions()),
         ),
         model=rj.models.SessionModel(
             encoder=rj.nn.HierTcn(
@@ -78,7 +73,6 @@ def experiment() -> rj.Experiment:
         optimizer=rj.optim.Optimizer(
             rules={
                 "tables/.*": rj.optim.RowwiseAdagrad(0.1),
-                "pair/.*": rj.optim.Adam(1e-2),
                 ".*": rj.optim.Adam(2e-3),
             },
             schedule=rj.optim.WarmupCosine(warmup=100),
@@ -104,7 +98,7 @@ def experiment() -> rj.Experiment:
 
 
 def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
-    """Returns HRNN, the parts that may be missing, and the losses; models alone."""
+    """Returns parts that may be missing or added, and the losses; models alone."""
     shown = ("hiertcn", "validation")
     evals = {name: one for name, one in base.evals.items() if name in shown}
     base = replace(base, evals=evals)
@@ -114,11 +108,15 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
         "top1": Top1(),
         "hinge": Hinge(),
     }
-    size = 16 if "tiny" in base.name else None
-    rival = Rival("hrnn", WIDTH, size, dropout=0.4)
+    rules = {"pair/.*": rj.optim.Adam(1e-2), **base.optimizer.rules}
+    habits = replace(
+        base,
+        data=replace(base.data, pairs=(*base.data.pairs, rj.data.Habits(decay=0.98))),
+        optimizer=replace(base.optimizer, rules=rules),
+    )
     return {
         "hiertcn": base,
-        "hrnn": replace(base, model=replace(base.model, encoder=rival)),
+        "habits": habits,
         "plain": replace(base, data=replace(base.data, pairs=())),
         "untied": replace(base, model=replace(base.model, tied=False)),
         **{k: replace(base, losses={k: loss}) for k, loss in losses.items()},
