@@ -214,8 +214,7 @@ def test_model_data_and_optimizer_fit_together(name, tiny):
 
 def variants(name, *marks):
     """Every variant of an experiment's sweep, as parameters of a test."""
-    found = load_sweep(file_of(name))
-    return [pytest.param(name, variant, marks=marks) for variant in found]
+    return [pytest.param(name, one, marks=marks) for one in load_sweep(file_of(name))]
 
 
 VARIANTS = [
@@ -228,10 +227,9 @@ VARIANTS = [
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_variant_of_a_sweep_fits_together(name, variant):
-    experiment = load(name, True, variant)
-    data = opened(experiment.data, experiment.seed)
-    parts = experiment.model, experiment.losses, experiment.optimizer
-    told = rehearse(SimpleNamespace(open=lambda seed: data), experiment.seed, *parts)
+    one = load(name, True, variant)
+    source = SimpleNamespace(open=lambda seed: opened(one.data, seed))
+    told = rehearse(source, one.seed, one.model, one.losses, one.optimizer)
     assert "losses fit" in str(told)
 
 
