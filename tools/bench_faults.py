@@ -163,7 +163,7 @@ def stuck(folder: Path) -> dict:
     """Lets a process sleep for ever in Python."""
     told = ("--set-runtime", f"stall_s={STALL}")
     run = Run(folder / "stuck", 100_000, SUPPORT / "hosts_stall.py", *told)
-    run.until(lambda: run.newest() >= 12, 120)  # Which the others log before they wait.
+    run.until(lambda: run.newest() >= 8, 120)  # Which the others log before they wait.
     seconds = run.end(300)
     held = run.process.returncode == 76 and "sleep_for_ever" in run.said()
     held = held and seconds <= STALL + SLACK
@@ -173,9 +173,9 @@ def stuck(folder: Path) -> dict:
 def refused(folder: Path) -> dict:
     """Has one process raise a `UserError` at a step."""
     run = Run(folder / "refused", 100_000, SUPPORT / "hosts_refuse.py")
-    run.until(lambda: "batch 12 is bad" in run.said())
+    run.until(lambda: "batch 8 is bad" in run.said())
     seconds = run.end(120)
-    held = run.process.returncode == 2 and seconds <= 10 and "batch 12" in run.line()
+    held = run.process.returncode == 2 and seconds <= 10 and "batch 8" in run.line()
     return _told("UserError on one", run, seconds, held and "host 1" in run.line())
 
 

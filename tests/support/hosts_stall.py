@@ -1,4 +1,4 @@
-"""The small experiment, in which one process is late once, and then stuck."""
+"""The small experiment, in which one process sleeps for ever before a step."""
 
 import os
 import time
@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 
 import small
 
-LATE, STEP = 9, 12
-"""Steps whose batches are not made while the first step compiles."""
-SECONDS = 5
-"""How late it is; less than `stall_s`, more than some looks of the watchdog."""
+STEP = 8
 
 
 def sleep_for_ever():
@@ -32,11 +29,8 @@ class Faulty(small.InMemory):
         made = data.batch
 
         def batch(step, host=(0, 1)):
-            if os.environ["RECJAX_PROCESS"] == "1":
-                if step == LATE:
-                    time.sleep(SECONDS)
-                if step == STEP:
-                    self.fault()
+            if step == STEP and os.environ["RECJAX_PROCESS"] == "1":
+                self.fault()
             return made(step, host)
 
         object.__setattr__(data, "batch", batch)
