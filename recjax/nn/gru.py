@@ -100,6 +100,8 @@ class GruLayer(nn.Module):
             bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
 
         rows = state, keep, (inputs, update, start, initial)
+        if x.shape[1] == 1:  # No loop here; the caller has one.
+            return self._run(rows, (), (recurrent, bias))
         # Else devices would add up the gradient of these at every turn of the loop.
         return parts.by_rows(self._run, rows, (), (recurrent, bias))
 

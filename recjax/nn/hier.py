@@ -18,7 +18,6 @@ from recjax.nn.session import (
 )
 from recjax.nn.tcn import Tcn
 from recjax.seconds import HOUR
-from recjax.sharding.parts import by_rows
 from recjax.typing import Array, Float, Memory
 
 
@@ -201,18 +200,9 @@ class Hrnn(nn.Module):
             in_axes=1,
             out_axes=1,
         )
-        step = scan(self.state, self.layers, name="step")
-        rows = (
-            (memory["high"], memory["low"]),
-            (item, row.there, start, row.new_user),
-        )
-        if self.is_initializing():
-            step(*rows)
-        # Else devices would add up all gradients at every turn of the loop.
-        alone = scan(self.state, self.layers, parent=None)
-        held, low = by_rows(
-            lambda rows, _, params: alone.apply({"params": params}, *rows),
-            *(rows, (), step.variables["params"]),
+        held = memory["high"], memory["low"]
+        held, low = scan(self.state, self.layers, name="step")(
+            held, (item, row.there, start, row.new_user)
         )
         out = output(drop(low), self.width, self.hidden)
         last = newest_event(row, memory["last"])

@@ -27,8 +27,7 @@ def by_rows(
 ) -> Any:
     """Returns `function(rows, columns, whole)`, each device computing its own rows.
 
-    Without a mesh, inside itself, or where the devices do not divide the rows, that is
-    all it is.
+    Without a mesh, or where the devices do not divide the rows, that is all it is.
 
     Args:
       function: of trees of arrays; returns a tree of arrays of one row an input row.
@@ -43,7 +42,7 @@ def by_rows(
     uneven = split > 1 and any(
         leaf.shape[0] % split for leaf in jax.tree.leaves((rows, columns))
     )
-    if split == 1 or uneven or _manual():
+    if split == 1 or uneven:
         return function(rows, columns, whole)
 
     def local(rows: Any, columns: Any, whole: Any) -> Any:

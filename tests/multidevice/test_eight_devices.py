@@ -64,10 +64,6 @@ def test_losses_of_bfloat16_on_several_devices_are_near(report, made):
     assert np.dtype("float32") in kinds and not any(k.itemsize == 2 for k in kinds)
 
 
-def test_a_loop_over_events_sends_nothing(report):
-    assert report["hrnn"]["looped"] == 0
-
-
 @pytest.mark.parametrize("mesh", (*MANY, "fsdp"))
 def test_all_arrays_are_those_of_one_device(made, mesh):
     one, many = (arrays(made / f"trained_{m}.npz") for m in ("1", mesh))

@@ -8,20 +8,16 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import sessions
 import small
 from jax.sharding import set_mesh
 
-from recjax.data.sessions.packing import Packed
 from recjax.evals.exact import rank_embeddings
 from recjax.metrics.task import RankingTask
-from recjax.nn.session import Row
 from recjax.sharding import rows
 from recjax.sharding.collectives import collectives
 from recjax.sharding.mesh import make_mesh
@@ -113,29 +109,6 @@ def looked_into(opened, step) -> dict:
     return {"sizes": sizes, "whole_tables": len(held)}
 
 
-def recurrent() -> dict:
-    """Compares the gradient of an encoder that is one loop, on one device and eight."""
-    encoder = sessions.ENCODERS["hrnn"]
-    data = sessions.opened(sessions.sessions(users=24), Packed(8, 8, 4))
-    params, table = sessions.started(encoder, data)
-    batch = data.packed_arrays(data.epochs.at(0)[0].grid(0))
-    row, memory = Row.of(batch, table[batch["item"]]), encoder.start(8, sessions.WIDTH)
-
-    def total(params, row, memory):
-        return jnp.sum(encoder.apply(params, row, memory, False)[0] ** 2)
-
-    found, looped = [], 0
-    for name in ("1", "8"):
-        mesh = make_mesh(MESHES[name])
-        with set_mesh(mesh):
-            placed = put_batch(jax.tree.map(np.asarray, (row, memory)), mesh)
-            compiled = jax.jit(jax.grad(total)).lower(params, *placed).compile()
-            found.append(jax.device_get(compiled(params, *placed)))
-        looped += sum(one.looped for one in collectives(compiled.as_text(), mesh))
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), *found)
-    return {"looped": looped}
-
-
 def ranking(mesh: str, folder: Path) -> None:
     """Ranks a corpus with ties, exclusions and uneven tiles."""
     random = np.random.default_rng(0)
@@ -191,7 +164,7 @@ def reads_and_writes(mesh: str, folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Does everything."""
-    report = {"devices": len(jax.devices()), "train": {}, "hrnn": recurrent()}
+    report = {"devices": len(jax.devices()), "train": {}}
     for mesh in MESHES:
         if mesh != "2x4":
             report["train"][mesh] = train(mesh, folder)
