@@ -6,7 +6,7 @@ Source of the forms: You et al. 2019 (HierTCN), section 3.3; TOP1 is of Hidasi e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ class ItemSoftmax:
                 outputs.drawn_item,
                 bias,
                 outputs.drawn_id,
-                None if pairs is None else pairs.replace(weight=None),
+                None if pairs is None else replace(pairs, weight=None),
             ),
         )
         return LossValue(value, outputs.weight, {"in_sample_accuracy": hit})
@@ -98,7 +98,7 @@ class ItemSoftmax:
         """Returns the loss, and whether the next item leads."""
         own = rows.own
         if pairs is not None:
-            pairs = pairs.replace(weight=rows.weight)
+            pairs = replace(pairs, weight=rows.weight)
         drawn = drawn_scores(rows.position, rows.user, item, bias, pairs)
         visible = _other(drawn_id, rows.own_id)
         drawn = jnp.where(visible, drawn, HIDDEN)
