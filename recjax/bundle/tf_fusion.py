@@ -27,10 +27,10 @@ def check(fused: FusedParts) -> None:
     """
     for name, part in fused.parts.items():
         scorer = part.scorer
-        words = isinstance(scorer, Bm25) and scorer.stem != "english"
+        words = isinstance(scorer, Bm25) and scorer.stem in ("plural", "none")
         if not (scorer is None or words or isinstance(scorer, Popularity)):
             kind = type(scorer).__name__
-            kind += "(stem='english')" if isinstance(scorer, Bm25) else ""
+            kind += f"(stem={scorer.stem!r})" if isinstance(scorer, Bm25) else ""
             raise UserError(
                 f"export.fusion.parts.{name}: a SavedModel cannot hold {kind}; the "
                 "bundle answers in Python, by `recjax query` and `recjax serve`: "

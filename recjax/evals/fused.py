@@ -90,12 +90,7 @@ def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> Fuse
         scorer, learned = fusion.parts[name], None
         if scorer is not None:
             scorer = found[name]
-            reason = (
-                scorer.unserved()
-                if isinstance(scorer, LinearScorer)
-                else f"{type(scorer).__name__} knows the queries of the data alone"
-            )
-            if reason:
+            if reason := _unserved(scorer):
                 raise UserError(
                     f"export.fusion.parts.{name}: no bundle can hold it: {reason}; "
                     "leave it out of the fusion that is exported"
@@ -103,6 +98,12 @@ def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> Fuse
             learned = scorer.learn(data, corpus)
         parts[name] = Part(float(weight), shapes[name], scorer, learned)
     return FusedParts(parts)
+
+
+def _unserved(scorer: Any) -> str:
+    if hasattr(scorer, "unserved"):
+        return scorer.unserved()
+    return f"{type(scorer).__name__} knows the queries of the data alone"
 
 
 def _chosen(

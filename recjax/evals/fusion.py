@@ -15,7 +15,8 @@ import numpy as np
 
 from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
-from recjax.evals.fusion_weights import CandidateScores, Chosen, Shape, choose, shaped
+from recjax.evals.few_queries import choose
+from recjax.evals.fusion_weights import CandidateScores, Chosen, Shape, shaped
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
@@ -30,7 +31,8 @@ class Fusion:
 
     Each part's scores of a query become comparable first (see `fusion_weights.Shape`);
     shapes and weights are those that do best on the queries of `choose_on`, by
-    coordinate ascent. Parts that do not help are dropped; the log tells which.
+    coordinate ascent; of few queries they are means over folds, see
+    `few_queries.choose`. Parts that do not help are dropped; the log tells which.
 
     Attributes:
       parts: name -> scorer; None for the experiment's trained model.
@@ -38,6 +40,8 @@ class Fusion:
       choose_on: splits whose queries it is chosen on. Add "train" where no part learns
         from the queries of training, as with few labels.
       queries: at most so many of each, evenly spread.
+      draw: draws them at random instead, each number others: what a fusion is worth
+        with as few.
       unjudged: name -> weight of its scores over the largest of a query, for data of
         which no query is judged; without it such data is refused.
       asked: set by the evaluation that it is a scorer of.
@@ -50,6 +54,7 @@ class Fusion:
     metric: str = "ndcg@10"
     choose_on: tuple[str, ...] = ("validation",)
     queries: int = 2_000
+    draw: int | None = None
     unjudged: Mapping[str, float] = field(default_factory=dict)
     asked: SplitQueries = SplitQueries()
     needs: ClassVar[tuple[Need, ...]] = ()
@@ -122,7 +127,7 @@ class Fusion:
         """Returns shapes and weights; tells them in the log."""
         found = []
         for split in self.choose_on:
-            asked = self.asked.of(data, split, self.queries)
+            asked = self.asked.of(data, split, self.queries, self.draw)
             parts = {n: _of(part).fit(data, asked) for n, part in self.parts.items()}
             found.append(CandidateScores.of(asked.task, parts))
         chosen = choose(found, self.metric)

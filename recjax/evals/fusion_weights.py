@@ -98,6 +98,20 @@ class CandidateScores:
             {n: dict(zip(SHAPES, one, strict=True)) for n, one in whole.items()},
         )
 
+    def take(self, queries: np.ndarray) -> CandidateScores:
+        """Returns those of some queries, rising [n]."""
+        kept = np.isin(self.query, queries)
+        place = np.cumsum(kept) - 1
+        return CandidateScores(
+            self.task.take(queries),
+            np.searchsorted(queries, self.query[kept]),
+            place[self.judged[np.isin(self.task.query, queries)]],
+            {
+                name: {shape: values[kept] for shape, values in shapes.items()}
+                for name, shapes in self.values.items()
+            },
+        )
+
     def metric(
         self, weights: Mapping[str, float], shapes: Mapping[str, Shape], metric: str
     ) -> Values:
@@ -140,31 +154,41 @@ class Chosen:
     gains: Mapping[str, tuple[float, float, float]]
 
 
-def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
+Weights = Mapping[str, float]
+Shapes = Mapping[str, Shape]
+
+
+def ascend(
+    candidates: Sequence[CandidateScores], metric: str, given: Shapes | None = None
+) -> tuple[dict[str, float], dict[str, Shape], list[str]]:
     """Chooses shapes and weights: one part after the other, as long as it helps.
 
     Begins with the part that is best alone; each pass tries, for every part, all
-    shapes and multiples of its weight. A part without which the metric is no worse is
-    dropped.
+    shapes and multiples of its weight.
 
     Args:
       candidates: of one split or several, which count as one.
       metric: see `of_queries`.
+      given: shapes that stay; None to choose them.
+
+    Returns:
+      Weights above 0; shapes of all parts; the parts, the best alone first.
     """
 
-    def mean(weights: Mapping[str, float], shapes: Mapping[str, Shape]) -> float:
-        values, counts = _metric(candidates, weights, shapes, metric)
+    def mean(weights: Weights, shapes: Shapes) -> float:
+        values, counts = metric_of(candidates, weights, shapes, metric)
         return float(np.average(values, weights=counts))
 
     names = list(candidates[0].values)
-    shapes: dict[str, Shape] = dict.fromkeys(names, SHAPES[0])
+    shapes: dict[str, Shape] = dict(given or dict.fromkeys(names, SHAPES[0]))
     alone = {name: mean({name: 1.0}, shapes) for name in names}
     order = sorted(names, key=lambda name: -alone[name])
     weights, best = {order[0]: 1.0}, alone[order[0]]
     for _ in range(PASSES):
         before = best
         for name in order:
-            tried = [(w, s) for s in SHAPES for w in _tried(weights, name)]
+            kinds = [given[name]] if given else SHAPES
+            tried = [(w, s) for s in kinds for w in _tried(weights, name)]
             for weight, shape in tried:
                 one = {**weights, name: weight}
                 if not any(one.values()):
@@ -174,40 +198,48 @@ def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
                     best, weights, shapes = found, one, {**shapes, name: shape}
         if best <= before + 1e-9:
             break
-    return _without_idle(candidates, metric, order, weights, shapes)
+    return {n: w for n, w in weights.items() if w}, shapes, order
 
 
-def _metric(
-    candidates: Sequence[CandidateScores],
-    weights: Mapping[str, float],
-    shapes: Mapping[str, Shape],
-    metric: str,
+def metric_of(
+    candidates: Sequence[CandidateScores], weights: Weights, shapes: Shapes, metric: str
 ) -> Values:
+    """Returns a metric of each query of all; see `CandidateScores.metric`."""
     found = [one.metric(weights, shapes, metric) for one in candidates]
     values, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return np.where(counts > 0, values, 0.0), counts
 
 
-def _without_idle(
+def pruned(
     candidates: Sequence[CandidateScores],
     metric: str,
     order: Sequence[str],
-    weights: Mapping[str, float],
-    shapes: Mapping[str, Shape],
+    weights: Weights,
+    shapes: Shapes,
+    drop: bool = True,
 ) -> Chosen:
-    """Drops parts without which the metric is no worse, the weakest first."""
-    kept, gains = {n: w for n, w in weights.items() if w}, {}
+    """Tells what each part adds, the weakest first, and drops those that add nothing.
+
+    Args:
+      candidates: see `ascend`.
+      metric: see `ascend`.
+      order: all parts, the best alone first.
+      weights: of those that are kept so far.
+      shapes: of all.
+      drop: keep even those that add nothing to these queries if False.
+    """
+    kept, gains = dict(weights), {}
     for name in reversed(order):
-        values, counts = _metric(candidates, kept, shapes, metric)
+        values, counts = metric_of(candidates, kept, shapes, metric)
         rest = {n: w for n, w in kept.items() if n != name}
         if name not in kept or not rest:
             gains[name] = (0.0, 0.0, 0.0)
             continue
-        lost = values - _metric(candidates, rest, shapes, metric)[0]
+        lost = values - metric_of(candidates, rest, shapes, metric)[0]
         gain = float(np.average(lost, weights=counts))
         gains[name] = (gain, *interval(lost, counts))
-        kept = kept if gain > 0 else rest
-    values, counts = _metric(candidates, kept, shapes, metric)
+        kept = rest if drop and gain <= 0 else kept
+    values, counts = metric_of(candidates, kept, shapes, metric)
     top = max(kept.values())
     return Chosen(
         {name: weight / top for name, weight in kept.items()},

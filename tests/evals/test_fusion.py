@@ -6,8 +6,9 @@ from scipy.stats import rankdata
 
 from recjax.errors import UserError
 from recjax.evals import fusion_weights
+from recjax.evals.few_queries import choose
 from recjax.evals.fusion import Fusion
-from recjax.evals.fusion_weights import SHAPES, CandidateScores, choose, shaped
+from recjax.evals.fusion_weights import SHAPES, CandidateScores, ascend, shaped
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.ranking import of_queries, ranking_metrics
 from recjax.metrics.task import RankingTask
@@ -39,8 +40,8 @@ class Asked:
     def __len__(self):
         return len(self.task)
 
-    def at_most(self, most):
-        assert most >= len(self)
+    def at_most(self, most, draw=None):
+        assert most >= len(self) and draw is None
         return self
 
 
@@ -111,6 +112,51 @@ def test_parts_that_know_different_things_do_better_together():
     for name in ("even", "odd"):
         gain, low, _ = chosen.gains[name]
         assert gain > 0.1 and low > 0
+
+
+def test_those_of_some_queries_have_the_same_figures():
+    task, parts = case()
+    found = CandidateScores.of(task, {n: Table(t) for n, t in parts.items()})
+    how = {"even": 0.3, "odd": 1.0}, dict(zip(parts, SHAPES, strict=True)), "ndcg@10"
+    rows = np.array([0, 3, 4, 31, 59])
+    for got, whole in zip(
+        found.take(rows).metric(*how), found.metric(*how), strict=True
+    ):
+        np.testing.assert_allclose(got, whole[rows])
+
+
+def noisy(seed, queries):
+    """A part that knows something, and others that know nothing."""
+    random = np.random.default_rng(seed)
+    wanted = random.integers(0, ITEMS, queries)
+    task = RankingTask.from_lists(ITEMS, [[item] for item in wanted])
+    tables = random.normal(size=(4, queries, ITEMS)).astype(np.float32)
+    tables[0, np.arange(queries), wanted] += 1.5
+    parts = {name: Table(one) for name, one in zip("abcd", tables, strict=True)}
+    return CandidateScores.of(task, parts)
+
+
+def test_the_figure_of_few_queries_is_no_better_than_on_new_ones():
+    told, flattered, true = [], [], []
+    for seed in range(5):
+        few, new = noisy(seed, 25), noisy(100 + seed, 400)
+        weights, shapes, _ = ascend([few], "mrr")
+        flattered.append(few.metric(weights, shapes, "mrr")[0].mean())
+        chosen = choose([few], "mrr")
+        told.append(chosen.figure)
+        true.append(new.metric(chosen.weights, chosen.shapes, "mrr")[0].mean())
+    assert np.mean(flattered) > np.mean(true) + 0.05
+    assert abs(np.mean(told) - np.mean(true)) < 0.05
+
+
+def test_one_part_that_knows_all_stands_alone():
+    task, parts = case()
+    truth = np.zeros((QUERIES, ITEMS), np.float32)
+    truth[task.query, task.items] = task.gains
+    found = CandidateScores.of(
+        task, {"truth": Table(truth), "noise": Table(parts["noise"])}
+    )
+    assert choose([found], "ndcg@10").weights == {"truth": 1.0}
 
 
 def test_what_does_not_help_is_dropped():
