@@ -56,7 +56,7 @@ def _over_folds(
     shapes: Shapes,
     folds: Sequence[np.ndarray],
 ) -> tuple[Weights, np.ndarray, np.ndarray]:
-    """Returns mean weights; of each query the metric without its fold, and its count."""
+    """Returns mean weights; each query's metric without its fold, and its count."""
     spread = _spread(candidates, shapes)
     shares, values, counts = [], [], []
     for number in range(FOLDS):

@@ -185,7 +185,7 @@ def test_what_no_bundle_can_hold(next_item):
         )
 
 
-@pytest.mark.parametrize("stem", ["plural", "none"])
+@pytest.mark.parametrize("stem", ["plural", "none", "trigrams"])
 def test_tensorflow_adds_up_the_same(search, stem):
     tf = pytest.importorskip("tensorflow", reason="needs the extra savedmodel")
     data, words = search.dataset, Bm25(stem)
