@@ -18,6 +18,11 @@ from recjax.evals.fusion_weights import RANK_CONSTANT, Shape
 from recjax.text import ngrams
 from recjax.text.normalize import folding
 
+HOLDS_NO = "a SavedModel cannot hold"
+INSTEAD = (
+    "the bundle answers in Python, by `recjax query` and `recjax serve`: "
+    "--set export.saved_model=false"
+)
 Scored = Callable[[Any, dict[str, Any]], Any]
 """(vectors of queries f32[B, D], raw columns) -> scores f32[B, N]."""
 
@@ -28,17 +33,15 @@ def check(fused: FusedParts) -> None:
     Raises:
       UserError: one has none.
     """
+    if fused.rerank:
+        raise UserError(f"export.fusion.rerank: {HOLDS_NO} a second stage; {INSTEAD}")
     for name, part in fused.parts.items():
         scorer = part.scorer
         words = isinstance(scorer, Bm25) and scorer.stem != "english"
         if not (scorer is None or words or isinstance(scorer, Popularity)):
             kind = type(scorer).__name__
             kind += "(stem='english')" if isinstance(scorer, Bm25) else ""
-            raise UserError(
-                f"export.fusion.parts.{name}: a SavedModel cannot hold {kind}; the "
-                "bundle answers in Python, by `recjax query` and `recjax serve`: "
-                "--set export.saved_model=false"
-            )
+            raise UserError(f"export.fusion.parts.{name}: {HOLDS_NO} {kind}; {INSTEAD}")
 
 
 def scores(tf: Any, module: Any, fused: FusedParts) -> Scored:

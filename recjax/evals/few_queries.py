@@ -27,8 +27,7 @@ def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
 
     Few queries are dealt into folds. The mean of what is chosen without each fold is
     taken; the figure is of each fold's queries by what was chosen without them, so that
-    it is no better than on new ones. Where that is below the part that is best alone,
-    this part is what is chosen.
+    it is no better than on new ones.
 
     Args:
       candidates: of one split or several, which count as one.
@@ -40,13 +39,9 @@ def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
         ends = np.cumsum([0, *(len(one.task) for one in candidates)])
         folds = [fold[a:b] for a, b in zip(ends, ends[1:], strict=False)]
         weights, values, counts = _over_folds(candidates, metric, shapes, folds)
-        best = {order[0]: 1.0}
-        alone, _ = metric_of(candidates, best, shapes, metric)
+        found = pruned(candidates, metric, order, weights, shapes, drop=False)
         figure = float(np.average(values, weights=counts))
-        if figure > np.average(alone, weights=counts):
-            found = pruned(candidates, metric, order, weights, shapes, drop=False)
-            return replace(found, figure=figure, interval=interval(values, counts))
-        weights = best
+        return replace(found, figure=figure, interval=interval(values, counts))
     return pruned(candidates, metric, order, weights, shapes)
 
 

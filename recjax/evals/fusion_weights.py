@@ -85,16 +85,34 @@ class CandidateScores:
             for name, scores in found.items():
                 made = [shaped(scores, shape)[at] for shape in SHAPES]
                 values[name].append(np.stack(made))
+        return cls.made(task, asked, rows, values)
+
+    @classmethod
+    def made(
+        cls,
+        task: RankingTask,
+        asked: Sequence[np.ndarray],
+        rows: Sequence[np.ndarray],
+        values: Mapping[str, Sequence[np.ndarray]],
+    ) -> CandidateScores:
+        """Puts blocks of queries together.
+
+        Args:
+          task: all queries.
+          asked: the query of each candidate, of each block.
+          rows: its item; all that are judged are among them.
+          values: part -> its shaped scores [shapes, n], of each block.
+        """
         query = np.concatenate(asked)
         key = query * task.num_items + np.concatenate(rows)
-        judged = np.searchsorted(
+        at = np.searchsorted(
             key, task.query.astype(np.int64) * task.num_items + task.items
         )
         whole = {name: np.concatenate(made, 1) for name, made in values.items()}
         return cls(
             task,
             query,
-            judged,
+            at,
             {n: dict(zip(SHAPES, one, strict=True)) for n, one in whole.items()},
         )
 
@@ -263,7 +281,7 @@ def _union(
     count = min(CANDIDATES, task.num_items)
     out = task.exclude[task.exclude_offsets[start] : task.exclude_offsets[stop]]
     of_out = np.repeat(row, np.diff(task.exclude_offsets[start : stop + 1]))
-    found = [_judged(task, start, stop)]
+    found = [judged(task, start, stop)]
     for one in scores:
         hidden = np.array(one, np.float32)
         hidden[of_out, out] = -np.inf
@@ -273,7 +291,8 @@ def _union(
     return np.unique(np.concatenate(found).astype(np.int64))
 
 
-def _judged(task: RankingTask, start: int, stop: int) -> np.ndarray:
+def judged(task: RankingTask, start: int, stop: int) -> np.ndarray:
+    """Returns row * N + item of what is judged for queries start..stop."""
     lengths = np.diff(task.offsets[start : stop + 1])
     row = np.repeat(np.arange(stop - start, dtype=np.int64), lengths)
     return row * task.num_items + task.items[task.offsets[start] : task.offsets[stop]]

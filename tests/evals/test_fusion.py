@@ -189,7 +189,7 @@ def test_weights_are_chosen_on_other_queries_than_they_are_judged_on():
     rows = {"validation": np.arange(0, 40), "test": np.arange(40, QUERIES)}
     data = Data(task, rows)
     fusion = Fusion({n: Table(t) for n, t in parts.items()})
-    chosen = fusion.choose(data)
+    chosen, _ = fusion.choose(data)
     fused = fusion.fit(data, data.queries("test"))
     total = sum(
         w * shaped(parts[n][rows["test"]], chosen.shapes[n])
@@ -200,7 +200,36 @@ def test_weights_are_chosen_on_other_queries_than_they_are_judged_on():
         n: Table(np.where(np.arange(QUERIES)[:, None] < 40, t, -t))
         for n, t in parts.items()
     }
-    assert Fusion(changed).choose(data).weights == chosen.weights
+    assert Fusion(changed).choose(data)[0].weights == chosen.weights
+
+
+def test_the_best_are_put_in_another_order():
+    task, parts = case(3)
+    random = np.random.default_rng(3)
+    truth = np.zeros((QUERIES, ITEMS), np.float32)
+    truth[task.query, task.items] = task.gains
+    rough = truth + random.normal(size=truth.shape).astype(np.float32)
+    asked = Asked("validation", task)
+    data = Data(task, {"validation": np.arange(QUERIES)})
+    fine = {"fine": Table(truth + 0.1 * parts["noise"]), "noise": Table(parts["noise"])}
+    fusion = Fusion({"rough": Table(rough)}, fine, top=12)
+    first, second = fusion.choose(data)
+    assert set(second.weights) >= {"fine"} and second.gain[1] > 0
+    got = fusion.fit(data, asked).scores(0, QUERIES)
+    best = np.argsort(-rough, 1)[:, :12]
+    order = np.argsort(-got, 1)
+    # The same twelve are first, and all others keep their order.
+    np.testing.assert_array_equal(np.sort(order[:, :12]), np.sort(best))
+    np.testing.assert_array_equal(order[:, 12:], np.argsort(-rough, 1)[:, 12:])
+    alone = rank_scores(task, Table(rough))
+    values = [
+        of_queries(task, r, "ndcg@10")[0]
+        for r in (rank_scores(task, Table(got)), alone)
+    ]
+    gain = (values[0] - values[1]).mean()
+    assert gain == pytest.approx(second.gain[0], abs=1e-6) and gain > 0.1
+    of_noise = Fusion({"rough": Table(rough)}, {"noise": Table(parts["noise"])}, top=12)
+    assert not of_noise.choose(data)[1].weights
 
 
 def test_bad_settings():
@@ -208,6 +237,8 @@ def test_bad_settings():
         Fusion({"one": None})
     with pytest.raises(ValueError, match="and not test"):
         Fusion({"one": None, "two": None}, choose_on=("test",))
+    with pytest.raises(ValueError, match="different names"):
+        Fusion({"one": None}, {"one": None})
     task, parts = case()
     with pytest.raises(UserError, match="metric 'ndgc@10' is none of a query.*ndcg@10"):
         choose([CandidateScores.of(task, {"one": Table(parts["odd"])})], "ndgc@10")
