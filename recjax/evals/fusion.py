@@ -38,9 +38,6 @@ class Fusion:
 
     Attributes:
       parts: name -> scorer; None for the experiment's trained model.
-      rerank: name -> scorer that is added for the best items of the sum alone; left out
-        where it does not help beyond chance.
-      top: how many they are.
       metric: what is made best, such as "ndcg@10" or "recall@10".
       choose_on: splits whose queries it is chosen on. Add "train" where no part learns
         from the queries of training, as with few labels.
@@ -49,6 +46,9 @@ class Fusion:
         with as few.
       unjudged: name -> weight of its scores over the largest of a query, for data of
         which no query is judged; without it such data is refused.
+      rerank: name -> scorer that is added for the best items of the sum alone; left out
+        where it does not help beyond chance.
+      top: how many they are.
       asked: set by the evaluation that it is a scorer of.
 
     Example:
@@ -56,13 +56,13 @@ class Fusion:
     """
 
     parts: Mapping[str, Scorer | None]
-    rerank: Mapping[str, Scorer | None] = field(default_factory=dict)
-    top: int = 30
     metric: str = "ndcg@10"
     choose_on: tuple[str, ...] = ("validation",)
     queries: int = 2_000
     draw: int | None = None
     unjudged: Mapping[str, float] = field(default_factory=dict)
+    rerank: Mapping[str, Scorer | None] = field(default_factory=dict)
+    top: int = 30
     asked: SplitQueries = SplitQueries()
     needs: ClassVar[tuple[Need, ...]] = ()
 

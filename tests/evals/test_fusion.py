@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -212,7 +212,7 @@ def test_the_best_are_put_in_another_order():
     asked = Asked("validation", task)
     data = Data(task, {"validation": np.arange(QUERIES)})
     fine = {"fine": Table(truth + 0.1 * parts["noise"]), "noise": Table(parts["noise"])}
-    fusion = Fusion({"rough": Table(rough)}, fine, top=12)
+    fusion = Fusion({"rough": Table(rough)}, rerank=fine, top=12)
     first, second = fusion.choose(data)
     assert set(second.weights) >= {"fine"} and second.gain[1] > 0
     got = fusion.fit(data, asked).scores(0, QUERIES)
@@ -228,7 +228,8 @@ def test_the_best_are_put_in_another_order():
     ]
     gain = (values[0] - values[1]).mean()
     assert gain == pytest.approx(second.gain[0], abs=1e-6) and gain > 0.1
-    of_noise = Fusion({"rough": Table(rough)}, {"noise": Table(parts["noise"])}, top=12)
+    noise = {"noise": Table(parts["noise"])}
+    of_noise = replace(fusion, rerank=noise)
     assert not of_noise.choose(data)[1].weights
 
 
@@ -238,7 +239,7 @@ def test_bad_settings():
     with pytest.raises(ValueError, match="and not test"):
         Fusion({"one": None, "two": None}, choose_on=("test",))
     with pytest.raises(ValueError, match="different names"):
-        Fusion({"one": None}, {"one": None})
+        Fusion({"one": None}, rerank={"one": None})
     task, parts = case()
     with pytest.raises(UserError, match="metric 'ndgc@10' is none of a query.*ndcg@10"):
         choose([CandidateScores.of(task, {"one": Table(parts["odd"])})], "ndgc@10")
