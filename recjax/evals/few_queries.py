@@ -1,59 +1,44 @@
-"""Weights of a fusion where few queries are judged: means over folds of the queries."""
+"""What a fusion is worth where few queries are judged: folds of them in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from recjax.evals.fusion_weights import (
-    CandidateScores,
-    Chosen,
-    Shapes,
-    Weights,
-    ascend,
-    metric_of,
-    pruned,
-)
+from recjax.evals.fusion_weights import CandidateScores, Chosen, best_of, metric_of
 from recjax.metrics.bootstrap import interval
+from recjax.metrics.ranking import Values
 
 FEW, FOLDS = 1_000, 5
 """Fewer queries than that are dealt into so many folds."""
 
 
 def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
-    """Chooses shapes and weights; of few queries, so that chance counts for less.
+    """Chooses shapes and weights, and tells what they are worth on new queries.
 
-    Few queries are dealt into folds. The mean of what is chosen without each fold is
-    taken; the figure is of each fold's queries by what was chosen without them, so that
-    it is no better than on new ones.
+    On few queries the best of many weights looks better than it is. They are dealt into
+    folds, and the figure is of each fold by what is chosen on the others.
 
     Args:
       candidates: of one split or several, which count as one.
       metric: see `of_queries`.
     """
-    weights, shapes, order = ascend(candidates, metric)
-    if FOLDS <= (size := sum(len(one.task) for one in candidates)) < FEW:
-        fold = np.random.default_rng(0).permutation(size) % FOLDS
-        ends = np.cumsum([0, *(len(one.task) for one in candidates)])
-        folds = [fold[a:b] for a, b in zip(ends, ends[1:], strict=False)]
-        weights, values, counts = _over_folds(candidates, metric, shapes, folds)
-        found = pruned(candidates, metric, order, weights, shapes, drop=False)
-        figure = float(np.average(values, weights=counts))
-        return replace(found, figure=figure, interval=interval(values, counts))
-    return pruned(candidates, metric, order, weights, shapes)
+    chosen = best_of(candidates, metric)
+    if not FOLDS <= sum(len(one.task) for one in candidates) < FEW:
+        return chosen
+    values, counts = _held_out(candidates, metric)
+    figure = float(np.average(values, weights=counts))
+    ends = interval(values, counts)
+    return replace(chosen, figure=figure, interval=ends, folds=FOLDS)
 
 
-def _over_folds(
-    candidates: Sequence[CandidateScores],
-    metric: str,
-    shapes: Shapes,
-    folds: Sequence[np.ndarray],
-) -> tuple[Weights, np.ndarray, np.ndarray]:
-    """Returns mean weights; each query's metric without its fold, and its count."""
-    spread = _spread(candidates, shapes)
-    shares, values, counts = [], [], []
+def _held_out(candidates: Sequence[CandidateScores], metric: str) -> Values:
+    """Returns the metric of each query by what is chosen on the other folds."""
+    deal = np.random.default_rng(0)
+    folds = [deal.permutation(len(one.task)) % FOLDS for one in candidates]
+    found = []
     for number in range(FOLDS):
         rest, held = (
             [
@@ -62,25 +47,7 @@ def _over_folds(
             ]
             for inside in (False, True)
         )
-        weights, _, _ = ascend(rest, metric, shapes)
-        share = {name: weights.get(name, 0.0) * spread[name] for name in spread}
-        shares.append({n: one / sum(share.values()) for n, one in share.items()})
-        value, count = metric_of(held, weights, shapes, metric)
-        values.append(value)
-        counts.append(count)
-    mean = {n: float(np.mean([one[n] for one in shares])) for n in spread}
-    found = {n: share / spread[n] for n, share in mean.items() if share}
-    return found, np.concatenate(values), np.concatenate(counts)
-
-
-def _spread(
-    candidates: Sequence[CandidateScores], shapes: Shapes
-) -> Mapping[str, float]:
-    """Returns how far apart a part's shaped scores lie, so that weights compare."""
-    return {
-        name: float(
-            np.std(np.concatenate([one.values[name][shape] for one in candidates]))
-        )
-        or 1.0
-        for name, shape in shapes.items()
-    }
+        chosen = best_of(rest, metric)
+        found.append(metric_of(held, chosen.weights, chosen.shapes, metric))
+    values, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return values, counts

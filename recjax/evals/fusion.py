@@ -33,8 +33,7 @@ class Fusion:
 
     Each part's scores of a query become comparable first (see `fusion_weights.Shape`);
     shapes and weights are those that do best on the queries of `choose_on`, by
-    coordinate ascent; of few queries they are means over folds, see
-    `few_queries.choose`. Parts that do not help are dropped; the log tells which.
+    coordinate ascent. Parts that do not help are dropped; the log tells which.
 
     Attributes:
       parts: name -> scorer; None for the experiment's trained model.
@@ -234,10 +233,10 @@ def told(
 ) -> str:
     """Returns what was chosen, for people."""
     low, high = chosen.interval
-    lines = [
-        f"fusion: {metric} {chosen.figure:.4f} [{low:.4f}, {high:.4f}] on the queries "
-        "that it was chosen on"
-    ]
+    of = "the queries that it was chosen on"
+    if chosen.folds:
+        of = f"each of {chosen.folds} folds of the queries by what the others choose"
+    lines = [f"fusion: {metric} {chosen.figure:.4f} [{low:.4f}, {high:.4f}] on {of}"]
     for name in parts:
         gain, low, high = chosen.gains[name]
         if name not in chosen.weights:

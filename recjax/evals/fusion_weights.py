@@ -159,10 +159,12 @@ class Chosen:
     Attributes:
       weights: of each part that is kept; the largest is 1.
       shapes: of each of them.
-      figure: the metric on the queries that it was chosen on.
+      figure: the metric on the queries that it was chosen on, or of each of the folds
+        by what is chosen on the others.
       interval: its 95 % interval over queries.
       gains: part -> what is lost without it: mean and ends of its 95 % interval; of
         parts that were dropped too.
+      folds: how many the figure is of; 0 for that of the queries it was chosen on.
     """
 
     weights: Mapping[str, float]
@@ -170,27 +172,23 @@ class Chosen:
     figure: float
     interval: tuple[float, float]
     gains: Mapping[str, tuple[float, float, float]]
+    folds: int = 0
 
 
 Weights = Mapping[str, float]
 Shapes = Mapping[str, Shape]
 
 
-def ascend(
-    candidates: Sequence[CandidateScores], metric: str, given: Shapes | None = None
-) -> tuple[dict[str, float], dict[str, Shape], list[str]]:
+def best_of(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
     """Chooses shapes and weights: one part after the other, as long as it helps.
 
     Begins with the part that is best alone; each pass tries, for every part, all
-    shapes and multiples of its weight.
+    shapes and multiples of its weight. A part without which the metric is no worse is
+    dropped.
 
     Args:
       candidates: of one split or several, which count as one.
       metric: see `of_queries`.
-      given: shapes that stay; None to choose them.
-
-    Returns:
-      Weights above 0; shapes of all parts; the parts, the best alone first.
     """
 
     def mean(weights: Weights, shapes: Shapes) -> float:
@@ -198,15 +196,14 @@ def ascend(
         return float(np.average(values, weights=counts))
 
     names = list(candidates[0].values)
-    shapes: dict[str, Shape] = dict(given or dict.fromkeys(names, SHAPES[0]))
+    shapes: dict[str, Shape] = dict.fromkeys(names, SHAPES[0])
     alone = {name: mean({name: 1.0}, shapes) for name in names}
     order = sorted(names, key=lambda name: -alone[name])
     weights, best = {order[0]: 1.0}, alone[order[0]]
     for _ in range(PASSES):
         before = best
         for name in order:
-            kinds = [given[name]] if given else SHAPES
-            tried = [(w, s) for s in kinds for w in _tried(weights, name)]
+            tried = [(w, s) for s in SHAPES for w in _tried(weights, name)]
             for weight, shape in tried:
                 one = {**weights, name: weight}
                 if not any(one.values()):
@@ -216,7 +213,7 @@ def ascend(
                     best, weights, shapes = found, one, {**shapes, name: shape}
         if best <= before + 1e-9:
             break
-    return {n: w for n, w in weights.items() if w}, shapes, order
+    return _without_idle(candidates, metric, order, weights, shapes)
 
 
 def metric_of(
@@ -228,25 +225,15 @@ def metric_of(
     return np.where(counts > 0, values, 0.0), counts
 
 
-def pruned(
+def _without_idle(
     candidates: Sequence[CandidateScores],
     metric: str,
     order: Sequence[str],
     weights: Weights,
     shapes: Shapes,
-    drop: bool = True,
 ) -> Chosen:
-    """Tells what each part adds, the weakest first, and drops those that add nothing.
-
-    Args:
-      candidates: see `ascend`.
-      metric: see `ascend`.
-      order: all parts, the best alone first.
-      weights: of those that are kept so far.
-      shapes: of all.
-      drop: keep even those that add nothing to these queries if False.
-    """
-    kept, gains = dict(weights), {}
+    """Drops parts without which the metric is no worse, the weakest first."""
+    kept, gains = {n: w for n, w in weights.items() if w}, {}
     for name in reversed(order):
         values, counts = metric_of(candidates, kept, shapes, metric)
         rest = {n: w for n, w in kept.items() if n != name}
@@ -256,7 +243,7 @@ def pruned(
         lost = values - metric_of(candidates, rest, shapes, metric)[0]
         gain = float(np.average(lost, weights=counts))
         gains[name] = (gain, *interval(lost, counts))
-        kept = rest if drop and gain <= 0 else kept
+        kept = kept if gain > 0 else rest
     values, counts = metric_of(candidates, kept, shapes, metric)
     top = max(kept.values())
     return Chosen(
