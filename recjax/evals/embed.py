@@ -44,8 +44,8 @@ def embed_all(
     size = len(next(iter(features.values()))) if rows is None else len(rows)
     known = program.dataset.sides.get(side.split("/")[0], {})
     texts = [n for n in features if getattr(known.get(n), "cut", False)]
-    if texts:
-        order = _by_length([features[name] for name in texts], rows)
+    order = _by_length([features[name] for name in texts], rows) if texts else None
+    if order is not None:
         rows = order if rows is None else rows[order]
 
     def take(at: slice) -> dict[str, np.ndarray]:
@@ -57,7 +57,7 @@ def embed_all(
     block = _whole(program, min(block or block_of(features), size))
     with set_mesh(program.mesh):
         found = in_blocks(embed, size, block, take)
-    if texts:
+    if order is not None:
         found[order] = found.copy()
     return found
 

@@ -8,6 +8,7 @@ import small
 
 from recjax.data.search import Search, SearchData
 from recjax.data.search_pairs import SearchPairs
+from recjax.data.splits import TRAIN, ByColumn
 from recjax.evals import embed
 from recjax.models import TwoTower
 from recjax.nn.tower import Tower
@@ -27,16 +28,27 @@ def program():
     class InMemory(Search):
         def open(self, seed):
             query, ids = np.zeros(9, np.int32), map(str, range(len(TITLES)))
+            split = np.full(9, TRAIN, np.int8)
             tables = {"query": make.entity(["lamp"])}
             tables["item"] = make.entity([*ids], make.text("title", TITLES))
             grade = np.full(9, 3, np.float32)
             item = np.arange(9, dtype=np.int32)
-            return SearchData(self, seed, SearchPairs(query, item, grade, tables))
+            return SearchData(
+                self, seed, SearchPairs(query, item, grade, tables, split=split)
+            )
 
     tower = Tower({"pieces": Transformer(SIZES)}, 8)
     experiment = replace(
         small.experiment(),
-        data=InMemory("memory", 8, 4, NGrams(10), pieces=Pieces(64), title_pieces=24),
+        data=InMemory(
+            "memory",
+            8,
+            4,
+            NGrams(10),
+            pieces=Pieces(64),
+            title_pieces=24,
+            split=ByColumn(),
+        ),
         model=TwoTower(tower, tower.copy(), {}),
     )
     return open_program(experiment, small.runtime())
