@@ -11,7 +11,7 @@ from recjax.evals.fusion_weights import CandidateScores, Chosen, best_of, metric
 from recjax.metrics.bootstrap import interval
 from recjax.metrics.ranking import Values
 
-FEW, FOLDS = 1_000, 5
+FEW, FOLDS = 300, 5
 """Fewer queries than that are dealt into so many folds."""
 
 
