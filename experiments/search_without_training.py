@@ -53,17 +53,12 @@ def experiment() -> rj.Experiment:
             query_pieces=24,
             title_pieces=32,
         ),
-        model=rj.models.TwoTower(
-            query=tower(encoder), candidate=tower(encoder), tables={}
-        ),
+        model=rj.models.TwoTower(query=tower(encoder), candidate=None, tables={}),
         losses={"softmax": rj.losses.SampledSoftmax()},
         optimizer=rj.optim.Optimizer(
             rules={".*": rj.optim.Frozen()}, schedule=rj.optim.WarmupCosine(warmup=1)
         ),
-        warm_start={
-            "query/pieces": rj.pretrained.Bert(MINILM),
-            "candidate/pieces": rj.pretrained.Bert(MINILM),
-        },
+        warm_start={"query/pieces": rj.pretrained.Bert(MINILM)},
         evals={
             "fusion": rj.evals.Ranking("test", fusion),
             "minilm": rj.evals.Ranking("test"),
@@ -102,7 +97,7 @@ def tiny() -> rj.Experiment:
         query_pieces=12,
         title_pieces=12,
     )
-    model = replace(full.model, query=tower(encoder), candidate=tower(encoder))
+    model = replace(full.model, query=tower(encoder))
     return replace(
         full,
         name="search_without_training_tiny",
