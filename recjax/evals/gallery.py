@@ -80,7 +80,7 @@ class GalleryRanking:
             gallery, or no query is of the classes.
         """
         table = as_images(data).table
-        self._positions(table)
+        self.positions(table)
         if self.scorer is not None:
             self.scorer.check()
         each = "map@r", *(f"recall@{k}" for k in self.ks), "answerable"
@@ -90,7 +90,7 @@ class GalleryRanking:
         """Returns recall@K and MAP@R by level, the finest one first."""
         data = as_images(program.dataset)
         table, labels = data.table, data.table.labels
-        asked, held = self._positions(table)
+        asked, held = self.positions(table)
         embed: Embed = partial(
             embed_images, program, state, show=data.shown, flip=self.flip
         )
@@ -124,8 +124,12 @@ class GalleryRanking:
             embeddings=photo_map(table, asked, vectors),
         )
 
-    def _positions(self, table: ImageTable) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the positions of the queries and of the gallery."""
+    def positions(self, table: ImageTable) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the positions of the queries and of the gallery.
+
+        Raises:
+          UserError: the split is its own gallery, or no query is of the classes.
+        """
         if self.split == self.gallery:
             raise UserError(
                 f"{self.split} cannot be its own gallery: name another split"
