@@ -48,7 +48,9 @@ def main(folder: str) -> None:
     """Lists what is broken; none is a success."""
     site = Path(folder).resolve()
     found = broken(site)
-    print("\n".join(found) or f"{sum(1 for _ in site.rglob('*.html'))} pages: links hold")
+    print(
+        "\n".join(found) or f"{sum(1 for _ in site.rglob('*.html'))} pages: links hold"
+    )
     raise SystemExit(bool(found))
 
 

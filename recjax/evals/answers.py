@@ -37,9 +37,7 @@ class Shown:
     title: str
     note: str = ""
     mark: str = ""
-    picture: Callable[[], bytes] | None = field(
-        default=None, repr=False, compare=False
-    )
+    picture: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from recjax.errors import UserError
 pd = pytest.importorskip("pandas")
 
 EVENTS = rj.testing.interactions(users=12)["events"].with_columns(
-    pl.when(pl.int_range(pl.len()) % 5 > 0).then(pl.lit(4)).alias("rating"),
-    pl.when(pl.int_range(pl.len()) % 3 > 0).then("action").alias("action"),
+    pl.when(pl.int_range(pl.len()) % 5 > 0).then(pl.lit(4)).alias("stars"),
+    pl.when(pl.int_range(pl.len()) % 3 > 0).then("action").alias("channel"),
 )
 SECONDS = np.array(EVENTS["timestamp"])
 ZONED = pd.to_datetime(SECONDS, unit="s", utc=True).tz_convert("Europe/Berlin")
@@ -20,17 +20,17 @@ COLUMNS = {
         "category": pd.Series(EVENTS["user"].to_list(), dtype="category"),
         "string": pd.array(EVENTS["user"].to_list(), dtype="string"),
     },
-    "action": {
-        "object with None": pd.Series(EVENTS["action"].to_list(), dtype=object),
+    "channel": {
+        "object with None": pd.Series(EVENTS["channel"].to_list(), dtype=object),
         "object with NaN": pd.Series(
-            [np.nan if one is None else one for one in EVENTS["action"]], dtype=object
+            [np.nan if one is None else one for one in EVENTS["channel"]], dtype=object
         ),
-        "category with NaN": pd.Series(EVENTS["action"].to_list(), dtype="category"),
+        "category with NaN": pd.Series(EVENTS["channel"].to_list(), dtype="category"),
     },
-    "rating": {
-        "Int64 with NA": pd.array(EVENTS["rating"].to_list(), dtype="Int64"),
-        "float with NaN": np.array(EVENTS["rating"].cast(pl.Float64)),
-        "object with None": pd.Series(EVENTS["rating"].to_list(), dtype=object),
+    "stars": {
+        "Int64 with NA": pd.array(EVENTS["stars"].to_list(), dtype="Int64"),
+        "float with NaN": np.array(EVENTS["stars"].cast(pl.Float64)),
+        "object with None": pd.Series(EVENTS["stars"].to_list(), dtype=object),
     },
     "timestamp": {
         "int64": SECONDS,
@@ -45,7 +45,11 @@ CASES = [(name, kind) for name, kinds in COLUMNS.items() for kind in kinds]
 def known(data):
     columns = data.table("events").columns
     return {
-        name: (one.type, list(one.labels or ()), np.nan_to_num(one.values, nan=-1).tolist())
+        name: (
+            one.type,
+            list(one.labels or ()),
+            np.nan_to_num(one.values, nan=-1).tolist(),
+        )
         for name, one in sorted(columns.items())
     }
 

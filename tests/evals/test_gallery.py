@@ -85,7 +85,10 @@ def test_figures_are_those_of_a_whole_sort(trained):
 
 def test_worst_queries_are_those_whose_class_lies_deepest(trained):
     made, state, _ = trained
-    evals = {"lab": GalleryRanking(scorer=ImageFeature("lab")), "model": GalleryRanking()}
+    evals = {
+        "lab": GalleryRanking(scorer=ImageFeature("lab")),
+        "model": GalleryRanking(),
+    }
     asking = replace(made, experiment=replace(made.experiment, evals=evals))
     table = made.dataset.table
     asked, held = table.of_split("validation"), table.of_split("train")
