@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from recjax.api import arguments
-from recjax.bundle import item_columns
 from recjax.bundle.open import OpenBundle, open_bundle
 from recjax.bundle.queries import takers
 from recjax.errors import UserError, nearest
@@ -149,7 +148,7 @@ def _query(
                 "history=[...]"
             )
         return Answers(bundle.search(raw, k, where)[0])
-    fits = item_columns.fits(bundle.columns, where) if where else None
+    fits = bundle.finder.meeting(where) if where else None
     return _best(bundle, scores, fits, k, set(met))
 
 

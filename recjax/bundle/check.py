@@ -122,7 +122,7 @@ def _found(
         shown = _without_history(right, opened, one.raw or {})
         facts |= _recall("saved_model", shown, found, served["scores"])
     return facts | _recall(
-        "index", right, *opened.find(one.live, one.raw or {}, RESULTS)
+        "index", right, *opened.finder.find(one.live, one.raw or {}, RESULTS)
     )
 
 

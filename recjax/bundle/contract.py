@@ -72,6 +72,8 @@ class Signature:
       asked: columns of one row as a request gives them, where `read` or `encode` are
         slow at first.
       kept: rows are asked for again, so that it pays to keep their answers.
+      narrowed: the same under conditions on what is found, see `bundle.narrowed`; None
+        where nothing is found.
     """
 
     inputs: Mapping[str, Spec]
@@ -85,6 +87,7 @@ class Signature:
     texts: tuple[str, ...] = ()
     kept: bool = False
     asked: Columns = field(default_factory=dict)
+    narrowed: Signature | None = None
 
     def ask(self, columns: Columns) -> Columns:
         """Returns the answer to some rows, as a server gives it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def load(folder: Path) -> pl.DataFrame:
 
     if not (folder / FILE).is_file():
         raise UserError(
-            f"{folder} knows no columns of its items, so conditions say nothing; "
+            "the bundle knows no columns of its items, so conditions say nothing; "
             "prepare the data with a table of items, and export anew"
         )
     return pl.read_parquet(folder / FILE)
@@ -88,7 +88,7 @@ def _fulfils(one: Filter, schema: pl.Schema) -> pl.Expr:
         said = ~has & (column.list.len() > 0) if one.op == "!=" else has
     else:
         if kind == pl.Datetime:
-            column = column.dt.epoch("ns") / 1e9
+            column = seconds(column)
         value = one.values[0]
         said = {
             "=": lambda: column == value,
@@ -104,13 +104,26 @@ def _fulfils(one: Filter, schema: pl.Schema) -> pl.Expr:
     return said.fill_null(False)
 
 
+def seconds(moments: Any) -> Any:
+    """Returns moments of Polars, a series or an expression, in unix seconds."""
+    return moments.dt.epoch("ns") / 1e9
+
+
 def kept(best: Best, fits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the best `k` items that fit, and their scores [B, k].
 
-    Where there are fewer, the rest is item -1 with score -inf.
+    Where there are fewer, the rest is item -1 with score -inf. More are asked for until
+    there are enough: twice as many as would do if conditions and scores had nothing to
+    do with each other, then eight times as many.
     """
-    items, scores = best(len(fits))
-    there = fits[items] & (items >= 0)
+    size, count = len(fits), int(fits.sum())
+    wanted = min(size, k + 2 * k * size // max(count, 1)) if count else min(size, k)
+    while True:
+        items, scores = best(wanted)
+        there = fits[items] & (items >= 0)
+        if wanted == size or (there.sum(1) >= min(k, count)).all():
+            break
+        wanted = min(size, 8 * wanted)
     places = np.argsort(~there, axis=1, kind="stable")[:, :k]
     items, scores, there = (
         np.take_along_axis(one, places, 1) for one in (items, scores, there)

@@ -29,6 +29,7 @@ from recjax.bundle.medoids import (
     Medoids,
     in_turns,
 )
+from recjax.bundle.narrowed import narrowed
 from recjax.bundle.open import OpenBundle
 from recjax.errors import UserError
 
@@ -66,21 +67,21 @@ def signatures(bundle: OpenBundle, settings: Medoids) -> dict[str, Signature]:
             places[row, : len(some)] = some
         return {MEDOIDS: places}
 
-    def finish(made: Any, columns: Columns) -> Columns:
+    def find(made: Any, columns: Columns, where: Sequence[str] = ()) -> Columns:
         places = made[MEDOIDS]
         asked, at = np.unique(places, return_inverse=True)
         wanted = max(columns[K]) + max(map(len, columns[HIDDEN]))
         vectors = np.asarray(bundle.items.vectors[np.maximum(asked - 1, 0)], np.float32)
-        items, scores = bundle.index.search(vectors, wanted)
+        items, scores = bundle.finder.near(vectors, wanted, where)
         found: dict[str, list] = {"ids": [], "scores": [], BECAUSE: []}
         for row, own in enumerate(at.reshape(places.shape)):
             own = own[places[row] > 0]
             turns = in_turns(list(items[own]), {*columns[HIDDEN][row], -1})
             best = dict(islice(turns.items(), columns[K][row]))
-            of = [own[which] for which, _ in best.values()]
-            where = [place for _, place in best.values()]
+            of = [own[one] for one, _ in best.values()]
+            which = [place for _, place in best.values()]
             found["ids"].append([ids[item] for item in best])
-            found["scores"].append(scores[of, where])
+            found["scores"].append(scores[of, which])
             found[BECAUSE].append([ids[asked[one] - 1] for one in of])
         return found
 
@@ -91,10 +92,10 @@ def signatures(bundle: OpenBundle, settings: Medoids) -> dict[str, Signature]:
         read,
         encode,
         lambda arrays: arrays,
-        finish,
+        find,
         blank={**blank, K: [bundle.serving.k]},
     )
-    return {SERVING: made}
+    return {SERVING: narrowed(bundle.finder, made, find)}
 
 
 def _checked(

@@ -32,6 +32,7 @@ import numpy as np
 
 from recjax.blocks import block_of, in_blocks
 from recjax.bundle import engine, fusion, item_columns, jax_export, manifest
+from recjax.bundle.finder import Finder
 from recjax.bundle.medoids import Medoids
 from recjax.bundle.queries import encode_queries
 from recjax.bundle.serving import Serving
@@ -46,13 +47,10 @@ from recjax.extras import require
 from recjax.index import scann
 from recjax.index.compact import in_memory
 from recjax.index.engine import Pushed
-from recjax.index.exact import largest
-from recjax.index.item_vectors import Best, Found, ItemVectors, best_of
+from recjax.index.item_vectors import Found, ItemVectors, best_of
 from recjax.tables.result import Options
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from recjax.bundle.image_files import ImageFiles
 
 log = logging.getLogger(__name__)
@@ -97,6 +95,12 @@ class OpenBundle:
         return fusion.load(self.folder)
 
     @cached_property
+    def finder(self) -> Finder:
+        """Finds items, by all that counts."""
+        known = partial(item_columns.load, self.folder)
+        return Finder(self.items, lambda: self.index, lambda: self.fusion, known)
+
+    @cached_property
     def functions(self) -> Mapping[str, jax_export.Loaded]:
         """Name -> function of arrays; see `ANSWERS`."""
         if self.medoids is not None:
@@ -136,11 +140,6 @@ class OpenBundle:
         about = json.loads((self.folder / IMAGE).read_text())
         crop = CenterCrop(about["center_crop"])
         return ImageFiles(about["size"], crop, self._blocks("image"))
-
-    @cached_property
-    def columns(self) -> pl.DataFrame:
-        """What is known of the items beside their vectors."""
-        return item_columns.load(self.folder)
 
     @cached_property
     def session(self) -> SessionState:
@@ -220,10 +219,7 @@ class OpenBundle:
         known = [n for n, i in self.inputs.items() if isinstance(i, IdListInput)]
         lists = zip(*(raw[name] for name in known if name in raw), strict=True)
         hidden = [{id for ids in row for id in ids} for row in lists]
-        if where and isinstance(self.index, Pushed) and self.fusion is None:
-            best = partial(engine.filtered(self.index, where), vectors)
-        else:
-            best = self._meeting(where, partial(self.find, vectors, raw))
+        best = partial(self.finder.find, vectors, raw, where=where)
         return best_of(self.items, best, k, hidden)
 
     def nearest(
@@ -239,36 +235,8 @@ class OpenBundle:
           UserError: `k` is not positive, or the vectors are not of the items' width;
             see `search` for `where`.
         """
-        if where and isinstance(self.index, Pushed):
-            best = partial(engine.filtered(self.index, where), vectors)
-        else:
-            best = self._meeting(where, partial(self.index.search, vectors))
+        best = partial(self.finder.near, vectors, where=where)
         return best_of(self.items, best, k, hidden)
-
-    def _meeting(self, where: str | Sequence[str], best: Best) -> Best:
-        """Returns what finds the best items that meet conditions."""
-        if not where:
-            return best
-        return partial(item_columns.kept, best, item_columns.fits(self.columns, where))
-
-    def find(
-        self, vectors: np.ndarray, raw: Mapping[str, Sequence[Any]], k: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the best `k` items and their scores [B, K], by all that counts.
-
-        Args:
-          vectors: of the queries f32[B, D].
-          raw: the queries, of which a fusion reads more than the vectors tell.
-          k: at least 1; K is at most the number of items.
-        """
-        if self.fusion is None:
-            return self.index.search(vectors, k)
-        asked = fusion.raw_queries(raw, len(vectors), self.items.rows)
-        model = (
-            vectors @ np.asarray(self.items.vectors).T if self.fusion.model else None
-        )
-        scores = self.fusion.scores(asked, model)
-        return largest(scores, min(k, scores.shape[1]))
 
     def _blocks(self, name: str) -> Callable[..., np.ndarray]:
         """Returns (size, block, take) -> f32[size, D], as `in_blocks` does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from recjax.bundle.contract import (
     check_k,
     input_spec,
 )
+from recjax.bundle.narrowed import narrowed
 from recjax.bundle.open import OpenBundle
 from recjax.bundle.queries import check_queries, takers
 from recjax.data.image_input import ImageInput
@@ -137,10 +138,10 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
         check_k(columns[K], most)
         return {**embed.read(columns), K: columns[K]}
 
-    def finish(made: Any, columns: Columns) -> Columns:
+    def find(made: Any, columns: Columns, where: Sequence[str] = ()) -> Columns:
         without = hidden(columns) if hidden else ()
         wanted = max(columns[K]) + max(map(len, without), default=0)
-        items, scores = bundle.find(made, columns, wanted)
+        items, scores = bundle.finder.find(made, columns, wanted, where)
         names: list[Any] = ids[np.maximum(items, 0)].tolist()
         rows, there = list(scores), items >= 0
         whole = np.logical_and.reduce(there, 1).tolist()
@@ -155,18 +156,19 @@ def _top_k(bundle: OpenBundle, embed: Signature, hidden: Any = None) -> Signatur
             names[row], rows[row] = names[row][:k], rows[row][:k]
         return {"ids": names, "scores": rows}
 
-    return Signature(
+    plain = Signature(
         {**embed.inputs, K: Spec(INT)},
         FOUND,
         read,
         embed.encode,
         embed.call,
-        finish,
+        find,
         embed.slow,
         {**embed.blank, K: [most]},
         embed.texts,
         embed.kept,
     )
+    return narrowed(bundle.finder, plain, find)
 
 
 def _items(bundle: OpenBundle) -> Signature:

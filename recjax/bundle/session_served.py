@@ -11,7 +11,7 @@ back. Of a user that nobody met it is zeros: `age` 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from recjax.bundle.contract import (
     Spec,
     check_k,
 )
+from recjax.bundle.narrowed import narrowed
 from recjax.bundle.open import OpenBundle
 from recjax.errors import UserError
 from recjax.index.exact import largest
@@ -104,14 +105,17 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
         counts = {"age": given["age"] + 1, "position": position + 1, "session_gap": gap}
         return {**made, **counts}
 
-    def best(made: Any, columns: Columns) -> Columns:
+    def best(made: Any, columns: Columns, where: Sequence[str] = ()) -> Columns:
         user = made["user"]
         scores = user[:, :width] @ vectors.T
         if PAIR in columns:
             pair = np.asarray(columns[PAIR], np.float32)
             scores += np.einsum("bf,bnf->bn", user[:, width:], pair)
+        if where:
+            scores = np.where(bundle.finder.meeting(where), scores, -np.inf)
         items, scores = largest(scores, max(columns[K]))
-        found = zip(items.tolist(), scores, columns[K], strict=True)
+        counts = np.minimum(columns[K], np.isfinite(scores).sum(1))
+        found = zip(items.tolist(), scores, counts, strict=True)
         rows = [([ids[item] for item in row[:k]], one[:k]) for row, one, k in found]
         return {"ids": [row for row, _ in rows], "scores": [one for _, one in rows]}
 
@@ -129,7 +133,9 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
         return Signature(inputs, outputs, *steps, blank={n: blank[n] for n in inputs})
 
     return {
-        SERVING: signature(asked, FOUND, read, encode, function, best),
+        SERVING: narrowed(
+            bundle.finder, signature(asked, FOUND, read, encode, function, best), best
+        ),
         STEP: signature(
             {ITEM: Spec(TEXT), **kept.event.specs, **when, **state},
             *(moved, read, encode, function, finish),

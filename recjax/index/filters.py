@@ -14,7 +14,7 @@ Op = Literal["=", "!=", "<", "<=", ">", ">=", "in"]
 Kind = Literal["number", "text"]
 """What a column holds: float64, or text. A time is a number of unix seconds."""
 Value = str | float
-_FORM = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|\bin\b)\s*(.*?)\s*", re.S | re.I)
+_FORM = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|\bin\b)(.*)", re.S | re.I)
 _MORE = re.compile(r"\b(and|or)\s+\w+\s*([!<>=]|in\b)", re.I)
 _QUOTED = re.compile(r"(['\"])(.*)\1", re.S)
 
@@ -49,12 +49,12 @@ class Filter:
             no number.
         """
         found = _FORM.fullmatch(text) if isinstance(text, str) else None
-        if found is None or not found[3]:
+        if found is None or not found[3].strip():
             raise UserError(
                 f"where {text!r}: write COLUMN OPERATOR VALUE, such as 'price < 50' "
                 "or 'brand in Acme, Bolt'; operators are = != < <= > >= in"
             )
-        column, op, value = found[1], found[2].lower(), found[3]
+        column, op, value = found[1], found[2].lower(), found[3].strip()
         if _MORE.search(value) and not _QUOTED.fullmatch(value):
             raise UserError(f"where {text!r}: give each condition as a text of its own")
         if op == "in" and value[0] + value[-1] == "()":

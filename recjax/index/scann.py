@@ -11,10 +11,12 @@ index is exact.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,7 +152,8 @@ def require_scann_tf() -> Any:
     """
     tf = require_tensorflow()
     try:
-        from scann import scann_ops
+        # By its whole name: see `_without_tensorflow`.
+        from scann.scann_ops.py import scann_ops
     except (ImportError, tf.errors.OpError) as error:
         raise UserError(
             f"ScaNN inside a SavedModel cannot be loaded ({error}): "
@@ -206,7 +209,8 @@ def load(folder: Path, vectors: Vectors) -> Index:
 def _scann(size: int) -> Any:
     """Returns ScaNN's NumPy API; None, and a warning, where it is not installed."""
     try:
-        from scann import scann_ops_pybind
+        with _without_tensorflow():
+            from scann import scann_ops_pybind
     except ImportError:
         warnings.warn(
             f"ScaNN is not installed, so all {size} items are searched exactly. "
@@ -216,6 +220,23 @@ def _scann(size: int) -> Any:
         )
         return None
     return scann_ops_pybind
+
+
+@contextlib.contextmanager
+def _without_tensorflow() -> Iterator[None]:
+    """Keeps ScaNN from importing TensorFlow, 7 CPU-seconds, where it is installed.
+
+    ScaNN then leaves out its TensorFlow operations, as it does where it is not.
+    """
+    name = "tensorflow"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _build(operations: Any, vectors: Vectors, k: int, leaves: int) -> Any:

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 import session_columns
 import sessions as support
 
 from recjax.bundle import saved_model
 from recjax.bundle.items import data_of
+from recjax.bundle.narrowed import COLUMNS, WHERE
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.bundle.session import SessionBundle
@@ -32,6 +34,8 @@ def test_states_may_be_the_callers(bundle):
     """What `UserStates` keeps, a caller of the signatures may keep as well."""
     opened, users = open_bundle(bundle), open_states(bundle)
     made = signatures(opened)
+    known = {"place": [*range(20)], "even": ["yes", "no"] * 10}
+    vars(opened.finder)["columns"] = pl.DataFrame(known)
     step, close, best = (made[name] for name in ("step", "close", "serving_default"))
     blank = {n: np.asarray(v) for n, v in close.blank.items()}
     state = session_columns.rows_of(blank, 2)
@@ -61,6 +65,13 @@ def test_states_may_be_the_callers(bundle):
         for row, ids_found in enumerate(top["ids"]):
             order = np.argsort(-scores[row])[: len(ids_found)]
             assert ids_found == [f"i{i}" for i in order]
+        even = [i for i in np.argsort(-scores[1]) if i % 2 == 0 and i > 12]
+        asked_for = {WHERE: [(), ("even = yes", "place > 12")], COLUMNS: [(), ()]}
+        narrow = best.narrowed.ask(
+            {**asked, **state, "pair": pair, "k": [3, 20], **asked_for}
+        )
+        assert narrow["ids"][0] == top["ids"][0]
+        assert narrow["ids"][1] == [f"i{i}" for i in even]
         state = {name: np.asarray(found[name]) for name in state}
         for user, id in enumerate(ids):
             color = {"color": did["event_color"][user]}

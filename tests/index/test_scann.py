@@ -1,5 +1,6 @@
 """The index of ScaNN against a full sort of all scores."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -164,6 +165,19 @@ def test_fewer_found_than_asked(large):
         assert missing.any()
         assert not missing[:, 0].any()
         np.testing.assert_array_equal(np.isneginf(scores), missing)
+
+
+def test_searching_imports_no_tensorflow():
+    pytest.importorskip("scann", reason="the scann extra is not installed")
+    program = """if True:
+        import sys
+        import numpy as np
+        from recjax.index import scann
+        built = scann._scann(1)
+        assert built.builder and "tensorflow" not in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_bad_sizes():

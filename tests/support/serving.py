@@ -28,7 +28,9 @@ from recjax.images.augment import CenterCrop
 from recjax.images.decode import example_image
 from recjax.index.compact import compact
 from recjax.index.plan import Plan
+from recjax.tables.typed import Table, TypedColumn
 from recjax.text import Vocabulary
+from recjax.text.column import pack
 from recjax.text.features import TextInput
 
 IDS = tuple(f"i{i}" for i in range(40))
@@ -61,6 +63,14 @@ def query(held, features):
 
 def item(held, features):
     return unit(bag(held["token"], features["text"]) + held["bias"])
+
+
+def known():
+    """Returns what is known of films: a price, of some none, and a colour."""
+    colours = pack([title.split()[0] for title in TITLES])
+    price = np.where(np.arange(40) % 5 == 0, np.nan, np.arange(40)).astype(np.float32)
+    made = TypedColumn("price", "number", price), TypedColumn("colour", "text", colours)
+    return Table(40, {one.name: one for one in made})
 
 
 def films(folder, seed=0, sizes=(1, 128), saved=False, type="float32"):
@@ -109,7 +119,10 @@ def films(folder, seed=0, sizes=(1, 128), saved=False, type="float32"):
         plan=Plan(len(IDS)),
         item=functions["item"].example,
     )
-    made = Contents(IDS, TITLES, stored, functions, held, save, graphs, serving)
+    made = Contents(
+        *(IDS, TITLES, stored, functions, held, save, graphs, serving),
+        columns=known(),
+    )
     write_bundle(*PROGRAM, folder, lambda *_: made, saved, 1e-4)
 
 

@@ -2,11 +2,13 @@
 
 import command
 import numpy as np
+import polars as pl
 import pytest
 
 from recjax.bundle import saved_model
 from recjax.bundle.contract import NO_SCORE
 from recjax.bundle.medoids_export import export
+from recjax.bundle.narrowed import COLUMNS, WHERE
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.errors import UserError
@@ -52,7 +54,7 @@ def by_http(bundle, rows):
     model = models.load("users", 1, bundle)
     body = json.dumps({"instances": rows})
     asked = rest.parse(body, model.signatures, Limits(), 128)
-    signature = model.signatures[asked.signature]
+    signature = asked.signature
     columns = signature.read(asked.columns)
     work = batcher.Work(signature, model.sizes, columns, asked.rows, 0.0)
     (answer,) = batcher.answered([work])
@@ -92,6 +94,25 @@ def test_all_forms_give_the_same_items(items, bundle, count):
         own = saved["scores"][at]
         np.testing.assert_allclose(own[: len(scores)], scores, atol=1e-4)
         assert (own[len(scores) :] == np.float32(NO_SCORE)).all()
+
+
+def test_conditions_are_met_by_the_neighbours_of_each_medoid(items, bundle):
+    """What does not meet them gives its turn to the next of the same medoid."""
+    opened = open_bundle(bundle)
+    odd = ["yes" if row % 2 else "no" for row in range(300)]
+    vars(opened.finder)["columns"] = pl.DataFrame({"odd": odd})
+    (signature,) = signatures(opened).values()
+    rows = asked(7)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    narrow = {WHERE: [("odd = yes",)] * 7, COLUMNS: [("odd",)] * 7}
+    found = signature.narrowed.ask(columns | narrow)
+    even = [f"i{row}" for row in range(0, 300, 2)]
+    hidden = {**columns, "hidden": [[*row, *even] for row in columns["hidden"]]}
+    wanted = signature.ask(hidden)
+    assert found["ids"] == wanted["ids"] and found["because"] == wanted["because"]
+    assert [one["odd"] for one in found["columns"]] == [
+        ["yes"] * len(ids) for ids in found["ids"]
+    ]
 
 
 def test_the_most_important_take_turns(items, bundle):

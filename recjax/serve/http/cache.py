@@ -147,6 +147,8 @@ def rows_of(columns: Columns) -> Iterator[Row]:
 def _bytes(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return value.nbytes
+    if isinstance(value, dict):
+        return sum(50 + len(name) + _bytes(one) for name, one in value.items())
     if not isinstance(value, list):
         return 32
     return sum(50 + (len(one) if isinstance(one, str | bytes) else 0) for one in value)

@@ -9,6 +9,7 @@ from typing import Any
 
 from recjax.bundle import manifest
 from recjax.bundle.contract import Signature
+from recjax.bundle.narrowed import known_columns
 from recjax.bundle.open import OpenBundle, open_bundle
 from recjax.bundle.served import signatures
 from recjax.errors import UserError, nearest
@@ -94,6 +95,7 @@ def load(name: str, version: int, folder: Path) -> Model:
     if (folder / scann.FOLDER).is_dir():
         require("scann", "scann", f"{name}: to serve its index")
     model = Model(name, version, bundle, signatures(bundle))
+    known_columns(bundle.finder)  # They are read once, and not by the first to ask.
     for signature in model.signatures.values():
         if signature.asked:
             signature.encode(signature.read(signature.asked), 1)

@@ -5,11 +5,12 @@ https://spec.openapis.org/oas/v3.1.0
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from recjax import __version__
 from recjax.bundle.contract import MANY, SERVING, TEXT, Signature, Spec
+from recjax.bundle.narrowed import CONDITIONS, SHOWN, TITLE, known_columns
 from recjax.bundle.served import K
 from recjax.serve.http.limits import Limits
 from recjax.serve.http.models import Model, Models
@@ -101,9 +102,7 @@ def _predict(model: Model, limits: Limits) -> Schema:
         _asked(name, signature, model, limits, most)
         for name, signature in model.signatures.items()
     ]
-    given = [
-        _answer(signature.outputs, limits) for signature in model.signatures.values()
-    ]
+    given = [_answer(one, limits) for one in model.signatures.values()]
     return {
         "post": {
             "summary": f"Asks {model.name} for {', '.join(model.signatures)}",
@@ -128,7 +127,7 @@ def _asked(
     rows = {n: value(spec, limits) for n, spec in signature.inputs.items()}
     if K in rows:
         rows[K] |= {"minimum": 1, "maximum": model.bundle.serving.k}
-    named: Schema = {"signature_name": {"const": name}}
+    named: Schema = {"signature_name": {"const": name}, **_narrowed(signature, model)}
     needed = [] if name == SERVING else ["signature_name"]
     row = _object(rows)
     # One input needs no name.
@@ -145,9 +144,27 @@ def _asked(
     }
 
 
-def _answer(outputs: Mapping[str, Spec], limits: Limits) -> Schema:
-    rows = {name: value(spec, limits) for name, spec in outputs.items()}
-    row, columns = _object(rows), _object({n: _list(v) for n, v in rows.items()})
+def _narrowed(signature: Signature, model: Model) -> Schema:
+    """Returns what a request may say beside rows: conditions, and columns to show."""
+    if signature.narrowed is None:
+        return {}
+    known = known_columns(model.bundle.finder)
+    shown = {"enum": list(dict.fromkeys((TITLE, *known)))}
+    made: Schema = {"columns": {"type": "array", "items": shown}}
+    if known:
+        said = f'conditions such as "price < 50", on {", ".join(known)}'
+        texts = {"type": "array", "items": {"type": "string"}}
+        made["where"] = {**texts, "description": said, "maxItems": CONDITIONS}
+    return made
+
+
+def _answer(signature: Signature, limits: Limits) -> Schema:
+    rows = {name: value(spec, limits) for name, spec in signature.outputs.items()}
+    needed = [*rows]
+    if signature.narrowed is not None:
+        rows[SHOWN] = {"type": "object", "additionalProperties": {"type": "array"}}
+    row = _object(rows, needed)
+    columns = _object({n: _list(v) for n, v in rows.items()}, needed)
     if len(rows) == 1:
         (row,) = rows.values()
         columns = _list(row)

@@ -123,8 +123,8 @@ class Predict:
             raise RefusedError(429, self.room.told())
         most = min(self.limits.examples, model.sizes[-1])
         asked = rest.parse(body, model.signatures, self.limits, most)
-        signature = model.signatures[asked.signature]
-        call.asked, call.about["signature"] = asked, asked.signature
+        signature = asked.signature
+        call.asked, call.about["signature"] = asked, asked.name
         if self.cache is not None and signature.kept and len(body) <= SMALL:
             call.body = body
         self._calls.watch(call)
@@ -136,7 +136,7 @@ class Predict:
     async def _read(self, call: Call) -> None:
         """Reads columns that take long, such as photographs, in another thread."""
         rows, columns = call.asked.rows, call.asked.columns
-        read = call.model.signatures[call.asked.signature].read
+        read = call.asked.signature.read
         try:
             self.room.take(rows)
             try:
@@ -151,11 +151,11 @@ class Predict:
     def _ask(self, call: Call, columns: Columns) -> None:
         """Asks for rows; for those alone that nobody knows or has asked for."""
         model, asked, cache = call.model, call.asked, self.cache
-        signature = model.signatures[asked.signature]
+        signature = asked.signature
         if cache is None or not signature.kept:
             self._compute(call, columns, asked.rows, partial(self._answer, call))
             return
-        call.keys = row_keys(model.key, asked.signature, signature, columns)
+        call.keys = row_keys(model.key, asked.name, signature, columns)
         call.rows, awaited, mine = cache.sort(call.keys)
         counts = len(call.rows), len(awaited), len(mine)
         size = cache.held.size + self.known.size
@@ -184,7 +184,7 @@ class Predict:
                 self._calls.fail(call, error)
 
         loop, sizes = asyncio.get_running_loop(), call.model.sizes
-        signature = call.model.signatures[call.asked.signature]
+        signature = call.asked.signature
         self.batcher.submit(
             Work(signature, sizes, columns, rows, call.deadline, heard, loop)
         )
@@ -226,7 +226,7 @@ class Predict:
             content = rest.answer(answer.columns, call.asked)
             if call.body:
                 asked = call.asked
-                known = Known(call.model, asked.signature, asked.rows, content)
+                known = Known(call.model, asked.name, asked.rows, content)
                 size = len(call.body) + len(content)
                 self.known.put((call.path, call.body), known, size)
             call.seconds = answer.seconds

@@ -1,6 +1,7 @@
 """TensorFlow Serving's REST format of `:predict`: rows or columns of JSON.
 
-https://www.tensorflow.org/tfx/serving/api_rest
+https://www.tensorflow.org/tfx/serving/api_rest, and two keys more: "where", conditions
+on the items found, and "columns", names of item columns that the answer shows.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from recjax.bundle.contract import (
     Signature,
     Spec,
 )
+from recjax.bundle.narrowed import COLUMNS, WHERE
 from recjax.errors import UserError, nearest
 from recjax.serve.http.limits import Limits
 
 INT_LOW, INT_HIGH = -(2**31), 2**31 - 1
 SHOWN = 80
 """Characters of a bad value that a message repeats."""
-_KEYS = ("signature_name", "instances", "inputs")
+_WHERE, _COLUMNS = "where", "columns"
+_KEYS = ("signature_name", "instances", "inputs", _WHERE, _COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,15 @@ class Asked:
     """One request.
 
     Attributes:
-      signature: its name.
+      signature: what is asked.
+      name: of the signature.
       columns: input -> one value a row.
       rows: their number.
       by_row: answered row by row ("predictions"), not by column ("outputs").
     """
 
-    signature: str
+    signature: Signature
+    name: str
     columns: Columns
     rows: int
     by_row: bool
@@ -76,7 +81,8 @@ def parse(
             f'"signature_name": there is no {said(name)}, but {sorted(signatures)}.'
             + close
         )
-    inputs, by_row = signatures[name].inputs, "instances" in content
+    signature = signatures[name]
+    inputs, by_row = signature.inputs, "instances" in content
     if by_row == ("inputs" in content):
         raise UserError('give either "instances" (rows) or "inputs" (columns)')
     columns = (
@@ -88,7 +94,23 @@ def parse(
     if rows > most:
         raise UserError(f"{rows} examples, of at most {most} a request; ask in parts")
     read = {n: _column(n, v, inputs[n], limits) for n, v in columns.items()}
-    return Asked(name, read, rows, by_row)
+    where, shown = _texts(content, _WHERE), _texts(content, _COLUMNS)
+    if where or shown:
+        if signature.narrowed is None:
+            raise UserError(f'"where", "columns": {name!r} finds no items')
+        signature = signature.narrowed
+        read[WHERE], read[COLUMNS] = [where] * rows, [shown] * rows
+    return Asked(signature, name, read, rows, by_row)
+
+
+def _texts(content: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Returns the texts of a key that names one or a list."""
+    given = content.get(key)
+    texts = [given] if isinstance(given, str) else [] if given is None else given
+    if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
+        shown = "price < 50" if key == _WHERE else "title"
+        raise UserError(f'"{key}": {said(given)}; give a list of texts: ["{shown}"]')
+    return tuple(texts)
 
 
 def _of_rows(instances: Any, inputs: Mapping[str, Spec]) -> dict[str, list]:

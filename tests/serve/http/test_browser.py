@@ -26,6 +26,17 @@ def test_a_text_and_what_is_picked_from_its_answer(page, films):
     assert found(page) == [one.id for one in wanted]
 
 
+def test_conditions_on_what_is_found(page, films):
+    page.fill("#text", "red thing 4")
+    page.fill("#conditions", "price < 20; colour in blue, grey")
+    page.keyboard.press("Enter")
+    where = ["price < 20", "colour in blue, grey"]
+    (wanted,) = films.search({"text": ["red thing 4"]}, 12, where)
+    assert found(page) == [one.id for one in wanted]
+    page.select_option("#first", "pictures")
+    page.wait_for_selector("#where", state="hidden")
+
+
 def test_by_keyboard_alone(page):
     page.keyboard.press("/")
     page.keyboard.type("blue thing")

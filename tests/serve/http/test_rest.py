@@ -47,7 +47,7 @@ def test_any_json_is_read_or_refused(made, body):
     limits = Limits()
     try:
         asked = rest.parse(json.dumps(body).encode(), made, limits, 128)
-        signature = made[asked.signature]
+        signature = asked.signature
         columns = signature.read(asked.columns)
         arrays = signature.encode(columns, asked.rows)
     except UserError as error:
@@ -69,7 +69,7 @@ def test_vectors_and_labels_may_be_missing():
         "price": Spec("DT_FLOAT", (-1,), True),
         "kinds": Spec("DT_STRING", (-1, -1), True),
     }
-    signature = type("S", (), {"inputs": spec})
+    signature = type("S", (), {"inputs": spec, "narrowed": None})
     rows = [
         {"look": [[1, 2.5]], "price": 3, "kinds": ["a"]},
         {"look": None, "price": None, "kinds": None},
