@@ -90,7 +90,10 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
     unseen = replace(
         whole,
         data=replace(base.data, held_out=UNSEEN),
-        evals={name: replace(one, of=UNSEEN) for name, one in judged.items()},
+        evals={
+            **{name: replace(one, of=UNSEEN) for name, one in judged.items()},
+            "share": rj.evals.BranchShare(of=UNSEEN),
+        },
     )
     base = replace(whole, model=replace(base.model, kept=0.0))
     rules, single = base.data.rules, replace(base.model, low=())

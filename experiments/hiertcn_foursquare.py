@@ -111,7 +111,8 @@ def tiny() -> rj.Experiment:
         "hiertcn": TEST,
         "validation": replace(full.evals["validation"], every=20),
     }
-    data = replace(full.data, layout=rj.data.Packed(16, 48, 16), negatives=64)
+    # As long a row: the longest session of the real data has 442 events.
+    data = replace(full.data, layout=rj.data.Packed(4, 448, 64), negatives=64)
     return replace(
         full, name="hiertcn_foursquare_tiny", steps=20, data=data, evals=evals
     )

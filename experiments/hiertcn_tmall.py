@@ -3,23 +3,42 @@
 recjax data prepare tmall
 recjax train experiments/hiertcn_tmall.py --workdir runs/hiertcn_tmall
 
-The last day of each user is test, the day before validation. A final fit sees that day
-as well, as the baselines of docs/results.md do:
+The last day of each user is test, the day before validation. Counts are tuned on that
+day, alone and added to the model. A final fit sees it as well:
 
-recjax train experiments/hiertcn_tmall.py --workdir runs/final --set best=None \
-    --set evals.validation.every=0 --set "data.fit=('train', 'validation')"
+recjax sweep experiments/hiertcn_tmall.py --workdir runs/final --only hiertcn \
+    --set best=None --set evals.validation.every=0 \
+    --set "data.fit=('train', 'validation')" --show hiertcn/recall@10,hiertcn/mrr
 """
 
 from dataclasses import replace
 
 import recjax as rj
+from recjax.evals.baselines.history import History
 from recjax.evals.baselines.markov import HISTORY, SKIP
 from recjax.evals.baselines.moving_average import MovingAverage
 from recjax.evals.baselines.session_knn import SessionKnn
+from recjax.evals.tuned import Tuned
 from recjax.losses.pairwise import Bpr, Hinge, Nce, Top1
 
 WIDTH = 128
 TEST = rj.evals.Ranking("test", ks=(1, 5, 10, 20), coverage=False)
+CHAIN = Tuned(
+    SKIP,
+    {
+        "steps": (1, 3, 5),
+        "last": (4, 8, 16),
+        "decay": (0.3, 0.5),
+        "history": (0.0, 0.02, 0.1),
+        "history_decay": (None, 0.9, 0.98),
+    },
+    "mrr",
+)
+COUNTS = {
+    "chain": CHAIN,
+    "habits": Tuned(History(), {"decay": (1.0, 0.98, 0.9)}, "mrr"),
+    "item_knn": SessionKnn(),
+}
 
 
 def experiment() -> rj.Experiment:
@@ -59,7 +78,12 @@ def experiment() -> rj.Experiment:
             schedule=rj.optim.WarmupCosine(warmup=100),
         ),
         evals={
+            "fusion": replace(
+                TEST, scorer=rj.evals.Fusion({**COUNTS, "model": None}, "mrr")
+            ),
             "hiertcn": TEST,
+            "counts": replace(TEST, scorer=rj.evals.Fusion(COUNTS, "mrr")),
+            "chain": replace(TEST, scorer=CHAIN),
             "popularity": replace(TEST, scorer=rj.evals.Popularity()),
             "markov": replace(TEST, scorer=rj.evals.Markov()),
             "markov_history": replace(TEST, scorer=HISTORY),
@@ -74,8 +98,9 @@ def experiment() -> rj.Experiment:
 
 
 def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
-    """Returns the parts that may be missing, and the losses; no baselines again."""
-    evals = {name: one for name, one in base.evals.items() if one.trained}
+    """Returns parts that may be missing or added, and the losses; models alone."""
+    shown = ("hiertcn", "validation")
+    evals = {name: one for name, one in base.evals.items() if name in shown}
     base = replace(base, evals=evals)
     losses = {
         "nce": Nce(),
@@ -83,8 +108,15 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
         "top1": Top1(),
         "hinge": Hinge(),
     }
+    rules = {"pair/.*": rj.optim.Adam(1e-2), **base.optimizer.rules}
+    habits = replace(
+        base,
+        data=replace(base.data, pairs=(*base.data.pairs, rj.data.Habits(decay=0.98))),
+        optimizer=replace(base.optimizer, rules=rules),
+    )
     return {
-        "softmax": base,
+        "hiertcn": base,
+        "habits": habits,
         "plain": replace(base, data=replace(base.data, pairs=())),
         "untied": replace(base, model=replace(base.model, tied=False)),
         **{k: replace(base, losses={k: loss}) for k, loss in losses.items()},
@@ -95,4 +127,7 @@ def tiny() -> rj.Experiment:
     """Returns the same experiment, small enough for continuous integration."""
     full = experiment()
     data = replace(full.data, layout=rj.data.Packed(16, 48, 16), negatives=64)
-    return replace(full, name="hiertcn_tmall_tiny", steps=20, data=data)
+    chain = {"chain": replace(CHAIN, grid={"steps": (1, 5)}), "model": None}
+    evals = {n: one for n, one in full.evals.items() if n not in ("counts", "chain")}
+    evals["fusion"] = replace(TEST, scorer=rj.evals.Fusion(chain, "mrr"))
+    return replace(full, name="hiertcn_tmall_tiny", steps=20, data=data, evals=evals)

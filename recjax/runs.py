@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,7 @@ from recjax.train.run_folder import begun, environment, request_of, write_result
 from recjax.train.state import State
 
 if TYPE_CHECKING:  # Polars is for those who read a file.
+    from recjax.evals.triplet_scorers import TripletScorer
     from recjax.tables.result import Options
 
 log = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ def eval_triplets(
     k: int = 30,
     best: bool = False,
     options: Options | None = None,
+    beside: Sequence[str] = (),
 ) -> None:
     """Prints how a run, or what was exported of it, does on judged triplets of images.
 
@@ -190,20 +192,30 @@ def eval_triplets(
       k: `K` of it.
       best: take the best checkpoint.
       options: how the tables are read.
+      beside: what else judges them: "lab", "hog", "handcrafted", "imagenet", or the
+        folder of another run or bundle.
     """
+    from recjax.evals import triplet_file
+    from recjax.evals.triplet_scorers import fixed
+    from recjax.pretrained.efficientnet import ImageNet
+
+    weights = {"imagenet": ImageNet()}
+    scorers = {str(run): _triplet_scorer(run, best)}
+    for name in beside:
+        if name in scorers:
+            raise UserError(f"--beside {name}: it is there already, name it once")
+        scorers[name] = fixed(name, weights) or _triplet_scorer(Path(name), best)
+    print(triplet_file.evaluate_triplets(scorers, triplets, images, pools, k, options))
+
+
+def _triplet_scorer(run: Path, best: bool) -> TripletScorer:
     from recjax.bundle.manifest import NAME
     from recjax.bundle.open import open_bundle
-    from recjax.evals import triplet_file
+    from recjax.evals.triplet_scorers import ByModel, RunImageEmbedder
 
-    embedder: triplet_file.ImageEmbedder
     if (run / NAME).is_file():
-        embedder = open_bundle(run).images
-    else:
-        embedder = triplet_file.RunImageEmbedder(*open_run(run, best))
-    found = triplet_file.evaluate_triplets(
-        embedder, triplets, images, pools, k, options
-    )
-    print(found)
+        return ByModel(open_bundle(run).images)
+    return ByModel(RunImageEmbedder(*open_run(run, best)))
 
 
 def open_run(run: Path, best: bool = False) -> tuple[Program, State]:

@@ -38,3 +38,7 @@ def test_the_whole_way_of_images(tmp_path, capsys):
         main(["eval", str(judged), *told])
         said.append(capsys.readouterr().out)
     assert said[0] == said[1] and f"of {len(rows)} triplets" in said[0]
+    main(["eval", str(run), *told, "--beside", "lab", "--beside", str(bundle)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(rows)] * 3 == [int(x.split(" of ")[1].split()[0]) for x in lines[1:4]]
+    assert lines[1].split()[0] == str(run) and lines[3].endswith("+0.00 [+0.00, +0.00]")

@@ -51,10 +51,23 @@ def _what(path: Path) -> str:
     parts = [full, "# tiny() differs in", *changed, ""]
     for name, variant in load_sweep(str(path)).items():
         text = settings.to_text(variant).splitlines()
-        gone = [f"- {line}" for line in full.splitlines() if line not in text]
+        gone = _gone(full.splitlines(), text)
         new = [f"+ {line}" for line in text if line not in known]
         parts += [f"# sweep() {name!r} differs in", *gone, *new, ""]
     return "\n".join(parts)
+
+
+def _gone(before: list[str], now: list[str]) -> list[str]:
+    """Returns the lines that are gone; of a part that is gone as a whole, its first."""
+    kept, paths, whole = set(now), {settings.path_of(line) for line in now}, "\n"
+    found = []
+    for line in before:
+        path = settings.path_of(line)
+        if line in kept or path.startswith(f"{whole}."):
+            continue
+        found.append(f"- {line}")
+        whole = whole if path in paths else path
+    return found
 
 
 def _on(path: Path) -> str:

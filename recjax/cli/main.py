@@ -143,6 +143,7 @@ def evaluate(
     best: bool = False,
     triplets: Path | None = None,
     images: Path | None = None,
+    beside: Repeated[tuple[str, ...]] = (),
     pools: Path | None = None,
     top: int = 30,
     hosts: Literal["", "auto"] = "",
@@ -159,6 +160,8 @@ def evaluate(
       best: evaluate the best checkpoint instead of the newest.
       triplets: table of query_image, positive_image, negative_image[, text_query].
       images: folder that the table's paths start from.
+      beside: what else judges the same triplets: lab, hog, handcrafted, imagenet (the
+        network before training), or another run or bundle; may be repeated.
       pools: table of text_query and image: adds score-at-top-K of these rankings.
       top: K of it.
       hosts: "auto" joins the other processes of this SLURM job or TPU pod.
@@ -167,12 +170,15 @@ def evaluate(
     from recjax.runs import eval_run, eval_triplets
 
     refuse_unused(form, "--triplets", triplets)
+    if beside and triplets is None:
+        raise UserError("--beside says what else judges --triplets, and none are given")
     if triplets is None:
         eval_run(run, watch, best, hosts)
     elif images is None:
         raise UserError("--triplets needs --images: the folder of the images")
     else:
-        eval_triplets(run, triplets, images, pools, top, best, form.options)
+        how = top, best, form.options, beside
+        eval_triplets(run, triplets, images, pools, *how)
 
 
 @app.command

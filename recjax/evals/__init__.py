@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from recjax.evals.baselines.moving_average import MovingAverage
     from recjax.evals.baselines.popularity import Popularity, RecentPop
     from recjax.evals.baselines.session_knn import SessionKnn
+    from recjax.evals.branch_share import BranchShare
     from recjax.evals.fusion import Fusion
     from recjax.evals.gallery import GalleryRanking
     from recjax.evals.ranking import RandomIndex, Ranking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,8 @@ from recjax.data.dataset import Queries
 from recjax.data.events import hide_seen
 from recjax.errors import UserError
 from recjax.metrics.ranking import check_metric
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ class SplitQueries:
           UserError: no such metric, or a split has no query with a positive.
         """
         check_metric(metric)
+        fit = getattr(getattr(data, "settings", None), "fit", ())
+        if both := [split for split in splits if split in fit and split != "train"]:
+            log.warning(
+                "what is chosen on %s is chosen too well: data.fit = %s trains on it",
+                *(" and ".join(both), fit),
+            )
         for split in splits:
             if not data.queries(split, self.task).task.positive.any():
                 raise UserError(

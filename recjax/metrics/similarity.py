@@ -7,56 +7,66 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from recjax.metrics.sample import Sample
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Precision:
     """Share of triplets whose positive is nearer than the negative.
 
+    Triplets of one query are alike, so its interval is one of queries.
+
     Attributes:
-      value: the share; a tie counts half.
-      low: lower end of the interval.
-      high: upper end.
-      triplets: how many were judged.
-      queries: how many different queries they have.
+      right: of each triplet f64[T]: 1, 0, or 1/2 for a tie.
+      query: a number for the query of each [T].
     """
 
-    value: float
-    low: float
-    high: float
-    triplets: int
-    queries: int
+    right: np.ndarray
+    query: np.ndarray
+
+    @property
+    def value(self) -> float:
+        """The share; a tie counts half."""
+        return self.sample.mean
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Both ends of the 95 % interval; the share where all queries are alike."""
+        return self.sample.interval or (self.value, self.value)
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The share as a mean over queries, to be compared with that of others."""
+        return Sample.of(self.right, unit=self.query)
 
     def __str__(self) -> str:
         """For people, in percent."""
+        low, high = self.interval
         return (
-            f"{100 * self.value:.2f} % [{100 * self.low:.2f}, {100 * self.high:.2f}] "
-            f"of {self.triplets:,} triplets of {self.queries:,} queries"
+            f"{100 * self.value:.2f} % [{100 * low:.2f}, {100 * high:.2f}] of "
+            f"{len(self.right):,} triplets of {len(self.sample.total):,} queries"
         )
+
+    def against(self, other: Precision) -> str:
+        """Returns by how much it is above another on the same triplets, for people."""
+        gap, between = self.value - other.value, self.sample.above(other.sample)
+        low, high = between or (gap, gap)
+        return f"{100 * gap:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def similarity_precision(
-    near: np.ndarray,
-    far: np.ndarray,
-    query: np.ndarray | None = None,
-    level: float = 0.95,
-    draws: int = 2_000,
-    seed: int = 0,
+    near: np.ndarray, far: np.ndarray, query: np.ndarray | None = None
 ) -> Precision:
     """Returns the share of triplets with D(query, positive) < D(query, negative).
-
-    The interval is a percentile bootstrap over *queries*, since triplets of one query
-    are alike; with one triplet a query it is the plain bootstrap.
 
     Args:
       near: D(query, positive) [T].
       far: D(query, negative) [T].
       query: a number for each query [T]; None if all are different.
-      level: of the interval.
-      draws: of the bootstrap.
-      seed: of the bootstrap.
 
     Raises:
       ValueError: no triplets, or distances that are not numbers.
@@ -67,18 +77,7 @@ def similarity_precision(
     if not (np.isfinite(near) & np.isfinite(far)).all():
         raise ValueError("a distance is infinite or NaN")
     right = np.where(near == far, 0.5, near < far)
-    query = np.arange(len(near)) if query is None else query
-    _, group = np.unique(query, return_inverse=True)
-    total, count = np.bincount(group, right), np.bincount(group)
-    generator = np.random.default_rng(seed)
-    shares = np.empty(draws)
-    for i in range(draws):
-        again = generator.integers(0, len(total), len(total))
-        shares[i] = total[again].sum() / count[again].sum()
-    low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2])
-    return Precision(
-        float(right.mean()), float(low), float(high), len(near), len(total)
-    )
+    return Precision(right, np.arange(len(near)) if query is None else query)
 
 
 def score_at_top(

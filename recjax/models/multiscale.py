@@ -20,12 +20,15 @@ from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
 from recjax.nn.backbones import Backbone, FrozenFront
+from recjax.nn.levels import measured, standardised
 from recjax.nn.pyramid import PAPER, LowPath
 from recjax.outputs import Graded
 from recjax.typing import Array, Batch, Float, Memory, Params, PRNGKey
 
 SIDE = "image"
 MAPS = "maps"
+STANDARD = "standard"
+"""Name of the parameters that standardise what is kept."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Multiscale:
         scaled to length 1 and joined behind the embedding when images are embedded. It
         knows kinds of images that this training never shows. Its parameters, `start`,
         need the rule `Frozen()`.
+      kept_blocks: blocks of the branch, behind its frozen parts, whose pooled maps are
+        joined to what is kept. Each number is then standardised as it lies in the
+        images of the first batch, each block scaled to length 1.
     """
 
     branch: Backbone
@@ -51,6 +57,7 @@ class Multiscale:
     dropout: float = 0.0
     classes: tuple[int, ...] = ()
     kept: float = 0.0
+    kept_blocks: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the share that is kept.
@@ -60,6 +67,8 @@ class Multiscale:
         """
         if not 0 <= self.kept < 1:
             raise ValueError(f"kept = {self.kept}: must be a share from 0 to below 1")
+        if self.kept_blocks and not self.kept:
+            raise ValueError(f"kept_blocks = {self.kept_blocks}, but kept = 0")
         if self.kept and self._front.weights is None:
             raise ValueError(f"kept = {self.kept}: the branch starts from no weights")
 
@@ -107,7 +116,7 @@ class Multiscale:
         self, key: PRNGKey, rows: Mapping[str, TableRows], batch: Batch
     ) -> tuple[Params, Memory]:
         """Returns the parameters; there is no memory."""
-        del rows, batch
+        del rows
         own = rng.stream(key, "embedding")
         embedding = cnn.init_layer(own, (self.joined, self.width), gain=1.0)
         # The paths start without a say, so that they cannot harm a trained branch.
@@ -127,6 +136,8 @@ class Multiscale:
             start = self._front.trained(params["branch"])
             # A copy: a step takes over the buffers of what it is given.
             params["start"] = jax.tree.map(jnp.copy, start)
+            if self.kept_blocks:
+                params["start"][STANDARD] = self._standard(params, batch)
         return params, {}
 
     def apply(
@@ -139,17 +150,11 @@ class Multiscale:
     ) -> tuple[Graded, Memory]:
         """Embeds the three images of each triplet."""
         del rows
-        images = batch["image"]  # [B, 3, size, size, 3]
-        triplets = images.shape[0]
-        maps = batch.get(MAPS)
-        if maps is not None:
-            maps = maps.reshape(triplets * 3, *maps.shape[2:])
-        flat = images.reshape(triplets * 3, *images.shape[2:])
         vector = in_parts(
             lambda given, key: self._embed(params, given[0], key, given[1]),
-            (flat, maps),
+            _flat(batch),
             key,
-        ).reshape(triplets, 3, -1)
+        ).reshape(len(batch["image"]), 3, -1)
         logits = tuple(
             vector @ cnn.unit(params[f"classes_{i}"]["kernel"].T).T
             for i in range(len(self.classes))
@@ -180,9 +185,27 @@ class Multiscale:
         if maps is None:
             maps = self._front.front(params["branch"], x)
         learned = self._embed(params, images, None, maps)
-        start = cnn.unit(self._front.apply(params["start"], x, None, maps))
+        start = self._start(params["start"], maps)
         parts = (1 - self.kept) ** 0.5 * learned, self.kept**0.5 * start
         return jnp.concatenate(parts, -1)
+
+    def _start(self, params: Params, maps: Array) -> Float[Array, "B E"]:
+        """Returns what is kept of the branch as it was, of length 1."""
+        levels = self._front.levels(params, maps, self.kept_blocks)
+        if self.kept_blocks:
+            return standardised(levels, params[STANDARD])
+        return cnn.unit(levels[-1])
+
+    def _standard(self, params: Params, batch: Batch) -> dict[str, Array]:
+        """Returns mean and scale of what is kept, in the images of a batch."""
+
+        def levels(given: tuple[Array, Array | None], _: object) -> list[Array]:
+            maps = given[1]
+            if maps is None:
+                maps = self._front.front(params["branch"], _scaled(given[0]))
+            return self._front.levels(params["start"], maps, self.kept_blocks)
+
+        return measured(in_parts(levels, _flat(batch), None))
 
     def _embed(
         self,
@@ -208,6 +231,14 @@ class Multiscale:
         joined = cnn.dropout(own("dropout"), jnp.concatenate(parts, -1), self.dropout)
         linear = params["embedding"]
         return cnn.unit(joined @ linear["kernel"] + linear["bias"])
+
+
+def _flat(batch: Batch) -> tuple[Array, Array | None]:
+    """Returns the images of triplets [B * 3, size, size, 3], and maps if known."""
+    images, maps = batch["image"], batch.get(MAPS)  # [B, 3, ...]
+    if maps is not None:
+        maps = maps.reshape(-1, *maps.shape[2:])
+    return images.reshape(-1, *images.shape[2:]), maps
 
 
 def _scaled(images: Array) -> Array:

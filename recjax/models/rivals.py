@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import jax
@@ -100,6 +101,7 @@ class Rival:
         return self.encoder.apply(*arguments, **more)
 
 
+@lru_cache(256)
 def parameters(encoder: Encoder, width: int) -> int:
     """Returns the number of an encoder's parameters.
 

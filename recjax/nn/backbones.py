@@ -85,6 +85,16 @@ class FrozenFront(Backbone, Protocol):
         """Returns the parameters behind the frozen parts."""
         ...
 
+    def levels(
+        self, params: Params, maps: Array, blocks: tuple[int, ...]
+    ) -> list[Float[Array, "B D"]]:
+        """Returns pooled maps of blocks behind the frozen parts, and of the last one.
+
+        Raises:
+          ValueError: there is no such block.
+        """
+        ...
+
     def apply(
         self,
         params: Params,
@@ -217,12 +227,35 @@ class EfficientNetLite0:
           key: of dropout.
           maps: what the frozen parts make of the images, if that is known.
         """
-        x = self.front(params, images) if maps is None else maps.astype(jnp.float32)
-        x = efficientnet.apply(params, x, self.frozen)
+        maps = self.front(params, images) if maps is None else maps
         own = None if key is None else rng.stream(key, "dropout")
-        return cnn.dropout(
-            own, jnp.mean(x, axis=(1, 2), dtype=jnp.float32), self.dropout
-        )
+        return cnn.dropout(own, self.levels(params, maps, ())[-1], self.dropout)
+
+    def levels(
+        self,
+        params: Mapping[str, Params],
+        maps: Float[Array, "B h w C"],
+        blocks: tuple[int, ...],
+    ) -> list[Float[Array, "B D"]]:
+        """Returns the mean over all positions of some maps, the last one always.
+
+        Args:
+          params: of the parts behind the frozen ones.
+          maps: what the frozen parts make of images.
+          blocks: of the 16, by number from 0; from the last frozen one on.
+
+        Raises:
+          ValueError: there is no such block.
+        """
+        known = range(max(self.frozen - 2, 0), len(efficientnet.BLOCKS))
+        if not set(blocks) <= set(known):
+            raise ValueError(f"blocks {blocks}: must be of {known.start} to 15")
+        x, start, made = maps.astype(jnp.float32), self.frozen, []
+        for stop in (*(number + 2 for number in sorted(blocks)), efficientnet.PARTS):
+            x = efficientnet.apply(params, x, start, stop)
+            made.append(jnp.mean(x, axis=(1, 2), dtype=jnp.float32))
+            start = stop
+        return made
 
 
 @lru_cache(maxsize=2)

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import logging
+import mmap
 import os
 import shutil
 import time
@@ -25,7 +26,7 @@ import numpy as np
 
 from recjax import disk
 from recjax.data.dataset import Dataset
-from recjax.data.images.views import Keep, KeepsViews, KeptViews, Wanted
+from recjax.data.images.views import Keep, KeepsViews, KeptViews, RowFile, Wanted
 from recjax.errors import UserError
 from recjax.models import Model
 from recjax.nn.backbones import FrozenFront
@@ -89,7 +90,7 @@ def _kept(trunk: Trunk, wanted: Wanted) -> KeptViews:
     fix = "free space, or name another disk by RECJAX_CACHE"
     with disk.writing("the views of the images", folder, fix):
         _make_once(folder, trunk, wanted)
-    return KeptViews(*(np.load(folder / name, mmap_mode="r") for name in FILES))
+    return KeptViews(*(RowFile.open(folder / name) for name in FILES))
 
 
 def _make_once(folder: Path, trunk: Trunk, wanted: Wanted) -> None:
@@ -189,6 +190,8 @@ def _save(part: Path, held: list[Any], done: int) -> float:
     """Says how many views are on disk, once they are; returns the time."""
     for array in held:
         array.flush()
+        # What is on disk need not count as this process's memory.
+        array._mmap.madvise(mmap.MADV_DONTNEED)
     if held:
         disk.write_text(part / DONE, f"{done}\n")
     return time.monotonic()

@@ -18,7 +18,8 @@ from recjax.data.images.source import Images, ImagesData
 from recjax.data.prepared import Prepared
 from recjax.errors import UserError
 from recjax.evals.embed import embed_images
-from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
+from recjax.evals.triplet_file import evaluate_triplets
+from recjax.evals.triplet_scorers import ByModel, RunImageEmbedder
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import TripletHinge
 from recjax.models import Multiscale
@@ -93,11 +94,11 @@ def test_triplets_are_judged_as_by_the_run(run, bundle, tmp_path):
     path = tmp_path / "triplets.csv"
     header = "query_image,positive_image,negative_image"
     path.write_text("\n".join([header, *lines]) + "\n")
-    one, other = (
-        evaluate_triplets(eye, path, tmp_path).precision
-        for eye in (open_bundle(bundle).images, RunImageEmbedder(*run))
-    )
-    assert one == other and one.triplets == 8
+    both = {"bundle": open_bundle(bundle).images, "run": RunImageEmbedder(*run)}
+    scorers = {name: ByModel(one) for name, one in both.items()}
+    found = evaluate_triplets(scorers, path, tmp_path).precision
+    assert found["bundle"].right.tolist() == found["run"].right.tolist()
+    assert len(found["run"].right) == 8
 
 
 @pytest.mark.slow

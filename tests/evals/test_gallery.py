@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 import tiny_images
+from scipy import stats
 
 from recjax.api.errors import worst
 from recjax.data.images.source import Images, ImagesData
@@ -16,9 +17,11 @@ from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
 from recjax.evals.embed import embed_images
 from recjax.evals.gallery import GalleryRanking
 from recjax.evals.photo_answers import photo_map
-from recjax.evals.triplet_file import RunImageEmbedder, evaluate_triplets
+from recjax.evals.triplet_file import evaluate_triplets
+from recjax.evals.triplet_scorers import ByModel, RunImageEmbedder, fixed
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
+from recjax.metrics.similarity import Precision
 from recjax.models import Multiscale
 from recjax.nn.backbones import SmallNet
 from recjax.nn.pyramid import SMALL
@@ -190,37 +193,90 @@ def files(folder, lines, header="query_image,positive_image,negative_image"):
     return path
 
 
+def model(trained):
+    return {"model": ByModel(RunImageEmbedder(*trained[:2]))}
+
+
 def test_triplets_of_a_file(trained, tmp_path):
     made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,6/0.png,1/1.png"])
-    got = evaluate_triplets(RunImageEmbedder(made, state), path, tmp_path)
+    got = evaluate_triplets(model(trained), path, tmp_path)
     table = made.dataset.table
     at = [table.names.index(n) for n in ("0/0.png", "0/1.png", "7/0.png")]
     at += [table.names.index(n) for n in ("1/0.png", "6/0.png", "1/1.png")]
     v = embed_images(made, state, at, made.dataset.shown)
     d = ((v[[0, 0, 3, 3]] - v[[1, 2, 4, 5]]) ** 2).sum(1)
     want = np.mean([d[0] < d[1], d[2] < d[3]])
-    assert got.precision.value == pytest.approx(want)
-    assert got.precision.triplets == 2 and "of 2 triplets" in str(got)
+    assert got.precision["model"].value == pytest.approx(want)
+    assert "of 2 triplets" in str(got)
+
+
+def test_scorers_side_by_side_judge_the_same_triplets(trained, tmp_path):
+    made = trained[0]
+    lines = [f"{i}/0.png,{i}/1.png,{7 - i}/2.png" for i in range(8)]
+    path = files(tmp_path, lines)
+    scorers = {**model(trained), "lab": fixed("lab", {}), "hog": fixed("hog", {})}
+    got = evaluate_triplets(scorers, path, tmp_path)
+    alone = evaluate_triplets(model(trained), path, tmp_path).precision["model"]
+    np.testing.assert_array_equal(got.precision["model"].right, alone.right)
+    at = [[made.dataset.table.names.index(n) for n in x.split(",")] for x in lines]
+    for name in ("lab", "hog"):
+        embed, score = ImageFeature(name).fit(made.dataset, np.arange(0))
+        want = []
+        for three in at:
+            query, *others = embed(np.array(three))
+            near, far = -score(query[None], np.stack(others))[0]
+            want.append(0.5 if near == far else near < far)
+        np.testing.assert_array_equal(got.precision[name].right, want)
+    difference = got.precision["lab"].value - alone.value
+    assert f"{100 * difference:+.2f} [" in str(got)
+    assert str(got).count("of 8 triplets") == 3
+
+
+def test_a_difference_of_scorers_has_a_paired_interval():
+    right = np.arange(400) % 3 > 0
+    flipped = right ^ (np.arange(400) < 8)  # Eight triplets are judged differently.
+    one, other = (Precision(x.astype(float), np.arange(400)) for x in (right, flipped))
+    low, high = one.sample.above(other.sample)
+    gap = right.mean() - flipped.mean()
+    spread = stats.sem(right.astype(float) - flipped) * stats.t.ppf(0.975, 399)
+    assert (low, high) == pytest.approx((gap - spread, gap + spread))
+    assert one.against(one) == "+0.00 [+0.00, +0.00]"
+
+
+def test_triplets_that_tell_nothing_are_left_out_and_counted(trained, tmp_path):
+    good = "0/0.png,0/1.png,7/0.png"
+    lines = [good, good, "0/0.png,7/0.png,0/1.png", "0/0.png,0/0.png,7/0.png"]
+    path = files(tmp_path, [*lines, "0/0.png,1/0.png,1/1.png"])
+    # The same picture under two names.
+    (tmp_path / "1/1.png").write_bytes((tmp_path / "1/0.png").read_bytes())
+    got = evaluate_triplets(model(trained), path, tmp_path)
+    assert len(got.precision["model"].right) == 3
+    assert got.left_out == {
+        "the query is its own positive or negative": 1,
+        "positive and negative are the same picture": 1,
+    }
+    assert list(got.told.values()) == [1, 2]
+    assert "1 triplets left out: the query is its own" in str(got)
+    with pytest.raises(UserError, match="no triplet is left.*1: the query is its own"):
+        evaluate_triplets(model(trained), files(tmp_path, lines[-1:]), tmp_path)
 
 
 def test_pools_add_the_score(trained, tmp_path):
-    made, state, _ = trained
     header = "query_image,positive_image,negative_image,text_query"
-    path = files(tmp_path, ["0/0.png,0/0.png,7/0.png,a"], header)
+    path = files(tmp_path, ["0/0.png,3/0.png,7/0.png,a"], header)
     pools = tmp_path / "pools.csv"
     pools.write_text("text_query,image\na,0/0.png\na,7/0.png\na,3/2.png\n")
-    got = evaluate_triplets(RunImageEmbedder(made, state), path, tmp_path, pools, k=2)
-    # The query itself is not in its ranking, so it stands behind 7/0.png.
-    assert got.score == -1 and "score-at-top-2: -1" in str(got)
+    got = evaluate_triplets(model(trained), path, tmp_path, pools, k=2)
+    # 3/0.png is not in the ranking, so it stands behind 7/0.png; nor is the query.
+    assert got.score == {"model": -1} and "score-at-top-2: -1" in str(got)
 
 
 def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
-    made, state, _ = trained
     path = files(tmp_path, ["0/0.png,0/1.png,7/0.png", "1/0.png,1/1.png,7/1.png"])
     (tmp_path / "7" / "1.png").write_bytes(b"broken")
-    got = evaluate_triplets(RunImageEmbedder(made, state), path, tmp_path)
-    assert got.precision.triplets == 1
+    got = evaluate_triplets(model(trained), path, tmp_path)
+    assert len(got.precision["model"].right) == 1
     assert "1 triplets left out" in str(got) and "7/1.png: not an image" in str(got)
 
 
@@ -236,7 +292,7 @@ def test_images_that_cannot_be_decoded_are_named_and_counted(trained, tmp_path):
 def test_bad_files_of_triplets(trained, tmp_path, lines, header, said):
     path = files(tmp_path, lines, **({"header": header} if header else {}))
     with pytest.raises(UserError, match=f"(?s){said}"):
-        evaluate_triplets(RunImageEmbedder(*trained[:2]), path, tmp_path)
+        evaluate_triplets(model(trained), path, tmp_path)
 
 
 def test_what_a_model_finds_is_shown_in_pictures_and_by_class(trained):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sessions as support
@@ -57,6 +59,15 @@ def test_a_habit_of_the_hour_is_found():
     np.testing.assert_allclose(near, [0, 1, 0, 1], atol=1e-6)
     week = History(weekday=0).weights(np.arange(4), age)
     np.testing.assert_array_equal(week, [1, 0, 0, 1])
+
+
+def test_a_choice_on_what_trains_is_told(data, caplog):
+    SplitQueries().check_choice(data, ("validation",), "mrr")
+    assert "chosen too well" not in caplog.text
+    settings = replace(data.settings, fit=("train", "validation"))
+    known = replace(data, settings=settings)
+    SplitQueries().check_choice(known, ("validation",), "mrr")
+    assert "data.fit = ('train', 'validation') trains on it" in caplog.text
 
 
 def test_settings_are_chosen_on_validation(data):

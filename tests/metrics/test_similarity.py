@@ -8,7 +8,7 @@ from recjax.metrics.similarity import score_at_top, similarity_precision
 def test_a_tie_counts_half():
     got = similarity_precision(np.array([1.0, 2, 3, 4]), np.array([2.0, 2, 1, 9]))
     assert got.value == pytest.approx(2.5 / 4)
-    assert (got.triplets, got.queries) == (4, 4)
+    assert (len(got.right), len(got.sample.total)) == (4, 4)
 
 
 def test_the_interval_of_independent_triplets_is_near_the_binomial_one():
@@ -16,8 +16,7 @@ def test_the_interval_of_independent_triplets_is_near_the_binomial_one():
     right = generator.random(1_000) < 0.8
     got = similarity_precision(np.zeros(1_000), np.where(right, 1.0, -1.0))
     want = stats.binomtest(int(right.sum()), 1_000).proportion_ci(method="wilson")
-    assert got.low == pytest.approx(want.low, abs=0.006)
-    assert got.high == pytest.approx(want.high, abs=0.006)
+    assert got.interval == pytest.approx((want.low, want.high), abs=0.006)
 
 
 def test_triplets_of_one_query_widen_the_interval():
@@ -25,8 +24,8 @@ def test_triplets_of_one_query_widen_the_interval():
     far = np.where(right, 1.0, -1.0)
     alone = similarity_precision(np.zeros(1_000), far)
     alike = similarity_precision(np.zeros(1_000), far, np.repeat(np.arange(40), 25))
-    assert alike.value == alone.value and alike.queries == 40
-    assert alike.high - alike.low > 3 * (alone.high - alone.low)
+    assert alike.value == alone.value and len(alike.sample.total) == 40
+    assert np.ptp(alike.interval) > 3 * np.ptp(alone.interval)
 
 
 def test_figures_for_people():

@@ -253,7 +253,41 @@ def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
     np.testing.assert_allclose(embedded(model, params, shown), got, atol=2e-3)
 
 
+def test_kept_blocks_are_standardised_as_they_lie_in_the_first_batch():
+    branch = EfficientNetLite0(32, Noise(), frozen=17, dropout=0.0)
+    model = Multiscale(branch, low=SMALL, width=8, kept=0.25, kept_blocks=(15,))
+    first, one = batch(size=32), np.random.default_rng(3)
+    maps = one.normal(size=(2, 3, 2, 2, 320)).astype(np.float16)
+    params, _ = started(model, one=first | {"maps": maps})
+    other = one.normal(size=(4, 2, 2, 320)).astype(np.float16)
+    images = first["image"].reshape(-1, 32, 32, 3)[:4]
+    got = embedded(model, params, {"image": images, "maps": other})
+    assert got.shape == (4, 8 + 320 + 1280)
+
+    conv = Noise().load()["head"]["conv"]
+
+    def levels(x):
+        x = np.float32(x)
+        head = np.clip(x @ conv["kernel"][0, 0] + conv["bias"], 0, 6)
+        return [x.mean((1, 2)), head.mean((1, 2))]
+
+    def unit(x):
+        return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+    parts = []
+    for x, seen in zip(levels(other), levels(maps.reshape(6, 2, 2, 320)), strict=True):
+        spread = seen.std(0)
+        parts.append(unit((x - seen.mean(0)) / (spread + 0.1 * spread.mean())))
+    want = unit(np.concatenate(parts, 1))
+    np.testing.assert_allclose(got[:, 8:] / 0.25**0.5, want, atol=1e-5)
+
+
 def test_a_share_that_cannot_be_kept_is_refused():
+    with pytest.raises(ValueError, match="kept_blocks = .15,., but kept = 0"):
+        Multiscale(EfficientNetLite0(32, Noise()), kept_blocks=(15,))
+    front = EfficientNetLite0(32, Noise(), frozen=12)
+    with pytest.raises(ValueError, match="must be of 10 to 15"):
+        front.levels({}, jnp.zeros((1, 2, 2, 112)), (9,))
     with pytest.raises(ValueError, match="kept = 1.0: must be a share"):
         Multiscale(EfficientNetLite0(32, Noise()), kept=1.0)
     with pytest.raises(ValueError, match="the branch starts from no weights"):

@@ -28,8 +28,9 @@ OPTIMIZED = {
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("side", [1, 3, 5])
-@pytest.mark.parametrize("count", [2, MANY])
-@pytest.mark.parametrize("shape", [(7, 7), (8, 5), (1, 2), (9, 8)])
+@pytest.mark.parametrize(
+    ("shape", "count"), [((7, 7), 2), ((8, 5), MANY), ((1, 2), MANY), ((9, 8), 2)]
+)
 def test_values_and_gradients_are_those_of_a_grouped_convolution(
     stride, side, shape, count
 ):

@@ -204,7 +204,7 @@ def pairs(rng, folder):
 
 def triplets(rng, folder):
     path, _ = tables.written(rng, folder, AS_TRIPLETS)
-    evaluate_triplets(None, path, folder / "none")
+    evaluate_triplets({}, path, folder / "none")
 
 
 def describe(rng, folder):

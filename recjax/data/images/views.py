@@ -7,10 +7,12 @@ network: the program that opens it brings the function that makes them
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,6 +36,50 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class RowFile:
+    """Rows of a `.npy` file, read where they are asked for.
+
+    A memory map would do, but all that was ever read of it counts as the process's
+    memory, whose limit it then meets: with views the whole of them within an epoch.
+
+    Attributes:
+      file: open for reading.
+      start: first byte of row 0.
+      shape: of the whole.
+      dtype: of the numbers.
+    """
+
+    file: BinaryIO
+    start: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @classmethod
+    def open(cls, path: Path) -> RowFile:
+        """Opens a file that `np.save` or a memory map wrote.
+
+        Raises:
+          OSError: there is none.
+          ValueError: it is not such a file, or cut off.
+        """
+        mapped = np.load(path, mmap_mode="r")
+        return cls(path.open("rb"), mapped.offset, mapped.shape, mapped.dtype)
+
+    def __len__(self) -> int:
+        """Returns the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Returns rows [..., *shape[1:]] at positions i64[...]; threads may."""
+        out = np.empty((rows.size, *self.shape[1:]), self.dtype)
+        for into, row in zip(out, rows.ravel().tolist(), strict=True):
+            place = self.start + range(len(self))[row] * into.nbytes
+            if os.preadv(self.file.fileno(), [into], place) != into.nbytes:
+                raise OSError(f"{self.file.name} is cut off at row {row}")
+        return out.reshape(*rows.shape, *self.shape[1:])
+
+
+@dataclass(frozen=True)
 class KeptViews:
     """Views on disk.
 
@@ -42,8 +88,8 @@ class KeptViews:
       maps: what the frozen parts of a network make of them, f16[count, h, w, C].
     """
 
-    pixels: np.ndarray
-    maps: np.ndarray
+    pixels: RowFile
+    maps: RowFile
 
 
 Keep = Callable[[Wanted], KeptViews]

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from recjax.blocks import in_blocks
@@ -21,6 +22,7 @@ from recjax.images.handcrafted import handcrafted, hog, lab_histogram
 from recjax.index.exact import Score, dot
 from recjax.nn import efficientnet
 from recjax.nn.backbones import EfficientNetLite0, Weights
+from recjax.nn.levels import measured, standardised
 from recjax.train.program import Program
 from recjax.train.state import State
 
@@ -41,11 +43,12 @@ def manhattan(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     return -cdist(queries, gallery, "cityblock")
 
 
-_PLAIN: dict[str, tuple[Callable, Score]] = {
+PLAIN: dict[str, tuple[Callable, Score]] = {
     "lab": (lab_histogram, manhattan),
     "hog": (hog, dot),
     "handcrafted": (handcrafted, squared),
 }
+"""Feature -> how it is made of pixels, and what is large between near ones."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,21 @@ class ImageFeature:
     Attributes:
       features: "lab" (8 x 8 x 8 histogram, L1), "hog", "handcrafted", or weights of
         EfficientNet-Lite0 (pooled, length 1, of what the model too sees of an image).
+      blocks: of EfficientNet-Lite0, by number from 0 to 15, whose pooled maps are
+        joined to that, each number standardised as it lies in the gallery.
     """
 
     features: Features
+    blocks: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks the blocks.
+
+        Raises:
+          ValueError: a feature by name has none.
+        """
+        if self.blocks and isinstance(self.features, str):
+            raise ValueError(f"{self.features!r} has no blocks: {self.blocks}")
 
     def check(self) -> None:
         """See `ImageScorer`."""
@@ -66,7 +81,15 @@ class ImageFeature:
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Score]:
         """Returns (positions -> features [n, W]) and their score."""
-        return _features(data, self.features)
+        if not self.blocks:
+            return _features(data, self.features)
+
+        def embed(positions: np.ndarray) -> list[jax.Array]:
+            found = _pooled(data, self.features, tuple(positions), self.blocks)
+            return [jnp.asarray(x) for x in found]
+
+        known = measured(embed(held))
+        return lambda asked: np.asarray(standardised(embed(asked), known)), dot
 
 
 @dataclass(frozen=True)
@@ -160,24 +183,68 @@ class LogisticAccuracy:
 def _features(data: HasImages, features: Features) -> tuple[Embed, Score]:
     """Returns (positions -> features [n, W]) and their score."""
     if isinstance(features, str):
-        make, distances = _PLAIN[features]
+        make, distances = PLAIN[features]
 
         def plain(positions: np.ndarray) -> np.ndarray:
             return np.stack([make(decode(data.table.read(i))) for i in positions])
 
         return plain, distances
-    return (lambda images: _pooled(data, features, tuple(images))), dot
+    return (lambda images: unit(_pooled(data, features, tuple(images))[-1])), dot
 
 
 @lru_cache(maxsize=4)
-def _pooled(data: Any, weights: Any, positions: tuple[int, ...]) -> np.ndarray:
-    """Returns pooled maps of length 1 [n, W]; baselines of one run share them."""
-    branch = EfficientNetLite0(frozen=efficientnet.PARTS)
-    params = weights.load()
-    run = jax.jit(lambda images: branch.apply(params, images / 127.5 - 1.0))
+def _pooled(
+    data: Any, weights: Any, positions: tuple[int, ...], blocks: tuple[int, ...] = ()
+) -> list[np.ndarray]:
+    """Returns pooled maps [n, C] each; baselines of one run share them."""
+    network = Pooled.of(weights, blocks)
+    return network.embed(
+        len(positions), lambda at: data.center_crops(positions[at], network.size)
+    )
 
-    def take(at: slice) -> dict[str, np.ndarray]:
-        pixels = data.center_crops(positions[at], branch.size)
-        return {"image": pixels.astype(np.float32)}
 
-    return unit(in_blocks(lambda x: run(x["image"]), len(positions), BLOCK, take))
+@dataclass(frozen=True)
+class Pooled:
+    """A trained network as it is, its maps pooled.
+
+    Attributes:
+      size: pixels a side that it sees.
+      ends: where the numbers of each map end.
+      run: pixels f32[BLOCK, size, size, 3] -> the numbers of all maps.
+    """
+
+    size: int
+    ends: tuple[int, ...]
+    run: Callable[[np.ndarray], jax.Array]
+
+    @classmethod
+    @lru_cache(maxsize=2)
+    def of(cls, weights: Weights, blocks: tuple[int, ...] = ()) -> Pooled:
+        """Returns EfficientNet-Lite0 with some weights: blocks, and the last map."""
+        first = min(blocks) + 2 if blocks else efficientnet.PARTS
+        # The early maps of an image at a time: see `front`.
+        branch, params = EfficientNetLite0(frozen=first), weights.load()
+        widths = [efficientnet.BLOCKS[i].outputs for i in sorted(blocks)]
+        ends = np.cumsum([*widths, branch.width]).tolist()
+
+        def run(pixels: jax.Array) -> jax.Array:
+            maps = branch.front(params, pixels / 127.5 - 1.0)
+            return jnp.concatenate(branch.levels(params, maps, blocks), -1)
+
+        return cls(branch.size, tuple(ends), jax.jit(run))
+
+    def embed(
+        self, count: int, take: Callable[[slice], np.ndarray]
+    ) -> list[np.ndarray]:
+        """Returns the pooled maps of images, f32[count, C] each.
+
+        Args:
+          count: number of images.
+          take: a slice of them -> pixels uint8[n, size, size, 3].
+        """
+
+        def read(at: slice) -> dict[str, np.ndarray]:
+            return {"image": take(at).astype(np.float32)}
+
+        made = in_blocks(lambda x: self.run(x["image"]), count, BLOCK, read)
+        return np.split(made, self.ends[:-1], axis=1)

@@ -5,8 +5,9 @@ import pytest
 from scipy import linalg, optimize
 
 from recjax.evals.baselines import images
-from recjax.evals.baselines.images import Lda, LogisticAccuracy
+from recjax.evals.baselines.images import ImageFeature, Lda, LogisticAccuracy
 from recjax.evals.embed import unit
+from recjax.pretrained import ImageNet
 
 
 def clusters(seed=0, classes=4, each=30, width=6):
@@ -60,6 +61,27 @@ def test_embeddings_have_length_1(lda):
 def test_one_class_cannot_be_told_apart(lda):
     with pytest.raises(ValueError, match="two classes"):
         lda(np.ones((3, 2)), np.zeros(3))
+
+
+def test_blocks_are_joined_as_they_lie_in_the_gallery(monkeypatch):
+    generator = np.random.default_rng(5)
+    maps = [generator.normal(3, 2, (30, 4)), generator.normal(0, 9, (30, 6))]
+
+    def pooled(data, weights, positions, blocks):
+        assert blocks == (15,)
+        return [x[list(positions)].astype(np.float32) for x in maps]
+
+    monkeypatch.setattr(images, "_pooled", pooled)
+    embed, _ = ImageFeature(ImageNet(), (15,)).fit(None, np.arange(20))
+    parts = []
+    for x in maps:
+        spread = x[:20].std(0)
+        apart = (x - x[:20].mean(0)) / (spread + 0.1 * spread.mean())
+        parts.append(unit(apart[20:]))
+    want = unit(np.concatenate(parts, 1))
+    np.testing.assert_allclose(embed(np.arange(20, 30)), want, atol=1e-5)
+    with pytest.raises(ValueError, match="'lab' has no blocks"):
+        ImageFeature("lab", (15,))
 
 
 def test_logistic_regression_is_at_the_minimum_of_its_loss():
