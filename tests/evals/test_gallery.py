@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-import html_pages
 import jax
 import numpy as np
 import pytest
 import tiny_images
 from scipy import stats
 
-from recjax.api.errors import worst
 from recjax.data.images.source import Images, ImagesData
 from recjax.data.triplets.exact import TripletRules
 from recjax.errors import UserError
@@ -84,36 +82,6 @@ def test_figures_are_those_of_a_whole_sort(trained):
         right = table.labels[asked, level] == table.labels[held[best], level]
         assert got[f"{name}/recall@1"] == pytest.approx(right.mean())
     assert got["kind/recall@8"] >= got["kind/recall@1"]
-
-
-def test_worst_queries_are_those_whose_class_lies_deepest(trained):
-    made, state, _ = trained
-    evals = {
-        "lab": GalleryRanking(scorer=ImageFeature("lab")),
-        "model": GalleryRanking(),
-    }
-    asking = replace(made, experiment=replace(made.experiment, evals=evals))
-    table = made.dataset.table
-    asked, held = table.of_split("validation"), table.of_split("train")
-    x, y = (embed_images(made, state, p, made.dataset.shown) for p in (asked, held))
-    places = {}
-    for query, scores in zip(asked, x @ y.T, strict=True):
-        order = held[np.argsort(-scores)]
-        right = table.labels[order, 2] == table.labels[query, 2]
-        first, names = int(right.argmax()), [table.names[i] for i in order]
-        places[table.names[query]] = first + 1, names[first], names[:3]
-    wrong = sorted((p for p, *_ in places.values() if p > 1), reverse=True)
-    found = worst(asking, state, "validation", 5)
-    assert [one.place for one in found] == wrong[:5]
-    for one in found:
-        place, first, top = places[one.asked[0].note]
-        assert (one.place, one.wanted[0].note) == (place, first)
-        assert [shown.note for shown in one.found] == top
-        assert one.asked[0].title == one.wanted[0].title != one.found[0].title
-    page, told = found._repr_html_(), repr(found)
-    html_pages.check(page)
-    assert page.count('src="data:image/jpeg') == 7 * len(found)
-    assert "should have been" in told and found[0].wanted[0].title in told
 
 
 def test_queries_of_some_classes_are_looked_for_among_all(trained):
