@@ -157,7 +157,7 @@ def _of_images(
     order = np.argsort(finest[held], kind="stable")
     ordered = finest[held][order]
     ends = [np.searchsorted(ordered, finest[asked], side) for side in ("left", "right")]
-    alike = [order[start:stop] for start, stop in zip(*ends, strict=True)]
+    alike = [order[start:stop].tolist() for start, stop in zip(*ends, strict=True)]
     vectors = [
         embed_images(program, state, at, data.shown, ranking.flip)
         for at in (asked, held)
