@@ -21,9 +21,11 @@ test: $(VENV)/installed $(VENV)/tests
 test-beam: $(BEAM)/installed
 	$(BEAM)/bin/python -m pytest -k beam tests/users tests/prepare
 
-# The site, in docs/_build/html; it runs the notebooks. Warnings are errors.
+# The site, in docs/_build/html; it runs the notebooks. Warnings are errors, and so are
+# links inside the site to what is not there.
 docs: $(DOCS)/installed
 	PYTHONPATH=$(CURDIR) $(DOCS)/bin/python -m sphinx -W --keep-going --quiet docs docs/_build/html
+	$(DOCS)/bin/python tools/check_site.py docs/_build/html
 
 # The notebooks alone: each on a kernel of its own, in an empty folder.
 notebooks: $(DOCS)/installed

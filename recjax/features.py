@@ -24,6 +24,8 @@ class IdFeature:
         data, as n-grams are; None where they are its rows.
       named: the experiment asks for it by name, so a model must read it.
       fitted: what was learned of the training rows to make it, as text.
+      cut: ids stand at the front and padding costs time, so that columns without an id
+        are left out where rows are embedded.
     """
 
     rows: int
@@ -33,6 +35,7 @@ class IdFeature:
     names: Names | None = field(default=None, repr=False, compare=False)
     named: bool = False
     fitted: str = field(default="", repr=False, compare=False)
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -95,13 +95,11 @@ def table(name: str, value: Any) -> Any:
     """Returns a table as readers take it: paths, or a frame of polars.
 
     Raises:
-      UserError: it is something else.
+      UserError: it is something else, or a frame that cannot be read.
     """
     kind = type(value)
     if kind.__module__.split(".")[0] == "pandas" and kind.__name__ == "DataFrame":
-        import polars as pl
-
-        return pl.from_pandas(value)
+        return _of_pandas(name, value)
     if kind.__module__.split(".")[0] == "polars":
         return value.collect() if kind.__name__ == "LazyFrame" else value
     if isinstance(value, str | os.PathLike):
@@ -113,6 +111,31 @@ def table(name: str, value: Any) -> Any:
         f"{name}={_short(value)}: expected a file, a folder, a list of files, or a "
         "frame of polars or pandas"
     )
+
+
+def _of_pandas(name: str, frame: Any) -> Any:
+    """Returns a frame of polars; a named index is a column of it."""
+    import polars as pl
+
+    named = [one for one in frame.index.names if one is not None]
+    both = [*named, *frame.columns]
+    twice = next((one for one in both if both.count(one) > 1), None)
+    if twice is not None:
+        raise UserError(f"{name}: two columns are called {twice!r}; rename one")
+    frame = frame.reset_index() if named else frame
+    try:
+        return pl.from_pandas(frame)
+    except (TypeError, ValueError, NotImplementedError):
+        for column in frame.columns:
+            try:
+                pl.from_pandas(frame[[column]])
+            except (TypeError, ValueError, NotImplementedError) as error:
+                raise UserError(
+                    f"{name}: column {column!r} of type {frame[column].dtype} cannot "
+                    f"be read ({error}); store values of one type in it, as "
+                    f"frame[{column!r}].astype(str)"
+                ) from error
+        raise
 
 
 def _short(value: Any) -> str:

@@ -1,23 +1,33 @@
-"""The queries that a model does worst on, with titles."""
+"""The queries that a model does worst on, with titles and pictures."""
 
 from __future__ import annotations
 
-import html
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recjax.data.dataset import Corpus, HasQueries, Queries
+from recjax.data.dataset import Corpus, HasImages, HasQueries, Queries
 from recjax.errors import UserError
-from recjax.evals.answers import title_of
-from recjax.evals.model import model_scores, rank_all
+from recjax.evals.answers import Shown, item_shown
+from recjax.evals.embed import embed_images
+from recjax.evals.gallery import GalleryRanking
+from recjax.evals.model import Embeddings, model_scores, rank_all
+from recjax.evals.photo_answers import photo_shown
 from recjax.evals.ranking import Ranking
-from recjax.metrics.ranks import Ranks
+from recjax.evals.reports.answers_page import picture_html
+from recjax.evals.reports.svg import safe
+from recjax.evals.scorer import Scores
+from recjax.metrics.task import RankingTask
 from recjax.shown import table
 from recjax.train.program import Program
 from recjax.train.state import State
 
 SHOWN, PAST, WIDE = 3, 3, 34
+STYLE = """<style>.recjax-errors td { vertical-align: top; text-align: left; }
+.recjax-errors img { height: 3.5em; margin: 0 .5em 0 0; vertical-align: middle; }
+</style>"""
+HEAD = ("asked, or met last", "found", "should have been", "at place")
 
 
 @dataclass(frozen=True)
@@ -25,15 +35,15 @@ class Missed:
     """A query that does badly.
 
     Attributes:
-      asked: its text, or titles of what its user met last.
-      found: titles of the best items.
-      wanted: titles of what should have been found.
-      place: the best place of these, from 1.
+      asked: its text or photograph, or what its user met last.
+      found: the best items.
+      wanted: what should have been found, the best placed first.
+      place: the place of the first of these, from 1.
     """
 
-    asked: str
-    found: tuple[str, ...]
-    wanted: tuple[str, ...]
+    asked: tuple[Shown, ...]
+    found: tuple[Shown, ...]
+    wanted: tuple[Shown, ...]
     place: float
 
 
@@ -42,24 +52,40 @@ class Errors(list[Missed]):
 
     def __repr__(self) -> str:
         """Returns a table of what was asked, found and wanted."""
-        rows: list[tuple[str, ...]] = [
-            ("asked", "found", "should have been", "at place")
-        ]
+        rows: list[tuple[str, ...]] = [HEAD]
         for one in self:
-            cells = [(one.asked,), one.found, one.wanted]
+            cells = one.asked, one.found, one.wanted
             for at in range(max(map(len, cells))):
                 line = [_short(c[at]) if at < len(c) else "" for c in cells]
                 rows.append((*line, "" if at else f"{one.place:,.0f}"))
         return table(rows, right=(3,))
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>asked<th>found<th>should have been<th>at place</tr>"
+        head = "".join(f"<th>{name}</th>" for name in HEAD)
         rows = [
-            f"<tr><td>{html.escape(one.asked)}<td>{_lines(one.found)}"
-            f"<td>{_lines(one.wanted)}<td>{one.place:,.0f}</tr>"
+            f"<tr><td>{_lines(one.asked)}</td><td>{_lines(one.found)}</td>"
+            f"<td>{_lines(one.wanted)}</td><td>{one.place:,.0f}</td></tr>"
             for one in self
         ]
-        return f"<table>{head}{''.join(rows)}</table>"
+        body = f"<tr>{head}</tr>{''.join(rows)}"
+        return f'{STYLE}<table class="recjax-errors">{body}</table>'
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Queries and what they rank.
+
+    Attributes:
+      task: what each should find.
+      scores: of all items.
+      asked: query -> what it asks.
+      item: item -> what it is.
+    """
+
+    task: RankingTask
+    scores: Embeddings | Scores
+    asked: Callable[[int], tuple[Shown, ...]]
+    item: Callable[[int], Shown]
 
 
 def worst(program: Program, state: State, split: str, n: int) -> Errors:
@@ -72,57 +98,102 @@ def worst(program: Program, state: State, split: str, n: int) -> Errors:
       n: how many queries.
 
     Raises:
-      UserError: the experiment ranks no items for queries.
+      UserError: the experiment ranks nothing by its model.
     """
-    evals = program.experiment.evals.values()
-    ranking = next(
-        (e for e in evals if isinstance(e, Ranking) and e.scorer is None), None
-    )
-    if ranking is None or not isinstance(program.dataset, HasQueries):
-        raise UserError(
-            "errors: the experiment ranks nothing by its model: give it an evaluation, "
-            'as evals={"model": rj.evals.Ranking("test")}'
-        )
-    asked = replace(ranking, split=split)
-    queries = asked.queries(program.dataset)
-    task, scores = queries.task, model_scores(program, state, queries, asked.tower)
-    ranks = rank_all(task, scores, SHOWN, program)
-    good = np.flatnonzero(task.positive)
-    best = np.full(len(task), np.inf)
-    np.minimum.at(best, task.query[good], ranks.rank[good])
+    of = _ranked(program, state, split)
+    ranks = rank_all(of.task, of.scores, SHOWN, program)
+    positive = of.task.positive
+    good = np.flatnonzero(positive)
+    best = np.full(len(of.task), np.inf)
+    np.minimum.at(best, of.task.query[good], ranks.rank[good])
     best[np.isinf(best)] = -1  # Nothing is wanted.
-    order = np.argsort(-best, kind="stable")[:n]
-    corpus = program.dataset.corpora[queries.corpus]
-    return Errors(
-        _missed(queries, int(q), ranks, best[q], corpus) for q in order if best[q] > 1
+    found = Errors()
+    for q in np.argsort(-best, kind="stable")[:n]:
+        if best[q] > 1:
+            mine = np.arange(*of.task.offsets[q : q + 2])
+            mine = mine[positive[mine]]
+            mine = mine[np.argsort(ranks.rank[mine], kind="stable")][:SHOWN]
+            wanted = tuple(of.item(int(i)) for i in of.task.items[mine])
+            top = tuple(of.item(int(i)) for i in ranks.top[q] if i >= 0)
+            found.append(Missed(of.asked(int(q)), top, wanted, float(best[q])))
+    return found
+
+
+def _ranked(program: Program, state: State, split: str) -> _Ranked:
+    data, evals = program.dataset, program.experiment.evals.values()
+    for one in evals:
+        if isinstance(one, Ranking) and one.scorer is None:
+            if isinstance(data, HasQueries):
+                ranking = replace(one, split=split)
+                return _of_queries(program, state, ranking, ranking.queries(data))
+        if isinstance(one, GalleryRanking) and one.scorer is None:
+            if isinstance(data, HasImages):
+                return _of_images(program, state, replace(one, split=split), data)
+    raise UserError(
+        "errors: the experiment ranks nothing by its model: give it an evaluation, "
+        'as evals={"model": rj.evals.Ranking("test")}'
     )
 
 
-def _missed(
-    queries: Queries, q: int, ranks: Ranks, place: float, corpus: Corpus
-) -> Missed:
-    task = queries.task
-    mine = task.items[(task.query == q) & task.positive]
-    title = [title_of(corpus, i) for i in mine[:SHOWN]]
-    top = [title_of(corpus, i) for i in ranks.top[q] if i >= 0]
-    return Missed(_asked(queries, q, corpus), tuple(top), tuple(title), float(place))
+def _of_queries(
+    program: Program, state: State, ranking: Ranking, queries: Queries
+) -> _Ranked:
+    data = program.dataset
+    assert isinstance(data, HasQueries)
+    corpus = data.corpora[queries.corpus]
+    return _Ranked(
+        queries.task,
+        model_scores(program, state, queries, ranking.tower),
+        lambda q: _asked(queries, q, corpus),
+        lambda i: item_shown(corpus, i),
+    )
 
 
-def _asked(queries: Queries, q: int, corpus: Corpus) -> str:
+def _of_images(
+    program: Program, state: State, ranking: GalleryRanking, data: HasImages
+) -> _Ranked:
+    asked, held = ranking.positions(data.table)
+    finest, names = data.table.labels[:, -1], data.table.names
+    order = np.argsort(finest[held], kind="stable")
+    ordered = finest[held][order]
+    ends = [np.searchsorted(ordered, finest[asked], side) for side in ("left", "right")]
+    alike = [order[start:stop].tolist() for start, stop in zip(*ends, strict=True)]
+    vectors = [
+        embed_images(program, state, at, data.shown, ranking.flip)
+        for at in (asked, held)
+    ]
+
+    def shown(position: int) -> Shown:
+        return photo_shown(data, position, names[position])
+
+    return _Ranked(
+        RankingTask.from_lists(len(held), alike),
+        Embeddings(*vectors),
+        lambda q: (shown(int(asked[q])),),
+        lambda i: shown(int(held[i])),
+    )
+
+
+def _asked(queries: Queries, q: int, corpus: Corpus) -> tuple[Shown, ...]:
     if queries.texts is not None and queries.texts[q]:
-        return queries.texts[q]
+        return (Shown(queries.texts[q]),)
     past = queries.history
     if past is None:
-        return f"query {q}"
+        return (Shown(f"query {q}"),)
     start, stop = int(past.start[q]), int(past.stop[q])
     last = past.items[max(start, stop - PAST) : stop]
-    titles = [title_of(corpus, i) for i in last]
-    return "after " + ", ".join(titles) if titles else "without a history"
+    met = tuple(item_shown(corpus, int(i)) for i in last)
+    return met or (Shown("without a history"),)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= WIDE else f"{text[: WIDE - 3]}..."
+def _short(shown: Shown) -> str:
+    told = f"{shown.title} ({shown.note})" if shown.note else shown.title
+    return told if len(told) <= WIDE else f"{told[: WIDE - 3]}..."
 
 
-def _lines(texts: tuple[str, ...]) -> str:
-    return "<br>".join(map(html.escape, texts))
+def _lines(shown: tuple[Shown, ...]) -> str:
+    return "".join(
+        f"<div>{picture_html(one, one.title)}{safe(one.title)} "
+        f"<small>{safe(one.note)}</small></div>"
+        for one in shown
+    )

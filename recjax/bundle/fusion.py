@@ -1,6 +1,7 @@
 """Scores of several parts added up, in a bundle: its files, and raw queries for it.
 
-fusion/fusion.json   weight, shape, kind and settings of each part
+fusion/fusion.json   weight, shape, kind and settings of each part; `top` of those that
+                     re-order so many
 fusion/NAME.npz      what it learned: weights [V, N] as sparse rows, same [N]
 fusion/NAME.txt      its words, a line each
 """
@@ -97,8 +98,10 @@ def save(fused: FusedParts, folder: Path) -> None:
     at, about = folder / FOLDER, {}
     at.mkdir()
     kinds = {kind: name for name, kind in KINDS.items()}
-    for number, (name, part) in enumerate(fused.parts.items()):
+    for number, (name, part) in enumerate(fused.every.items()):
         about[name] = {"weight": part.weight, "shape": part.shape}
+        if name in fused.rerank:
+            about[name]["top"] = fused.top
         if part.scorer is None or part.learned is None:
             continue
         file, learned = f"part_{number}", part.learned
@@ -130,9 +133,12 @@ def load(folder: Path) -> FusedParts | None:
         return None
     try:
         about = json.loads((at / INDEX).read_text())
-        return FusedParts({name: _part(at, one) for name, one in about.items()})
+        parts = {name: _part(at, one) for name, one in about.items()}
+        tops = {name: int(one["top"]) for name, one in about.items() if "top" in one}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{at}: cannot be read ({error}); export anew") from error
+    again = {name: parts.pop(name) for name in tops}
+    return FusedParts(parts, again, max(tops.values(), default=0))
 
 
 def _part(folder: Path, about: Mapping[str, Any]) -> Part:

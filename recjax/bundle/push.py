@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from recjax.bundle import engine
+from recjax.bundle import engine, item_columns
 from recjax.bundle.items import open_items
 from recjax.errors import UserError
 from recjax.index.engine import (
@@ -34,7 +35,12 @@ from recjax.tables.report import Findings
 from recjax.tables.result import Options
 from recjax.tables.typed import MISSING_TIME, TypedColumn
 
+if TYPE_CHECKING:  # Polars is for those who read or write it.
+    import polars as pl
+
+log = logging.getLogger(__name__)
 BATCH, COMPARED, ASKED, K, TARGET = 4_096, 1_000, 100, 10, 0.99
+NAME = re.compile(r"[A-Za-z_]\w*")
 OWN = ("row", "id", "vector", "title")
 KINDS: Mapping[str, Kind] = {
     **{"number": "number", "timestamp": "number"},
@@ -57,7 +63,8 @@ def push(
     Args:
       bundle: folder that `recjax export` wrote.
       to: the engine, see `open_engine`.
-      items: table (item or id, and any columns) to filter by.
+      items: table (item or id, and any columns) to filter by; by default the columns
+        that the bundle has.
       options: how it is read.
       name: begins that of the collection; by default the bundle's folder's.
 
@@ -69,6 +76,8 @@ def push(
     kinds: dict[str, Kind] = {"title": "text"}
     if items:
         kinds |= _add(columns, items, options or Options(), vectors)
+    elif (Path(bundle) / item_columns.FILE).is_file():
+        kinds |= _add_known(columns, item_columns.load(Path(bundle)))
     name = name or re.sub(r"\W", "_", Path(bundle).resolve().name)
     # What is pushed anew stands beside what is asked until then.
     name = f"{name}_{_digest(vectors, kinds, columns)[:12]}"
@@ -162,7 +171,7 @@ def _add(
     table = read(source, schema, options, findings) if found else None
     if not (report := findings.report()).ok or table is None:
         raise UserError(str(report))
-    if bad := [name for name in kept if not re.fullmatch(r"[A-Za-z_]\w*", name)]:
+    if bad := [name for name in kept if not NAME.fullmatch(name)]:
         raise UserError(
             f"{source}: column {bad[0]!r}: engines want names of letters, digits "
             "and _; see --rename"
@@ -177,6 +186,34 @@ def _add(
         values = _values(table.table[name])
         columns[name] = [None if row < 0 else values[row] for row in rows]
     return {name: KINDS[str(type)] for name, type in kept.items()}
+
+
+def _add_known(
+    columns: dict[str, Sequence[Any]], known: pl.DataFrame
+) -> dict[str, Kind]:
+    """Adds the columns that a bundle has of its items; returns their kinds."""
+    import polars as pl
+
+    kinds: dict[str, Kind] = {}
+    for name, type in known.schema.items():
+        if name in OWN:
+            continue
+        if isinstance(type, pl.List) or not NAME.fullmatch(name):
+            log.warning(
+                "column %r is not pushed: an engine takes columns of one value, whose "
+                "names are of letters, digits and _",
+                name,
+            )
+            continue
+        column = known[name]
+        if type == pl.String:
+            columns[name] = [text or None for text in column]
+        elif type == pl.Datetime:
+            columns[name] = (column.dt.epoch("ns") / 1e9).to_list()
+        else:
+            columns[name] = column.cast(pl.Float64).to_list()
+        kinds[name] = "text" if type == pl.String else "number"
+    return kinds
 
 
 def _values(column: TypedColumn) -> list[Any]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from recjax.bundle import tf_ops
 from recjax.bundle.saved_model import utf8
+from recjax.bundle.tf_text import trigram_key, trigram_keys
 from recjax.errors import UserError
 from recjax.evals.baselines.bm25 import Bm25
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.fused import FusedParts, Part
 from recjax.evals.fusion_weights import RANK_CONSTANT, Shape
+from recjax.text import ngrams
+from recjax.text.normalize import folding
 
+HOLDS_NO = "a SavedModel cannot hold"
+INSTEAD = (
+    "the bundle answers in Python, by `recjax query` and `recjax serve`: "
+    "--set export.saved_model=false"
+)
 Scored = Callable[[Any, dict[str, Any]], Any]
 """(vectors of queries f32[B, D], raw columns) -> scores f32[B, N]."""
 
@@ -25,17 +33,15 @@ def check(fused: FusedParts) -> None:
     Raises:
       UserError: one has none.
     """
+    if fused.rerank:
+        raise UserError(f"export.fusion.rerank: {HOLDS_NO} a second stage; {INSTEAD}")
     for name, part in fused.parts.items():
         scorer = part.scorer
         words = isinstance(scorer, Bm25) and scorer.stem != "english"
         if not (scorer is None or words or isinstance(scorer, Popularity)):
             kind = type(scorer).__name__
             kind += "(stem='english')" if isinstance(scorer, Bm25) else ""
-            raise UserError(
-                f"export.fusion.parts.{name}: a SavedModel cannot hold {kind}; the "
-                "bundle answers in Python, by `recjax query` and `recjax serve`: "
-                "--set export.saved_model=false"
-            )
+            raise UserError(f"export.fusion.parts.{name}: {HOLDS_NO} {kind}; {INSTEAD}")
 
 
 def scores(tf: Any, module: Any, fused: FusedParts) -> Scored:
@@ -77,9 +83,10 @@ class _Words:
         order = np.lexsort((weights.col, weights.row))
         places = np.stack([weights.row[order], weights.col[order]], 1)
         self.tf, self.stem = tf, part.scorer.stem
+        self.letters = self.stem == "trigrams"
         self.shape = tuple(map(int, weights.shape))
         self.held = tf.Module(name=f"words_{number}")
-        self.held.table = tf_ops.hash_table(tf, utf8(part.learned.words), 1)
+        self.held.table = self._table(part.learned.words)
         self.held.places = tf.Variable(places.astype(np.int64), trainable=False)
         self.held.weights = tf.Variable(
             weights.data[order].astype(np.float32), trainable=False
@@ -87,20 +94,39 @@ class _Words:
 
     def __call__(self, text: Any) -> Any:
         tf = self.tf
+        known, row = self._trigrams(text) if self.letters else self._words(text)
+        counts = tf.tensor_scatter_nd_add(
+            tf.zeros([self.shape[1] + 1, tf.size(text)]),
+            tf.stack([tf.cast(known, tf.int64), row], 1),
+            tf.ones_like(known, tf.float32),
+        )
+        held = tf.sparse.SparseTensor(self.held.places, self.held.weights, self.shape)
+        return tf.transpose(tf.sparse.sparse_dense_matmul(held, counts[1:]))
+
+    def _table(self, words: Sequence[str]) -> Any:
+        if not self.letters:
+            return tf_ops.hash_table(self.tf, utf8(words), 1)
+        self.held.folded = tf_ops.code_point_folder(self.tf, folding())
+        self.held.classes = tf_ops.pages(self.tf, ngrams.classes().astype(np.int32))
+        keys = [trigram_key(*map(ord, word)) for word in words]
+        return tf_ops.hash_table(self.tf, keys, 1, self.tf.int64)
+
+    def _words(self, text: Any) -> tuple[Any, Any]:
+        """Returns ids of words, 0 for those that no title has, and their rows."""
+        tf = self.tf
         lower = tf.strings.lower(text, encoding="utf-8")
         spaced = tf.strings.regex_replace(lower, r"[^\pL\pN]+", " ")
         words = tf.strings.split(tf.strings.strip(spaced), " ")
         flat = words.values
         if self.stem == "plural":
             flat = tf.strings.regex_replace(flat, r"^(.{2,}[^s])s$", r"\1")
-        known = self.held.table.lookup(flat)  # 0 for words that no title has.
-        counts = tf.tensor_scatter_nd_add(
-            tf.zeros([self.shape[1] + 1, tf.size(text)]),
-            tf.stack([tf.cast(known, tf.int64), words.value_rowids()], 1),
-            tf.ones_like(flat, tf.float32),
-        )
-        held = tf.sparse.SparseTensor(self.held.places, self.held.weights, self.shape)
-        return tf.transpose(tf.sparse.sparse_dense_matmul(held, counts[1:]))
+        return self.held.table.lookup(flat), words.value_rowids()
+
+    def _trigrams(self, text: Any) -> tuple[Any, Any]:
+        codes, row = self.held.folded(text)
+        kinds = tf_ops.lookup(self.tf, self.held.classes, codes)
+        keys, row = trigram_keys(self.tf, codes, kinds, row)
+        return self.held.table.lookup(keys), row
 
 
 def _shaped(tf: Any, found: Any, shape: Shape) -> Any:

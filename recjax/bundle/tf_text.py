@@ -42,7 +42,7 @@ def text_encoder(vocabulary: Vocabulary, length: int) -> Any:
             unigrams, bigrams, trigrams = vocabulary.tokens
             self.unigrams = ops.hash_table(tf, list(unigrams), starts[0])
             self.bigrams = ops.hash_table(tf, list(bigrams), starts[1])
-            keys = [_key(*map(ord, token)) for token in trigrams]
+            keys = [trigram_key(*map(ord, token)) for token in trigrams]
             self.trigrams = ops.hash_table(tf, keys, starts[2], tf.int64)
 
         def __call__(self, texts: Any) -> Any:
@@ -53,7 +53,7 @@ def text_encoder(vocabulary: Vocabulary, length: int) -> Any:
             pair_row, inside = _windows(tf, word_row, 2)
             pairs = tf.strings.join([words[:-1], words[1:]], JOINER)
             pairs = tf.boolean_mask(pairs, inside)
-            keys, key_row = _trigram_keys(tf, codes, kinds, row)
+            keys, key_row = trigram_keys(tf, codes, kinds, row)
             ids = [
                 ops.left_packed(tf, self.unigrams.lookup(words), word_row, rows),
                 ops.left_packed(tf, self.bigrams.lookup(pairs), pair_row, rows),
@@ -67,7 +67,8 @@ def text_encoder(vocabulary: Vocabulary, length: int) -> Any:
     return TextEncoder()
 
 
-def _key(first: Any, second: Any, third: Any) -> Any:
+def trigram_key(first: Any, second: Any, third: Any) -> Any:
+    """Returns one number for three code points."""
     return (first * _WIDE + second) * _WIDE + third
 
 
@@ -95,14 +96,14 @@ def _words(
     return words, word_row
 
 
-def _trigram_keys(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
+def trigram_keys(tf: Any, codes: Any, kinds: Any, row: Any) -> tuple[Any, Any]:
     """Returns the keys of all trigrams and their rows; rows as for `_words`."""
     space = kinds == SPACE
     repeated = space & (ops.shifted(tf, kinds) == SPACE) & (ops.shifted(tf, row) == row)
     chars = tf.boolean_mask(tf.where(space, ord(JOINER), codes), ~repeated)
     chars = tf.cast(chars, tf.int64)
     key_row, inside = _windows(tf, tf.boolean_mask(row, ~repeated), 3)
-    keys = _key(chars[:-2], chars[1:-1], chars[2:])
+    keys = trigram_key(chars[:-2], chars[1:-1], chars[2:])
     return tf.boolean_mask(keys, inside), key_row
 
 

@@ -202,7 +202,7 @@ def _read(
     read = features_read(model, QUERY, state, blank)
     ages = [i for n, i in inputs.items() if n in read and isinstance(i, AgeListInput)]
     read |= {one.of for one in ages}
-    for part in fused.parts.values() if fused else ():
+    for part in fused.every.values() if fused else ():
         needs = getattr(part.scorer, "needs", ())
         if "texts" in needs and "text" not in {source(n, inputs) for n in read}:
             read |= {"text"}

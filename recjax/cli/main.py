@@ -73,9 +73,10 @@ def show(
     set: Repeated[tuple[str, ...]] = (),
     set_runtime: Repeated[tuple[str, ...]] = (),
     tiny: bool = False,
+    compile: bool = False,
     memory: str = "",
 ) -> None:
-    """Shows an experiment resolved: settings, shardings, memory, FLOPs, collectives.
+    """Shows an experiment resolved: settings, arrays, where they lie, and the batch.
 
     Args:
       experiment: file that defines experiment().
@@ -83,13 +84,15 @@ def show(
       set: as of `recjax train`.
       set_runtime: as of `recjax train`.
       tiny: take tiny() instead of experiment().
-      memory: of a device, such as 16GiB: says what does not fit, and what would.
+      compile: compile the step too: FLOPs, memory, what devices send each other.
+      memory: of a device, such as 16GiB: says what does not fit, and what would; the
+        step is compiled for it.
     """
     from recjax.train.request import Request
     from recjax.train.summary import summarize
 
     request = Request(experiment, on, tiny, set, set_runtime)
-    print(summarize(*request.resolve(), memory))
+    print(summarize(*request.resolve(), compile, memory))
 
 
 @app.command

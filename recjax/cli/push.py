@@ -22,7 +22,8 @@ def push(
     Args:
       bundle: folder that `recjax export` wrote.
       to: milvus:URI (a server, or a file of this process) or lancedb:PATH.
-      items: table (item or id, and any columns) to filter answers by.
+      items: table (item or id, and any columns) to filter answers by; by default the
+        columns that the bundle has.
       name: begins that of the collection; by default that of the bundle's folder.
       form: how the table is written.
     """

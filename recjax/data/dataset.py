@@ -149,10 +149,13 @@ class Queries:
         numbers = np.arange(len(self)) if self.user is None else self.user
         return self._take(np.flatnonzero(numbers % nth == 0))
 
-    def at_most(self, most: int) -> Queries:
-        """Returns at most so many queries, evenly spread."""
+    def at_most(self, most: int, draw: int | None = None) -> Queries:
+        """Returns at most so many queries: evenly spread, or drawn by a number."""
         if len(self) <= most:
             return self
+        if draw is not None:
+            drawn = np.random.default_rng(draw).choice(len(self), most, replace=False)
+            return self._take(np.sort(drawn))
         return self._take(np.linspace(0, len(self) - 1, most).astype(int))
 
     def _take(self, rows: np.ndarray) -> Queries:

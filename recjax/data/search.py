@@ -23,6 +23,7 @@ from recjax.data.prepared import prepared_path
 from recjax.data.pseudo_queries import span
 from recjax.data.search_pairs import SearchPairs, load_search_pairs
 from recjax.data.splits import ByQuery, Split
+from recjax.errors import UserError
 from recjax.features import Sides
 from recjax.text.features import NGrams, Pieces, TextInput
 from recjax.text.ngrams import words

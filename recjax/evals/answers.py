@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -37,7 +37,7 @@ class Shown:
     title: str
     note: str = ""
     mark: str = ""
-    picture: Callable[[], bytes] | None = None
+    picture: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def _answer(
     mine = slice(*task.offsets[q : q + 2])
     good = task.positive[mine]
     wanted = dict(zip(task.items[mine][good], rank[mine][good], strict=True))
-    found = [_shown(corpus, i, mark=RIGHT if i in wanted else "") for i in top]
+    found = [item_shown(corpus, i, mark=RIGHT if i in wanted else "") for i in top]
     missed = sorted((r, i) for i, r in wanted.items() if i not in set(top.tolist()))
-    last = [_shown(corpus, i, f"at place {r:,.0f}") for r, i in missed[:MISSED]]
+    last = [item_shown(corpus, i, f"at place {r:,.0f}") for r, i in missed[:MISSED]]
     before, session = _past(queries, q, corpus)
     asked = None if queries.texts is None else Shown(queries.texts[q])
     more = max(len(missed) - MISSED, 0)
@@ -139,7 +139,7 @@ def _event(queries: Queries, q: int, event: int, corpus: Corpus) -> Shown:
     past, note = queries.past, ""
     if past.time is not None and past.when is not None:
         note = f"{age(float(past.when[q] - past.time[event]))} before"
-    return _shown(corpus, int(past.items[event]), note)
+    return item_shown(corpus, int(past.items[event]), note)
 
 
 def age(span: float) -> str:
@@ -155,7 +155,8 @@ def title_of(corpus: Corpus, item: int) -> str:
     return str(corpus.titles[item]) or str(corpus.ids[item])
 
 
-def _shown(corpus: Corpus, item: int, note: str = "", mark: str = "") -> Shown:
+def item_shown(corpus: Corpus, item: int, note: str = "", mark: str = "") -> Shown:
+    """Returns an item by its title, with its first photograph."""
     columns = {} if corpus.table is None else corpus.table.columns
     photographs = [one for one in columns.values() if one.type == "image"]
     data = photographs[0].texts.encoded(int(item)) if photographs else b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from recjax.sharding.placement import fetch, put_batch
 from recjax.train.program import Program
 from recjax.train.state import State
 
+STEP = 8
+"""Ids a text by which blocks of texts differ in length."""
 Show = Callable[[Any], HostBatch]
 """Positions or names of images -> image uint8 [n, size, size, 3], and maps of it where
 they are kept."""
@@ -40,15 +42,37 @@ def embed_all(
       block: rows at a time; None: see `block_of`.
     """
     size = len(next(iter(features.values()))) if rows is None else len(rows)
+    known = program.dataset.sides.get(side.split("/")[0], {})
+    texts = [n for n in features if getattr(known.get(n), "cut", False)]
+    order = _by_length([features[name] for name in texts], rows) if texts else None
+    if order is not None:
+        rows = order if rows is None else rows[order]
 
     def take(at: slice) -> dict[str, np.ndarray]:
         wanted = at if rows is None else rows[at]
-        return {name: column[wanted] for name, column in features.items()}
+        found = {name: column[wanted] for name, column in features.items()}
+        return found | {name: _cut(found[name]) for name in texts}
 
     embed = _embedder(program, state, side)
     block = _whole(program, min(block or block_of(features), size))
     with set_mesh(program.mesh):
-        return in_blocks(embed, size, block, take)
+        found = in_blocks(embed, size, block, take)
+    if order is not None:
+        found[order] = found.copy()
+    return found
+
+
+def _by_length(texts: Sequence[CorpusColumn], rows: np.ndarray | None) -> np.ndarray:
+    """Returns the places of rows, those with the fewest ids first."""
+    chosen = slice(None) if rows is None else rows
+    lengths = [np.count_nonzero(column[chosen], axis=1) for column in texts]
+    return np.argsort(np.max(lengths, axis=0), kind="stable")
+
+
+def _cut(ids: np.ndarray) -> np.ndarray:
+    """Leaves out columns at the end without an id, in steps, for each is compiled."""
+    held = np.count_nonzero(ids, axis=1).max(initial=1)
+    return ids[:, : -(-held // STEP) * STEP]
 
 
 def embed_corpus(program: Program, state: State, side: str, name: str) -> np.ndarray:

@@ -16,7 +16,9 @@ from recjax.metrics.sample import Interval, Sample
 from recjax.train.program import Program
 from recjax.train.state import State
 
-MAIN = ("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10")
+MAIN = ("recall@10", "recall@100", "ndcg@10", "mrr", "coverage@10") + (
+    *("condensed_ndcg@10", "judged@10"),
+)
 """The metrics of a table for people; all others are in `result.json`."""
 INDEX = ("index_recall@10", "index_recall@100", "index_size")
 """Those of a ranking among a random index."""

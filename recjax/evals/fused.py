@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,13 @@ from recjax.errors import UserError
 from recjax.evals.fusion import Fusion, ScoresOf
 from recjax.evals.fusion_weights import Shape, shaped
 from recjax.evals.linear_scorer import Asked, Learned, LinearScorer
+from recjax.evals.reranking import rerank
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 
 log = logging.getLogger(__name__)
+Stage = tuple[Mapping[str, float], Mapping[str, Shape]]
+"""Weights and shapes of parts."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,12 @@ class Part:
     scorer: LinearScorer | None = None
     learned: Learned | None = None
 
-    def scores(self, asked: Asked, model: np.ndarray | None) -> np.ndarray:
-        """Returns the shaped scores of queries, f32[Q, N]."""
+    def found(self, asked: Asked, model: np.ndarray | None) -> np.ndarray:
+        """Returns the scores of queries, f32[Q, N]."""
         if self.scorer is None or self.learned is None:
             assert model is not None
-            found = model
-        else:
-            found = self.scorer.answer(self.learned, asked).scores(0, len(asked))
-        return np.float32(self.weight) * shaped(found, self.shape)
+            return model
+        return self.scorer.answer(self.learned, asked).scores(0, len(asked))
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,23 @@ class FusedParts:
 
     Attributes:
       parts: name -> part.
+      rerank: name -> part that is added for the best items of the sum alone.
+      top: how many they are.
     """
 
     parts: Mapping[str, Part]
+    rerank: Mapping[str, Part] = field(default_factory=dict)
+    top: int = 0
+
+    @property
+    def every(self) -> dict[str, Part]:
+        """The parts of both stages."""
+        return {**self.parts, **self.rerank}
 
     @property
     def model(self) -> bool:
         """Whether the model is one of them."""
-        return any(part.scorer is None for part in self.parts.values())
+        return any(part.scorer is None for part in self.every.values())
 
     def scores(self, asked: Asked, model: np.ndarray | None) -> np.ndarray:
         """Returns f32[Q, N].
@@ -68,8 +78,18 @@ class FusedParts:
           asked: what the queries say.
           model: the model's scores [Q, N]; None where it is no part.
         """
-        found = [one.scores(asked, model) for one in self.parts.values()]
-        return sum(found[1:], found[0]).astype(np.float32)
+        found = [
+            np.float32(one.weight) * shaped(one.found(asked, model), one.shape)
+            for one in self.parts.values()
+        ]
+        total = sum(found[1:], found[0]).astype(np.float32)
+        if not self.rerank:
+            return total
+        second = [
+            (one.weight, one.shape, one.found(asked, model))
+            for one in self.rerank.values()
+        ]
+        return rerank(total, second, self.top)
 
 
 def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> FusedParts:
@@ -84,46 +104,58 @@ def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> Fuse
     Raises:
       UserError: a bundle cannot answer as one of the parts that help.
     """
-    found, weights, shapes = _chosen(fusion, data, model)
-    parts = {}
-    for name, weight in weights.items():
-        scorer, learned = fusion.parts[name], None
-        if scorer is not None:
-            scorer = found[name]
-            reason = (
-                scorer.unserved()
-                if isinstance(scorer, LinearScorer)
-                else f"{type(scorer).__name__} knows the queries of the data alone"
-            )
-            if reason:
-                raise UserError(
-                    f"export.fusion.parts.{name}: no bundle can hold it: {reason}; "
-                    "leave it out of the fusion that is exported"
-                )
-            learned = scorer.learn(data, corpus)
-        parts[name] = Part(float(weight), shapes[name], scorer, learned)
-    return FusedParts(parts)
+    found, first, second = _chosen(fusion, data, model)
+
+    def parts(chosen: Stage) -> dict[str, Part]:
+        weights, shapes = chosen
+        return {
+            name: _part(name, weight, shapes[name], found[name], data, corpus)
+            for name, weight in weights.items()
+        }
+
+    return FusedParts(parts(first), parts(second), fusion.top)
+
+
+def _part(
+    name: str, weight: float, shape: Shape, scorer: Any, data: HasQueries, corpus: str
+) -> Part:
+    if scorer is None:
+        return Part(float(weight), shape)
+    if reason := _unserved(scorer):
+        raise UserError(
+            f"export.fusion.parts.{name}: no bundle can hold it: {reason}; "
+            "leave it out of the fusion that is exported"
+        )
+    return Part(float(weight), shape, scorer, scorer.learn(data, corpus))
+
+
+def _unserved(scorer: Any) -> str:
+    if hasattr(scorer, "unserved"):
+        return scorer.unserved()
+    return f"{type(scorer).__name__} knows the queries of the data alone"
 
 
 def _chosen(
     fusion: Fusion, data: Any, model: ScoresOf
-) -> tuple[Mapping[str, Any], Mapping[str, float], Mapping[str, Shape]]:
-    """Returns scorers with their settings, weights and shapes."""
+) -> tuple[Mapping[str, Any], Stage, Stage]:
+    """Returns scorers with their settings, and weights and shapes of both stages."""
     if reason := getattr(data, "unjudged", ""):
         if not fusion.unjudged:
             raise UserError(f"export.fusion: {reason}: say its weights in unjudged")
         found = {
             name: part.scorer if isinstance(part, Tuned) else part
-            for name, part in fusion.parts.items()
+            for name, part in fusion.every.items()
         }
         out = [name for name in found if name not in fusion.unjudged]
         told = f"; left out: {', '.join(out)}" if out else ""
         log.info("%s: weights of unjudged %s%s", reason, dict(fusion.unjudged), told)
-        return found, fusion.unjudged, dict.fromkeys(fusion.unjudged, "max")
+        return found, (fusion.unjudged, dict.fromkeys(fusion.unjudged, "max")), ({}, {})
     bound = fusion.bound(SplitQueries(), model)
-    found = {
-        name: part.choose(data) if isinstance(part, Tuned) else part
-        for name, part in bound.parts.items()
-    }
-    chosen = replace(bound, parts=found).choose(data)
-    return found, chosen.weights, chosen.shapes
+    every = bound.tuned(data)
+    first, second = bound.of(every).choose(data)
+    scorers = {n: None if fusion.every[n] is None else one for n, one in every.items()}
+    return (
+        scorers,
+        (first.weights, first.shapes),
+        (second.weights, second.shapes),
+    )

@@ -15,7 +15,10 @@ import numpy as np
 
 from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
-from recjax.evals.fusion_weights import CandidateScores, Chosen, Shape, choose, shaped
+from recjax.evals import reranking
+from recjax.evals.few_queries import choose
+from recjax.evals.fusion_weights import CandidateScores, Chosen, shaped
+from recjax.evals.reranking import Reranking, rerank
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
@@ -38,8 +41,13 @@ class Fusion:
       choose_on: splits whose queries it is chosen on. Add "train" where no part learns
         from the queries of training, as with few labels.
       queries: at most so many of each, evenly spread.
+      draw: draws them at random instead, each number others: what a fusion is worth
+        with as few.
       unjudged: name -> weight of its scores over the largest of a query, for data of
         which no query is judged; without it such data is refused.
+      rerank: name -> scorer that is added for the best items of the sum alone; left out
+        where it does not help beyond chance.
+      top: how many they are.
       asked: set by the evaluation that it is a scorer of.
 
     Example:
@@ -50,7 +58,10 @@ class Fusion:
     metric: str = "ndcg@10"
     choose_on: tuple[str, ...] = ("validation",)
     queries: int = 2_000
+    draw: int | None = None
     unjudged: Mapping[str, float] = field(default_factory=dict)
+    rerank: Mapping[str, Scorer | None] = field(default_factory=dict)
+    top: int = 30
     asked: SplitQueries = SplitQueries()
     needs: ClassVar[tuple[Need, ...]] = ()
 
@@ -64,8 +75,12 @@ class Fusion:
         for name, weight in self.unjudged.items():
             if name not in self.parts or not weight > 0:
                 raise ValueError(f"unjudged.{name} = {weight}: name a part, above 0")
-        if len(self.parts) < 2:
-            raise ValueError(f"a fusion needs two parts, not {list(self.parts)}")
+        twice = set(self.parts) & set(self.rerank)
+        if len(self.every) < 2 or not self.parts or twice or self.top < 2:
+            raise ValueError(
+                f"a fusion needs two parts of different names, not {list(self.parts)} "
+                f"and {list(self.rerank)}, and top at least 2, not {self.top}"
+            )
         if not self.choose_on or "test" in self.choose_on or self.queries < 1:
             raise ValueError(
                 f"choose_on {self.choose_on} must name splits, and not test; "
@@ -75,7 +90,12 @@ class Fusion:
     @property
     def trained(self) -> bool:
         """Whether the model is a part."""
-        return None in self.parts.values()
+        return None in self.every.values()
+
+    @property
+    def every(self) -> dict[str, Any]:
+        """The scorers of both stages."""
+        return {**self.parts, **self.rerank}
 
     def bound(self, asked: SplitQueries, model: ScoresOf | None) -> Fusion:
         """Returns the fusion for some queries, in which the model's part gives scores.
@@ -84,13 +104,26 @@ class Fusion:
           asked: which queries.
           model: scores of queries; None where nothing is scored yet.
         """
-        parts = {
+        bound = {
             name: Bound(model)
             if part is None
             else (part.bound(asked, model) if isinstance(part, Tuned) else part)
-            for name, part in self.parts.items()
+            for name, part in self.every.items()
         }
-        return replace(self, parts=parts, asked=asked)
+        return replace(self.of(bound), asked=asked)
+
+    def of(self, every: Mapping[str, Any]) -> Fusion:
+        """Returns the same with other scorers in place of those of both stages."""
+        stages = (self.parts, self.rerank)
+        parts, again = ({name: every[name] for name in one} for one in stages)
+        return replace(self, parts=parts, rerank=again)
+
+    def tuned(self, data: HasQueries) -> dict[str, Any]:
+        """Returns the scorers of both stages with their settings chosen."""
+        return {
+            name: part.choose(data) if isinstance(part, Tuned) else part
+            for name, part in self.every.items()
+        }
 
     def check(self, data: Any, queries: Queries) -> None:
         """Checks that every part can work on the data.
@@ -99,7 +132,7 @@ class Fusion:
           UserError: one cannot, there is no such metric, or a split to choose on has
             no queries.
         """
-        for name, part in self.parts.items():
+        for name, part in self.every.items():
             try:
                 check_needs(_of(part), data, queries)
                 if isinstance(part, Tuned):
@@ -110,24 +143,38 @@ class Fusion:
 
     def fit(self, data: HasQueries, queries: Queries) -> Fused:
         """Chooses shapes and weights, and returns the sum for the queries."""
-        parts = {
-            name: part.choose(data) if isinstance(part, Tuned) else part
-            for name, part in self.parts.items()
+        every = self.tuned(data)
+        first, second = self.of(every).choose(data)
+        kept = {
+            name: _of(every[name]).fit(data, queries)
+            for name in (*first.weights, *second.weights)
         }
-        chosen = replace(self, parts=parts).choose(data)
-        kept = {n: _of(parts[n]).fit(data, queries) for n in chosen.weights}
-        return Fused(kept, chosen)
+        return Fused(kept, first, second, self.top)
 
-    def choose(self, data: HasQueries) -> Chosen:
-        """Returns shapes and weights; tells them in the log."""
-        found = []
+    def choose(self, data: HasQueries) -> tuple[Chosen, Reranking]:
+        """Returns what is chosen for both stages; tells it in the log."""
+        asked, fitted, found = [], [], []
         for split in self.choose_on:
-            asked = self.asked.of(data, split, self.queries)
-            parts = {n: _of(part).fit(data, asked) for n, part in self.parts.items()}
-            found.append(CandidateScores.of(asked.task, parts))
-        chosen = choose(found, self.metric)
-        log.info("%s", told(chosen, self.metric, self.parts))
-        return chosen
+            queries = self.asked.of(data, split, self.queries, self.draw)
+            every = {n: _of(p).fit(data, queries) for n, p in self.every.items()}
+            parts = {name: every[name] for name in self.parts}
+            found.append(CandidateScores.of(queries.task, parts))
+            asked.append(queries.task)
+            fitted.append(every)
+        chosen, again = choose(found, self.metric), Reranking()
+        if self.rerank:
+            best = [
+                reranking.candidates(
+                    task,
+                    Fused({n: every[n] for n in chosen.weights}, chosen),
+                    {name: every[name] for name in self.rerank},
+                    self.top,
+                )
+                for task, every in zip(asked, fitted, strict=True)
+            ]
+            again = reranking.choose(best, self.metric)
+        log.info("%s", told(chosen, self.metric, self.parts, again))
+        return chosen, again
 
 
 @dataclass(frozen=True)
@@ -155,30 +202,41 @@ class Fused:
     Attributes:
       parts: name -> scores of the same queries.
       chosen: weights and shapes.
+      again: those of the parts that put the best in another order.
+      top: how many they put in order.
     """
 
     parts: Mapping[str, Scores]
     chosen: Chosen
+    again: Reranking = Reranking()
+    top: int = 0
 
     def scores(self, start: int, stop: int) -> np.ndarray:
         """Returns float32 [stop - start, N]."""
         total: np.ndarray | None = None
-        for name, part in self.parts.items():
-            shape: Shape = self.chosen.shapes[name]
-            found = shaped(np.asarray(part.scores(start, stop)), shape)
-            found = np.float32(self.chosen.weights[name]) * found
+        for name, weight in self.chosen.weights.items():
+            found = np.asarray(self.parts[name].scores(start, stop))
+            found = np.float32(weight) * shaped(found, self.chosen.shapes[name])
             total = found if total is None else total + found
         assert total is not None
-        return total.astype(np.float32)
+        if not self.again.weights:
+            return total.astype(np.float32)
+        second = [
+            (w, self.again.shapes[n], np.asarray(self.parts[n].scores(start, stop)))
+            for n, w in self.again.weights.items()
+        ]
+        return rerank(total, second, self.top)
 
 
-def told(chosen: Chosen, metric: str, parts: Mapping[str, Any]) -> str:
+def told(
+    chosen: Chosen, metric: str, parts: Mapping[str, Any], again: Reranking
+) -> str:
     """Returns what was chosen, for people."""
     low, high = chosen.interval
-    lines = [
-        f"fusion: {metric} {chosen.figure:.4f} [{low:.4f}, {high:.4f}] on the queries "
-        "that it was chosen on"
-    ]
+    of = "the queries that it was chosen on"
+    if chosen.folds:
+        of = f"each of {chosen.folds} folds of the queries by what the others choose"
+    lines = [f"fusion: {metric} {chosen.figure:.4f} [{low:.4f}, {high:.4f}] on {of}"]
     for name in parts:
         gain, low, high = chosen.gains[name]
         if name not in chosen.weights:
@@ -188,6 +246,12 @@ def told(chosen: Chosen, metric: str, parts: Mapping[str, Any]) -> str:
         without = f"; without it {-gain:+.4f} [{-high:+.4f}, {-low:+.4f}]"
         without = without if len(chosen.weights) > 1 else ""
         lines.append(f"  {name}: {weight:.3g} x {shape}{without}")
+    for name, weight in again.weights.items():
+        gain, low, high = again.gain
+        lines.append(
+            f"  then {name}: {weight:.3g} x {again.shapes[name]} for the best alone; "
+            f"re-ranking {gain:+.4f} [{low:+.4f}, {high:+.4f}]"
+        )
     return "\n".join(lines)
 
 

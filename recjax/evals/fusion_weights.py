@@ -85,17 +85,49 @@ class CandidateScores:
             for name, scores in found.items():
                 made = [shaped(scores, shape)[at] for shape in SHAPES]
                 values[name].append(np.stack(made))
+        return cls.made(task, asked, rows, values)
+
+    @classmethod
+    def made(
+        cls,
+        task: RankingTask,
+        asked: Sequence[np.ndarray],
+        rows: Sequence[np.ndarray],
+        values: Mapping[str, Sequence[np.ndarray]],
+    ) -> CandidateScores:
+        """Puts blocks of queries together.
+
+        Args:
+          task: all queries.
+          asked: the query of each candidate, of each block.
+          rows: its item; all that are judged are among them.
+          values: part -> its shaped scores [shapes, n], of each block.
+        """
         query = np.concatenate(asked)
         key = query * task.num_items + np.concatenate(rows)
-        judged = np.searchsorted(
+        at = np.searchsorted(
             key, task.query.astype(np.int64) * task.num_items + task.items
         )
         whole = {name: np.concatenate(made, 1) for name, made in values.items()}
         return cls(
             task,
             query,
-            judged,
+            at,
             {n: dict(zip(SHAPES, one, strict=True)) for n, one in whole.items()},
+        )
+
+    def take(self, queries: np.ndarray) -> CandidateScores:
+        """Returns those of some queries, rising [n]."""
+        kept = np.isin(self.query, queries)
+        place = np.cumsum(kept) - 1
+        return CandidateScores(
+            self.task.take(queries),
+            np.searchsorted(queries, self.query[kept]),
+            place[self.judged[np.isin(self.task.query, queries)]],
+            {
+                name: {shape: values[kept] for shape, values in shapes.items()}
+                for name, shapes in self.values.items()
+            },
         )
 
     def metric(
@@ -127,10 +159,12 @@ class Chosen:
     Attributes:
       weights: of each part that is kept; the largest is 1.
       shapes: of each of them.
-      figure: the metric on the queries that it was chosen on.
+      figure: the metric on the queries that it was chosen on, or of each of the folds
+        by what is chosen on the others.
       interval: its 95 % interval over queries.
       gains: part -> what is lost without it: mean and ends of its 95 % interval; of
         parts that were dropped too.
+      folds: how many the figure is of; 0 for that of the queries it was chosen on.
     """
 
     weights: Mapping[str, float]
@@ -138,9 +172,14 @@ class Chosen:
     figure: float
     interval: tuple[float, float]
     gains: Mapping[str, tuple[float, float, float]]
+    folds: int = 0
 
 
-def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
+Weights = Mapping[str, float]
+Shapes = Mapping[str, Shape]
+
+
+def best_of(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
     """Chooses shapes and weights: one part after the other, as long as it helps.
 
     Begins with the part that is best alone; each pass tries, for every part, all
@@ -152,8 +191,8 @@ def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
       metric: see `of_queries`.
     """
 
-    def mean(weights: Mapping[str, float], shapes: Mapping[str, Shape]) -> float:
-        values, counts = _metric(candidates, weights, shapes, metric)
+    def mean(weights: Weights, shapes: Shapes) -> float:
+        values, counts = metric_of(candidates, weights, shapes, metric)
         return float(np.average(values, weights=counts))
 
     names = list(candidates[0].values)
@@ -177,12 +216,10 @@ def choose(candidates: Sequence[CandidateScores], metric: str) -> Chosen:
     return _without_idle(candidates, metric, order, weights, shapes)
 
 
-def _metric(
-    candidates: Sequence[CandidateScores],
-    weights: Mapping[str, float],
-    shapes: Mapping[str, Shape],
-    metric: str,
+def metric_of(
+    candidates: Sequence[CandidateScores], weights: Weights, shapes: Shapes, metric: str
 ) -> Values:
+    """Returns a metric of each query of all; see `CandidateScores.metric`."""
     found = [one.metric(weights, shapes, metric) for one in candidates]
     values, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return np.where(counts > 0, values, 0.0), counts
@@ -192,22 +229,22 @@ def _without_idle(
     candidates: Sequence[CandidateScores],
     metric: str,
     order: Sequence[str],
-    weights: Mapping[str, float],
-    shapes: Mapping[str, Shape],
+    weights: Weights,
+    shapes: Shapes,
 ) -> Chosen:
     """Drops parts without which the metric is no worse, the weakest first."""
     kept, gains = {n: w for n, w in weights.items() if w}, {}
     for name in reversed(order):
-        values, counts = _metric(candidates, kept, shapes, metric)
+        values, counts = metric_of(candidates, kept, shapes, metric)
         rest = {n: w for n, w in kept.items() if n != name}
         if name not in kept or not rest:
             gains[name] = (0.0, 0.0, 0.0)
             continue
-        lost = values - _metric(candidates, rest, shapes, metric)[0]
+        lost = values - metric_of(candidates, rest, shapes, metric)[0]
         gain = float(np.average(lost, weights=counts))
         gains[name] = (gain, *interval(lost, counts))
         kept = kept if gain > 0 else rest
-    values, counts = _metric(candidates, kept, shapes, metric)
+    values, counts = metric_of(candidates, kept, shapes, metric)
     top = max(kept.values())
     return Chosen(
         {name: weight / top for name, weight in kept.items()},
@@ -231,7 +268,7 @@ def _union(
     count = min(CANDIDATES, task.num_items)
     out = task.exclude[task.exclude_offsets[start] : task.exclude_offsets[stop]]
     of_out = np.repeat(row, np.diff(task.exclude_offsets[start : stop + 1]))
-    found = [_judged(task, start, stop)]
+    found = [judged(task, start, stop)]
     for one in scores:
         hidden = np.array(one, np.float32)
         hidden[of_out, out] = -np.inf
@@ -241,7 +278,8 @@ def _union(
     return np.unique(np.concatenate(found).astype(np.int64))
 
 
-def _judged(task: RankingTask, start: int, stop: int) -> np.ndarray:
+def judged(task: RankingTask, start: int, stop: int) -> np.ndarray:
+    """Returns row * N + item of what is judged for queries start..stop."""
     lengths = np.diff(task.offsets[start : stop + 1])
     row = np.repeat(np.arange(stop - start, dtype=np.int64), lengths)
     return row * task.num_items + task.items[task.offsets[start] : task.offsets[stop]]

@@ -125,7 +125,11 @@ class GalleryRanking:
         )
 
     def positions(self, table: ImageTable) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the positions of the queries and of the gallery."""
+        """Returns the positions of the queries and of the gallery.
+
+        Raises:
+          UserError: the split is its own gallery, or no query is of the classes.
+        """
         if self.split == self.gallery:
             raise UserError(
                 f"{self.split} cannot be its own gallery: name another split"

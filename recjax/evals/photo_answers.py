@@ -72,7 +72,7 @@ def _answer(data: HasImages, query: int, near: np.ndarray) -> Answer:
     levels = labels.shape[1]
     marks = [RIGHT if s == levels else NEAR if s else WRONG for s in shared]
     shown = [
-        _shown(data, int(position), mark)
+        photo_shown(data, int(position), mark=mark)
         for position, mark in zip(near[:SHOWN], marks, strict=False)
     ]
     missed = ()
@@ -80,14 +80,18 @@ def _answer(data: HasImages, query: int, near: np.ndarray) -> Answer:
         place = marks.index(RIGHT) if RIGHT in marks else -1
         note = f"first at place {place + 1:,}" if place >= 0 else "farther off"
         missed = (Shown(_class(data.table, query), note),)
-    return Answer(_shown(data, query), (), (), tuple(shown), missed)
+    return Answer(photo_shown(data, query), (), (), tuple(shown), missed)
 
 
-def _shown(data: HasImages, position: int, mark: str = "") -> Shown:
+def photo_shown(
+    data: HasImages, position: int, note: str = "", mark: str = ""
+) -> Shown:
+    """Returns a photograph by its finest class."""
+
     def picture() -> bytes:
         return thumbnail(data.center_crops([position], SIDE)[0])
 
-    return Shown(_class(data.table, position), "", mark, picture)
+    return Shown(_class(data.table, position), note, mark, picture)
 
 
 def _class(table: ImageTable, position: int) -> str:

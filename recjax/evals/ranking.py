@@ -34,7 +34,7 @@ from recjax.train.state import State
 
 log = logging.getLogger(__name__)
 
-SAMPLED = ("recall@", "ndcg@", "mrr")
+SAMPLED = ("recall@", "ndcg@", "mrr", "condensed_ndcg@", "judged@")
 """Means of queries; coverage is of the whole."""
 
 

@@ -13,7 +13,7 @@ from recjax.evals.evaluation import INDEX, MAIN, Evaluated
 from recjax.metrics.sample import Interval, Sample
 
 LARGER = ("recall", "index_recall", "recall_by_query", "hit", "ndcg", "map", "mrr") + (
-    "accuracy",
+    *("accuracy", "condensed_ndcg"),
 )
 """Metrics of which more is better."""
 SAME = ("split", "task", "index", "gallery", "of", "hide_seen", "nth")

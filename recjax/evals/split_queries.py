@@ -28,19 +28,22 @@ class SplitQueries:
     task: str = ""
     hide_seen: bool | None = None
 
-    def of(self, data: Any, split: str, most: int | None = None) -> Queries:
+    def of(
+        self, data: Any, split: str, most: int | None = None, draw: int | None = None
+    ) -> Queries:
         """Returns the queries of a split.
 
         Args:
           data: has queries.
           split: "train", "validation" or "test".
           most: of more, so many are taken, evenly spread; None takes all.
+          draw: draws those at random instead.
 
         Raises:
           UserError: what was seen is to be hidden or not, and no history is known.
         """
         queries = data.queries(split, self.task)
-        queries = queries if most is None else queries.at_most(most)
+        queries = queries if most is None else queries.at_most(most, draw)
         if self.hide_seen is None:
             return queries
         if queries.history is None:

@@ -10,6 +10,8 @@ parts merge into those of the whole.
 | `recall_by_query@K` | queries             | share of its positives with rank <= K |
 | `hit@K`             | queries             | any positive with rank <= K           |
 | `ndcg@K`            | queries             | DCG over the best DCG possible        |
+| `condensed_ndcg@K`  | queries             | the same, among judged items alone    |
+| `judged@K`          | queries             | share of its top K that are judged    |
 | `map@K`             | queries             | precisions at its positives           |
 | `mrr`               | queries             | 1 / rank of the first positive        |
 | `mrp`               | positive pairs      | rank / items ranked for the query     |
@@ -17,9 +19,12 @@ parts merge into those of the whole.
 
 Only queries with a positive count (for `ndcg@K`: with a gain above 0). `ndcg@K` gives
 an item its gain, linear, over log2(1 + rank); the best DCG sorts all judged gains of
-the query, not only those of positives; items that nobody judged gain 0. `map@K` sums
-the precision at each positive of rank <= K, over the number of positives or K, which is
-less. `coverage@K` is of rankings with top lists.
+the query, not only those of positives; items that nobody judged gain 0. Where few are
+judged, a ranking is punished for answers that nobody looked at: `condensed_ndcg@K`
+leaves these out (Sakai 2007, "Alternatives to bpref"), and `judged@K` tells how many
+they are. Both are of graded tasks alone: where all that is judged is alike, they say
+nothing. `map@K` sums the precision at each positive of rank <= K, over the number of
+positives or K, which is less. `coverage@K` is of rankings with top lists.
 """
 
 from __future__ import annotations
@@ -58,10 +63,13 @@ def means(
     """Returns name -> mergeable mean; see `ranking_metrics`."""
     _check(task, ranks, ks)
     positive, rank = task.positive, np.asarray(ranks.rank, np.float64)
+    among = _among_judged(task, rank) if task.graded else None
     out: dict[str, Mean | Exposure] = {}
     for k in ks:
         out[f"recall@{k}"] = Mean.of((positive & (rank <= k))[positive])
-        for name, (values, weights) in _by_query(task, rank, k).items():
+        found = _by_query(task, rank, k)
+        found |= {} if among is None else _of_judged(task, rank, among, k)
+        for name, (values, weights) in found.items():
             out[f"{name}@{k}"] = Mean.of(values, weights)
         if ranks.top.shape[1]:
             out[f"coverage@{k}"] = Exposure.of(task.num_items, ranks.top, k)
@@ -90,6 +98,8 @@ def of_queries(task: RankingTask, ranks: Ranks, metric: str) -> Values:
     if metric == "mrr":
         return _mrr(task, rank)
     name, _, k = metric.partition("@")
+    if name in GRADED:
+        return _of_judged(task, rank, _among_judged(task, rank), int(k))[name]
     found = _by_query(task, rank, int(k))
     if name != "recall":
         return found[name]
@@ -98,6 +108,7 @@ def of_queries(task: RankingTask, ranks: Ranks, metric: str) -> Values:
 
 
 BY_QUERY = ("recall_by_query", "hit", "ndcg", "map")
+GRADED = ("condensed_ndcg", "judged")
 
 
 def check_metric(metric: str) -> None:
@@ -107,7 +118,7 @@ def check_metric(metric: str) -> None:
       UserError: no such metric.
     """
     name, _, k = metric.partition("@")
-    known = (*BY_QUERY, "recall")
+    known = (*BY_QUERY, *GRADED, "recall")
     if metric != "mrr" and (name not in known or not k.isdigit() or not int(k)):
         there = [f"{one}@10" for one in known]
         raise UserError(
@@ -124,6 +135,30 @@ def _by_query(task: RankingTask, rank: np.ndarray, k: int) -> dict[str, Values]:
     share = found / np.maximum(of_query, 1), asked
     ndcg, map_at_k = _ndcg(task, rank, k), _map(task, rank, k)
     return dict(zip(BY_QUERY, (share, (found > 0, asked), ndcg, map_at_k), strict=True))
+
+
+def _of_judged(
+    task: RankingTask, rank: np.ndarray, among: np.ndarray, k: int
+) -> dict[str, Values]:
+    within = np.bincount(task.query[rank <= k], minlength=len(task))
+    share = np.minimum(within / np.minimum(k, np.maximum(task.pool, 1)), 1)
+    asked = np.bincount(task.query[task.positive], minlength=len(task)) > 0
+    found = _ndcg(task, among, k), (share, asked.astype(np.float64))
+    return dict(zip(GRADED, found, strict=True))
+
+
+def _among_judged(task: RankingTask, rank: np.ndarray) -> np.ndarray:
+    """Returns ranks among the judged items of a query; ties share their middle."""
+    order = np.lexsort((rank, task.query))
+    query, sorted_ = task.query[order], rank[order]
+    same = np.cumsum(
+        np.r_[True, (np.diff(query) > 0) | (np.diff(sorted_) > 0)][: len(rank)]
+    )
+    size = np.bincount(same)
+    middle = (np.cumsum(size) - (size - 1) / 2)[same]
+    among = np.empty(len(rank))
+    among[order] = middle - task.offsets[query]
+    return among
 
 
 def _mrr(task: RankingTask, rank: np.ndarray) -> Values:

@@ -132,6 +132,11 @@ class RankingTask:
         return self.gains >= self.positive_gain
 
     @property
+    def graded(self) -> bool:
+        """Whether judged items differ in gain: some are better answers than others."""
+        return bool(len(self.gains)) and self.gains.min() < self.gains.max()
+
+    @property
     def pool(self) -> np.ndarray:
         """How many items are ranked for each query [Q]."""
         out = self._sorted(self.exclude_offsets, self.exclude)

@@ -53,10 +53,10 @@ def search_untrained(known: Prepared, say: chosen.Say) -> Experiment:
             ngrams=NGrams(1_000, 0, 0),
             pieces=Pieces(folder=MINILM),
         ),
-        model=TwoTower(query=tower, candidate=tower, tables={}),
+        model=TwoTower(query=tower, candidate=None, tables={}),
         losses={"softmax": SampledSoftmax()},
         optimizer=Optimizer({".*": Frozen()}),
-        warm_start={"query/pieces": Bert(MINILM), "candidate/pieces": Bert(MINILM)},
+        warm_start={"query/pieces": Bert(MINILM)},
         evals={
             "fusion": Ranking("test", fusion),
             "minilm": Ranking("test"),

@@ -109,4 +109,4 @@ class Pieces:
     def feature(self, made: WordPiece) -> IdFeature:
         """Returns what a model must know of such texts: all pieces start alike."""
         ones = np.ones(made.size, np.float32)
-        return IdFeature(made.size, made.length, ones, names=made.names)
+        return IdFeature(made.size, made.length, ones, names=made.names, cut=True)

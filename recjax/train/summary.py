@@ -17,13 +17,17 @@ from recjax.train import fit
 from recjax.train.program import Program, open_program
 
 
-def summarize(experiment: Experiment, runtime: Runtime, memory: str = "") -> str:
-    """Returns what `recjax show` prints; compiles the step, allocates no state.
+def summarize(
+    experiment: Experiment, runtime: Runtime, compiled: bool = False, memory: str = ""
+) -> str:
+    """Returns what `recjax show` prints; allocates no state.
 
     Args:
       experiment: what is learned.
       runtime: where it runs.
-      memory: of a device, such as "16GiB"; "" compares with nothing.
+      compiled: compile the step, and say what it costs.
+      memory: of a device, such as "16GiB", which needs the compiled step; "" compares
+        with nothing.
 
     Raises:
       UserError: the data is not prepared, the devices do not fit, or `memory` is no
@@ -32,7 +36,6 @@ def summarize(experiment: Experiment, runtime: Runtime, memory: str = "") -> str
     room = fit.bytes_of(memory) if memory else math.inf
     devices = rehearse(runtime)
     program = open_program(experiment, runtime)
-    compiled = compiled_step(program)
     parts = {
         "experiment": settings.to_text(experiment).strip(),
         "runtime": settings.to_text(runtime).strip(),
@@ -43,10 +46,14 @@ def summarize(experiment: Experiment, runtime: Runtime, memory: str = "") -> str
         "optimizer state": _arrays(program.like.opt, "all optimizer state"),
         "memory of the model": _arrays(program.like.memory, "all"),
         "batch": _arrays(program.batch_shapes, "one batch"),
-        "compiled step, on each device": _facts(step_costs(compiled)),
-        "what devices send each other in a step": _sent(compiled, program),
-        "memory of a device": _memory(program, compiled, room),
     }
+    if compiled or memory:
+        step = compiled_step(program)
+        parts |= {
+            "compiled step, on each device": _facts(step_costs(step)),
+            "what devices send each other in a step": _sent(step, program),
+            "memory of a device": _memory(program, step, room),
+        }
     return "\n\n".join(f"== {name}\n{text}" for name, text in parts.items())
 
 

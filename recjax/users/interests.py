@@ -85,6 +85,10 @@ class Embedded:
             raise ValueError("no method")
         return self.method(points, age)
 
+    def unserved(self) -> str:
+        """A bundle holds what was learned once."""
+        return "it clusters each history anew"
+
     def fit(self, data: HasQueries, queries: Queries) -> InterestScores:
         """Returns the scores of queries."""
         unit = self.shared.unit(self.vectors, data, queries.corpus)

@@ -80,8 +80,8 @@ def test_errors_are_the_queries_that_do_worst(run):
     assert places == sorted(places, reverse=True)
     for one in worst:
         assert not set(one.found) & set(one.wanted) or one.place <= 3
-    assert worst[0].wanted[0].split()[-1] in repr(worst)
-    assert worst[0].found[0] in worst._repr_html_()
+    assert worst[0].wanted[0].title.split()[-1] in repr(worst)
+    assert worst[0].found[0].title in worst._repr_html_()
 
 
 def test_answers_are_those_of_the_bundle(run, shop, tmp_path):

@@ -170,7 +170,7 @@ def test_what_no_bundle_can_hold(next_item):
         return fuse(fused, data, "item", lambda q: model_scores(next_item, state, q))
 
     late = Fusion({"late": RecentPop(600), "chain": COUNTS["chain"]}, "recall@10")
-    kept = late.choose(data).weights
+    kept = late.choose(data)[0].weights
     if "late" in kept:
         with pytest.raises(UserError, match=r"parts.late: no bundle.*the data alone"):
             export(late)
@@ -185,7 +185,26 @@ def test_what_no_bundle_can_hold(next_item):
         )
 
 
-@pytest.mark.parametrize("stem", ["plural", "none"])
+def test_a_second_stage_is_kept(search, tmp_path):
+    data, words, letters = search.dataset, Bm25(), Bm25("trigrams")
+    parts = {"words": Part(1.0, "max", words, words.learn(data, "item"))}
+    again = {
+        "letters": Part(0.5, "z", letters, letters.learn(data, "item")),
+        "model": Part(0.3, "rank"),
+    }
+    fused = FusedParts(parts, again, 7)
+    with pytest.raises(UserError, match="cannot hold a second stage"):
+        tf_fusion.check(fused)
+    fusion.save(fused, tmp_path)
+    kept = fusion.load(tmp_path)
+    assert kept.top == 7 and list(kept.rerank) == list(again) and kept.model
+    asked = fusion.raw_queries({"text": ["red lamp", "glas chairs"]}, 2, {})
+    model = np.random.default_rng(0).normal(size=(2, 48)).astype(np.float32)
+    np.testing.assert_allclose(kept.scores(asked, model), fused.scores(asked, model))
+    assert (kept.scores(asked, model) != FusedParts(parts).scores(asked, None)).any()
+
+
+@pytest.mark.parametrize("stem", ["plural", "none", "trigrams"])
 def test_tensorflow_adds_up_the_same(search, stem):
     tf = pytest.importorskip("tensorflow", reason="needs the extra savedmodel")
     data, words = search.dataset, Bm25(stem)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recjax.bundle import engine, push
+from recjax.bundle import engine, item_columns, push
 from recjax.errors import UserError
 from recjax.index import engines
 from recjax.index.filters import Filter
@@ -15,6 +15,7 @@ from recjax.index.item_vectors import ItemVectors, write_vectors
 
 SIZE, KINDS = 300, {"title": "text", "price": "number", "brand": "text"}
 PACKAGES = {"lancedb": "lancedb", "milvus": "milvus_lite"}
+HOUR = 3_600 * 10**9
 BRANDS = ("Acme", "O'Bo\"lt", None)
 
 
@@ -134,6 +135,30 @@ def test_other_vectors_stand_beside_and_are_never_taken(
     with pytest.raises(UserError, match="does not hold all 300 items"):
         engine.load(folder, ItemVectors.open(folder))
     (folder / engine.NAME).write_text(json.dumps(told))
+
+
+def test_the_columns_of_a_bundle_are_pushed(tmp_path, vectors, columns, caplog):
+    pytest.importorskip("lancedb", reason="the extra `engines` is not installed")
+    folder = written(tmp_path, vectors, columns)
+    price, brand = columns
+    known = pl.DataFrame(
+        {
+            "id": [f"i{i}" for i in range(SIZE)],
+            "price": pl.Series(price).fill_nan(None),
+            "brand": [name or "" for name in brand],
+            "when": pl.Series([HOUR * i for i in range(SIZE)]).cast(pl.Datetime("ns")),
+            "tags": [["new", "red"]] * SIZE,
+        }
+    )
+    known.write_parquet(folder / item_columns.FILE)
+    said = push.push(folder, f"lancedb:{folder / 'base'}")
+    assert "with title, price, brand, when" in said and "'tags'" in caplog.text
+    index = engine.load(folder, ItemVectors.open(folder))
+    for where in (["price < 10"], ["brand != Acme"], ["when >= 86400", "price > 40"]):
+        filters = [Filter.read(text, index.layout.columns) for text in where]
+        items, _ = index.search(vectors[:1], SIZE, filters)
+        wanted = np.flatnonzero(item_columns.fits(known, where))
+        assert sorted(items[items >= 0]) == wanted.tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ from scipy.stats import rankdata
 
 from recjax.errors import UserError
 from recjax.evals import fusion_weights
+from recjax.evals.few_queries import choose
 from recjax.evals.fusion import Fusion
-from recjax.evals.fusion_weights import SHAPES, CandidateScores, choose, shaped
+from recjax.evals.fusion_weights import SHAPES, CandidateScores, best_of, shaped
 from recjax.evals.scorer import rank_scores
 from recjax.metrics.ranking import of_queries, ranking_metrics
 from recjax.metrics.task import RankingTask
@@ -39,8 +40,8 @@ class Asked:
     def __len__(self):
         return len(self.task)
 
-    def at_most(self, most):
-        assert most >= len(self)
+    def at_most(self, most, draw=None):
+        assert most >= len(self) and draw is None
         return self
 
 
@@ -113,6 +114,45 @@ def test_parts_that_know_different_things_do_better_together():
         assert gain > 0.1 and low > 0
 
 
+def test_those_of_some_queries_have_the_same_figures():
+    task, parts = case()
+    found = CandidateScores.of(task, {n: Table(t) for n, t in parts.items()})
+    how = {"even": 0.3, "odd": 1.0}, dict(zip(parts, SHAPES, strict=True)), "ndcg@10"
+    rows = np.array([0, 3, 4, 31, 59])
+    for got, whole in zip(
+        found.take(rows).metric(*how), found.metric(*how), strict=True
+    ):
+        np.testing.assert_allclose(got, whole[rows])
+
+
+def test_the_figure_of_few_queries_is_no_better_than_on_new_ones():
+    chance = (1 / np.arange(1, ITEMS + 1)).mean()  # MRR of parts that know nothing.
+    told, flattered = [], []
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        wanted = random.integers(0, ITEMS, (20, 1))
+        tables = random.normal(size=(3, 20, ITEMS)).astype(np.float32)
+        task = RankingTask.from_lists(ITEMS, wanted.tolist())
+        parts = {name: Table(one) for name, one in zip("abc", tables, strict=True)}
+        found = [CandidateScores.of(task, parts)]
+        flattered.append(best_of(found, "mrr").figure)
+        chosen = choose(found, "mrr")
+        told.append(chosen.figure)
+        assert chosen.folds and chosen.interval[0] < chosen.figure < chosen.interval[1]
+    assert np.mean(flattered) > chance + 0.03
+    assert np.mean(told) < chance + 0.02
+
+
+def test_one_part_that_knows_all_stands_alone():
+    task, parts = case()
+    truth = np.zeros((QUERIES, ITEMS), np.float32)
+    truth[task.query, task.items] = task.gains
+    found = CandidateScores.of(
+        task, {"truth": Table(truth), "noise": Table(parts["noise"])}
+    )
+    assert choose([found], "ndcg@10").weights == {"truth": 1.0}
+
+
 def test_what_does_not_help_is_dropped():
     task, parts = case()
     same = {"even": parts["even"], "again": parts["even"] * 3, "flat": 0 * parts["odd"]}
@@ -143,7 +183,7 @@ def test_weights_are_chosen_on_other_queries_than_they_are_judged_on():
     rows = {"validation": np.arange(0, 40), "test": np.arange(40, QUERIES)}
     data = Data(task, rows)
     fusion = Fusion({n: Table(t) for n, t in parts.items()})
-    chosen = fusion.choose(data)
+    chosen, _ = fusion.choose(data)
     fused = fusion.fit(data, data.queries("test"))
     total = sum(
         w * shaped(parts[n][rows["test"]], chosen.shapes[n])
@@ -154,7 +194,37 @@ def test_weights_are_chosen_on_other_queries_than_they_are_judged_on():
         n: Table(np.where(np.arange(QUERIES)[:, None] < 40, t, -t))
         for n, t in parts.items()
     }
-    assert Fusion(changed).choose(data).weights == chosen.weights
+    assert Fusion(changed).choose(data)[0].weights == chosen.weights
+
+
+def test_the_best_are_put_in_another_order():
+    task, parts = case(3)
+    random = np.random.default_rng(3)
+    truth = np.zeros((QUERIES, ITEMS), np.float32)
+    truth[task.query, task.items] = task.gains
+    rough = truth + random.normal(size=truth.shape).astype(np.float32)
+    asked = Asked("validation", task)
+    data = Data(task, {"validation": np.arange(QUERIES)})
+    fine = {"fine": Table(truth + 0.1 * parts["noise"]), "noise": Table(parts["noise"])}
+    fusion = Fusion({"rough": Table(rough)}, rerank=fine, top=12)
+    first, second = fusion.choose(data)
+    assert set(second.weights) >= {"fine"} and second.gain[1] > 0
+    got = fusion.fit(data, asked).scores(0, QUERIES)
+    best = np.argsort(-rough, 1)[:, :12]
+    order = np.argsort(-got, 1)
+    # The same twelve are first, and all others keep their order.
+    np.testing.assert_array_equal(np.sort(order[:, :12]), np.sort(best))
+    np.testing.assert_array_equal(order[:, 12:], np.argsort(-rough, 1)[:, 12:])
+    alone = rank_scores(task, Table(rough))
+    values = [
+        of_queries(task, r, "ndcg@10")[0]
+        for r in (rank_scores(task, Table(got)), alone)
+    ]
+    gain = (values[0] - values[1]).mean()
+    assert gain == pytest.approx(second.gain[0], abs=1e-6) and gain > 0.1
+    noise = {"noise": Table(parts["noise"])}
+    of_noise = replace(fusion, rerank=noise)
+    assert not of_noise.choose(data)[1].weights
 
 
 def test_bad_settings():
@@ -162,6 +232,8 @@ def test_bad_settings():
         Fusion({"one": None})
     with pytest.raises(ValueError, match="and not test"):
         Fusion({"one": None, "two": None}, choose_on=("test",))
+    with pytest.raises(ValueError, match="different names"):
+        Fusion({"one": None}, rerank={"one": None})
     task, parts = case()
     with pytest.raises(UserError, match="metric 'ndgc@10' is none of a query.*ndcg@10"):
         choose([CandidateScores.of(task, {"one": Table(parts["odd"])})], "ndgc@10")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recjax.metrics.exposure import Exposure
-from recjax.metrics.ranking import means, ranking_metrics
+from recjax.metrics.ranking import means, of_queries, ranking_metrics
 from recjax.metrics.ranks import Ranks
 from recjax.metrics.task import RankingTask
 
@@ -36,6 +36,11 @@ def test_worked_by_hand():
             "hit@3": 1,
             "ndcg@1": ((1 / log(2)) / (2 / log(2)) + 0) / 2,
             "ndcg@3": ((1 / log(2)) / ideal + (3 / log(4)) / (3 / log(2))) / 2,
+            # Among the judged alone: at 1 and 3 for query 0, at 1 for query 2.
+            "condensed_ndcg@1": (1 / 2 + 1) / 2,
+            "condensed_ndcg@3": ((1 / log(2) + 2 / log(4)) / ideal + 1) / 2,
+            "judged@1": (1 + 0) / 2,
+            "judged@3": (2 / 3 + 1 / 3) / 2,
             "map@1": (1 + 0) / 2,
             "map@3": (1 / 2 + 1 / 3) / 2,
             "coverage@1": 3 / 10,
@@ -49,7 +54,7 @@ def test_worked_by_hand():
 def naive(task, ranks, k):
     """Returns the same figures, one query after the other, from the definitions."""
     pair_hits, by_query, hits, ndcg, mrr, mrp, shown = [], [], [], [], [], [], set()
-    average_precision = []
+    average_precision, condensed, known = [], [], []
     for q in range(len(task)):
         judged = range(task.offsets[q], task.offsets[q + 1])
         smallest = task.positive_gain or 1e-9
@@ -67,18 +72,24 @@ def naive(task, ranks, k):
             average_precision.append(sum(precisions) / min(len(places), k))
             pool = task.num_items - len(set(out.tolist()))
             mrp += [ranks.rank[j] / pool for j in positive]
+            known.append(sum(ranks.rank[j] <= k for j in judged) / min(k, pool))
         best = sorted((task.gains[j] for j in judged), reverse=True)[:k]
         ideal = sum(g / math.log2(2 + place) for place, g in enumerate(best))
         if ideal:
             near = [j for j in judged if ranks.rank[j] <= k]
             dcg = sum(task.gains[j] / math.log2(1 + ranks.rank[j]) for j in near)
             ndcg.append(min(dcg / ideal, 1))
+            alone = sorted(judged, key=lambda j: ranks.rank[j])[:k]
+            gains = [task.gains[j] / math.log2(2 + p) for p, j in enumerate(alone)]
+            condensed.append(sum(gains) / ideal)
     return {
         f"recall@{k}": np.mean(pair_hits),
         f"recall_by_query@{k}": np.mean(by_query),
         f"hit@{k}": np.mean(hits),
         f"ndcg@{k}": np.mean(ndcg),
         f"map@{k}": np.mean(average_precision),
+        f"condensed_ndcg@{k}": np.mean(condensed),
+        f"judged@{k}": np.mean(known),
         f"coverage@{k}": len(shown) / task.num_items,
         "mrr": np.mean(mrr),
         "mrp": np.mean(mrp),
@@ -136,17 +147,37 @@ def test_names_are_stable_and_a_perfect_ranking_gets_1():
         "hit@2",
         "ndcg@2",
         "map@2",
+        "condensed_ndcg@2",
+        "judged@2",
         "coverage@2",
         "mrr",
         "mrp",
     ]
-    assert [v for k, v in got.items() if k != "mrp"] == [1.0] * 7
+    assert got.pop("judged@2") == (1 + 1 / 2) / 2
+    assert [v for k, v in got.items() if k != "mrp"] == [1.0] * 8
+    alike = RankingTask.from_lists(4, [[0, 1], [3]])
+    assert (
+        not {"judged@2", "condensed_ndcg@2"}
+        & ranking_metrics(alike, ranks, (2,)).keys()
+    )
 
 
 def test_ties_within_k_never_gain_more_than_the_ideal():
     task = RankingTask.from_lists(3, [[0, 1, 2]])
     got = ranking_metrics(task, ranks_of(task, [2, 2, 2], [[0, 1]]), (2,))
     assert got["ndcg@2"] == got["map@2"] == 1.0
+
+
+def test_judged_items_that_tie_share_their_place_among_the_judged():
+    task = RankingTask.from_lists(9, [[0, 1], [2, 3, 4]], [[2, 0], [1, 1, 3]])
+    ranks = ranks_of(task, [4.5, 4.5, 7, 7, 2], np.zeros((2, 0)))
+    log, got = math.log2, ranking_metrics(task, ranks, (3,))
+    first = (2 / log(2.5)) / (2 / log(2))
+    second = (3 / log(2) + 2 / log(3.5)) / (3 / log(2) + 1 / log(3) + 1 / log(4))
+    assert got["condensed_ndcg@3"] == pytest.approx((first + second) / 2)
+    for metric in ("condensed_ndcg@3", "judged@3"):
+        values, weights = of_queries(task, ranks, metric)
+        assert np.average(values, weights=weights) == pytest.approx(got[metric])
 
 
 def test_a_tie_counts_by_its_average_place():

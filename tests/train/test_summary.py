@@ -17,6 +17,7 @@ from recjax.nn.tower import Tower
 from recjax.optim import Adam, Optimizer, RowwiseAdagrad
 from recjax.prepare import make
 from recjax.text.features import NGrams
+from recjax.train import summary
 from recjax.train.summary import _size, summarize
 
 USERS, ITEMS, EACH, WIDTH = 6, 20, 10, 8
@@ -69,7 +70,7 @@ def experiment():
 
 @pytest.fixture(scope="module")
 def text():
-    return summarize(experiment(), Runtime(mesh={"data": 1}))
+    return summarize(experiment(), Runtime(mesh={"data": 1}), compiled=True)
 
 
 def part(text, name):
@@ -106,6 +107,12 @@ def test_the_optimizer_keeps_one_number_a_row(text):
     lines = part(text, "optimizer state").splitlines()
     (rows,) = [line for line in lines if line.startswith("rows/film")]
     assert rows.split()[1:5] == ["256", "float32", "1.0", "kB"]
+
+
+def test_nothing_is_compiled_unless_asked_for(text, monkeypatch):
+    monkeypatch.setattr(summary, "compiled_step", None)
+    quick = summarize(experiment(), Runtime(mesh={"data": 1}))
+    assert text.startswith(quick) and "== batch" in quick and "FLOPs" not in quick
 
 
 def test_batch_and_costs_are_there(text):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from scipy import sparse
@@ -23,8 +23,9 @@ from recjax.errors import UserError, nearest
 from recjax.evals.linear_scorer import Asked, Learned, LinearScorer, LinearScores
 from recjax.evals.scorer import Need
 from recjax.extras import require
+from recjax.text.ngrams import trigrams
 
-Stem = Literal["none", "plural", "english"]
+Stem = Literal["none", "plural", "english", "trigrams"]
 _TOKEN = re.compile(r"[^\W_]+")
 
 
@@ -34,7 +35,8 @@ class Bm25(LinearScorer):
 
     Attributes:
       stem: "plural" drops a final s, see `tokens`; "english" is the Snowball stemmer;
-        "none" leaves words as they are.
+        "none" leaves words as they are; "trigrams" takes runs of three characters
+        in their place, which a misspelt word and a compound have in common with others.
       k1: how slowly repeated terms saturate.
       b: how much length counts, 0 to 1.
       fields: column of the items -> its weight, each with its own lengths and idf;
@@ -131,9 +133,11 @@ def tokens(text: str, stem: Stem = "plural") -> list[str]:
 
     Args:
       text: any text.
-      stem: "plural" drops a final s of words over 3 letters not ending in ss; see
-        `Bm25`.
+      stem: see `Bm25`; "plural" drops a final s of words over 3 letters not ending in
+        ss.
     """
+    if stem == "trigrams":
+        return trigrams(text)
     of = stemmer(stem)
     return [of(word) for word in _TOKEN.findall(text.lower())]
 
@@ -146,12 +150,13 @@ def stemmer(stem: Stem) -> Callable[[str], str]:
       ValueError: there is no such kind.
       UserError: the stemmer is not installed.
     """
-    if stem == "none":
+    if stem in ("none", "trigrams"):
         return str
     if stem == "plural":
         return _singular
     if stem != "english":
-        raise ValueError(f"stem {stem!r}: take 'none', 'plural' or 'english'")
+        known = ", ".join(map(repr, get_args(Stem)))
+        raise ValueError(f"stem {stem!r}: take one of {known}")
     require("snowballstemmer", "text", "stem='english'")
     import snowballstemmer
 

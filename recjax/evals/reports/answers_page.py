@@ -31,7 +31,7 @@ def _grid(one: Answer) -> str:
 def _tile(shown: Shown, kind: str) -> str:
     name = safe(short(shown.title, 40))
     alt = f"{shown.title}: {kind}"
-    return f'<figure class="{kind}">{_picture(shown, alt)}{name}</figure>'
+    return f'<figure class="{kind}">{picture_html(shown, alt)}{name}</figure>'
 
 
 def _card(one: Answer) -> str:
@@ -46,7 +46,7 @@ def _card(one: Answer) -> str:
     elif one.asked is None:
         parts.append("<p>Nothing is known of the user.</p>")
     found = [
-        f'<li class="{s.mark}">{_picture(s, s.title, "small")}'
+        f'<li class="{s.mark}">{picture_html(s, s.title, "small")}'
         f"{safe(short(s.title))}</li>"
         for s in one.found
     ]
@@ -76,7 +76,8 @@ def _missed(one: Answer) -> str:
     return f'<p class="missed"><b>Missed:</b> {", ".join(named)}{more}</p>'
 
 
-def _picture(shown: Shown, alt: str, kind: str = "") -> str:
+def picture_html(shown: Shown, alt: str, kind: str = "") -> str:
+    """Returns what is shown as a small picture; "" where it has none."""
     if shown.picture is not None:
         with contextlib.suppress(BadImageError):
             return image(shown.picture(), short(alt), kind)

@@ -32,7 +32,8 @@ tr.model td { background: var(--soft); }
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
 .facts div { display: flex; gap: 1rem; border-bottom: 1px solid var(--line);
   justify-content: space-between; padding: .2rem 0; }
-.facts dt { color: var(--faint); } .facts dd { margin: 0; text-align: right; }
+.facts dt { color: var(--faint); flex: none; max-width: 50%; }
+.facts dd { margin: 0; text-align: right; }
 .plots, .answers { display: grid; gap: 1.2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 .answers { grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }

@@ -74,7 +74,9 @@ class Scale:
             steps = (1, 2, 5) if span < 2.5 else (1,)
             found = [s * 10.0**p for p in powers for s in steps]
             every = max(1, len(powers) // 5) if span >= 2.5 else 1
-            return [v for v in found[::every] if self.low <= v <= self.high]
+            inside = [v for v in found[::every] if self.low <= v <= self.high]
+            if len(inside) > 1:
+                return inside
         rough = (self.high - self.low) / 4
         size = 10.0 ** math.floor(math.log10(rough))
         step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.8)

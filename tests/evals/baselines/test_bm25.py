@@ -77,6 +77,14 @@ def test_the_english_stemmer():
         Bm25("german")
 
 
+def test_misspelt_words_share_trigrams():
+    titles = ["white screwdriver set", "white screen door"]
+    known, asked = Bm25("trigrams"), ["screwdrivr"]
+    found = known.index(titles, asked).scores(0, 1)[0]
+    assert found[0] > found[1] > 0
+    assert not Bm25().index(titles, asked).scores(0, 1).any()
+
+
 def test_fields_add_up():
     titles, about = TITLES, ["wood", "", "paint for wood", "bracket", ""]
     both = Bm25(fields={"title": 1.0, "about": 0.5})

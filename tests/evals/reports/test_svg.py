@@ -47,12 +47,19 @@ def test_logarithmic_lines_are_straight_where_powers_are():
 @pytest.mark.parametrize(
     "low, high, log",
     [(0, 1, False), (0.1, 0.13, False), (-5, 900, False), (1e-4, 1, True)]
-    + [(3, 7, True), (1, 1e9, True), (0.5, 0.5, False), (0, 0, False)],
+    + [
+        (3, 7, True),
+        (1, 1e9, True),
+        (0.76, 0.95, True),
+        (0.3, 0.3, True),
+        (0.5, 0.5, False),
+        (0, 0, False),
+    ],
 )
 def test_ticks_are_round_and_inside(low, high, log):
     scale = Scale.of(np.array([low, high], float), 0, 100, log)
     ticks = scale.ticks
-    assert 1 <= len(ticks) <= 10
+    assert 1 + log <= len(ticks) <= 10
     for tick in ticks:
         assert -0.01 <= scale(tick) <= 100.01
         assert len(f"{tick:.10g}".replace("-", "").replace(".", "").strip("0")) <= 3
