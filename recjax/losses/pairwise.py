@@ -6,7 +6,7 @@ Source of the forms: You et al. 2019 (HierTCN), section 3.3; TOP1 is of Hidasi e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -76,7 +76,7 @@ class ItemSoftmax:
                 outputs.drawn_item,
                 bias,
                 outputs.drawn_id,
-                None if pairs is None else replace(pairs, weight=None),
+                None if pairs is None else (pairs.at, pairs.feature, pairs.value),
             ),
         )
         return LossValue(value, outputs.weight, {"in_sample_accuracy": hit})
@@ -93,12 +93,12 @@ class ItemSoftmax:
         item: Array,
         bias: Array,
         drawn_id: Array,
-        pairs: PairFeatures | None,
+        held: tuple[Array, Array, Array] | None,
     ) -> tuple[Array, Array]:
         """Returns the loss, and whether the next item leads."""
-        own = rows.own
-        if pairs is not None:
-            pairs = replace(pairs, weight=rows.weight)
+        own, pairs = rows.own, None
+        if held is not None and rows.weight is not None:
+            pairs = PairFeatures(rows.weight, *held)
         drawn = drawn_scores(rows.position, rows.user, item, bias, pairs)
         visible = _other(drawn_id, rows.own_id)
         drawn = jnp.where(visible, drawn, HIDDEN)
