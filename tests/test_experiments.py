@@ -256,12 +256,12 @@ def prepare(name, folder):
 def test_the_whole_way_of_the_tiny_twin(name, tmp_path, capsys):
     run, bundle = tmp_path / "run", tmp_path / "bundle"
     invented = isinstance(load(name).data, CatalogSearch)
-    path, config = file_of(name), small.ROOT / "configs" / "cpu.py"
-    told = ["train", path, "--tiny", "--on", config, "--workdir", run]
+    told = ["train", file_of(name), "--tiny", "--workdir", run]
+    told += ["--on", small.ROOT / "configs" / "cpu.py"]
     if invented:
         main(["data", "prepare", TINY])
-    else:
-        told += ["--set", f"data.source={prepare(name, tmp_path)}"]
+    given = "steps=5" if invented else f"data.source={prepare(name, tmp_path)}"
+    told += ["--set", given]
     main([*map(str, told)])
     result = json.loads((run / "result.json").read_text())
     assert set(result["results"]) == set(load(name, tiny=True).evals)
