@@ -2,13 +2,17 @@
 
 import json
 
+import jax
 import pytest
 import sessions as support
 import small
 
 from recjax.cli.main import main
-from recjax.data.sessions.next import NextInSession
-from recjax.experiment import load_experiment
+from recjax.data.sessions.next import NextInSession, NextInSessionData
+from recjax.experiment import Runtime, load_experiment
+from recjax.pytree import named_leaves
+from recjax.sharding.mesh import make_mesh
+from recjax.train.program import Program
 
 FOLDER = small.ROOT / "experiments"
 NAMES = [
@@ -35,6 +39,18 @@ def prepare(folder):
 
 def test_there_are_session_experiments():
     assert {"hiertcn_tmall", "hiertcn_globo", "hiertcn_rivals"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_array_of_the_state_has_a_weak_type(name):
+    """A step would make it a firm one, and be compiled anew for it."""
+    tiny = load_experiment(str(FOLDER / f"{name}.py"), tiny=True)
+    data = NextInSessionData(tiny.data, tiny.seed, support.sessions(users=40))
+    program = Program(tiny, Runtime(), data, make_mesh({"data": 1}))
+    made = jax.eval_shape(program.init)
+    weak = [path for path, leaf in named_leaves(made.params) if leaf.weak_type]
+    assert not weak
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(made))
 
 
 @pytest.mark.slow

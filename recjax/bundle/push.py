@@ -209,7 +209,7 @@ def _add_known(
         if type == pl.String:
             columns[name] = [text or None for text in column]
         elif type == pl.Datetime:
-            columns[name] = (column.dt.epoch("ns") / 1e9).to_list()
+            columns[name] = item_columns.seconds(column).to_list()
         else:
             columns[name] = column.cast(pl.Float64).to_list()
         kinds[name] = "text" if type == pl.String else "number"

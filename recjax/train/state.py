@@ -70,7 +70,7 @@ def init(
             name: _fill(rng.stream(key, f"tables/{name}"), spec, mesh)
             for name, spec in specs.items()
         }
-        return State(
+        made = State(
             step=jnp.zeros((), jnp.int32),
             params=params,
             tables=tables,
@@ -83,6 +83,9 @@ def init(
             },
             memory=memory,
         )
+        # Of a Python number an array has a weak type, which a step makes a firm one:
+        # the second step would be compiled anew.
+        return jax.tree.map(lambda x: jax.lax.convert_element_type(x, x.dtype), made)
 
     shape = jax.eval_shape(make, key)
     return jax.jit(make, out_shardings=shardings(shape, mesh, rules))(key)
