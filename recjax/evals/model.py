@@ -148,8 +148,10 @@ def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarra
         kind = type(model).__name__
         raise UserError(f"{kind} does not stream over sessions: take a SessionModel")
     specs = model.table_specs(data.sides)
+    # The memory stays where it is, or the second step would be compiled anew.
+    where = jax.tree.map(lambda one: one.sharding, state.memory)
 
-    @jax.jit
+    @partial(jax.jit, out_shardings=(None, where))
     def step(params, tables, batch, memory):
         ids = model.event_rows(batch)
         rows, _, _ = states.gather(tables, ids, specs, mesh, capped=False)
@@ -158,8 +160,8 @@ def user_vectors(program: Program, state: State, event: np.ndarray) -> np.ndarra
     plan, out = data.stream(event), None
     place = np.zeros(len(data.log), int)
     place[event] = np.arange(len(event)) + 1
-    blank = jax.jit(partial(jax.tree.map, jnp.zeros_like))
-    memory = blank(state.memory)
+    blank = partial(jax.tree.map, jnp.zeros_like)
+    memory = jax.jit(blank, out_shardings=where)(state.memory)
     with set_mesh(mesh):
         for number in range(plan.steps):
             grid = plan.grid(number)

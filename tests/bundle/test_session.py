@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
@@ -148,6 +149,13 @@ def test_ranking_is_that_of_scores_made_by_hand(program, trained):
     assert np.std(bias) > 0 and len(np.unique(got)) > 3
     figures = Ranking("test").run(program, trained).figures
     assert figures["mrr"] == pytest.approx((1 / wanted).mean())
+
+
+def test_an_evaluation_compiles_its_step_once(program, trained, caplog):
+    with jax.log_compiles():
+        user_vectors(program, trained, program.dataset.queries("test").past.stop)
+    said = [one.getMessage() for one in caplog.records]
+    assert sum("Compiling jit(step)" in one for one in said) == 1
 
 
 def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
