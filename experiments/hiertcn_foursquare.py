@@ -109,10 +109,10 @@ def tiny() -> rj.Experiment:
             TEST, scorer=rj.evals.Fusion({**counts, "model": None}, "mrr")
         ),
         "hiertcn": TEST,
-        "validation": replace(full.evals["validation"], every=20),
+        "validation": replace(full.evals["validation"], every=8),
     }
     # As long a row: the longest session of the real data has 442 events.
-    data = replace(full.data, layout=rj.data.Packed(4, 448, 64), negatives=64)
+    data = replace(full.data, layout=rj.data.Packed(16, 448, 64), negatives=64)
     return replace(
-        full, name="hiertcn_foursquare_tiny", steps=20, data=data, evals=evals
+        full, name="hiertcn_foursquare_tiny", steps=8, data=data, evals=evals
     )
