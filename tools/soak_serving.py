@@ -155,8 +155,9 @@ def judged(
     near = [one for one in lost if -1 < one.asked + one.seconds - at["killed"] < 5]
     after = probe.told(ended + 2)
     return {
-        "peak_per_cpu_second": (peak["per_cpu_second"], 0, inf),
-        "served_of_peak": (load["per_cpu_second"] / peak["per_cpu_second"], 0.9, inf),
+        "peak_per_second": (peak["per_second"], 0, inf),
+        # By the clock: the CPU time of a worker that is killed is lost with it.
+        "served_of_peak": (load["per_second"] / peak["per_second"], 0.9, inf),
         "offered_to_peak": (load["offered_to_sustained"], 2.5, inf),
         "refused": (load["refused"], 1, inf),
         "late_of_wrk": (load["late"], 0, 0),
