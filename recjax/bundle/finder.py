@@ -14,7 +14,7 @@ from recjax.evals.fused import FusedParts
 from recjax.index.engine import Pushed
 from recjax.index.exact import largest
 from recjax.index.filters import as_list
-from recjax.index.item_vectors import Best, ItemVectors
+from recjax.index.item_vectors import ItemVectors
 from recjax.index.scann import Index
 
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ class Finder:
             return self.near(vectors, k, where)
         asked = fusion.raw_queries(raw, len(vectors), self.items.rows)
         model = vectors @ np.asarray(self.items.vectors).T if added.model else None
-        scores = added.scores(asked, model)
-        return self._met(lambda k: largest(scores, min(k, scores.shape[1])), k, where)
+        among = self.meeting(where) if where else None
+        scores = added.scores(asked, model, among)
+        items, scores = largest(scores, min(k, scores.shape[1]))
+        return items if among is None else np.where(among[items], items, -1), scores
 
     def near(
         self, vectors: np.ndarray, k: int, where: str | Sequence[str] = ()
@@ -85,9 +87,12 @@ class Finder:
           UserError: see `find`.
         """
         index = self.open_index()
-        if where and isinstance(index, Pushed):
+        if not where:
+            return index.search(vectors, k)
+        if isinstance(index, Pushed):
             return engine.filtered(index, where)(vectors, k)
-        return self._met(partial(index.search, vectors), k, where)
+        search = partial(index.search, vectors)
+        return item_columns.kept(search, self.meeting(where), k)
 
     def meeting(self, where: str | Sequence[str]) -> np.ndarray:
         """Returns whether items meet all conditions, bool[N].
@@ -113,8 +118,3 @@ class Finder:
     def _meeting(self) -> Callable[[tuple[str, ...]], np.ndarray]:
         # The same few conditions are asked for again and again.
         return lru_cache(CONDITIONS)(partial(item_columns.fits, self.columns))
-
-    def _met(
-        self, best: Best, k: int, where: str | Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return item_columns.kept(best, self.meeting(where), k) if where else best(k)

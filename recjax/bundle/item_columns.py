@@ -41,13 +41,13 @@ def load(folder: Path) -> pl.DataFrame:
     Raises:
       UserError: nothing is known of the items of a bundle.
     """
-    import polars as pl
-
     if not (folder / FILE).is_file():
         raise UserError(
             "the bundle knows no columns of its items, so conditions say nothing; "
             "prepare the data with a table of items, and export anew"
         )
+    import polars as pl
+
     return pl.read_parquet(folder / FILE)
 
 

@@ -71,22 +71,36 @@ class FusedParts:
         """Whether the model is one of them."""
         return any(part.scorer is None for part in self.every.values())
 
-    def scores(self, asked: Asked, model: np.ndarray | None) -> np.ndarray:
+    def scores(
+        self, asked: Asked, model: np.ndarray | None, among: np.ndarray | None = None
+    ) -> np.ndarray:
         """Returns f32[Q, N].
 
         Args:
           asked: what the queries say.
           model: the model's scores [Q, N]; None where it is no part.
+          among: the items that count, bool[N]: the best of these are re-ranked, and
+            others get -inf; None for all.
         """
         found = [
             np.float32(one.weight) * shaped(one.found(asked, model), one.shape)
             for one in self.parts.values()
         ]
         total = sum(found[1:], found[0]).astype(np.float32)
-        if not self.rerank:
+        if among is None:
+            return self._second(total, asked, model, slice(None))
+        found = np.full_like(total, -np.inf)
+        found[:, among] = self._second(total[:, among], asked, model, among)
+        return found
+
+    def _second(
+        self, total: np.ndarray, asked: Asked, model: np.ndarray | None, at: Any
+    ) -> np.ndarray:
+        """Puts the best of some items in another order."""
+        if not self.rerank or not total.shape[1]:
             return total
         second = [
-            (one.weight, one.shape, one.found(asked, model))
+            (one.weight, one.shape, one.found(asked, model)[:, at])
             for one in self.rerank.values()
         ]
         return rerank(total, second, self.top)

@@ -204,6 +204,29 @@ def test_a_second_stage_is_kept(search, tmp_path):
     assert (kept.scores(asked, model) != FusedParts(parts).scores(asked, None)).any()
 
 
+def test_the_best_that_meet_conditions_are_put_in_order(search):
+    """And not the best of all, few of which may meet them."""
+    words, letters = Bm25(), Bm25("trigrams")
+    learned = [one.learn(search.dataset, "item") for one in (words, letters)]
+    parts = {"words": Part(1.0, "max", words, learned[0])}
+    again = {"letters": Part(0.5, "z", letters, learned[1])}
+    asked = fusion.raw_queries({"text": ["red lamp", "glas chairs"]}, 2, {})
+    first = FusedParts(parts).scores(asked, None)
+    second = letters.answer(learned[1], asked).scores(0, 2)
+    among = np.arange(48) % 3 == 1
+    found = FusedParts(parts, again, 7).scores(asked, None, among)
+    assert np.isneginf(found[:, ~among]).all()
+    for row in range(2):
+        at = np.flatnonzero(among)
+        at = at[np.argsort(-first[row, at], kind="stable")]
+        best, rest = at[:7], at[7:]
+        said = second[row, best]
+        assert said.std() > 0
+        wanted = first[row, best] + 0.5 * (said - said.mean()) / said.std()
+        np.testing.assert_allclose(found[row, best], wanted, atol=1e-5)
+        assert found[row, rest].max() <= found[row, best].min()
+
+
 @pytest.mark.parametrize("stem", ["plural", "none", "trigrams"])
 def test_tensorflow_adds_up_the_same(search, stem):
     tf = pytest.importorskip("tensorflow", reason="needs the extra savedmodel")
