@@ -17,13 +17,14 @@ PAUSE = 0.02
 
 
 class Seen(NamedTuple):
-    """An answer: when it was asked for, status (0: none), seconds, text, and ids."""
+    """An answer: when it was asked for, status (0: none), seconds, text, ids, fault."""
 
     asked: float
     status: int
     seconds: float
     text: str
     ids: tuple[str, ...]
+    fault: str = ""
 
 
 class Probe:
@@ -60,7 +61,7 @@ class Probe:
         while self._going:
             text = self._texts[at % len(self._texts)]
             at += step
-            asked, status, ids = time.monotonic(), 0, ()
+            asked, status, ids, fault = time.monotonic(), 0, (), ""
             body = json.dumps({"instances": [{"text": text, "k": self._k}]})
             try:
                 link.request("POST", self._place[1], body)
@@ -69,11 +70,12 @@ class Probe:
                 status = answer.status
                 if status == 200:
                     ids = tuple(said["predictions"][0]["ids"])
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
+                fault = repr(error)
                 link.close()
                 link = self._link()
             took = time.monotonic() - asked
-            self.seen.append(Seen(asked, status, took, text, ids))
+            self.seen.append(Seen(asked, status, took, text, ids, fault))
             time.sleep(PAUSE)
         link.close()
 

@@ -154,6 +154,10 @@ def judged(
     lost = [one for one in probe.seen if one.status == 0]
     near = [one for one in lost if -1 < one.asked + one.seconds - at["killed"] < 5]
     after = probe.told(ended + 2)
+    for one in lost:
+        late = one.asked + one.seconds - at["killed"]
+        took = f"after {one.seconds:.2f} s"
+        print(f"lost {late:+.1f} s from the kill, {took}: {one.fault}")
     return {
         "peak_per_second": (peak["per_second"], 0, inf),
         # By the clock: the CPU time of a worker that is killed is lost with it.

@@ -16,6 +16,7 @@ HEADERS = 32_768
 """Most bytes of a request's line and headers."""
 LOOK = 0.25
 """Seconds between looks for connections that are late."""
+FULL = "too many connections; try again soon"
 
 Answer = Callable[[str, Headers, bytes, Callable[[Said], None]], None]
 """Answers a prediction: path, headers, body, and what is called with the answer."""
@@ -63,17 +64,21 @@ class Protocol(HttpToolsProtocol):
     _parts: list[bytes] | None = None
     """The body so far of a request that is gathered first."""
     _last = False
+    _full = False
 
     def connection_made(self, transport: Any) -> None:
-        """Refuses a connection too many; else waits for its first request."""
+        """Waits for its first request."""
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections:
-            self._refuse(503, "too many connections; try again soon")
-        else:
-            self._asked = self.loop.time()
+        self._full = len(self.connections) > self.limits.connections
+        self._asked = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
-        """Refuses headers without end."""
+        """Refuses a connection too many, and headers without end."""
+        if self._full:
+            # Not before it has asked: what is not read resets the connection, and the
+            # answer is lost with it.
+            self._refuse(503, FULL)
+            return
         self._idle = None
         super().data_received(data)
         if self._head is not None and self.parser is not None:
@@ -131,7 +136,9 @@ class Protocol(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """Ends the connection if it is late at a moment of the loop's time."""
-        if self._asked is not None and now - self._asked > self.limits.read_s:
+        if self._full:
+            self._refuse(503, FULL)
+        elif self._asked is not None and now - self._asked > self.limits.read_s:
             late = f"the request did not come within {self.limits.read_s:g} s"
             self._refuse(408, late)
         elif self._asked is None and self._idle is not None:

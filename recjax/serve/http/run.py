@@ -21,12 +21,14 @@ from recjax.serve.http.app import Paths, application
 from recjax.serve.http.batcher import Batcher
 from recjax.serve.http.cache import Cache, Kept
 from recjax.serve.http.limits import Limits, Room
+from recjax.serve.http.listen import Server
 from recjax.serve.http.metrics import Metrics, Record, log_json
 from recjax.serve.http.models import Models, Source
 from recjax.serve.http.predict import Known, Predict
 from recjax.serve.http.protocol import LOOK, Protocol, look_at
 from recjax.serve.http.spans import spans
 from recjax.serve.http.swap import Swapper, keep_compiled, settle
+from recjax.serve.http.trial import Trials
 
 log = logging.getLogger(__name__)
 SWITCH = 0.000_5
@@ -49,6 +51,9 @@ class Settings:
       poll_s: seconds between looks for new versions.
       pictures: model -> folder of pictures, named by the ids of items.
       limits: of requests.
+      shared: folder of what workers compile and find of new versions; None: one
+        worker has its own.
+      ready_first: listen only once all models answer, as beside workers that do.
     """
 
     sources: Sequence[Source]
@@ -62,6 +67,8 @@ class Settings:
     poll_s: float = 5.0
     pictures: Mapping[str, Path] = field(default_factory=dict)
     limits: Limits = Limits()
+    shared: Path | None = None
+    ready_first: bool = False
 
 
 def bind(host: str, port: int, shared: bool) -> socket.socket:
@@ -104,20 +111,22 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     others = cache, known, settings.token
     predict = Predict(models, limits, room, batcher, record, *others)
     failed: list[Exception] = []
+    tasks: list[asyncio.Task[None]] = []
 
     async def load_all() -> None:
+        swapper = Swapper(models, metrics.version, trials)
         try:
-            swapper = Swapper(models, metrics.version)
             for name in models.sources:
                 await swapper.start(name)
-            settle()
-            place = listening.getsockname()
-            fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
-            log.info("ready", extra={"fields": fields})
-            await swapper.run(settings.poll_s)
         except Exception as error:
             failed.append(error)
             server.should_exit = True
+            return
+        settle()
+        place = listening.getsockname()
+        fields = {"host": place[0], "port": place[1], "models": [*models.sources]}
+        log.info("ready", extra={"fields": fields})
+        tasks.append(asyncio.create_task(swapper.run(settings.poll_s)))
 
     async def look() -> None:
         loop = asyncio.get_running_loop()
@@ -127,10 +136,15 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
 
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(one()) for one in (load_all, look)]
+        tasks.append(asyncio.create_task(look()))
+        loading = asyncio.create_task(load_all())
+        tasks.append(loading)
+        if settings.ready_first:
+            await loading
         yield
         for task in tasks:
             task.cancel()
+        trials.stop()
         batcher.stop()
 
     paths = Paths(models, metrics, limits, settings.token, settings.pictures)
@@ -151,7 +165,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
         timeout_keep_alive=limits.keep_alive_s,
         timeout_graceful_shutdown=limits.drain_s,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -160,8 +174,10 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         if threading.current_thread() is threading.main_thread():
             signal.signal(number, end)
-    with tempfile.TemporaryDirectory(prefix="recjax_compiled_") as compiled:
-        keep_compiled(compiled)
+    with tempfile.TemporaryDirectory(prefix="recjax_serve_") as own_folder:
+        folder = settings.shared or Path(own_folder)
+        trials = Trials(folder)
+        keep_compiled(str(folder / "compiled"))
         server.run([listening])
     if failed:
         raise failed[0]

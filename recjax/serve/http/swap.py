@@ -1,34 +1,26 @@
-"""New versions take over while the old ones answer; a bad one is refused.
-
-A child of low priority opens a new version first, compiles it and asks it: what it
-compiles lies in a cache, so that the server's own thread has little left to do.
-
-    python -m recjax.serve.http.swap NAME VERSION FOLDER    is that child
-"""
+"""New versions take over while the old ones answer; a bad one is refused."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 
 from recjax.errors import UserError
 from recjax.serve.http.models import END, LOADING, Model, Models, load
+from recjax.serve.http.trial import AGAIN, Trials, give_way
 
 log = logging.getLogger(__name__)
-LOW = 10
-"""Niceness of what is not to be in the way."""
-AGAIN = 30.0
-"""Seconds after which a version that was refused is looked at again."""
+T = TypeVar("T")
 CACHE = "jax_compilation_cache_dir"
 ALL = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
@@ -52,18 +44,14 @@ def settle() -> None:
     gc.freeze()
 
 
-def load_quietly(name: str, version: int, folder: Path) -> Model:
-    """Does what `load` does, at low priority: in a thread of its own."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW)
-    return load(name, version, folder)
-
-
 class Swapper:
     """Looks for new versions, and has them take over."""
 
-    def __init__(self, models: Models, added: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, models: Models, added: Callable[[str, int], None], trials: Trials
+    ) -> None:
         """`added` is told the name and version of what answers now."""
-        self._models, self._added = models, added
+        self._models, self._added, self._trials = models, added, trials
         self._refused: dict[tuple[str, int], float] = {}
 
     async def start(self, name: str) -> None:
@@ -122,8 +110,8 @@ class Swapper:
         models.set_state(name, version, LOADING)
         fields: dict[str, object] = {"model": name, "version": version}
         try:
-            await asyncio.to_thread(_try, name, version, folder)
-            model = await asyncio.to_thread(_in_thread, name, version, folder)
+            await _quietly(lambda: self._trials.check(name, version, folder))
+            model = await _quietly(lambda: load(name, version, folder))
         except UserError as error:
             self._refuse(name, version, folder, error)
             return
@@ -143,47 +131,28 @@ class Swapper:
         log.error("refused", extra={"fields": fields})
 
 
-def _in_thread(name: str, version: int, folder: Path) -> Model:
-    """Runs `load_quietly` in a thread that ends, so that none stays slow."""
-    found: list[Model | Exception] = []
+async def _quietly(work: Callable[[], T]) -> T:
+    """Works in a thread of low priority; the end of a server does not wait for it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle_done(found: T | None, error: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(found)  # type: ignore[arg-type]
+        else:
+            done.set_exception(error)
 
     def run() -> None:
+        give_way()
+        found, fault = None, None
         try:
-            found.append(load_quietly(name, version, folder))
+            found = work()
         except Exception as error:
-            found.append(error)
+            fault = error
+        with contextlib.suppress(RuntimeError):  # The loop is closed.
+            loop.call_soon_threadsafe(settle_done, found, fault)
 
-    thread = threading.Thread(target=run, name="load")
-    thread.start()
-    thread.join()
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
-
-
-def _try(name: str, version: int, folder: Path) -> None:
-    """Has a child open and ask a version.
-
-    Raises:
-      UserError: what it found.
-    """
-    words = [sys.executable, "-m", __name__, name, str(version), str(folder)]
-    # Not by the loop, which forks: what JAX holds locked would stay so in the child.
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        status = f"the process that tried it ended with status {done.returncode}"
-        raise UserError(done.stdout.strip() or status)
-
-
-def _main(name: str, version: str, folder: str) -> int:
-    os.nice(LOW)
-    try:
-        load(name, int(version), Path(folder))
-    except UserError as error:
-        print(error)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]))
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return await done

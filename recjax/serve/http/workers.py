@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from recjax.errors import UserError
@@ -44,9 +45,12 @@ def serve(settings: Settings) -> None:
         bind(settings.host, port, shared=True),
         tempfile.TemporaryDirectory(prefix="recjax_serve_") as folder,
     ):
-        os.environ[FOLDER] = folder
+        shared = Path(folder)
+        counts = shared / "counts"
+        counts.mkdir()
+        os.environ[FOLDER] = str(counts)
         log_json()
-        _Parent(replace(settings, port=port)).run()
+        _Parent(replace(settings, port=port, shared=shared)).run()
 
 
 def _work(settings: Settings) -> None:
@@ -73,7 +77,7 @@ class _Parent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         for _ in range(self.settings.workers):
-            self._start()
+            self._start(self.settings)
         while self._born:
             alive: dict[Any, BaseProcess] = {one.sentinel: one for one in self._born}
             for ready in connection.wait([*alive, self._heard]):
@@ -82,8 +86,8 @@ class _Parent:
                 else:
                     self._heard.recv(64)
 
-    def _start(self) -> None:
-        worker = self._context.Process(target=_work, args=(self.settings,))
+    def _start(self, settings: Settings) -> None:
+        worker = self._context.Process(target=_work, args=(settings,))
         worker.start()
         self._born[worker] = time.monotonic()
         if self._ending:
@@ -102,7 +106,8 @@ class _Parent:
         fields = {"worker": worker.pid, "status": worker.exitcode, "wait": self._delay}
         log.error("a worker died; another starts", extra={"fields": fields})
         time.sleep(self._delay)
-        self._start()
+        # Half of the new connections would go to one that has nothing to say yet.
+        self._start(replace(self.settings, ready_first=True))
 
     def _end(self, *_: Any) -> None:
         self._ending = True

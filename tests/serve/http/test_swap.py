@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import shutil
+import subprocess
 import threading
 import time
 
@@ -16,6 +17,7 @@ from recjax.index import scann
 from recjax.serve.http import models as served
 from recjax.serve.http.models import AVAILABLE, END, Models, Source
 from recjax.serve.http.swap import Swapper
+from recjax.serve.http.trial import Trials
 
 
 @pytest.fixture
@@ -30,7 +32,8 @@ def damaged(bundles, tmp_path):
 
 def started(folder, **labels):
     models = Models({"films": Source("films", folder)}, labels)
-    asyncio.run(Swapper(models, lambda name, version: None).start("films"))
+    swapper = Swapper(models, lambda name, version: None, Trials(folder.parent))
+    asyncio.run(swapper.start("films"))
     return models
 
 
@@ -60,6 +63,63 @@ def test_an_index_of_scann_needs_it(bundles, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="serve its index needs.*recjax.scann"):
         served.load("films", 1, tmp_path / "films")
+
+
+def test_workers_share_what_one_of_them_tried(damaged, tmp_path, monkeypatch):
+    """Counts the children that two workers start."""
+    started = []
+    real = subprocess.Popen
+
+    def counted(words, **options):
+        started.append(words)
+        return real(words, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", counted)
+    workers = [Trials(tmp_path), Trials(tmp_path)]
+
+    def faults(version):
+        found = []
+
+        def ask(worker):
+            try:
+                worker.check("films", version, damaged / str(version))
+                found.append("")
+            except UserError as error:
+                found.append(str(error))
+
+        threads = [threading.Thread(target=ask, args=(one,)) for one in workers]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        return found
+
+    assert faults(1) == ["", ""] and len(started) == 1
+    for fault in faults(2):
+        assert "vectors.npy: truncated" in fault
+    assert len(started) == 2
+    # Another bundle at the same place is tried anew.
+    shutil.rmtree(damaged / "2")
+    shutil.copytree(damaged / "1", damaged / "2")
+    assert faults(2) == ["", ""] and len(started) == 3
+
+
+def test_the_end_of_a_server_does_not_wait_for_a_trial(damaged, tmp_path):
+    trials, found = Trials(tmp_path), []
+
+    def ask():
+        try:
+            trials.check("films", 1, damaged / "1")
+        except UserError as error:
+            found.append(str(error))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.3)
+    trials.stop()
+    asking.join(5)
+    assert not asking.is_alive() and found
+    assert "status -9" in found[0] or "the server ends" in found[0]
 
 
 @pytest.mark.slow
