@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {
     "Files and data": ("tables", "prepare", "data", "fetch", "disk", "images"),
     "Texts and pretrained weights": ("text", "pretrained"),
-    "In Python": ("api",),
+    "In Python": ("api", "testing"),
     "Experiments, settings and runs": (
         "experiment", "settings", "python_file", "runs", "train", "sweep", "pytree",
         "rehearse", "execution",

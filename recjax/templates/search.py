@@ -10,7 +10,6 @@ import numpy as np
 from recjax.bundle.two_tower import Bundle
 from recjax.data.prepared import Prepared
 from recjax.data.search import Search
-from recjax.data.splits import ByColumn, ByQuery
 from recjax.errors import UserError
 from recjax.evals.baselines.bm25 import Bm25
 from recjax.evals.fusion import Fusion
@@ -25,27 +24,36 @@ from recjax.optim.optimizer import Adam, Optimizer
 from recjax.optim.rowwise import RowwiseAdagrad
 from recjax.optim.schedule import WarmupCosine
 from recjax.templates import chosen
+from recjax.templates.judged import grades, query_split
 from recjax.templates.search_untrained import search_untrained
+from recjax.text import minilm
 from recjax.text.features import NGrams
 
 WIDTH, BATCH = 128, 256
+FEW = 500
+"""Judged queries below which towers would learn them by heart."""
 
 
-def search(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
+def search(
+    data: Prepared | str | Path, say: chosen.Say = print, encoder: str = minilm.FOLDER
+) -> Experiment:
     """Returns an experiment: words and what was learned of them, added to BM25.
 
-    Without judgements nothing is trained: BM25 and MiniLM are added up.
+    Below 500 judged queries nothing is trained: BM25 of words and of letters and a
+    pretrained encoder are added up, with weights that are chosen on what is judged.
 
     Args:
-      data: prepared data with graded judgements of one kind of candidate, or its name
-        or folder.
+      data: prepared data with graded judgements of one kind of candidate, or with
+        products alone; or its name or folder.
       say: takes a line for each choice, with its reason.
+      encoder: folder of a BERT or DistilBERT encoder, where nothing is trained;
+        "minilm_l6" is fetched if need be.
 
     Raises:
       UserError: the data is not prepared, or has neither items nor graded judgements.
     """
     if not _judged(data):
-        return search_untrained(chosen.opened(data, "search", "item"), say)
+        return search_untrained(chosen.opened(data, "search", "item"), say, encoder)
     known = chosen.opened(data, "search", "judgements")
     judged = known.table("judgements")
     if "grade" not in judged:
@@ -53,14 +61,10 @@ def search(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
             f"templates.search: the judgements of {known.path.name} have no grades; "
             "take templates.catalog, which reads actions"
         )
-    grades = np.unique(judged["grade"].array)
-    low, middle, high = grades[0], grades[len(grades) // 2], grades[-1]
-    say(
-        f"relevance: grades are {low:g} to {high:g}; from {middle:g} on a pair trains, "
-        f"{high:g} is relevant in the evaluation"
-    )
-    by_column = "split" in judged
-    say("split: the column `split`" if by_column else "split: a tenth of the queries")
+    queries = len(np.unique(judged["query"].array))
+    if queries < FEW:
+        return search_untrained(known, say, encoder, queries)
+    relevance, split = grades(judged, say), query_split(judged, say)
     kinds = [n for n in known.tables if n not in ("judgements", "query", "user")]
     rows = known.table(kinds[0]).rows
     steps = chosen.steps(judged.rows, BATCH)
@@ -76,10 +80,8 @@ def search(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
             batch_size=BATCH,
             negatives=min(BATCH, rows),
             ngrams=NGrams(min_count=2),
-            min_relevance=float(middle),
-            positive_relevance=float(high),
-            lowest_relevance=float(min(low, middle - 1)),
-            split=ByColumn() if by_column else ByQuery(),
+            **relevance,
+            split=split,
         ),
         model=TwoTower(
             query=tower,

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recjax.errors import UserError
 from recjax.seconds import DAY
 
 KINDS = ("kettle", "lamp", "chair", "rug", "shelf", "clock", "mirror", "basket")
 COLOURS = ("black", "white", "red", "green", "blue", "oak", "brass", "cream")
 STYLES = ("small", "large", "folding", "round", "vintage")
+EMPTY = ("", "cheap ", "new ", "buy ", "best ", "nice ", "my ", "a ", "the ", "get ")
 START = 1_700_000_000
 
 
@@ -97,10 +99,23 @@ def sessions(users: int = 80, each: int = 12, seed: int = 0) -> dict[str, Any]:
     return {**made, "events": made["events"].with_columns(session)}
 
 
-def search() -> dict[str, Any]:
-    """Returns arguments of `rj.prepare`: graded judgements and items."""
+def search(queries: int = 104) -> dict[str, Any]:
+    """Returns arguments of `rj.prepare`: graded judgements and items.
+
+    Args:
+      queries: at least so many; more than 104 begin with a word that says nothing,
+        such as "cheap red lamp".
+    """
     things = items()
-    return {"judgements": judgements(things), "items": things}
+    graded = judgements(things)
+    more = -(-queries // graded["query"].n_unique())
+    if more > len(EMPTY):
+        raise UserError(f"queries={queries}: there are words for {104 * len(EMPTY)}")
+    longer = [
+        graded.with_columns((pl.lit(word) + pl.col("query")).alias("query"))
+        for word in EMPTY[:more]
+    ]
+    return {"judgements": pl.concat(longer), "items": things}
 
 
 def catalog() -> dict[str, Any]:

@@ -48,6 +48,21 @@ def test_the_file_of_init_is_the_template(
     assert load_experiment(f"{template}.py") == made
 
 
+def test_few_judged_queries_train_nothing(data, encoder, tmp_path):
+    choices = []
+    made = rj.templates.search(data["search_few"], choices.append, encoder=encoder)
+    assert choices[0].startswith("nothing is trained, for 104 queries are judged")
+    assert made.steps == 0 and {*made.export.fusion.parts} == {
+        *("words", "letters", "meaning")
+    }
+    assert made.data.positive_relevance == 3.0
+    run = rj.train(made, tmp_path / "run")
+    assert run.query("green lamp", k=1)[0].title.endswith("green lamp")
+    bundle = run.export(tmp_path / "bundle", saved_model=False)
+    found = bundle.query("gren lampp", k=2)
+    assert all(one.title.endswith("green lamp") for one in found), "letters help"
+
+
 def test_columns_decide_the_towers(cache, tmp_path):
     given = rj.testing.interactions(users=20)
     plain = rj.prepare(events=given["events"], out=tmp_path / "plain")

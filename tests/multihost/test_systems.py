@@ -49,11 +49,14 @@ SYSTEMS = ("omni_search", "hier_tcn", "deep_ranking")
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_two_processes_learn_what_one_device_learns(learned, system):
+def test_two_processes_learn_what_one_learns_on_one_device_and_on_eight(
+    learned, system
+):
     one, two = (learned[hosts][system]["losses"] for hosts in (1, 2))
     assert len(set(one)) == 3
     # What they hand on to each other is compared bit by bit, where it is restored.
     assert two == pytest.approx(one, abs=2e-5)
+    assert two == pytest.approx(learned[1][f"{system}/8"]["losses"], abs=2e-5)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small
 
@@ -118,6 +119,19 @@ def test_one_process_evaluates_what_two_trained(runs):
     got = json.loads((out / "two" / "eval.json").read_text())["results"]["val"]
     wanted = json.loads((out / "two" / "result.json").read_text())["results"]["val"]
     assert got["mrr"] == pytest.approx(wanted["mrr"], abs=1e-6)
+
+
+def test_one_process_exports_what_two_trained(runs, tmp_path):
+    """Answers of the bundle against those of the run of one process."""
+    out, _ = runs
+    vectors = {}
+    for name in ("two", "one"):
+        done = small.recjax("export", out / name, "--to", tmp_path / name)
+        assert done.returncode == 0, done.stderr[-2000:]
+        vectors[name] = np.load(tmp_path / name / "vectors.npy")
+    np.testing.assert_allclose(vectors["two"], vectors["one"], atol=1e-4)
+    ids = [(tmp_path / name / "ids.txt").read_text() for name in ("two", "one")]
+    assert ids[0] == ids[1]
 
 
 def flipped(shard):

@@ -2,9 +2,11 @@
 
     python tests/support/hosts_train.py FOLDER
 
-Process 0 writes the losses of each step to FOLDER/1.json or 2.json. Every process
-compares its rows of each batch with the whole batch. Two processes, and one that runs
-at the same time, then hand a state on: from 2 x 4 devices to 1 x 8, to 1 x 1, and back.
+Process 0 writes the losses of each step to FOLDER/1.json or 2.json; one process trains
+on all its eight devices too. Every process compares its rows of each batch with the
+whole batch. Two processes, and one that runs at the same time, then hand a state on:
+from two hosts of four devices to one of eight, by all ways to divide them, to one
+device, and back.
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ from recjax.train.program import Program, open_program
 STEPS, SIZE = 3, 32
 MESHES = ({"data": 1, "model": -1}, {"data": 2, "model": -1}, {"data": 2, "fsdp": -1})
 """Some with fewer parts of a batch than there are hosts."""
+ONE_HOST = {
+    "8": {"data": -1},
+    "4x2": {"data": 4, "model": 2},
+    "2x4": {"data": 2, "model": 4},
+}
 
 
 def tiny(name, **changes):
@@ -102,9 +109,9 @@ def placed(data, step, mesh):
     return batch
 
 
-def train(made, data):
+def train(made, data, devices):
     """Returns losses and collectives of the step, and the program with its state."""
-    mesh, losses = make_mesh({"data": -1 if hosts.count() > 1 else 1}), []
+    mesh, losses = make_mesh({"data": devices}), []
     blocks = Runtime(softmax_rows=8 * isinstance(made.model, OmniSearch))
     program = Program(made, blocks, data, mesh)
     with set_mesh(mesh):
@@ -152,9 +159,12 @@ def hand_on(folder, program, state):
         save(folder, "two", state)
         same(folder, "one", program)
         return
-    eight = replace(program, mesh=make_mesh({"data": -1}))
-    save(folder, "eight", same(folder, "two", eight))
-    save(folder, "one", same(folder, "eight", program))
+    before = "two"
+    for name, axes in ONE_HOST.items():
+        eight = replace(program, mesh=make_mesh(axes))
+        save(folder, name, same(folder, before, eight))
+        before = name
+    save(folder, "one", same(folder, before, program))
 
 
 def main(out):
@@ -167,7 +177,10 @@ def main(out):
     makers = (deep_ranking, hier_tcn, omni_search)
     found, held = {}, ()
     for make in makers:
-        found[make.__name__], *held = train(*make())
+        if hosts.count() == 1:
+            found[f"{make.__name__}/8"], *_ = train(*make(), devices=8)
+        devices = 8 if hosts.count() > 1 else 1
+        found[make.__name__], *held = train(*make(), devices=devices)
     if hosts.first():
         (folder / f"{hosts.count()}.json").write_text(json.dumps(found))
     hand_on(folder, *held)
