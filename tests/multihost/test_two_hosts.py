@@ -20,13 +20,15 @@ pytestmark = pytest.mark.slow
 EVALUATED = '''"""A small experiment that is evaluated."""
 
 import small
+from recjax.bundle.two_tower import Bundle
 from recjax.evals.ranking import Ranking
 
 
 def experiment():
     """Returns the experiment."""
     evals = {"val": Ranking("validation", every=6)}
-    return small.replace(small.experiment(), steps=12, evals=evals, best="val/mrr")
+    changes = {"evals": evals, "best": "val/mrr", "export": Bundle(saved_model=False)}
+    return small.replace(small.experiment(), steps=12, **changes)
 '''
 
 
@@ -126,11 +128,12 @@ def test_one_process_exports_what_two_trained(runs, tmp_path):
     out, _ = runs
     vectors = {}
     for name in ("two", "one"):
-        done = small.recjax("export", out / name, "--to", tmp_path / name)
+        given = "export", out / name, "--to", tmp_path / name
+        done = small.recjax(*given, XLA_FLAGS=small.devices(8))
         assert done.returncode == 0, done.stderr[-2000:]
         vectors[name] = np.load(tmp_path / name / "vectors.npy")
     np.testing.assert_allclose(vectors["two"], vectors["one"], atol=1e-4)
-    ids = [(tmp_path / name / "ids.txt").read_text() for name in ("two", "one")]
+    ids = [(tmp_path / name / "items.jsonl").read_text() for name in vectors]
     assert ids[0] == ids[1]
 
 

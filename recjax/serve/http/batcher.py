@@ -94,13 +94,17 @@ class Batcher:
     def _run(self) -> None:
         while self._going or self._waiting:
             self._gather()
-            batch = self._take()
-            if not batch:
-                continue
-            answers = self._answers(batch)
-            if isinstance(first := answers[0], Answer):
-                self._observe(sum(work.rows for work in batch), first.seconds)
-            self._deliver(batch, answers)
+            self._step()
+
+    def _step(self) -> None:
+        """Answers a batch; nothing holds its model while the next is waited for."""
+        batch = self._take()
+        if not batch:
+            return
+        answers = self._answers(batch)
+        if isinstance(first := answers[0], Answer):
+            self._observe(sum(work.rows for work in batch), first.seconds)
+        self._deliver(batch, answers)
 
     def _gather(self) -> None:
         """Takes all works that have come; waits for the first."""

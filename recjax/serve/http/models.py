@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,8 @@ class Model:
     version: int
     bundle: OpenBundle
     signatures: Mapping[str, Signature]
+    serial: int = field(default_factory=itertools.count().__next__)
+    """Tells it from all others of this process, also from one of its version before."""
 
     @property
     def sizes(self) -> Sequence[int]:
@@ -80,8 +83,8 @@ class Model:
 
     @property
     def key(self) -> str:
-        """What tells it from others, also from one of its version before."""
-        return f"{self.name} {self.version} {id(self)}"
+        """`serial`, with what a person reads."""
+        return f"{self.name} {self.version} {self.serial}"
 
 
 def load(name: str, version: int, folder: Path) -> Model:

@@ -19,7 +19,7 @@ from recjax.serve.http.cache import Cache, Kept, Row, row_keys, rows_of
 from recjax.serve.http.calls import Call, Calls, Reply
 from recjax.serve.http.limits import Limits, RefusedError, Room
 from recjax.serve.http.metrics import Record
-from recjax.serve.http.models import Model, Models
+from recjax.serve.http.models import Models
 from recjax.serve.http.request import (
     SMALL,
     Headers,
@@ -35,9 +35,9 @@ from recjax.serve.http.request import (
 
 
 class Known(NamedTuple):
-    """The answer to a request that is known word for word."""
+    """The answer to a request that is known word for word; a model that ended goes."""
 
-    model: Model
+    serial: int
     signature: str
     rows: int
     content: bytes
@@ -114,7 +114,7 @@ class Predict:
 
     def _start(self, call: Call, body: bytes) -> None:
         model, known = call.model, self.known.get((call.path, body))
-        if known is not None and known.model is model:
+        if known is not None and known.serial == model.serial:
             call.about["signature"] = known.signature
             self.metrics.cache(model.name, known.rows, 0, 0, None)
             self._calls.say(call, 200, known.content)
@@ -226,7 +226,7 @@ class Predict:
             content = rest.answer(answer.columns, call.asked)
             if call.body:
                 asked = call.asked
-                known = Known(call.model, asked.name, asked.rows, content)
+                known = Known(call.model.serial, asked.name, asked.rows, content)
                 size = len(call.body) + len(content)
                 self.known.put((call.path, call.body), known, size)
             call.seconds = answer.seconds

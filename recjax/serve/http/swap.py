@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -21,6 +22,8 @@ from recjax.serve.http.trial import AGAIN, Trials, give_way
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+SETTLE = 3.0
+"""Seconds after which nothing holds a version that ended."""
 CACHE = "jax_compilation_cache_dir"
 ALL = {
     "jax_persistent_cache_min_compile_time_secs": 0.0,
@@ -38,10 +41,15 @@ def keep_compiled(folder: str) -> None:
 
 
 def settle() -> None:
-    """Leaves what is loaded out of the search for garbage, which stops all threads."""
+    """Leaves what is loaded out of the search for garbage, which stops all threads.
+
+    What was freed goes back to the system, which is as much as a version that ended.
+    """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):  # Of glibc alone.
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 class Swapper:
@@ -103,7 +111,8 @@ class Swapper:
             for version in [v for v in there if v not in wanted and newest in there]:
                 models.set_state(name, version, END)
                 log.info("ended", extra={"fields": {"model": name, "version": version}})
-                settle()
+                # Requests that it is still to answer hold it meanwhile.
+                asyncio.get_running_loop().call_later(SETTLE, settle)
 
     async def _take(self, name: str, version: int, folder: Path) -> None:
         models, start = self._models, time.monotonic()

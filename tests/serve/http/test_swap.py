@@ -1,11 +1,13 @@
 """A new version takes over while the old one answers; a damaged one is refused."""
 
 import asyncio
+import gc
 import importlib.util
 import shutil
 import subprocess
 import threading
 import time
+import weakref
 
 import pytest
 import serving
@@ -15,6 +17,8 @@ from recjax.bundle.open import open_bundle
 from recjax.errors import UserError
 from recjax.index import scann
 from recjax.serve.http import models as served
+from recjax.serve.http import swap
+from recjax.serve.http.batcher import Batcher, Work
 from recjax.serve.http.models import AVAILABLE, END, Models, Source
 from recjax.serve.http.swap import Swapper
 from recjax.serve.http.trial import Trials
@@ -120,6 +124,53 @@ def test_the_end_of_a_server_does_not_wait_for_a_trial(damaged, tmp_path):
     asking.join(5)
     assert not asking.is_alive() and found
     assert "status -9" in found[0] or "the server ends" in found[0]
+
+
+def test_a_version_that_ended_is_freed(bundles, tmp_path, monkeypatch):
+    """What is frozen out of the search for garbage would stay for ever."""
+    for version in "12":
+        shutil.copytree(bundles / "films", tmp_path / "new" / version)
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (tmp_path / "new" / "1").rename(folder / "1")
+    opened = []
+
+    def load(*given):
+        model = served.load(*given)
+        opened.append(weakref.ref(model.bundle))
+        return model
+
+    monkeypatch.setattr(swap, "load", load)
+    monkeypatch.setattr(swap, "SETTLE", 0.1)
+    models = Models({"films": Source("films", folder)})
+    swapper = Swapper(models, lambda name, version: None, Trials(tmp_path))
+    batcher = Batcher()
+
+    async def ask():
+        signature = models.find("films").signatures["serving_default"]
+        columns = {name: list(value) for name, value in signature.blank.items()}
+        done = asyncio.get_running_loop().create_future()
+        late = time.monotonic() + 60
+        given = signature, (1, 8), columns, 1, late, done.set_result
+        batcher.submit(Work(*given, asyncio.get_running_loop()))
+        return (await done).columns
+
+    async def change():
+        await swapper.start("films")
+        swap.settle()
+        first = await ask()
+        (tmp_path / "new" / "2").rename(folder / "2")
+        await swapper.look("films")
+        await asyncio.sleep(0.5)
+        return first
+
+    try:
+        assert asyncio.run(change())["ids"]
+        assert [*models.available["films"]] == [2]
+        assert opened[0]() is None and opened[1]() is not None
+    finally:
+        gc.unfreeze()
+        batcher.stop()
 
 
 @pytest.mark.slow
