@@ -10,7 +10,7 @@ def fits(value, schema):
     if not any(fits(value, one) for one in schema.get("anyOf", [{}])):
         return False
     if "type" not in schema and "const" not in schema:
-        return {*schema.get("required", ())} <= {*(value or ())}
+        return all(name in value for name in schema.get("required", ()))
     if "const" in schema:
         return value == schema["const"]
     kind = schema["type"]
