@@ -159,7 +159,7 @@ ASK = {
     ),
     "an order of texts": (
         lambda x: x.run.query("lamp", where="colour > 1990"),
-        "colour > 1990: the column 'colour' is text .*--column items:colour=number",
+        "colour > 1990: the column 'colour' is text",
     ),
     "a bundle that is there": (lambda x: x.run.export(x.tmp), "exists"),
     "a setting of the export": (
