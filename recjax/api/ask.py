@@ -44,7 +44,7 @@ class Answers(list[Found]):
         return f"<table>{head}{''.join(rows)}</table>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle(OpenBundle):
     """An opened bundle that is asked by words: what `rj.load` returns."""
 

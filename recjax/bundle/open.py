@@ -60,7 +60,7 @@ ANSWERS = {
     "query": "queries (`recjax query`, `recjax embed --text`)",
     "item": "new items (`recjax embed --items`)",
     "image": "photographs (`recjax eval --triplets`)",
-    "step": "sessions of users (`recjax session`)",
+    "step": "sessions of users (`recjax query --history`, `recjax session`)",
 }
 """Function -> what a bundle that holds it takes."""
 
@@ -80,6 +80,12 @@ class OpenBundle:
     items: ItemVectors
     info: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
+
+    def __repr__(self) -> str:
+        """Returns where it lies, what it is of, and what it takes."""
+        kind = self.info.get("experiment") or "bundle"
+        size = f"{len(self.items.ids):,} items"
+        return f"<{kind} {self.folder}: {size}; takes {self._takes()}>"
 
     @cached_property
     def index(self) -> scann.Index | Pushed:
@@ -150,10 +156,12 @@ class OpenBundle:
     def need(self, name: str) -> None:
         """Raises a `UserError` that says what the bundle takes, if not this."""
         if name not in self.functions:
-            takes = ", ".join(ANSWERS.get(n, n) for n in self.functions)
-            takes = takes or "medoids of users (`recjax serve`)"
             lacks = ANSWERS[name].split(" (")[0]
-            raise UserError(f"{self.folder} takes no {lacks}; it takes {takes}")
+            raise UserError(f"{self.folder} takes no {lacks}; it takes {self._takes()}")
+
+    def _takes(self) -> str:
+        takes = ", ".join(ANSWERS.get(n, n) for n in self.functions)
+        return takes or "medoids of users (`recjax serve`)"
 
     def embed(self, raw: Mapping[str, Sequence[Any]]) -> np.ndarray:
         """Embeds raw queries, feature -> one raw value a query, as f32[B, D].

@@ -28,10 +28,21 @@ def facts(column: TypedColumn) -> tuple[str, str]:
         return f"{known.min():g} to {known.max():g}{few}", ""
     if isinstance(column.values, Texts):
         return "", _examples([column.values[i] for i in _first(len(column.values))])
-    labels, codes = column.vocabulary, column.values
+    codes = column.values
     codes = codes.values if isinstance(codes, Ragged) else codes
+    if column.labels is None:
+        # Codes of rows or of sessions, whose names are elsewhere or not kept.
+        return f"{_distinct(codes):,} distinct", ""
+    labels = column.labels
     count = len(labels) - (len(labels) > 0 and not labels[0])
-    return f"{count:,} distinct", _examples([labels[int(i)] for i in codes[:SHOWN]])
+    told = [labels[int(i)] for i in codes[:SHOWN] if i >= 0]
+    return f"{count:,} distinct", _examples(told)
+
+
+def _distinct(codes: np.ndarray) -> int:
+    seen = np.zeros(int(codes.max(initial=-1)) + 1, bool)
+    seen[codes[codes >= 0]] = True
+    return int(seen.sum())
 
 
 def _times(values: np.ndarray) -> tuple[str, str]:
@@ -48,5 +59,5 @@ def _first(size: int) -> range:
 
 
 def _examples(values: list) -> str:
-    told = [str(value) for value in dict.fromkeys(map(str, values))]
+    told = [value for value in dict.fromkeys(map(str, values)) if value]
     return ", ".join(v if len(v) <= LONG else f"{v[:LONG]}..." for v in told)

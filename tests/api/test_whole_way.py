@@ -26,6 +26,13 @@ def test_data_tells_what_it_holds(shop):
     assert "<pre>" in shop._repr_html_()
 
 
+def test_sessions_without_names_are_counted(data):
+    made = data["sessions"]
+    count = len(np.unique(made.table("events")["session"].array))
+    (line,) = [x for x in str(made.describe()).splitlines() if "  session " in x]
+    assert line.split() == ["session", "id", f"{count:,}", "distinct"]
+
+
 def test_frames_and_files_are_the_same_data(cache, tmp_path):
     given = rj.testing.interactions(users=20)
     made = rj.prepare(**given)
@@ -88,6 +95,8 @@ def test_answers_are_those_of_the_bundle(run, shop, tmp_path):
     bundle = run.export(tmp_path / "bundle", saved_model=False)
     assert (tmp_path / "bundle" / NAME).exists()
     opened = rj.load(str(tmp_path / "bundle"))
+    told = f"<{run.experiment.name} {tmp_path / 'bundle'}: 64 items; takes queries ("
+    assert repr(opened).startswith(told) and len(repr(opened)) < 400
     asked = run.query("red lamp", k=3)
     assert asked == opened.query(text="red lamp", k=3) == bundle.query("red lamp", k=3)
     assert asked[0].title in repr(asked) and asked[0].id in asked._repr_html_()
