@@ -42,7 +42,7 @@ PREPARE = {
     "unit": (lambda x: rj.prepare(events=EVENTS, unit="sec"), "'s', 'ms', 'us'"),
     "on_bad_row": (
         lambda x: rj.prepare(events=EVENTS, on_bad_row="drop"),
-        "on_bad_row 'drop': must be 'error' or 'skip'",
+        "on_bad_row=.drop.: must be 'error' or 'skip'",
     ),
     "entities as a list": (
         lambda x: rj.prepare(judgements=EVENTS, entities=["a.csv"]),
@@ -68,6 +68,10 @@ TEMPLATES = {
     "a setting of another kind": (
         lambda x: x.experiment.replace("steps", "many"),
         "expected int, now 4",
+    ),
+    "no best": (
+        lambda x: x.experiment.replace("best", "").check(),
+        "best=None keeps none",
     ),
     "a setting by no name": (lambda x: x.experiment.replace(3, 4), "name a setting"),
     "a number for a part": (
@@ -143,6 +147,7 @@ ASK = {
     ),
     "no neighbours": (lambda x: x.run.neighbors("ke-smbla", -1), "k=-1"),
     "a number for an item": (lambda x: x.run.neighbors(3), "an item id or a text"),
+    "a user": (lambda x: x.run.query(user="u1"), r"give history=\[item ids\]"),
     "a column that is not taken": (lambda x: x.run.query("lamp", age=3), "age"),
     "a condition on no column": (
         lambda x: x.run.query("lamp", where="prize < 50"),

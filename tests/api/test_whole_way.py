@@ -81,6 +81,8 @@ def test_errors_are_the_queries_that_do_worst(run):
     for one in worst:
         assert not set(one.found) & set(one.wanted) or one.place <= 3
     assert worst[0].wanted[0].title.split()[-1] in repr(worst)
+    every = run.errors(10_000)
+    assert len({(one.asked, one.found) for one in every}) == len(every) > 5
     assert worst[0].found[0].title in worst._repr_html_()
 
 
