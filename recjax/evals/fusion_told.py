@@ -60,8 +60,8 @@ def said(
     gain, low, high = again.gain
     for name, weight in again.weights.items():
         lines.append(
-            f"  of the best alone, {name}: {weight:.3g} x ({_shape(again, name)}); this "
-            f"second stage {metric} {gain:+.4f} {_ends(low, high, '+')}"
+            f"  of the best alone, {name}: {weight:.3g} x ({_shape(again, name)}); "
+            f"this second stage {metric} {gain:+.4f} {_ends(low, high, '+')}"
         )
     return "\n".join(lines)
 

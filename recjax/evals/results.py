@@ -185,9 +185,7 @@ def models_of(names: Sequence[str], evals: Mapping[str, Any]) -> list[str]:
     return [name for name in names if evals[name].trained]
 
 
-def text(
-    results: Results, models: Sequence[str], samples: Samples, where: str
-) -> str:
+def text(results: Results, models: Sequence[str], samples: Samples, where: str) -> str:
     """Returns results as text that fits the terminal: a row an evaluation.
 
     Beside the first metric stands half of its 95 % interval. Metrics without room are

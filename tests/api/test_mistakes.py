@@ -69,10 +69,6 @@ TEMPLATES = {
         lambda x: x.experiment.replace("steps", "many"),
         "expected int, now 4",
     ),
-    "no best": (
-        lambda x: x.experiment.replace("best", "").check(),
-        "best=None keeps none",
-    ),
     "a setting by no name": (lambda x: x.experiment.replace(3, 4), "name a setting"),
     "a number for a part": (
         lambda x: x.experiment.replace("model.query", 64),
@@ -121,6 +117,10 @@ TRAIN = {
     "a runtime by name": (
         lambda x: rj.train(x.experiment, runtime="cpu"),
         r"rj.Runtime\(...\), not a str",
+    ),
+    "no best": (
+        lambda x: rj.train(x.experiment.replace("best", ""), x.tmp / "r"),
+        "best=None keeps none",
     ),
     "a number for a workdir": (lambda x: rj.train(x.experiment, 7), "expected a path"),
     "a changed experiment": (
