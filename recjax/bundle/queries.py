@@ -26,6 +26,7 @@ from recjax.text.wordpiece import WordPiece
 
 log = logging.getLogger(__name__)
 NOTHING, SHOWN = "there is nothing to ask: give a text or a history", 3
+NO_PART, NO_WORD = ": it says nothing", ", only runs of letters that other words share"
 COMPARED = 2_000
 """Ids that a misspelled one is compared with: more would take a second."""
 
@@ -51,14 +52,17 @@ def encode_queries(raw: Raw, inputs: Mapping[str, Input]) -> dict[str, np.ndarra
     for text in (
         name for name in raw if isinstance(takes[name], TextInput | WordPiece)
     ):
-        made = [features[n].any(1) for n in inputs if source(n, inputs) == text]
-        known = zip(raw[text], np.any(made, 0), strict=True)
-        _tell(f"no part of the {text}", [v for v, any in known if v and not any])
+        reads = [n for n in inputs if source(n, inputs) == text]
+        made = [features[n].any(1) for n in reads]
+        parts, words = np.any(made, 0), _words(features, reads, inputs)
+        _tell(f"no part of the {text}", raw[text], parts, NO_PART)
+        _tell(f"no word of the {text}", raw[text], words | ~parts, NO_WORD)
     for name, kind in takes.items():
         if name in raw and isinstance(kind, CategoryInput) and not kind.buckets:
             lists = raw[name] if kind.many else [[value] for value in raw[name]]
             each = dict.fromkeys(one for some in lists for one in some or () if one)
-            _tell(f"no {name}", [v for v in each if v not in kind.positions])
+            known = [value in kind.positions for value in each]
+            _tell(f"no {name}", [*each], known, NO_PART)
     return features
 
 
@@ -112,13 +116,27 @@ def _is_one_label(kind: Input) -> bool:
     return isinstance(kind, CategoryInput) and not kind.many
 
 
-def _tell(what: str, values: Sequence[str]) -> None:
-    """Warns of values that say nothing."""
-    lost = [repr(value) for value in values if value.strip()]
+def _words(
+    features: Mapping[str, np.ndarray], reads: Sequence[str], inputs: Mapping
+) -> np.ndarray:
+    """Returns whether each text has a whole word that is known, bool[B]."""
+    known = []
+    for name in reads:
+        ids, kind = features[name], inputs[name]
+        # Word pieces know every word by its parts.
+        top = len(kind.vocabulary.unigrams) if isinstance(kind, TextInput) else np.inf
+        known.append(((ids > 0) & (ids <= (top or np.inf))).any(1))
+    return np.any(known, 0)
+
+
+def _tell(what: str, values: Sequence, known: Sequence[bool], instead: str) -> None:
+    """Warns of values that say nothing, or little."""
+    pairs = zip(values, known, strict=True)
+    lost = [repr(value) for value, any in pairs if value and value.strip() and not any]
     if lost:
         more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
         said = ", ".join(lost[:SHOWN]) + more
-        log.warning("the bundle knows %s %s: it says nothing", what, said)
+        log.warning("the bundle knows %s %s%s", what, said, instead)
 
 
 def check_queries(raw: Raw, takes: Mapping[str, Input]) -> int:

@@ -163,3 +163,5 @@ def test_texts_that_are_not_known_are_told(caplog):
     caplog.clear()
     encode_queries({"text": ["", "red"], "history": [["b"], []]}, INPUTS)
     assert not caplog.text
+    encode_queries({"text": ["redder", "red"]}, INPUTS)
+    assert "no word of the text 'redder', only runs of letters" in caplog.text

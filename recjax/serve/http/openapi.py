@@ -129,11 +129,11 @@ def _asked(
         rows[K] |= {"minimum": 1, "maximum": model.bundle.serving.k}
     named: Schema = {"signature_name": {"const": name}, **_narrowed(signature, model)}
     needed = [] if name == SERVING else ["signature_name"]
-    row = _object(rows)
+    row = _given(rows, signature)
     # One input needs no name.
     row = {"anyOf": [row, *rows.values()]} if len(rows) == 1 else row
     by_row = {**named, "instances": _list(row, most)}
-    columns = _object({n: _list(one, most) for n, one in rows.items()})
+    columns = _given({n: _list(one, most) for n, one in rows.items()}, signature)
     by_column = {**named, "inputs": columns}
     return {
         "title": name,
@@ -142,6 +142,13 @@ def _asked(
             _object(by_column, [*needed, "inputs"]),
         ],
     }
+
+
+def _given(properties: Schema, signature: Signature) -> Schema:
+    """Returns the schema of inputs: what may be null may be left out, but not all."""
+    free = [name for name, spec in signature.inputs.items() if spec.missing]
+    made = _object(properties, [name for name in properties if name not in free])
+    return {**made, "anyOf": [{"required": [n]} for n in free]} if free else made
 
 
 def _narrowed(signature: Signature, model: Model) -> Schema:

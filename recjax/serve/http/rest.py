@@ -127,7 +127,7 @@ def _of_rows(instances: Any, inputs: Mapping[str, Spec]) -> dict[str, list]:
             )
         _check_names(f'"instances", row {row}', example, inputs)
         for name, column in columns.items():
-            column.append(example[name])
+            column.append(example.get(name))
     return columns
 
 
@@ -143,10 +143,12 @@ def _of_columns(given: Any, inputs: Mapping[str, Spec]) -> dict[str, list]:
     counts = {name: len(column) for name, column in given.items()}
     if len(set(counts.values())) > 1:
         raise UserError(f'"inputs" of {counts} rows: give each equally many')
-    return given
+    rows = len(next(iter(given.values())))
+    return {name: given.get(name, [None] * rows) for name in inputs}
 
 
 def _check_names(place: str, given: Mapping, inputs: Mapping[str, Spec]) -> None:
+    """Checks the names of what is given; what may be null may also be left out."""
     if given.keys() == inputs.keys():
         return
     for name in given:
@@ -154,9 +156,13 @@ def _check_names(place: str, given: Mapping, inputs: Mapping[str, Spec]) -> None
             close = nearest(name[:SHOWN], inputs)
             known = sorted(inputs)
             raise UserError(f"{place}: there is no {said(name)}, but {known}.{close}")
-    for name, spec in inputs.items():
-        if name not in given:
-            raise UserError(f"{place}: {name!r} is missing; give {example(spec)}")
+    lacks = [n for n, spec in inputs.items() if n not in given and not spec.missing]
+    if lacks:
+        shown = ", ".join(f'"{name}": {example(inputs[name])}' for name in lacks)
+        raise UserError(f"{place}: not all that is needed is there; add {shown}")
+    some = [name for name, spec in inputs.items() if spec.missing]
+    if some and not given.keys() & set(some):
+        raise UserError(f"{place}: nothing is asked; give at least one of {some}")
 
 
 def _column(name: str, values: Sequence, spec: Spec, limits: Limits) -> list:

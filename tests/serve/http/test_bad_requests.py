@@ -40,12 +40,14 @@ CASES = [
     ("films", {"instances": {}}, "at least one"),
     ("films", {"instances": ["red"]}, "row 0: 'red'; give an object"),
     ("films", {"instances": [None]}, "row 0: null"),
-    ("films", {"inputs": {}}, "'text' is missing"),
+    ("films", {"inputs": {}}, 'not all that is needed is there; add "k": 1'),
+    ("films", {"inputs": {"k": [3]}}, "nothing is asked; give at least one of .*text"),
+    ("films", {"instances": [{"k": 3}]}, "row 0: nothing is asked"),
     ("films", {"inputs": []}, '"inputs": give an object'),
     ("films", {"inputs": {**GOOD, "text": "red"}}, "text: give a list"),
     ("films", {"inputs": {n: [v] * (n != "k" or 2) for n, v in GOOD.items()}}, None),
     ("films", row(texd="a"), "row 1: there is no 'texd'.*Did you mean 'text'"),
-    ("films", without("history"), "row 0: 'history' is missing; give"),
+    ("films", without("k"), 'row 0: not all that is needed is there; add "k": 1'),
     ("films", row(text=5), "text, row 1: 5 is no text"),
     ("films", row(text=["red"]), "text, row 1: .* is no text"),
     ("films", row(text={"b64": "%%"}), "text, row 1: no base64"),
@@ -94,6 +96,20 @@ def test_bodies(server, model, body, said):
     assert status == 400
     if said:
         assert re.search(said, error), error
+
+
+def test_what_may_be_null_may_be_left_out(server):
+    def found(key, content):
+        status, said, _ = server.ask("/v1/models/films:predict", {key: content})
+        assert status == 200, said
+        return said
+
+    free = {"text": "red thing", "k": 3}, {"history": ["i3"], "k": 3}
+    for some in free:
+        whole = {"text": None, "history": [], "history_age": None, **some}
+        assert found("instances", [some]) == found("instances", [whole])
+        one, all = ({n: [v] for n, v in row.items()} for row in (some, whole))
+        assert found("inputs", one) == found("inputs", all)
 
 
 @pytest.mark.parametrize(("inputs", "said"), ITEMS)

@@ -33,6 +33,9 @@ def test_conditions_on_what_is_found(page, films):
     where = ["price < 20", "colour in blue, grey"]
     (wanted,) = films.search({"text": ["red thing 4"]}, 12, where)
     assert found(page) == [one.id for one in wanted]
+    shown = page.locator("#answers .score").first.inner_text()
+    assert ", colour " in shown and ", price " in shown
+    assert "price" in page.get_attribute("#conditions", "placeholder")
     page.select_option("#first", "pictures")
     page.wait_for_selector("#where", state="hidden")
 

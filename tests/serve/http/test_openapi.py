@@ -7,8 +7,10 @@ def fits(value, schema):
     """Whether a value is what a schema says, of the keywords that the server uses."""
     kinds = {"object": dict, "array": list, "string": str, "null": type(None)}
     kinds |= {"boolean": bool, "integer": int, "number": (int, float)}
-    if "anyOf" in schema:
-        return any(fits(value, one) for one in schema["anyOf"])
+    if "anyOf" in schema and not any(fits(value, one) for one in schema["anyOf"]):
+        return False
+    if "type" not in schema and "const" not in schema:
+        return all(name in value for name in schema.get("required", ()))
     if "const" in schema:
         return value == schema["const"]
     kind = schema["type"]
@@ -41,6 +43,7 @@ def test_it_takes_what_the_server_takes(server):
         {"instances": [ROW, {**ROW, "text": None}]},
         {"inputs": {name: [value] * 2 for name, value in ROW.items()}},
         {"signature_name": "embed", "instances": embed},
+        {"instances": [{"text": "red", "k": 2}]},
     ]
     for one in good:
         assert fits(one, content), one
@@ -50,6 +53,8 @@ def test_it_takes_what_the_server_takes(server):
         {"instances": []},
         {"instances": [ROW], "inputs": {}},
         {"instances": [{**ROW, "k": 0}]},
+        {"instances": [{"k": 1}]},
+        {"instances": [{"text": "red"}]},
         {"instances": [{**ROW, "more": 1}]},
         {"instances": [ROW] * 129},
         {"signature_name": "none", "instances": [ROW]},
