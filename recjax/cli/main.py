@@ -127,7 +127,7 @@ def train(
       hosts: "auto" joins the other processes of this SLURM job or TPU pod.
     """
     from recjax.cli import following
-    from recjax.launch import hosts
+    from recjax.launch.hosts import first
     from recjax.launch.join import PREEMPTED, joined
     from recjax.runs import train_run
     from recjax.train.request import Request
@@ -136,7 +136,7 @@ def train(
     finished = train_run(request, workdir, profile, debug, hosts)
     if joined() and not finished:
         raise SystemExit(PREEMPTED)
-    if finished and hosts.first():
+    if finished and first():
         following.tell(following.after_train(request, workdir))
 
 
