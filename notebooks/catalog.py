@@ -48,11 +48,11 @@ run.query("red lamp", k=5)
 
 # %%
 KINDS = ("kettle", "lamp", "chair", "rug")
-items = rj.testing.catalog()["entities"]["product"]
+items = rj.testing.catalog()["entities"]["pin"]
 
 
 def draw(run):
-    """Draws the map of products (dots) and of queries (crosses)."""
+    """Draws the map of pins (dots) and of queries (crosses)."""
     vectors = run.embed(items=items["id"].to_list())
     asked = run.embed(queries=list(KINDS))
     centre = vectors.mean(0)
