@@ -89,6 +89,10 @@ class Metrics:
         self._count(*about.values(), str(code)).inc()
         self._took(about["model"]).observe(seconds)
 
+    def refused(self, about: Mapping[str, str], code: int, requests: int) -> None:
+        """Counts requests that were refused at once, whose seconds tell nothing."""
+        self._count(*about.values(), str(code)).inc(requests)
+
     def batch(self, rows: int, seconds: Sequence[float]) -> None:
         """Counts rows that were asked at once, and the parts that `STAGES` names."""
         self._rows.observe(rows)
@@ -120,7 +124,13 @@ class Metrics:
 
 
 class Record:
-    """Counts answers, and logs those that are not as they should be."""
+    """Counts answers, and logs those that are not as they should be.
+
+    Attributes:
+      metrics: that count.
+      log_all: every answer is logged.
+      in_full: every request is told of by itself, in the log or as a span.
+    """
 
     def __init__(
         self, metrics: Metrics, log_all: bool = False, span: Span | None = None
@@ -128,6 +138,14 @@ class Record:
         """`log_all` logs every answer, `span` is told it."""
         self.metrics, self.log_all, self._span = metrics, log_all, span
         self._sparsely = Sparsely()
+        self.in_full = log_all or span is not None
+
+    def refused(self, about: Mapping[str, str], status: int, requests: int) -> None:
+        """Counts requests that were refused at once, and logs their number."""
+        self.metrics.refused(about, status, requests)
+        if (left_out := self._sparsely()) is not None:
+            line = {"status": status, **about, **left_out, "requests": requests}
+            log.info("refused at once", extra={"fields": line})
 
     def __call__(
         self,

@@ -18,6 +18,8 @@ LOOK = 0.25
 """Seconds between looks for connections that are late."""
 FULL = "too many connections; try again soon"
 
+Refusal = Callable[[bytes, Headers], bytes | None]
+"""Returns the whole refusal of a prediction (path, headers), or None."""
 Answer = Callable[[str, Headers, bytes, Callable[[Said], None]], None]
 """Answers a prediction: path, headers, body, and what is called with the answer."""
 
@@ -51,10 +53,12 @@ class Protocol(HttpToolsProtocol):
       limits: of requests.
       answer: answers small predictions, which are gathered first; None leaves them to
         the application.
+      full: refuses them before that; None refuses none.
     """
 
     limits = Limits()
     answer: Answer | None = None
+    full: Refusal | None = None
     _asked: float | None = None
     """When the request began to come that has not come whole."""
     _idle: float | None = None
@@ -112,6 +116,12 @@ class Protocol(HttpToolsProtocol):
         if self._parts is None:
             super().on_message_complete()
             return
+        if self.full is not None and not self._last:
+            refusal = self.full(self.url, self._names)
+            if refusal is not None and not self.transport.is_closing():
+                self._parts, self._idle = None, self.loop.time()
+                self.transport.write(refusal)
+                return
         body, self._parts = b"".join(self._parts), None
         cycle = _Direct(keep_alive=not self._last)
         self.cycle: Any = cycle

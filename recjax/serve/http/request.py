@@ -56,12 +56,17 @@ def place(path: str) -> Place | None:
     return found and Place(*(part or "" for part in found.groups()))
 
 
+def request_id(headers: Headers) -> bytes:
+    """Returns the id that a request bears, or one of its own."""
+    given = headers.get(b"x-request-id", b"")
+    if given and _ID.fullmatch(given):
+        return given
+    return b"%b%016x" % (_START.encode(), _number())
+
+
 def told_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Returns what every answer says of its request: type, id, and trace if it has."""
-    given = headers.get(b"x-request-id", b"")
-    if not (given and _ID.fullmatch(given)):
-        given = b"%b%016x" % (_START.encode(), _number())
-    made = [JSON, (b"x-request-id", given)]
+    made = [JSON, (b"x-request-id", request_id(headers))]
     trace = headers.get(b"traceparent")
     if trace is not None and _TRACE.fullmatch(trace):
         made.append((b"traceparent", trace))

@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from recjax.errors import UserError
 from recjax.serve.http.app import Paths, application
 from recjax.serve.http.batcher import Batcher
 from recjax.serve.http.cache import Cache, Kept
+from recjax.serve.http.full import Full
 from recjax.serve.http.limits import Limits, Room
 from recjax.serve.http.listen import Server
 from recjax.serve.http.metrics import Metrics, Record, log_json
@@ -110,6 +112,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     known: Kept[Known] = Kept(*kept)
     others = cache, known, settings.token
     predict = Predict(models, limits, room, batcher, record, *others)
+    full = Full(room, models, record, settings.token)
     failed: list[Exception] = []
     tasks: list[asyncio.Task[None]] = []
 
@@ -133,6 +136,7 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
         while True:
             await asyncio.sleep(LOOK)
             look_at(server.server_state.connections, loop.time())
+            full.count()
 
     @contextlib.asynccontextmanager
     async def background() -> AsyncIterator[None]:
@@ -149,7 +153,9 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
 
     paths = Paths(models, metrics, limits, settings.token, settings.pictures)
     app = application(predict, paths, background)
-    own = {"limits": limits, "answer": staticmethod(predict.direct)}
+    own: dict[str, Any] = {"limits": limits, "answer": staticmethod(predict.direct)}
+    if cache is None:  # Else what is known is still answered.
+        own["full"] = staticmethod(full)
     kind = type("Bounded", (Protocol,), own)
     config = uvicorn.Config(
         app,
