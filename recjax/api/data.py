@@ -46,7 +46,7 @@ def prepare(
     user_events: int = 1,
     most_user_events: int | None = None,
     extend: bool = False,
-    on_bad_row: Literal["error", "skip"] = "error",
+    on_bad_row: Literal["error", "skip", "empty"] = "error",
     max_bad_share: float = 0.01,
     now: float | None = None,
     workers: int = 1,
@@ -74,8 +74,9 @@ def prepare(
       user_events: fewest events of a user that stays.
       most_user_events: most events of a user that stays.
       extend: keep the rows of ids that `out` has, and append new ones.
-      on_bad_row: "error" stops at any problem; "skip" leaves bad rows out.
-      max_bad_share: the largest share of rows that "skip" leaves out.
+      on_bad_row: "error" stops at any problem; "skip" leaves bad rows out; "empty"
+        takes a value that cannot be read as missing, where one may be missing.
+      max_bad_share: the largest share of rows with problems that these two go on with.
       now: unix seconds; times a day later are problems. None: the clock.
       workers: processes that read the parts of a table.
 

@@ -9,7 +9,7 @@ NAMES = {"from": "start", "entity": "entities"}
 """Options that are called otherwise in Python."""
 KEEP = re.compile(r"`[^`]*`|\bpip (?:install|download)(?: --[a-z-]+)*")
 """Commands that stay as they are."""
-CHOICES = "skip|error|s|ms|us|ns|utf-?[0-9]+"
+CHOICES = "skip|error|empty|s|ms|us|ns|utf-?[0-9]+"
 
 
 def in_python(text: str) -> str:

@@ -57,7 +57,8 @@ def fits(known: pl.DataFrame, where: str | Sequence[str]) -> np.ndarray:
     Args:
       known: what `load` returns.
       where: as "price < 50", or several; see `Filter.read`. Of a column of several
-        labels one must be equal, or none for "!=". A moment is in unix seconds.
+        labels one must be equal, or none for "!=". A moment is in unix seconds. Texts
+        have no order.
 
     Raises:
       UserError: one is no condition, or the bundle knows no such column.
@@ -80,10 +81,6 @@ def _fulfils(one: Filter, schema: pl.Schema) -> pl.Expr:
 
     column, kind = pl.col(one.column), schema[one.column]
     if isinstance(kind, pl.List):
-        if one.op not in ("=", "!=", "in"):
-            raise UserError(
-                f"where {one.column} {one.op}: it has several labels; use = != in"
-            )
         has = column.list.eval(pl.element().is_in(list(one.values))).list.any()
         said = ~has & (column.list.len() > 0) if one.op == "!=" else has
     else:

@@ -45,8 +45,7 @@ class Filter:
           columns: those that the engine has.
 
         Raises:
-          UserError: it is none or several, there is no such column, or the value is
-            no number.
+          UserError: it is none or several, or see `checked`.
         """
         found = _FORM.fullmatch(text) if isinstance(text, str) else None
         if found is None or not found[3].strip():
@@ -67,7 +66,8 @@ class Filter:
         """Returns it with values of the column's kind.
 
         Raises:
-          UserError: there is no such column, or a value is not of its kind.
+          UserError: there is no such column, a value is not of its kind, or texts would
+            be compared by order.
         """
         if self.column not in columns:
             raise UserError(
@@ -78,6 +78,8 @@ class Filter:
             raise UserError(f"{self.column} {self.op}: takes one value")
         kind = columns[self.column]
         if kind == "text":
+            if self.op not in ("=", "!=", "in"):
+                raise UserError(self._no_order())
             return Filter(self.column, self.op, tuple(map(str, self.values)))
         try:
             numbers = tuple(float(value) for value in self.values)
@@ -88,6 +90,15 @@ class Filter:
         if not all(abs(number) < float("inf") for number in numbers):
             raise UserError(f"{self.column} {self.op}: not a finite number")
         return Filter(self.column, self.op, numbers)
+
+    def _no_order(self) -> str:
+        """Returns why a text is not compared: "V" would be more than "1990"."""
+        name = self.column
+        return (
+            f"{name} {self.op} {self.values[0]}: the column {name!r} is text (an id, a "
+            "category or words), and no number or time; ask for it by = != in, or "
+            f"prepare it with --column items:{name}=number (or timestamp)"
+        )
 
     def sql(self) -> str:
         """Returns the condition as SQL, as LanceDB reads it."""

@@ -16,7 +16,7 @@ from recjax.prepare.parts import Parted, Parts, read_parts
 from recjax.tables.check import given_twice
 from recjax.tables.columns import Column, Type
 from recjax.tables.image_files import load
-from recjax.tables.infer import AMONG, infer
+from recjax.tables.infer import infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
 from recjax.tables.result import Read
@@ -112,17 +112,19 @@ class Reading:
             return None
         unnamed = [n for n in names if n not in told and said.get(n) != SKIP]
         known, args = tuple(told.values()), (rename, file)
-        guess, sure = self._guess(source, unnamed, others, SAMPLE, *args)
+        guess, sure, odd = self._guess(source, unnamed, others, SAMPLE, *args)
         got, own = self._read(source, known, guess, sure, *args)
         if not sure and not own.report().ok:
             # What the first rows say is not true of all, or a row is bad.
-            again, _ = self._guess(source, unnamed, others, None, *args)
+            again, _, odd = self._guess(source, unnamed, others, None, *args)
             if again != guess:
                 guess = again
                 got, own = self._read(source, known, guess, True, *args)
         findings.add(own)
         if got is not None and guess:
             self._tell(file, guess)
+            for text in odd:
+                findings.note(file, text)
         return got
 
     def _guess(
@@ -133,23 +135,29 @@ class Reading:
         most: int | None,
         rename: Mapping[str, str],
         file: str,
-    ) -> tuple[dict[str, Type | None], bool]:
-        """Returns types of columns, and whether all rows have been seen."""
+    ) -> tuple[dict[str, Type | None], bool, list[str]]:
+        """Returns types of columns, whether all rows have been seen, and odd values."""
         if not names:
-            return {}, True
+            return {}, True, []
         options = self.how.options
         # The reading will tell what is wrong with the file.
         found = infer(source, options, Findings(), rename, file, names, most) or ()
         if most is not None and any(c.missing == c.rows >= most for c in found):
             return self._guess(source, names, others, None, rename, file)
         types: dict[str, Type | None] = dict.fromkeys(names)
+        odd = []
         for column in found:
             text = others is not None and column.type in TEXT_LIKE
             types[column.name] = others if text else column.type
-            for odd in (one for one in column.odd if one.endswith(AMONG)):
-                text = f"{column.name} is no {odd.split()[-1][:-1]}: there is {odd}"
-                self.findings.note(file, text)
-        return types, most is None or all(c.rows < most for c in found)
+            some = most is not None and column.rows >= most
+            first = f"of the first {column.rows:,} rows " * some
+            odd += [
+                f"{column.name} is {types[column.name]}, for {first}{strays}; correct "
+                f"them, or pass --column {file}:{column.name}={strays.type}, and "
+                "--on-bad-row empty to take them as missing"
+                for strays in column.strays
+            ]
+        return types, most is None or all(c.rows < most for c in found), odd
 
     def _read(
         self,
@@ -198,7 +206,7 @@ def read_entity(reading: Reading, name: str) -> Table | None:
     good = ~given_twice(found, ["id"], f"{name} given twice", findings)
     for column in [c for c in table.columns.values() if c.type == "image"]:
         # Without its photograph, the rest of a row is as good as before.
-        images, read = load(found, column.name, findings)
+        images, read = load(found, column.name, findings, optional=True)
         if bad := np.count_nonzero(~read):
             text = f"{bad} rows stay without their photograph, which is bad"
             findings.note(option_of(name), f"{text}, if bad rows are left out")

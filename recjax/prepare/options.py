@@ -89,8 +89,11 @@ class How:
       most_user_events: most events of a user that stays.
       extend: keep the rows of ids that the data set has, and append new ones.
       on_bad_row: "error" stops at any problem; "skip" leaves bad rows out, counts them
-        and lists the first 1,000 of each kind in skipped_rows.csv.
-      max_bad_share: the largest share of rows that "skip" leaves out.
+        and lists the first 1,000 of each kind in skipped_rows.csv; "empty" keeps rows
+        without a value that cannot be read, counted and listed so in empty_values.csv,
+        and stops where it may not be missing, as an id, an event's time or a grade.
+      max_bad_share: the largest share of rows that "skip" leaves out, or that "empty"
+        takes a value from.
       now: unix seconds; times a day later are problems. None: the clock.
     """
 
@@ -104,7 +107,7 @@ class How:
     user_events: int = 1
     most_user_events: int | None = None
     extend: bool = False
-    on_bad_row: Literal["error", "skip"] = "error"
+    on_bad_row: Literal["error", "skip", "empty"] = "error"
     max_bad_share: float = 0.01
     now: float | None = None
 
@@ -124,9 +127,9 @@ class How:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"--{_flag(name)} {value}: must be at least 1")
-        if self.on_bad_row not in ("error", "skip"):
+        if self.on_bad_row not in ("error", "skip", "empty"):
             raise UserError(
-                f"--on-bad-row {self.on_bad_row!r}: must be 'error' or 'skip'."
+                f"--on-bad-row {self.on_bad_row!r}: must be 'error', 'skip' or 'empty'."
             )
         if not 0 <= self.max_bad_share <= 1:
             raise UserError(
@@ -141,7 +144,10 @@ class How:
         """How files are read."""
         from recjax.tables.result import Options
 
-        options = Options(unit=self.unit, encoding=self.encoding)
+        # A row that is left out leaves events of an id that is unknown: in a report
+        # they would hide what is wrong.
+        empty = self.on_bad_row != "skip"
+        options = Options(unit=self.unit, encoding=self.encoding, empty=empty)
         return options if self.now is None else replace(options, now=self.now)
 
     def types(self, table: str, files: Files) -> dict[str, str]:

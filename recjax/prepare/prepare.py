@@ -29,7 +29,8 @@ from recjax.tables.source import Source
 from recjax.tables.typed import Table
 
 log = logging.getLogger(__name__)
-SKIPPED = "skipped_rows.csv"
+LISTS = {"skip": "skipped_rows.csv", "empty": "empty_values.csv"}
+"""Where problems are listed that a policy goes on with."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +137,18 @@ def _written(
                 *(name, now, was),
             )
         data = extended(old, data)
-    extra = {} if report.ok else {SKIPPED: report.write_csv}
-    if extra:
+    extra = {}
+    if not report.ok:
+        skip, name = how.on_bad_row == "skip", LISTS[how.on_bad_row]
+        extra = {name: report.write_csv}
         log.warning(
-            "Left out %d of %d rows (%.3f%%), or what is bad in them; listed in %s.",
+            "%s %d of %d rows (%.3f%%)%s; listed in %s.",
+            "Left out" if skip else "Without a value that cannot be read are",
             report.bad_rows,
             sum(report.rows.values()),
             100 * report.bad_share,
-            path / SKIPPED,
+            ", or what is bad in them" if skip else ", where it is taken as missing",
+            path / name,
         )
     return write(data, path, source=source, command=told, extra=extra)
 

@@ -131,6 +131,7 @@ def to_numbers(
     infinite = (numbers.abs() > LARGEST) & ~nan
     wrong = numbers.is_null() & ~missing
     fix = "write a number with a decimal point, such as 3.5"
+    fix += "" if filled else ", or leave it empty"
     found = [
         ("not a number", fix, wrong),
         ("infinite number", "give it a finite number", infinite),

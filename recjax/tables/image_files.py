@@ -19,7 +19,12 @@ THUMBNAIL = 64
 
 
 def load(
-    found: Read, name: str, findings: Findings, folder: Path | None = None
+    found: Read,
+    name: str,
+    findings: Findings,
+    folder: Path | None = None,
+    *,
+    optional: bool = False,
 ) -> tuple[TypedColumn, np.ndarray]:
     """Reads the files that a column names, and decodes each.
 
@@ -28,6 +33,7 @@ def load(
       name: the column of paths.
       findings: where problems go.
       folder: that paths are relative to; None: that of the part they stand in.
+      optional: whether a row is good without its image.
 
     Returns:
       The bytes, none where a file is bad or none is named, and bool[n]: which are good.
@@ -57,7 +63,8 @@ def load(
     column = files("image" if name == "id" else name, contents())
     kind, fix = "cannot be read as an image", "repair or remove it; paths are relative "
     fix += "to the folder of the table"
-    found.tell(findings, name, kind, np.array(bad, int), why, fix, quote=False)
+    args = name, kind, np.array(bad, int), why, fix
+    found.tell(findings, *args, quote=False, optional=optional)
     good = np.ones(found.table.rows, bool)
     good[bad] = False
     return column, good

@@ -19,6 +19,7 @@ from recjax.tables.opening import each_block
 from recjax.tables.report import Findings
 from recjax.tables.result import Options
 from recjax.tables.source import Part, Source
+from recjax.tables.strays import Search, Strays, Wanted
 from recjax.tables.times import MISSING
 from recjax.tables.units import Unit
 
@@ -34,8 +35,6 @@ SHOWN = re.compile(r"impressions|shown|.*[_ ]?ids", re.I)
 PICTURE = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
 BLANK = r"(?i)^(null|none|n/?a|nan|-|\?)$"
 DATED = r"\d[-:/]\d"
-AMONG = ("among numbers", "among times")
-"""What the odd values of a column stand among, where they decide its type."""
 SKETCH = 4_096
 """Hashes kept to count distinct values: exact below, then within some percent."""
 
@@ -55,6 +54,7 @@ class Inferred:
       high: the greatest.
       unit: of timestamps that are numbers.
       odd: what looks wrong with it, in words.
+      strays: few values that alone decide that it is not of numbers, or of times.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Inferred:
     high: str | None = None
     unit: Unit | None = None
     odd: tuple[str, ...] = ()
+    strays: tuple[Strays, ...] = ()
 
 
 def infer(
@@ -108,9 +109,10 @@ def infer(
                 columns.setdefault(theirs, _Column(ours, options))
         return list(columns)
 
-    for _, _, block in each_block(found, options.encoding, findings, choose):
+    for _, part, block in each_block(found, options.encoding, findings, choose):
         for theirs, column in columns.items():
-            column.add(block.frame[theirs])
+            file = part.name if len(found.parts) > 1 else ""
+            column.add(block.frame[theirs], block.rows, file)
         seen += block.frame.height
         if most is not None and seen >= most:
             break
@@ -139,10 +141,17 @@ class _Column:
         self.counts: Counter[str] = Counter()
         self.hashes = np.zeros(0, np.uint64)
         self.examples: dict[str, None] = {}
-        self.low, self.high, self.odd = np.inf, -np.inf, []
+        self.low, self.high = np.inf, -np.inf
+        self.strays: dict[Wanted, Search] = {}
 
-    def add(self, values: pl.Series) -> None:
-        """Tries the types that still fit on a block, and counts."""
+    def add(self, values: pl.Series, rows: range | np.ndarray, file: str) -> None:
+        """Tries the types that still fit on a block, and counts.
+
+        Args:
+          values: the block's.
+          rows: of each its number.
+          file: the part that they are in, or "" for the only one.
+        """
         values = plain(values)
         missing = values.is_null()
         if values.dtype.is_float():
@@ -155,6 +164,11 @@ class _Column:
         for type in list(self.fits):
             if not self._fits(type, there):
                 del self.fits[type]
+        if self.strays:
+            at = np.asarray(rows)[~missing.to_numpy()]
+            for type, search in list(self.strays.items()):
+                if there.dtype != pl.String or not search.add(there, at, file):
+                    del self.strays[type]
         if not len(there):
             return
         if there.dtype == pl.String:
@@ -184,12 +198,11 @@ class _Column:
         if found:
             bad = np.logical_or.reduce([problem.bad for problem in found])
             few = bad.mean() < 0.1
-            if type == "number" and few and dtype == pl.String:
-                value = there.filter(pl.Series(bad))[0]
-                self.odd.append(f"{value!r} among numbers")
-            if type == "timestamp" and few and _dated(there):
-                value = there.filter(pl.Series(bad))[0]
-                self.odd.append(f"{value!r} among times")
+            numbers = type == "number" and dtype == pl.String
+            if numbers or (type == "timestamp" and _dated(there)):
+                before = self.rows - self.missing - len(there)
+                args = self.name, self.options.now, before
+                self.strays[type] = Search(type, *args)
             # Some rows of another length, or with NaN, do not make it no vector.
             vectors = type == "bits" or type == "vector" and dtype.is_nested()
             if not (vectors and (few or "Float" in str(dtype))):
@@ -222,7 +235,10 @@ class _Column:
     def finish(self) -> Inferred:
         """Returns what the column is taken for."""
         low = high = unit = None
-        there, odd = self.rows - self.missing, list(dict.fromkeys(self.odd))
+        if self._is_code:
+            self.strays.pop("number", None)
+        strays = tuple(search.finish() for search in self.strays.values())
+        there, odd = self.rows - self.missing, list(map(str, strays))
         if "timestamp" in self.fits and there:
             decided = self.fits["timestamp"].decide(self.options.unit)
             if decided.trouble or decided.problems:
@@ -244,18 +260,19 @@ class _Column:
             odd.append("zeros in front of numbers, kept as text")
         odd += [f"{n:,} {what}" for what, n in self.counts.items() if n and " " in what]
         examples = tuple(self.examples)[:3]
-        counts = self.rows, self.missing, distinct
-        return Inferred(self.name, type, *counts, examples, low, high, unit, tuple(odd))
+        return Inferred(
+            *(self.name, type, self.rows, self.missing, distinct, examples),
+            *(low, high, unit, tuple(odd), strays),
+        )
 
     def _type(self, there: int) -> Type | None:
         texts, fits = self.counts["texts"], self.fits
         if texts and self.counts["pictures"] == texts and "text" in fits:
             return "image"
-        code = CODES.fullmatch(self.name) or self.counts["zeros"]
         wanted: list[tuple[Type, bool]] = [
             ("id", bool(IDS.fullmatch(self.name))),
             ("timestamp", there > 0),
-            ("number", there > 0 and not code),
+            ("number", there > 0 and not self._is_code),
             ("vector", "vector" in fits and (fits["vector"].width or 0) > 1),
             ("bits", True),
             ("ids", bool(SHOWN.fullmatch(self.name))),
@@ -267,6 +284,10 @@ class _Column:
             ("number", True),
         ]
         return next((type for type, right in wanted if right and type in fits), None)
+
+    @property
+    def _is_code(self) -> bool:
+        return bool(CODES.fullmatch(self.name) or self.counts["zeros"])
 
     def _wordy(self, there: int) -> bool:
         spaces, texts = self.counts["spaces"], max(1, self.counts["texts"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from recjax.tables.blocks import Block, Opened, Unusable
 from recjax.tables.builder import Builder
@@ -17,7 +18,7 @@ from recjax.tables.report import Findings
 from recjax.tables.result import Options, Read
 from recjax.tables.row_numbers import RowNumbers
 from recjax.tables.source import Part, Source
-from recjax.tables.typed import Table
+from recjax.tables.typed import MISSING_TIME, Table
 
 FRAME = "table"
 """What a frame is called that has no name of its own."""
@@ -33,8 +34,9 @@ def read(
 ) -> Read | None:
     """Reads the columns of a schema; problems go to `findings`.
 
-    Rows with a problem are left out of the table, so that a caller who accepts the
-    report (see `accept`) can go on with the rest.
+    Rows with a problem are left out of the table, or with `options.empty` stay without
+    a bad value that may be missing, so that a caller who accepts the report (see
+    `accept`) can go on with the rest.
 
     Args:
       source: what `Source.of` takes.
@@ -127,7 +129,8 @@ class _Reading:
 
     def add(self, index: int, part: Part, block: Block) -> None:
         """Adds a block's rows that are good."""
-        frame, rows, good = block.frame, block.rows, None
+        frame, rows, bad = block.frame, block.rows, None
+        empty: dict[str, np.ndarray] = {}
         for name, builder in self.builders.items():
             there = self.names[name]
             try:
@@ -138,21 +141,29 @@ class _Reading:
                     self.findings.of_file(part.name, kind, fix, repr(there))
                 self.wrong.add((index, there))
                 continue
+            optional = not builder.column.filled
             for problem in found:
-                quote, shown = problem.shown is None, problem.shown
+                how = {"quote": problem.shown is None, "optional": optional}
+                shown = problem.shown
                 if shown is None:
                     shown = frame[there].filter(problem.bad)
                 at = np.asarray(rows)[problem.bad]
                 args = problem.kind, at, shown, problem.fix
-                self.findings.of_rows(part.name, there, *args, quote=quote)
-                good = ~problem.bad if good is None else good & ~problem.bad
+                self.findings.of_rows(part.name, there, *args, **how)
+                if optional and self.options.empty:
+                    empty[there] = empty.get(there, False) | problem.bad
+                else:
+                    bad = problem.bad if bad is None else bad | problem.bad
         if self.wrong:
             return
-        if good is not None:
+        if empty:
+            frame = frame.with_columns(_without(frame[n], m) for n, m in empty.items())
+        if bad is not None:
+            frame, rows = frame.filter(~bad), np.asarray(rows)[~bad]
+        if frame is not block.frame:
             for name, builder in self.builders.items():
                 builder.undo()
-                builder.add(frame[self.names[name]].filter(good))
-            rows = np.asarray(rows)[good]
+                builder.add(frame[self.names[name]])
         self.places.add(index, rows)
 
     def finish(self) -> Read | None:
@@ -180,7 +191,11 @@ class _Reading:
             for problem in decided.problems:
                 at = np.flatnonzero(problem.bad)
                 args = problem.kind, at, np.asarray(problem.shown), problem.fix
-                told.tell(self.findings, name, *args)
+                optional = not builder.column.filled
+                told.tell(self.findings, name, *args, optional=optional)
+                if optional and self.options.empty:
+                    decided.values[problem.bad] = MISSING_TIME
+                    continue
                 good = ~problem.bad if good is None else good & ~problem.bad
             if decided.unit:
                 units[name] = decided.unit
@@ -196,3 +211,9 @@ class _Reading:
         found = replace(told, table=Table(rows, columns), units=units)
         found.tell_units(self.findings)
         return found
+
+
+def _without(values: pl.Series, bad: np.ndarray) -> pl.Series:
+    """Returns a column that is null in some rows."""
+    kept = pl.when(pl.Series(~bad)).then(values)
+    return pl.select(kept.alias(values.name)).to_series()

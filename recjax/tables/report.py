@@ -49,6 +49,8 @@ class Report:
       problems: the first `LISTED` of each kind in each file.
       counts: all problems per (file, kind).
       bad_rows: rows with at least one problem, over all files.
+      needed: problems per (file, column) that are not of values that may be missing;
+        "" for the column is rows as such.
       notes: what was decided or left out without being a problem, a line each.
     """
 
@@ -56,6 +58,7 @@ class Report:
     problems: tuple[Problem, ...]
     counts: Mapping[tuple[str, str], int]
     bad_rows: int
+    needed: Mapping[tuple[str, str], int]
     notes: tuple[str, ...] = ()
 
     @property
@@ -119,6 +122,7 @@ class Findings:
         self._rows: dict[str, int] = {}
         self._problems: dict[tuple[str, str], list[Problem]] = defaultdict(list)
         self._counts: dict[tuple[str, str], int] = defaultdict(int)
+        self._needed: dict[tuple[str, str], int] = defaultdict(int)
         self._bad: dict[str, list[np.ndarray]] = defaultdict(list)
         self._notes: dict[str, None] = {}
 
@@ -146,10 +150,12 @@ class Findings:
         fix: str,
         *,
         quote: bool = True,
+        optional: bool = False,
     ) -> None:
         """Adds one problem for each of `rows`, whose values are `values`.
 
-        With `quote` the values are the file's own and put in quotation marks.
+        With `quote` the values are the file's own and put in quotation marks; with
+        `optional` they may be missing, so that rows are good without them.
         """
         rows = np.fromiter(rows, np.int64)
         if not rows.size:
@@ -160,6 +166,8 @@ class Findings:
             shown = _quoted(value) if quote else value
             listed.append(Problem(kind, file, row, column, shown, fix))
         self._counts[file, kind] += rows.size
+        if not optional:
+            self._needed[file, column] += rows.size
         self._bad[file].append(rows)
 
     def add(self, other: Findings, *, notes: bool = True) -> None:
@@ -170,6 +178,8 @@ class Findings:
         for key, found in other._problems.items():
             self._problems[key] += found
             self._counts[key] += other._counts[key]
+        for key, count in other._needed.items():
+            self._needed[key] += count
         for file, rows in other._bad.items():
             self._bad[file] += rows
 
@@ -214,17 +224,19 @@ class Findings:
             problems=tuple(p for k in keys for p in self._problems[k]),
             counts={k: int(self._counts[k]) for k in keys},
             bad_rows=int(bad),
+            needed=dict(sorted(self._needed.items())),
             notes=tuple(self._notes),
         )
 
 
 def accept(report: Report, *, on_bad_row: str, max_bad_share: float) -> None:
-    """Returns if preparation may go on with the rows that are good.
+    """Returns if preparation may go on with what is good.
 
     Args:
       report: the problems found.
-      on_bad_row: "error" (any problem stops) or "skip" (drop rows with problems).
-      max_bad_share: the largest share of rows that "skip" drops.
+      on_bad_row: "error" (any problem stops), "skip" (drop rows with problems) or
+        "empty" (a bad value that may be missing is; any other problem stops).
+      max_bad_share: the largest share of rows with problems where some may be.
 
     Raises:
       UserError: it may not; the message is the whole report.
@@ -235,18 +247,32 @@ def accept(report: Report, *, on_bad_row: str, max_bad_share: float) -> None:
         end = "Nothing was prepared."
         if not report.fatal:
             end += (
-                f" To leave out the bad rows ({report.bad_share:.3%} of all), pass "
-                "--on-bad-row skip."
+                f" To leave out the bad rows ({report.bad_share:.3%} of all) and what "
+                "refers to them, pass --on-bad-row skip"
             )
+            keep = "; to keep them without the bad values, --on-bad-row empty"
+            end += ("" if report.needed else keep) + "."
         raise UserError(f"{report}\n\n{end}")
     if report.fatal:
         raise UserError(f"{report}\n\nNothing was prepared: skipping rows cannot help.")
+    if on_bad_row == "empty" and report.needed:
+        told = [f"{n:,} in {_of(*key)}" for key, n in report.needed.items()]
+        more = ", ..." if len(told) > SHOWN else ""
+        raise UserError(
+            f"{report}\n\nNothing was prepared: --on-bad-row empty is for values that "
+            f"may be missing, and these problems are others: "
+            f"{', '.join(told[:SHOWN])}{more}. Mend them, or pass --on-bad-row skip."
+        )
     if report.bad_share > max_bad_share:
         raise UserError(
             f"{report}\n\nNothing was prepared: {report.bad_rows:,} of "
             f"{sum(report.rows.values()):,} rows ({report.bad_share:.2%}) are bad, "
             f"more than --max-bad-share {max_bad_share:g} allows."
         )
+
+
+def _of(file: str, column: str) -> str:
+    return f"column {column!r} of {file}" if column else f"rows of {file}"
 
 
 def _place(problem: Problem, *, with_fix: bool) -> str:

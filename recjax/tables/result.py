@@ -27,6 +27,7 @@ class Options:
       now: unix seconds; a day later is the future.
       rename: the file's column name -> recjax's, where a table has none of its own.
       can_rename: whether who gives the file can give that.
+      empty: whether a bad value is taken as missing, in columns where some may be.
     """
 
     unit: Unit | None = None
@@ -34,6 +35,7 @@ class Options:
     now: float = field(default_factory=time.time)
     rename: Mapping[str, str] = field(default_factory=dict)
     can_rename: bool = True
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Read:
         fix: str,
         *,
         quote: bool = True,
+        optional: bool = False,
     ) -> None:
         """Adds one problem for each of the rows at `positions`, as `of_rows` does.
 
@@ -104,7 +107,9 @@ class Read:
           values: [n] what stands there.
           fix: what to do.
           quote: whether the values are the file's own.
+          optional: whether they may be missing.
         """
+        how = {"quote": quote, "optional": optional}
         theirs = ", ".join(self.names.get(name, name) for name in column.split(", "))
         parts, rows = self.rows(positions)
         for part in np.unique(parts):
@@ -112,4 +117,4 @@ class Read:
             here = here[np.argsort(rows[here], kind="stable")]
             file = self.source.parts[part].name
             shown = [values[i] for i in here[:LISTED]]
-            findings.of_rows(file, theirs, kind, rows[here], shown, fix, quote=quote)
+            findings.of_rows(file, theirs, kind, rows[here], shown, fix, **how)

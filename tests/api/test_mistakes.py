@@ -42,7 +42,7 @@ PREPARE = {
     "unit": (lambda x: rj.prepare(events=EVENTS, unit="sec"), "'s', 'ms', 'us'"),
     "on_bad_row": (
         lambda x: rj.prepare(events=EVENTS, on_bad_row="drop"),
-        "on_bad_row=.drop.: must be 'error' or 'skip'",
+        "on_bad_row='drop': must be 'error', 'skip' or 'empty'",
     ),
     "entities as a list": (
         lambda x: rj.prepare(judgements=EVENTS, entities=["a.csv"]),
@@ -161,6 +161,10 @@ ASK = {
     "a word for a number": (
         lambda x: x.run.query("lamp", where="price < cheap"),
         "the column holds numbers",
+    ),
+    "an order of texts": (
+        lambda x: x.run.query("lamp", where="colour > 1990"),
+        "colour > 1990: the column 'colour' is text",
     ),
     "a bundle that is there": (lambda x: x.run.export(x.tmp), "exists"),
     "a setting of the export": (

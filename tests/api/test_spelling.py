@@ -18,6 +18,7 @@ SPELLED = {
     "leave out --gap, or pass --gap SECONDS": "leave out gap, or pass gap=SECONDS",
     "--on-bad-row 'drop': must be": "on_bad_row='drop': must be",
     "more than --max-bad-share 0.01 allows": "more than max_bad_share=0.01 allows",
+    "pass --on-bad-row empty": 'pass on_bad_row="empty"',
     "or with --unit ms, us or ns": 'or with unit="ms", us or ns',
     "or pass --encoding (say latin-1)": "or pass encoding (say latin-1)",
     "give --events FILE or --entity NAME=FILE": 'or entities={"NAME": "FILE"}',
@@ -44,7 +45,7 @@ def test_what_the_reader_of_tables_says_is_python():
     findings.of_rows("items", "year", "not a number", [1], ["V"], "write a number")
     with pytest.raises(UserError) as error:
         accept(findings.report(), on_bad_row="error", max_bad_share=0.01)
-    assert 'pass on_bad_row="skip".' in in_python(str(error.value))
+    assert 'pass on_bad_row="skip"' in in_python(str(error.value))
 
 
 def test_a_mistake_has_one_traceback(cache, tmp_path):

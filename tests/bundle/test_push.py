@@ -16,6 +16,7 @@ from recjax.index.item_vectors import ItemVectors, write_vectors
 SIZE, KINDS = 300, {"title": "text", "price": "number", "brand": "text"}
 PACKAGES = {"lancedb": "lancedb", "milvus": "milvus_lite"}
 HOUR = 3_600 * 10**9
+ORDER = ("<", "<=", ">", ">=")
 BRANDS = ("Acme", "O'Bo\"lt", None)
 
 
@@ -159,6 +160,12 @@ def test_the_columns_of_a_bundle_are_pushed(tmp_path, vectors, columns, caplog):
         items, _ = index.search(vectors[:1], SIZE, filters)
         wanted = np.flatnonzero(item_columns.fits(known, where))
         assert sorted(items[items >= 0]) == wanted.tolist()
+    for op in ORDER:
+        with pytest.raises(UserError, match="'brand' is text"):
+            index.search(vectors[:1], 1, [Filter("brand", op, ("1990",))])
+        for name in ("brand", "tags"):
+            with pytest.raises(UserError, match=f"{name!r} is text.*by = != in"):
+                item_columns.fits(known, f"{name} {op} 1990")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +176,7 @@ def test_the_columns_of_a_bundle_are_pushed(tmp_path, vectors, columns, caplog):
         ("price < cheap", "holds numbers"),
         ("price < inf", "not a finite number"),
         ("brand = Acme and price < 3", "each condition as a text of its own"),
+        *((f"brand {op} 1990", "'brand' is text.*items:brand=number") for op in ORDER),
     ],
 )
 def test_conditions_that_are_none(text, said):

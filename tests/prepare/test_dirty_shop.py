@@ -61,12 +61,14 @@ def test_sessions_without_users_cannot_be_left_out(tmp_path):
         (
             "price",
             ["1.5"] * 30 + ["24,90"],
-            "price is no number: there is '24,90'",
+            "price is category, for 1 of 34 values (2.941%) is no number: '24,90' (row "
+            "34); correct them, or pass --column items:price=number, and --on-bad-row",
         ),
         (
             "bought_at",
             ["2024-05-06T07:08:09Z"] * 30 + ["0000-00-00T00:00:00"],
-            "bought_at is no time: there is '0000-00-00T00:00:00' among times",
+            "is no time: '0000-00-00T00:00:00' (row 34); correct them, or pass "
+            "--column items:bought_at=timestamp",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from recjax.data.prepared import Prepared
 from recjax.prepare import prepare as preparing
 from recjax.prepare.options import Files, How
 from recjax.prepare.parts import Parts
-from recjax.prepare.prepare import SKIPPED, check, prepare
+from recjax.prepare.prepare import LISTS, check, prepare
 
 PARTS, ROWS, MOST = 3, 60, 40
 START = 1_600_000_000
@@ -111,7 +111,7 @@ def test_folders(folder, tmp_path, monkeypatch):
     for about in abouts:
         del about["command"]
     assert abouts[0] == abouts[1] and len(abouts[0]["extends"]) == 1
-    told = [(tmp_path / out / SKIPPED).read_bytes() for out in ("one", "other")]
+    told = [(tmp_path / out / LISTS["skip"]).read_bytes() for out in ("one", "other")]
     assert told[0] == told[1] and told[0].count(b"\n") > 9
     assert {path.name for path in tmp_path.iterdir()} == {"one", "other"}
 

@@ -17,6 +17,10 @@ from recjax.tables.report import Findings
 DAY = dt.datetime(2001, 2, 3)
 
 
+ODD = [(part, n) for part in "ab" for n in range(4, 172, 24)][:10]
+"""The first odd values of two files."""
+
+
 def columns(source, **more):
     """Returns what is found, by column, after reading the table that way."""
     findings = Findings()
@@ -95,7 +99,11 @@ def test_types():
     [
         ("created", [20010203, 20010204], "no times: days written as numbers"),
         ("time", [981173106, 981173106000], "no times: times of several units"),
-        ("price", ["1"] * 30 + ["n/a"], "'n/a' among numbers"),
+        (
+            "price",
+            ["1"] * 30 + ["n/a"],
+            "1 of 31 values (3.226%) is no number: 'n/a' (row 31)",
+        ),
         ("brand", ["a", " b", "NULL"], "1 spaces around values"),
         ("brand", ["a", " b", "NULL"], "words for nothing"),
         ("postal", ["01", "2"], "zeros in front of numbers"),
@@ -117,6 +125,26 @@ def test_one_value_decides_wherever_it_stands(tmp_path, monkeypatch):
     assert found["price"].rows == 201
     path = write(tmp_path / "items.csv", f"price,day\n{rows}")
     assert [c.type for c in columns(path).values()] == ["number", "timestamp"]
+
+
+@pytest.mark.parametrize("chunk", [1_000, 1 << 20])
+def test_all_odd_values_are_told_with_their_rows(tmp_path, monkeypatch, chunk):
+    """However the rows come in blocks, and parts."""
+    monkeypatch.setattr(lines, "CHUNK", chunk)
+    for part in "ab":
+        values = [f"{n}.5" for n in range(200)]
+        for n in range(4, 172, 24):
+            values[n] = f"{part}{n}"
+        values[9] = ""
+        text = "".join(f"{value},{value},x{value}\n" for value in values)
+        write(tmp_path / f"{part}.csv", "price,zip,word\n" + text)
+    found = columns(tmp_path)
+    assert not found["zip"].strays and not found["word"].strays
+    (strays,) = found["price"].strays
+    assert (strays.type, strays.count, strays.values) == ("number", 14, 398)
+    wanted = [f"'{part}{n}' (row {n + 2} of {part}.csv)" for part, n in ODD]
+    assert list(strays.shown) == wanted and "14 of 398 values (3.518%)" in str(strays)
+    assert "and 4 more" in found["price"].odd[0]
 
 
 def test_numbers_in_a_categorical_column():

@@ -104,6 +104,7 @@ def test_rows_of_several_requests_are_answered_together(films):
         ("films", {"where": {"price": 3}}, '"where": .*give a list of texts'),
         ("films", {"where": ["price < 3", 4]}, "give a list of texts"),
         ("films", {"where": "price < cheap"}, "the column holds numbers"),
+        ("films", {"where": "colour > 1990"}, "'colour' is text.*items:colour=number"),
         ("films", {"where": ["price < 5"] * 33}, "at most 32"),
         ("films", {"where": "price < 5" + " " * 5_000}, "at most .* 4096"),
         ("films", {"columns": ["colur"]}, "no 'colur'.*Did you mean 'colour'"),
