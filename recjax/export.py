@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from recjax import disk, settings
+from recjax.bundle import manifest
 from recjax.errors import UserError
 from recjax.launch.join import Address
 from recjax.runs import open_run
@@ -64,7 +66,36 @@ def export_program(
     program = replace(program, experiment=replace(program.experiment, export=spec))
     fix = "free space, or choose another folder with --to"
     with disk.writing("the bundle", to, fix):
-        return spec.write(program, state, to)
+        spec.write(program, state, to)
+    about = disk.read_json(to / manifest.NAME, "export it anew", info=dict)
+    return in_words(to, about["info"]["check"])
+
+
+def in_words(folder: Path, facts: Mapping[str, Any]) -> str:
+    """Returns what the checks of a written bundle measured, for people.
+
+    Args:
+      folder: the bundle.
+      facts: what its manifest has as "check".
+    """
+    lines, rest = [f"bundle: {folder}"], dict(facts)
+    if "items" in rest and "width" in rest:
+        lines.append(f"{rest.pop('items'):,} items, vectors [{rest.pop('width')}]")
+    apart = [rest.pop(key) for key in facts if key.endswith("_difference")]
+    trials = [rest.pop(key) for key in facts if key.endswith("_trials")]
+    if apart:
+        on = f" on {max(trials)} inputs" if trials else ""
+        saved = any(key.startswith("saved_model_") for key in facts)
+        form = "it and its SavedModel answer" if saved else "it answers"
+        lines.append(
+            f"loaded back{on}, {form} as the trained model does: scores differ by "
+            f"{max(apart):.1e} at most"
+        )
+    for key, by in (("index", "index"), ("saved_model", "SavedModel")):
+        found = rest.pop(f"{key}_recall_at_10", None)
+        if found is not None:
+            lines.append(f"its {by} finds {found:.1%} of the exact top 10")
+    return "\n  ".join([*lines, *(f"{key}: {value}" for key, value in rest.items())])
 
 
 def _check_free(to: Path) -> None:

@@ -113,7 +113,7 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
             **({"training": seconds} if seconds["steps"] else {}),
         },
     )
-    print(results.told(found, program.experiment.evals))
+    print(results.told(found, program.experiment.evals, _where(workdir)))
     report_run(workdir, program, found, int(trained.state.step))
     return True
 
@@ -142,11 +142,15 @@ def eval_run(
         known = run_evaluations.untrained(program, found)
         step = int(state.step)
         if hosts.first():
-            told = results.told(found, program.experiment.evals)
+            told = results.told(found, program.experiment.evals, _where(run))
             print(f"step {step}\n{told}", flush=True)
             _note(run, program, step, found)
         if not watch:
             return
+
+
+def _where(run: Path) -> str:
+    return str(run / "report.html")
 
 
 def _note(

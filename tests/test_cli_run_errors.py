@@ -1,6 +1,9 @@
 """Bad runs and bundles: one clear error and exit status 2."""
 
+import contextlib
+import io
 import json
+import shlex
 import shutil
 
 import command
@@ -44,15 +47,24 @@ def trains(capfd, files, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole_run(files, tmp_path_factory):
-    run = tmp_path_factory.mktemp("run") / "run"
-    main([str(a) for a in ("train", files[0], "--on", files[1], "--workdir", run)])
+    run, said = tmp_path_factory.mktemp("run") / "run", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        main([str(a) for a in ("train", files[0], "--on", files[1], "--workdir", run)])
+    assert said.getvalue().endswith(f"next:\n  recjax export {run} --to bundles/run\n")
     return run
 
 
 @pytest.fixture(scope="module")
 def whole_bundle(whole_run, tmp_path_factory):
-    bundle = tmp_path_factory.mktemp("bundle") / "bundle"
-    main(["export", str(whole_run), "--to", str(bundle)])
+    bundle, said = tmp_path_factory.mktemp("bundle") / "bundle", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        main(["export", str(whole_run), "--to", str(bundle)])
+    told, _, commands = said.getvalue().partition("next:\n")
+    assert "it answers as the trained model does: scores differ by" in told
+    assert "its index finds" in told and "difference" not in told
+    serve, ask = commands.splitlines()
+    assert serve.strip() == f"recjax serve {bundle}"
+    main(shlex.split(ask)[1:])
     return bundle
 
 

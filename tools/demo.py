@@ -45,7 +45,7 @@ def main() -> None:
     run(4, "ask the bundle, in a fresh process", script)
     print(f"\n[5/5] results and {PAGE}\n")
     found = json.loads((RUN / "result.json").read_text())["results"]
-    print(results.text(found, ("two_tower", "validation"), {}))
+    print(results.text(found, ("two_tower", "validation"), {}, str(PAGE)))
     print(f"\nOpen {PAGE.resolve()} in a browser.")
     print(f"make demo took {time.perf_counter() - began:.0f} s (after installation).")
 

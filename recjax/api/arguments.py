@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recjax.api import spelling
 from recjax.errors import UserError
 
 
@@ -18,12 +18,7 @@ def in_python() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        told = re.sub(
-            r"(?<![\w`-])--([a-z][a-z-]*)",
-            lambda found: found[1].replace("-", "_"),
-            str(error),
-        )
-        raise UserError(told) from error
+        raise UserError(spelling.in_python(str(error))) from None
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

@@ -91,6 +91,9 @@ class _Ranked:
 def worst(program: Program, state: State, split: str, n: int) -> Errors:
     """Returns the queries whose wanted items lie deepest.
 
+    Several events of a user at one time are one query: of queries that ask and find the
+    same, the worst stands for all.
+
     Args:
       program: the opened experiment.
       state: the trained state.
@@ -107,15 +110,19 @@ def worst(program: Program, state: State, split: str, n: int) -> Errors:
     best = np.full(len(of.task), np.inf)
     np.minimum.at(best, of.task.query[good], ranks.rank[good])
     best[np.isinf(best)] = -1  # Nothing is wanted.
-    found = Errors()
-    for q in np.argsort(-best, kind="stable")[:n]:
-        if best[q] > 1:
+    found, known = Errors(), set()
+    for q in np.argsort(-best, kind="stable"):
+        asked = of.asked(int(q))
+        top = tuple(of.item(int(i)) for i in ranks.top[q] if i >= 0)
+        if len(found) == n or not best[q] > 1:
+            break
+        if (asked, top) not in known:
+            known.add((asked, top))
             mine = np.arange(*of.task.offsets[q : q + 2])
             mine = mine[positive[mine]]
             mine = mine[np.argsort(ranks.rank[mine], kind="stable")][:SHOWN]
             wanted = tuple(of.item(int(i)) for i in of.task.items[mine])
-            top = tuple(of.item(int(i)) for i in ranks.top[q] if i >= 0)
-            found.append(Missed(of.asked(int(q)), top, wanted, float(best[q])))
+            found.append(Missed(asked, top, wanted, float(best[q])))
     return found
 
 

@@ -7,12 +7,15 @@ import logging
 import sys
 from collections.abc import Iterator
 
+from recjax.api import spelling
+
 
 class _Out(logging.Handler):
     """Writes to what is standard output now: a notebook changes it for each cell."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stdout, flush=True)
+        told = spelling.in_python(self.format(record))
+        print(told, file=sys.stdout, flush=True)
 
 
 @contextlib.contextmanager

@@ -52,7 +52,8 @@ class Results(Mapping[str, Mapping[str, float]]):
 
     def __repr__(self) -> str:
         """Returns the table with intervals, and whether the model beats baselines."""
-        return results.told(self.found, self.evals)
+        where = f'the figures of each, as evaluate()["{next(iter(self.found), "")}"]'
+        return results.told(self.found, self.evals, where)
 
     def _repr_html_(self) -> str:
         return results_html(self.found, self.evals)

@@ -170,6 +170,8 @@ def check_values(
     for name, values in raw.items():
         if name not in takes:
             close = nearest(str(name), takes)
+            if name == "user" and "history" in takes:
+                close = " A user is what they did: give history=[item ids]"
             raise UserError(f"the bundle takes {sorted(takes)}, not {name!r}.{close}")
         if not _is_list(values):
             given = f"[{_example(takes[name])}]"

@@ -126,6 +126,8 @@ def train(
         compilation.
       hosts: "auto" joins the other processes of this SLURM job or TPU pod.
     """
+    from recjax.cli import following
+    from recjax.launch.hosts import first
     from recjax.launch.join import PREEMPTED, joined
     from recjax.runs import train_run
     from recjax.train.request import Request
@@ -134,6 +136,8 @@ def train(
     finished = train_run(request, workdir, profile, debug, hosts)
     if joined() and not finished:
         raise SystemExit(PREEMPTED)
+    if finished and first():
+        following.tell(following.after_train(request, workdir))
 
 
 @app.command(name="eval")
@@ -197,9 +201,11 @@ def export(
         --set export.saved_model=false; may be repeated.
       best: export the best checkpoint instead of the newest.
     """
+    from recjax.cli import following
     from recjax.export import export_run
 
     export_run(run, to, set, best)
+    following.tell(following.after_export(to))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

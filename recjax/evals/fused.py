@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +11,13 @@ import numpy as np
 from recjax.data.dataset import HasQueries
 from recjax.errors import UserError
 from recjax.evals.fusion import Fusion, ScoresOf
+from recjax.evals.fusion_told import tell
 from recjax.evals.fusion_weights import Shape, shaped
 from recjax.evals.linear_scorer import Asked, Learned, LinearScorer
 from recjax.evals.reranking import rerank
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 
-log = logging.getLogger(__name__)
 Stage = tuple[Mapping[str, float], Mapping[str, Shape]]
 """Weights and shapes of parts."""
 
@@ -162,7 +161,7 @@ def _chosen(
         }
         out = [name for name in found if name not in fusion.unjudged]
         told = f"; left out: {', '.join(out)}" if out else ""
-        log.info("%s: weights of unjudged %s%s", reason, dict(fusion.unjudged), told)
+        tell(f"{reason}: weights of unjudged {dict(fusion.unjudged)}{told}")
         return found, (fusion.unjudged, dict.fromkeys(fusion.unjudged, "max")), ({}, {})
     bound = fusion.bound(SplitQueries(), model)
     every = bound.tuned(data)

@@ -6,7 +6,6 @@ the best of them. How much each counts is chosen on validation queries.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -17,13 +16,13 @@ from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
 from recjax.evals import reranking
 from recjax.evals.few_queries import choose
+from recjax.evals.fusion_told import said, tell
 from recjax.evals.fusion_weights import CandidateScores, Chosen, shaped
 from recjax.evals.reranking import Reranking, rerank
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 
-log = logging.getLogger(__name__)
 ScoresOf = Callable[[Queries], Scores]
 
 
@@ -173,7 +172,7 @@ class Fusion:
                 for task, every in zip(asked, fitted, strict=True)
             ]
             again = reranking.choose(best, self.metric)
-        log.info("%s", told(chosen, self.metric, self.parts, again))
+        tell(said(chosen, self.metric, self.choose_on, self.parts, again))
         return chosen, again
 
 
@@ -226,33 +225,6 @@ class Fused:
             for n, w in self.again.weights.items()
         ]
         return rerank(total, second, self.top)
-
-
-def told(
-    chosen: Chosen, metric: str, parts: Mapping[str, Any], again: Reranking
-) -> str:
-    """Returns what was chosen, for people."""
-    low, high = chosen.interval
-    of = "the queries that it was chosen on"
-    if chosen.folds:
-        of = f"each of {chosen.folds} folds of the queries by what the others choose"
-    lines = [f"fusion: {metric} {chosen.figure:.4f} [{low:.4f}, {high:.4f}] on {of}"]
-    for name in parts:
-        gain, low, high = chosen.gains[name]
-        if name not in chosen.weights:
-            lines.append(f"  {name}: left out, it does not help")
-            continue
-        weight, shape = chosen.weights[name], chosen.shapes[name]
-        without = f"; without it {-gain:+.4f} [{-high:+.4f}, {-low:+.4f}]"
-        without = without if len(chosen.weights) > 1 else ""
-        lines.append(f"  {name}: {weight:.3g} x {shape}{without}")
-    for name, weight in again.weights.items():
-        gain, low, high = again.gain
-        lines.append(
-            f"  then {name}: {weight:.3g} x {again.shapes[name]} for the best alone; "
-            f"re-ranking {gain:+.4f} [{low:+.4f}, {high:+.4f}]"
-        )
-    return "\n".join(lines)
 
 
 def _of(part: Scorer | None) -> Scorer:

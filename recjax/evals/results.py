@@ -21,6 +21,8 @@ SAME = ("split", "task", "index", "gallery", "of", "hide_seen", "nth")
 SECONDS = "seconds"
 NAME = 40
 """Letters of an evaluation's name that a terminal has room for."""
+NAMES = len("validation (model)")
+"""Letters of the names' column at least: with and without that row the same metrics."""
 
 Results = Mapping[str, Mapping[str, float]]
 """Evaluation -> metric -> figure."""
@@ -156,8 +158,14 @@ def figures_of(found: Mapping[str, Evaluated]) -> dict[str, Any]:
     }
 
 
-def told(found: Mapping[str, Evaluated], evals: Mapping[str, Any]) -> str:
-    """Returns tables, and below them who wins, as text that fits the terminal."""
+def told(found: Mapping[str, Evaluated], evals: Mapping[str, Any], where: str) -> str:
+    """Returns tables, and below them who wins, as text that fits the terminal.
+
+    Args:
+      found: evaluation -> what it found.
+      evals: name -> evaluation.
+      where: what holds the metrics that have no room.
+    """
     if not found:
         return "the experiment names no evaluation"
     figures = {name: one.figures for name, one in found.items()}
@@ -166,7 +174,7 @@ def told(found: Mapping[str, Evaluated], evals: Mapping[str, Any]) -> str:
     lines = said(compared(figures, evals, samples))
     return "\n".join(
         [
-            text(figures, models_of(list(found), evals), samples),
+            text(figures, models_of(list(found), evals), samples, where),
             *(textwrap.fill(line, width) for line in lines),
         ]
     )
@@ -177,7 +185,7 @@ def models_of(names: Sequence[str], evals: Mapping[str, Any]) -> list[str]:
     return [name for name in names if evals[name].trained]
 
 
-def text(results: Results, models: Sequence[str], samples: Samples) -> str:
+def text(results: Results, models: Sequence[str], samples: Samples, where: str) -> str:
     """Returns results as text that fits the terminal: a row an evaluation.
 
     Beside the first metric stands half of its 95 % interval. Metrics without room are
@@ -187,6 +195,7 @@ def text(results: Results, models: Sequence[str], samples: Samples) -> str:
       results: evaluation -> metric -> figure.
       models: the evaluations of the model, which the others are compared with.
       samples: evaluation -> metric -> what it is the mean of; may lack some.
+      where: what holds the metrics that have no room.
     """
     room, left, tables = shutil.get_terminal_size().columns, 0, []
     for rows in alike(results):
@@ -194,7 +203,8 @@ def text(results: Results, models: Sequence[str], samples: Samples) -> str:
         tables.append("\n".join(lines))
         left += out
     if left:
-        tables.append(f"{left} more metrics are in report.html and result.json")
+        more = "1 more metric is" if left == 1 else f"{left} more metrics are"
+        tables.append(f"{more} in {where}")
     return "\n\n".join(tables)
 
 
@@ -206,7 +216,7 @@ def _table(
     timed = [SECONDS] if any(SECONDS in row for row in rows.values()) else []
     columns = [*metrics[:1], *timed, *metrics[1:]]
     names = ["evaluation", *(_named(name, name in models) for name in rows)]
-    wide = max(map(len, names))
+    wide = max(NAMES, *map(len, names))
     kept, room = {}, room - wide
     for number, metric in enumerate(columns):
         of = [samples.get(n, {}).get(metric) if not number else None for n in rows]

@@ -17,7 +17,7 @@ from recjax.data.sessions.transitions import Transitions
 from recjax.data.splits import ByColumn, LastOut
 from recjax.errors import UserError
 from recjax.evals.baselines.markov import Markov
-from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.baselines.popularity import Popularity, RecentPop
 from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses.pairwise import ItemSoftmax
@@ -28,9 +28,14 @@ from recjax.nn.tcn import Tcn
 from recjax.optim.optimizer import Adam, Optimizer
 from recjax.optim.rowwise import RowwiseAdagrad
 from recjax.optim.schedule import WarmupCosine
+from recjax.seconds import HOUR
 from recjax.templates import chosen
 
 WIDTH, ROWS = 64, 32
+OF_LATE: dict[str, Any] = {
+    "last_hour": RecentPop(HOUR),
+    "markov_last_hour": Markov("session", recent=HOUR),
+}
 
 
 def sessions(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
@@ -60,6 +65,11 @@ def sessions(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment
     say("split: the column `split`" if by_column else "split: each user's last session")
     steps = chosen.steps(events.rows, ROWS * lane)
     pairs: Any = (Repeats(), Transitions())
+    if timed := "timestamp" in events:
+        say(
+            "times: the last hour is a baseline; where it wins, as with news, add "
+            "rj.data.RecentPopularity() to data.pairs, which needs a live feed to serve"
+        )
     test = Ranking("test", ks=(1, 5, 10, 20), coverage=False)
     return Experiment(
         name=f"sessions_{chosen.data_name(known)}",
@@ -92,6 +102,7 @@ def sessions(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment
         evals={
             "hiertcn": test,
             "markov": replace(test, scorer=Markov()),
+            **{n: replace(test, scorer=one) for n, one in OF_LATE.items() if timed},
             "popularity": replace(test, scorer=Popularity()),
             "validation": replace(test, split="validation", every=steps // 4),
         },

@@ -76,6 +76,7 @@ def _check_evals(experiment: Experiment) -> None:
             f"best = {experiment.best!r}: no evaluation {name!r} runs in training; "
             f"those that do (every > 0): {', '.join(during) or 'none'}."
             + nearest(name, during)
+            + " best=None keeps none"
         )
 
 

@@ -42,7 +42,7 @@ PREPARE = {
     "unit": (lambda x: rj.prepare(events=EVENTS, unit="sec"), "'s', 'ms', 'us'"),
     "on_bad_row": (
         lambda x: rj.prepare(events=EVENTS, on_bad_row="drop"),
-        "on_bad_row 'drop': must be 'error', 'skip' or 'empty'",
+        "on_bad_row='drop': must be 'error', 'skip' or 'empty'",
     ),
     "entities as a list": (
         lambda x: rj.prepare(judgements=EVENTS, entities=["a.csv"]),
@@ -118,6 +118,10 @@ TRAIN = {
         lambda x: rj.train(x.experiment, runtime="cpu"),
         r"rj.Runtime\(...\), not a str",
     ),
+    "no best": (
+        lambda x: rj.train(x.experiment.replace("best", ""), x.tmp / "r"),
+        "best=None keeps none",
+    ),
     "a number for a workdir": (lambda x: rj.train(x.experiment, 7), "expected a path"),
     "a changed experiment": (
         lambda x: rj.train(x.experiment.replace("seed", 1), x.run.folder),
@@ -143,6 +147,7 @@ ASK = {
     ),
     "no neighbours": (lambda x: x.run.neighbors("ke-smbla", -1), "k=-1"),
     "a number for an item": (lambda x: x.run.neighbors(3), "an item id or a text"),
+    "a user": (lambda x: x.run.query(user="u1"), r"give history=\[item ids\]"),
     "a column that is not taken": (lambda x: x.run.query("lamp", age=3), "age"),
     "a condition on no column": (
         lambda x: x.run.query("lamp", where="prize < 50"),

@@ -63,6 +63,11 @@ def test_few_judged_queries_train_nothing(data, encoder, tmp_path):
     assert all(one.title.endswith("green lamp") for one in found), "letters help"
 
 
+def test_sessions_with_times_have_baselines_of_the_last_hour(data):
+    made = rj.templates.sessions(data["sessions"], lambda line: None)
+    assert {"last_hour", "markov_last_hour"} < {*made.evals}
+
+
 def test_columns_decide_the_towers(cache, tmp_path):
     given = rj.testing.interactions(users=20)
     plain = rj.prepare(events=given["events"], out=tmp_path / "plain")

@@ -14,8 +14,12 @@ import polars as pl
 import pytest
 
 import recjax as rj
+from recjax.api import errors
 from recjax.bundle.manifest import NAME
 from recjax.errors import UserError
+from recjax.evals.answers import Shown
+from recjax.evals.model import Embeddings
+from recjax.metrics.task import RankingTask
 from recjax.train.run_folder import request_of
 
 
@@ -89,6 +93,19 @@ def test_errors_are_the_queries_that_do_worst(run):
         assert not set(one.found) & set(one.wanted) or one.place <= 3
     assert worst[0].wanted[0].title.split()[-1] in repr(worst)
     assert worst[0].found[0].title in worst._repr_html_()
+
+
+def test_events_of_one_time_are_one_query(run, monkeypatch):
+    scores = np.float32([[4, 3, 2, 1], [4, 3, 2, 1], [3, 4, 2, 1]])
+    ranked = errors._Ranked(
+        RankingTask.of_one_each(4, np.array([2, 3, 3])),
+        Embeddings(scores, np.eye(4, dtype=np.float32)),
+        lambda q: (Shown("aab"[q]),),
+        lambda item: Shown(str(item)),
+    )
+    monkeypatch.setattr(errors, "_ranked", lambda *_: ranked)
+    shown = [(o.asked[0].title, o.wanted[0].title, o.place) for o in run.errors(3)]
+    assert shown == [("a", "3", 4), ("b", "3", 4)]
 
 
 def test_answers_are_those_of_the_bundle(run, shop, tmp_path):

@@ -1,5 +1,6 @@
 """Results as text: tables that fit the terminal, and who wins."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ def test_evaluations_of_other_metrics_have_a_table_of_their_own():
         },
         (),
         {},
+        "report.html",
     )
     first, second = text.split("\n\n")
     assert [line.split() for line in first.splitlines()] == [
@@ -39,13 +41,22 @@ def test_tables_fit_the_terminal_and_name_the_model(width, monkeypatch):
         "logistic": {"fine/accuracy": 0.5},
         "a name that is much longer than any terminal is wide": {"fine/accuracy": 1.0},
     }
-    text = results.text(found, ["deep"], {})
+    text = results.text(found, ["deep"], {}, "report.html")
     assert max(map(len, text.splitlines())) <= max(width, 56)
     # The first figure of each is there, whatever the width.
-    assert "fine/recall@1 " in text and "fine/accuracy" in text
+    assert re.search(r"fine/recall@1\b", text) and "fine/accuracy" in text
     assert "\ndeep (model) " in text and "0.5000" in text
     assert ("fine/recall@15" in text) == (width == 400)
     assert ("more metrics are in" in text) == (width != 400)
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 more metric is"), (2, "2 more m")])
+def test_metrics_without_room_are_counted(count, told, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    found = {"m": dict.fromkeys(results.MAIN[: 1 + count], 0.1)}
+    text = results.text(found, (), {}, "runs/m/report.html")
+    assert text.splitlines()[-1].startswith(told)
+    assert text.endswith("in runs/m/report.html")
 
 
 def sample(seed, share, size=400):
@@ -55,7 +66,7 @@ def sample(seed, share, size=400):
 def test_half_of_the_interval_stands_beside_the_first_metric():
     one = sample(0, 0.5)
     low, high = one.interval
-    text = results.text({"m": {"mrr": one.mean}}, ["m"], {"m": {"mrr": one}})
+    text = results.text({"m": {"mrr": one.mean}}, ["m"], {"m": {"mrr": one}}, "")
     assert f"{one.mean:.4f} ±{(high - low) / 2:.4f}" in text
 
 
