@@ -132,48 +132,55 @@ def _query(
         )
     met = arguments.texts("history", history, "item ids")
     where = arguments.texts("where", as_list(where), "conditions")
-    if "step" in bundle.functions:
-        if text or columns:
-            raise UserError(
-                "this model follows sessions: ask it by history=[...], item ids"
-            )
-        scores = _session_scores(bundle, met)
-    else:
-        raw = {"text": [text]} if text.strip() else {}
-        raw |= {"history": [met]} if met else {}
-        raw |= {name: [value] for name, value in columns.items()}
-        if not raw:
-            raise UserError(
-                'there is nothing to ask: give a text, as query("red lamp"), or '
-                "history=[...]"
-            )
-        return Answers(bundle.search(raw, k, where)[0])
-    fits = bundle.finder.meeting(where) if where else None
-    return _best(bundle, scores, fits, k, set(met))
+    raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
+    raw |= {"history": [met]} if met else {}
+    raw |= {name: [value] for name, value in columns.items()}
+    if not raw and "step" not in bundle.functions:
+        raise UserError(
+            'there is nothing to ask: give a text, as query("red lamp"), or '
+            "history=[...]"
+        )
+    return Answers(answers(bundle, raw, k, where))
 
 
-def _best(
+def answers(
     bundle: OpenBundle,
-    scores: np.ndarray,
-    fits: np.ndarray | None,
+    raw: Mapping[str, Sequence[Any]],
     k: int,
-    hidden: set[str],
-) -> Answers:
-    if fits is not None:
-        scores = np.where(fits, scores, -np.inf)
-    items, best = largest(scores[None], min(k + len(hidden), len(scores)))
-    there = np.isfinite(best[0])
-    found = bundle.items.found(items[0][there], best[0][there], hidden)
-    return Answers(found[:k])
+    where: Sequence[str] = (),
+) -> list[Found]:
+    """Returns the best `k` items of one query, or of one session of a user.
 
+    Args:
+      bundle: of a model of either.
+      raw: feature -> its one raw value; of a model of sessions "history" alone.
+      k: how many.
+      where: conditions on the items' columns that all hold.
 
-def _session_scores(bundle: OpenBundle, met: Sequence[str]) -> np.ndarray:
-    if not met:
-        raise UserError("there is nothing to ask: give history=[...], item ids")
+    Raises:
+      UserError: there is nothing to ask, or the bundle does not take it.
+    """
+    if "step" not in bundle.functions:
+        return bundle.search(raw, k, where)[0]
+    if not raw.get("history") or len(raw) > 1:
+        raise UserError(
+            "this model follows sessions: give it a --history, item ids, and no more"
+        )
+    (met,) = raw["history"]
     states = states_of(bundle)
     for item in met:
+        if item not in bundle.items.rows:
+            raise UserError(
+                f"--history: there is no item {item!r}."
+                + nearest(item, bundle.items.ids)
+            )
         states.feed(ASKING, item)
-    return states.scores(ASKING)
+    scores, hidden = states.scores(ASKING), {*met}
+    if where:
+        scores = np.where(bundle.finder.meeting(where), scores, -np.inf)
+    items, best = largest(scores[None], min(k + len(hidden), len(scores)))
+    there = np.isfinite(best[0])
+    return bundle.items.found(items[0][there], best[0][there], hidden)[:k]
 
 
 def _neighbors(bundle: OpenBundle, of: str, k: int) -> Answers:

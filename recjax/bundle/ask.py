@@ -1,45 +1,17 @@
-"""What the commands `query` and `embed` do with a bundle."""
+"""What the command `embed` does with a bundle, and how results are told."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from recjax.bundle.open import open_bundle
-from recjax.bundle.queries import from_texts
 from recjax.errors import UserError
 from recjax.index.item_vectors import Found
 from recjax.tables.result import Options
-
-
-def query(
-    bundle: Path,
-    text: str,
-    history: Sequence[str],
-    k: int,
-    as_json: bool,
-    columns: Sequence[str] = (),
-    where: Sequence[str] = (),
-) -> str:
-    """Returns the results of one query as text for a person or as JSON.
-
-    Raises:
-      UserError: no bundle, nothing to ask, or what the bundle does not take.
-    """
-    if k < 1:
-        raise UserError(f"-k {k}: ask for at least one result")
-    raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
-    raw |= {"history": [list(history)]} if history else {}
-    if not raw and not columns:
-        raise UserError("there is nothing to ask: give --text, --history or --column")
-    opened = open_bundle(bundle)
-    raw |= from_texts(columns, opened.inputs)
-    (found,) = opened.search(raw, k, where)
-    return listed(found, as_json)
 
 
 def listed(found: Sequence[Found], as_json: bool) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from recjax.cli.files import Flat, Form
+from recjax.errors import UserError
 
 Positional = tyro.conf.Positional
 Repeated = tyro.conf.UseAppendAction
@@ -16,7 +17,7 @@ Repeated = tyro.conf.UseAppendAction
 def query(
     bundle: Positional[Path],
     text: str = "",
-    history: Repeated[tuple[str, ...]] = (),
+    history: Repeated[tuple[tuple[str, ...], ...]] = (),
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 10,
     json: bool = False,
     column: Repeated[tuple[str, ...]] = (),
@@ -27,7 +28,7 @@ def query(
     Args:
       bundle: folder that `recjax export` wrote.
       text: query text.
-      history: item id, oldest first; may be repeated.
+      history: item ids, the oldest first; may be repeated.
       k: number of results.
       json: print JSON instead of a table.
       column: NAME=VALUE of the user or of the moment, as in --column age=24; lists and
@@ -35,9 +36,21 @@ def query(
       where: condition on the items' columns, as in --where "price < 50"; may be
         repeated: all must hold.
     """
-    from recjax.bundle import ask
+    from recjax.api.ask import answers
+    from recjax.bundle.ask import listed
+    from recjax.bundle.open import open_bundle
+    from recjax.bundle.queries import from_texts
 
-    print(ask.query(bundle, text, history, k, json, column, where))
+    if k < 1:
+        raise UserError(f"-k {k}: ask for at least one result")
+    raw: dict[str, list[Any]] = {"text": [text]} if text.strip() else {}
+    met = [item for part in history for item in part]
+    raw |= {"history": [met]} if met else {}
+    if not raw and not column:
+        raise UserError("there is nothing to ask: give --text, --history or --column")
+    opened = open_bundle(bundle)
+    raw |= from_texts(column, opened.inputs) if column else {}
+    print(listed(answers(opened, raw, k, where), json))
 
 
 def embed(

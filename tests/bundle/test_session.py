@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 import session_columns
-import sessions as support
 
 from recjax.bundle import saved_model
 from recjax.bundle.items import data_of
@@ -17,19 +16,12 @@ from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
-from recjax.data.sessions.fixed import VectorsFromEvents
 from recjax.data.sessions.rules import SessionRules
 from recjax.errors import UserError
 from recjax.evals.model import model_scores, user_vectors
 from recjax.evals.ranking import Ranking
 from recjax.evals.scorer import rank_scores
-from recjax.experiment import Experiment, Runtime
-from recjax.losses.pairwise import L2
-from recjax.models.session_model import SessionModel
-from recjax.optim import Adam, Optimizer
 from recjax.serve.session import open_states
-from recjax.sharding.mesh import make_mesh
-from recjax.train.program import Program
 
 
 def test_states_may_be_the_callers(bundle):
@@ -191,42 +183,6 @@ def test_served_users_are_those_of_the_evaluation(program, trained, bundle):
         item = known.item_ids[known.item[event]]
         states.feed(f"u{user[event]}", item, when, new, columns=did)
     assert checked == len(asked)
-
-
-def test_served_users_have_fixed_vectors(tmp_path):
-    known = support.sessions(4, users=12)
-    data = support.opened(known, vectors=VectorsFromEvents(support.WIDTH))
-    made = Experiment(
-        name="fixed",
-        seed=0,
-        steps=10,
-        data=data.settings,
-        model=SessionModel(support.ENCODERS["gru4rec"], support.WIDTH, bias=False),
-        losses={"distance": L2()},
-        optimizer=Optimizer({".*": Adam(1e-2)}),
-        export=SessionBundle(saved_model=False),
-    )
-    mesh = make_mesh({"data": 1})
-    program = Program(made, Runtime(mesh={"data": 1}), data, mesh)
-    state, step = program.init(), program.step()
-    losses = []
-    for number in range(5):
-        state, report = step(state, data.batch(number))
-        losses.append(float(report.means["loss"][0]))
-    assert not state.tables and losses[-1] < losses[0]
-    made.export.write(program, state, tmp_path / "bundle")
-    vectors = np.load(tmp_path / "bundle" / "vectors.npy")
-    np.testing.assert_array_equal(vectors, data.fixed[np.arange(20)])
-    asked, states = data.queries("test").past.stop, open_states(tmp_path / "bundle")
-    queries = user_vectors(program, state, asked)
-    user = known.session_user[known.event_session]
-    for event in range(len(known.item)):
-        name, new = f"u{user[event]}", bool(known.position[event] == 0)
-        when = int(known.timestamp[event])
-        for query in queries[asked == event]:
-            got = states.query(name, when, new)
-            np.testing.assert_allclose(got, query, atol=1e-5)
-        states.feed(name, known.item_ids[known.item[event]], when, new)
 
 
 def test_commands(bundle, tmp_path, capsys):
