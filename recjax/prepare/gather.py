@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from recjax.data.new_items import with_id
+from recjax.errors import nearest
 from recjax.prepare import make
 from recjax.prepare.options import SKIP, Files, How, option_of
 from recjax.prepare.parts import Parted, Parts, read_parts
@@ -98,18 +99,22 @@ class Reading:
         """
         options, source = self.how.options, self.source(table)
         rename = self.how.names(table, self.files) if rename is None else rename
-        said = self.how.types(table, self.files)
-        told = {column.name: column for column in schema}
-        for name, type in said.items():
-            if type == SKIP:
-                told.pop(name, None)
-            else:
-                one = told.get(name, Column(name, "text", True, False))
-                told[name] = replace(one, type=cast(Type, type))
         file, findings = option_of(table), self.findings
         names = header(source, options, findings, rename, file)
         if names is None:
             return None
+        said = self.how.types(table, self.files)
+        told = {column.name: column for column in schema}
+        for name, type in said.items():
+            one = told.get(name, Column(name, "text", True, False))
+            # What recjax needs itself is told when it is looked for.
+            needed = name in told and one.required and type != SKIP
+            if name not in names and not needed:
+                self._tell_unknown(table, f"{name}={type}", names, rename)
+            elif type == SKIP:
+                told.pop(name, None)
+            else:
+                told[name] = replace(one, type=cast(Type, type))
         unnamed = [n for n in names if n not in told and said.get(n) != SKIP]
         known, args = tuple(told.values()), (rename, file)
         guess, sure, odd = self._guess(source, unnamed, others, SAMPLE, *args)
@@ -179,6 +184,18 @@ class Reading:
             one = read(found or source, schema, options, own, rename, file)
             return None if one is None else Parted(one), own
         return read_parts(found, schema, options, own, rename, file, self.parts), own
+
+    def _tell_unknown(
+        self, table: str, said: str, names: Sequence[str], rename: Mapping[str, str]
+    ) -> None:
+        (name, _, type), file = said.rpartition("="), option_of(table)
+        of = f"{file}:" if len(self.files.given) > 1 else ""
+        value, fix = f"{name!r}{nearest(name, names)}", "correct "
+        if rename.get(name) in names:
+            value, fix = f"{name!r} is renamed to {rename[name]!r}", "take that: "
+            name = rename[name]
+        fix += f"--column {of}{name}={type}"
+        self.findings.of_file(file, "no such column", fix, value)
 
     def _tell(self, file: str, guessed: Mapping[str, Type | None]) -> None:
         """Notes what columns are taken for that nobody named."""

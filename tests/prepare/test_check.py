@@ -1,5 +1,7 @@
 """What is wrong between tables: unknown ids, rows given twice, sessions, judgements."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -233,6 +235,21 @@ def test_a_later_row_can_make_a_column_another(tmp_path, monkeypatch, early, lat
 def test_options_that_fit_no_file(how, said):
     with pytest.raises(UserError, match=said):
         check(Files(events=LOG), how)
+
+
+@pytest.mark.parametrize(
+    ("given", "rename", "said"),
+    [
+        ("itm=text", (), "'itm' Did you mean 'item'.*correct --column itm=text"),
+        ("price=skip", (), "'price'.*correct --column price=skip"),
+        ("time=skip", ("time=moment",), "take that: --column moment=skip"),
+    ],
+)
+def test_a_type_of_a_column_that_is_not_there(given, rename, said):
+    events = LOG.with_columns(time=1.0)
+    report = check(Files(events=events), How(column=(given,), rename=rename)).report
+    assert report.fatal and re.search(said, str(report), re.DOTALL)
+    assert [one.kind for one in report.problems] == ["no such column"]
 
 
 def test_with_two_files_an_option_says_which():
