@@ -15,10 +15,9 @@ from recjax.api import arguments
 from recjax.bundle.open import OpenBundle, open_bundle
 from recjax.bundle.queries import takers
 from recjax.errors import UserError, nearest
-from recjax.index.exact import largest
 from recjax.index.filters import as_list
 from recjax.index.item_vectors import Found
-from recjax.serve.session import states_of
+from recjax.serve.whole_sessions import next_items
 from recjax.shown import table
 from recjax.tables.result import Options
 
@@ -78,7 +77,7 @@ class Bundle(OpenBundle):
             return _query(self, text, history, k, where, columns)
 
     def neighbors(self, of: str, k: int = 10) -> Answers:
-        """Returns the items nearest to an item, by its id, or to a text.
+        """Returns the items nearest to an item, by its id or title, or to a text.
 
         Raises:
           UserError: it is neither, or `k` is too small.
@@ -167,20 +166,13 @@ def answers(
             "this model follows sessions: give it a --history, item ids, and no more"
         )
     (met,) = raw["history"]
-    states = states_of(bundle)
     for item in met:
         if item not in bundle.items.rows:
             raise UserError(
                 f"--history: there is no item {item!r}."
                 + nearest(item, bundle.items.ids)
             )
-        states.feed(ASKING, item)
-    scores, hidden = states.scores(ASKING), {*met}
-    if where:
-        scores = np.where(bundle.finder.meeting(where), scores, -np.inf)
-    items, best = largest(scores[None], min(k + len(hidden), len(scores)))
-    there = np.isfinite(best[0])
-    return bundle.items.found(items[0][there], best[0][there], hidden)[:k]
+    return bundle.items.found(*next_items(bundle, met, k, where))
 
 
 def _neighbors(bundle: OpenBundle, of: str, k: int) -> Answers:
@@ -190,6 +182,9 @@ def _neighbors(bundle: OpenBundle, of: str, k: int) -> Answers:
     if of in bundle.items.rows:
         vector = bundle.items.vectors[[bundle.items.rows[of]]]
         return Answers(bundle.nearest(np.asarray(vector), k, [{of}])[0])
+    titled = [i for i, one in enumerate(bundle.items.titles) if one == of]
+    if len(titled) == 1:  # What a person has of an item is its title.
+        return _neighbors(bundle, bundle.items.ids[titled[0]], k)
     takes = "query" in bundle.functions and "text" in {*_columns(bundle)}
     if not takes:
         raise UserError(

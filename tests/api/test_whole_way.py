@@ -153,6 +153,8 @@ def test_neighbours_are_nearest_by_vector(run):
     wanted = [items[i] for i in np.argsort(-scores) if i != 0][:5]
     assert [one.id for one in run.neighbors(items[0], 5)] == wanted
     assert run.neighbors("red lamp", 3) == run.query("red lamp", k=3)
+    title = rj.testing.interactions()["items"]["title"][0]
+    assert [one.id for one in run.neighbors(title, 5)] == wanted
     assert run.embed(queries=["red lamp", "rug"]).shape == (2, vectors.shape[1])
 
 

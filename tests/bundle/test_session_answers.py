@@ -8,7 +8,7 @@ import pytest
 import sessions as support
 
 from recjax.api.ask import load
-from recjax.bundle import item_columns
+from recjax.bundle import item_columns, narrowed
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
 from recjax.data.sessions.fixed import VectorsFromEvents
@@ -18,6 +18,7 @@ from recjax.experiment import Experiment, Runtime
 from recjax.losses.pairwise import L2
 from recjax.models.session_model import SessionModel
 from recjax.optim import Adam, Optimizer
+from recjax.serve.http import models
 from recjax.serve.session import open_states
 from recjax.sharding.mesh import make_mesh
 from recjax.train.program import Program
@@ -66,6 +67,28 @@ def test_served_users_have_fixed_vectors(fixed):
             got = states.query(name, when, new)
             np.testing.assert_allclose(got, query, atol=1e-5)
         states.feed(name, known.item_ids[known.item[event]], when, new)
+
+
+def test_a_server_takes_sessions_whole(fixed, monkeypatch):
+    known = pl.DataFrame({"place": [*range(20)]})
+    monkeypatch.setattr(item_columns, "load", lambda folder: known)
+    model = models.load("fixed", 1, fixed[2])
+    asked = model.signatures["history"]
+    rows = {"history": [["i1", "i2"], ["i7", ""]], "k": [3, 5]}
+    found, opened = asked.ask(rows), load(fixed[2])
+    wheres = {**rows, narrowed.WHERE: [("place < 9",)] * 2, narrowed.COLUMNS: [()] * 2}
+    few = asked.narrowed.ask(wheres)
+    for row, (history, k) in enumerate([(["i1", "i2"], 3), (["i7"], 5)]):
+        wanted = opened.query(history=history, k=k)
+        assert found["ids"][row] == [one.id for one in wanted]
+        np.testing.assert_allclose(found["scores"][row], [one.score for one in wanted])
+        wanted = opened.query(history=history, k=k, where="place < 9")
+        assert few["ids"][row] == [one.id for one in wanted]
+    for history, said in (([], "nothing to ask"), (["j1"], "no item 'j1'.*Did you")):
+        with pytest.raises(UserError, match=f"history, row 0: .*{said}"):
+            asked.ask({"history": [history], "k": [1]})
+    with pytest.raises(UserError, match="201 items; give the last 200"):
+        asked.ask({"history": [["i1"] * 201], "k": [1]})
 
 
 def test_the_command_follows_a_history_as_python_does(fixed, capsys, monkeypatch):

@@ -16,6 +16,7 @@ from recjax.bundle.served import signatures
 from recjax.errors import UserError, nearest
 from recjax.extras import require
 from recjax.index import scann
+from recjax.serve import whole_sessions
 from recjax.serve.http.batcher import Work, answered
 from recjax.serve.http.limits import RefusedError
 
@@ -97,7 +98,10 @@ def load(name: str, version: int, folder: Path) -> Model:
     bundle = open_bundle(folder)
     if (folder / scann.FOLDER).is_dir():
         require("scann", "scann", f"{name}: to serve its index")
-    model = Model(name, version, bundle, signatures(bundle))
+    made = signatures(bundle)
+    if "step" in bundle.functions:
+        made |= whole_sessions.signatures(bundle)
+    model = Model(name, version, bundle, made)
     known_columns(bundle.finder)  # They are read once, and not by the first to ask.
     for signature in model.signatures.values():
         if signature.asked:
