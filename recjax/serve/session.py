@@ -131,6 +131,9 @@ def feed_file(states: UserStates, events: Any, options: Options | None = None) -
     _check_order(states, found, users, order)
     named = _labels(found, "session") if "session" in table else None
     label = found.source.label
+    if "timestamp" not in table:
+        text = "has no timestamp: rows count in their order, with no time between them"
+        findings.note(label, text + "; a column of another name needs --rename")
     did = columns_of(table, order, columns, label, findings)
     for at, one in zip(order.tolist(), did, strict=True):
         when = None

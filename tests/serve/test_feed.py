@@ -159,6 +159,13 @@ def test_every_form_of_a_log_is_read(tmp_path):
         assert ("leaves out note" in said) == (source == files["tsv"])
 
 
+def test_a_log_without_times_says_so():
+    named = with_names(log(1, 20)).rename({"timestamp": "clicked_ms"})
+    said = str(feed_file(states(NAMED), named))
+    assert "has no timestamp: rows count in their order" in said
+    assert "leaves out clicked_ms" in said
+
+
 def test_the_unit_is_that_of_the_data():
     """10^9 ms are 1970: said to be seconds, they are 2001."""
     frame = pl.DataFrame({"user": ["a"], "item": ["i1"], "timestamp": [10**9]})
