@@ -154,9 +154,15 @@ def _whole_sessions(found: Read, order: np.ndarray, findings: Findings) -> np.nd
     bad = again.to_numpy()[np.cumsum(first) - 1] if len(first) else first
     lost = np.sort(order[bad])
     if len(lost):
-        names = select(column.vocabulary, session[lost])
-        fix = "give sessions that overlap users of their own, or leave out the column "
-        fix += "(--column events:session=skip) and pass --gap"
+        run = np.empty(len(order), np.int64)
+        run[order] = np.cumsum(first) - 1
+        theirs = select(column.vocabulary, session[lost])
+        other = select(column.vocabulary, session[starts[run[lost] - 1]])
+        of = select(found.table["user"].vocabulary, user[lost])
+        rows = zip(theirs, of, other, strict=True)
+        names = [f"{one} of user {who}, after {next} began" for one, who, next in rows]
+        fix = "skip these rows (--on-bad-row skip), or leave out the column (--column "
+        fix += "events:session=skip) and cut sessions by --gap"
         kind = "goes on with a session after another began"
         found.tell(findings, "session", kind, lost, names, fix)
     return order[~bad]

@@ -159,7 +159,8 @@ def test_sessions_that_overlap_are_named_and_can_be_skipped():
     events = named(("u", "x", 1, "A"), ("u", "y", 2, "B"), ("u", "z", 3, "A"))
     checked = check(Files(events=events))
     ((_, kind, row, _, value),) = found(checked)
-    assert (row, value) == (3, '"A"') and "after another began" in kind
+    assert (row, value) == (3, '"A of user u, after B began"')
+    assert "after another began" in kind
     assert checked.data.tables["events"]["session"].values.tolist() == [0, 1]
 
 
