@@ -180,7 +180,9 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         if threading.current_thread() is threading.main_thread():
             signal.signal(number, end)
-    with tempfile.TemporaryDirectory(prefix="recjax_serve_") as own_folder:
+    with tempfile.TemporaryDirectory(
+        prefix="recjax_serve_", ignore_cleanup_errors=True
+    ) as own_folder:
         folder = settings.shared or Path(own_folder)
         trials = Trials(folder)
         keep_compiled(str(folder / "compiled"))
