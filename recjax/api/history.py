@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,19 @@ def frame(run: Path) -> pl.DataFrame:
     return pl.DataFrame(list(lines.values()), infer_schema_length=None).sort("step")
 
 
+def _figure(**settings: Any) -> Any:
+    """Returns a figure that notebooks show, whether or not pyplot is imported."""
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            drawn = io.BytesIO()
+            self.savefig(drawn, format="png")
+            return drawn.getvalue()
+
+    return Shown(**settings)
+
+
 def plot(known: pl.DataFrame, names: Sequence[str], experiment: Experiment) -> Any:
     """Returns a figure of matplotlib: a curve a column over the steps.
 
@@ -40,11 +53,7 @@ def plot(known: pl.DataFrame, names: Sequence[str], experiment: Experiment) -> A
             )
     shown = list(names) or ["loss", *filter(None, [experiment.best])]
     shown = [name for name in shown if name in known.columns]
-    # Without a display there is nothing but files to draw into.
-    os.environ.setdefault("MPLBACKEND", "agg")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5 * len(shown), 3.2), layout="constrained")
+    figure = _figure(figsize=(5 * len(shown), 3.2), layout="constrained")
     for axis, name in zip(
         figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True
     ):

@@ -68,6 +68,7 @@ def test_a_run_tells_how_far_it_is(run, experiment):
     assert run.history["step"].to_list() == [1, 2, 3, 4]
     assert run.history["loss"].is_finite().all()
     figure = run.plot()
+    assert figure._repr_png_().startswith(b"\x89PNG"), "what a notebook shows"
     (axis,) = figure.axes
     assert axis.get_title() == "loss" and len(axis.lines[0].get_xdata()) == 4
 
