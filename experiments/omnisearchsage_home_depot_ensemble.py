@@ -10,7 +10,6 @@ learns from pairs and spans of its own, and their scores add up, so that what on
 wrong by chance averages out. Their losses go without logQ, which ranked better on
 validation. The first brings, for all of them, exact n-grams and MiniLM's vector as in
 `omnisearchsage_home_depot_minilm.py`; MiniLM (90 MB) is fetched when it is not there.
-`fusion` adds BM25 of words and of runs of three letters.
 """
 
 from dataclasses import replace
@@ -25,13 +24,6 @@ LEARNED, EXACT = 512, 2_048
 SHARE = 0.5 * MEMBERS
 """How much the exact score counts, where the learned one of a member counts 1."""
 MINILM = "minilm_l6"
-FUSION = rj.evals.Fusion(
-    {
-        "words": rj.evals.Bm25(),
-        "letters": rj.evals.Bm25("trigrams", k1=0.6, b=0.5),
-        "model": None,
-    }
-)
 ENCODER = rj.nn.TransformerSettings(30_522, max_length=32)
 
 
@@ -80,13 +72,12 @@ def experiment() -> rj.Experiment:
             "candidate_0/pieces_fixed/of": rj.pretrained.Bert(MINILM),
         },
         evals={
-            "fusion": rj.evals.Ranking("test", FUSION),
             "omnisearchsage": rj.evals.Ranking("test"),
             "bm25": rj.evals.Ranking("test", rj.evals.Bm25(), ties="order"),
             "validation": rj.evals.Ranking("validation"),
         },
         # A SavedModel cannot make word pieces.
-        export=rj.bundle.Bundle(fusion=FUSION),
+        export=rj.bundle.Bundle(),
     )
 
 
