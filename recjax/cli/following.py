@@ -6,8 +6,6 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from recjax.train.request import Request
-
 
 def tell(commands: Sequence[str]) -> None:
     """Prints commands, where there are any."""
@@ -15,13 +13,13 @@ def tell(commands: Sequence[str]) -> None:
         print("next:", *(f"  {command}" for command in commands), sep="\n")
 
 
-def after_train(request: Request, workdir: Path) -> list[str]:
+def after_train(run: Path) -> list[str]:
     """Returns what exports a finished run, where its experiment can be."""
-    experiment, _ = request.resolve()
-    if experiment.export is None:
+    # The file that was named may have changed since: the run's own record is read.
+    if "\nexport = None\n" in (run / "experiment.txt").read_text("utf-8"):
         return []
-    run, name = workdir, workdir.resolve().name
-    return [shlex.join(["recjax", "export", str(run), "--to", f"bundles/{name}"])]
+    to = f"bundles/{run.resolve().name}"
+    return [shlex.join(["recjax", "export", str(run), "--to", to])]
 
 
 def after_export(folder: Path) -> list[str]:

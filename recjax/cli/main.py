@@ -137,7 +137,7 @@ def train(
     if joined() and not finished:
         raise SystemExit(PREEMPTED)
     if finished and first():
-        following.tell(following.after_train(request, workdir))
+        following.tell(following.after_train(workdir))
 
 
 @app.command(name="eval")
