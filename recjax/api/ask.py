@@ -21,9 +21,6 @@ from recjax.serve.whole_sessions import next_items
 from recjax.shown import table
 from recjax.tables.result import Options
 
-ASKING = "you"
-"""The user who asks a model of sessions."""
-
 
 class Answers(list[Found]):
     """Results, best first, which show themselves as a table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -22,6 +23,7 @@ from recjax.bundle.open import OpenBundle
 from recjax.errors import UserError, nearest
 from recjax.index.exact import largest
 from recjax.serve.session import states_of
+from recjax.serve.user_state import UserStates
 
 HISTORY, K, LONGEST, USER = "history", "k", 200, "you"
 
@@ -43,7 +45,18 @@ def next_items(
     Raises:
       UserError: an item is unknown, or the model counts clicks by their times.
     """
-    states = states_of(bundle)
+    return _after(states_of(bundle), bundle, history, k, where)
+
+
+def _after(
+    empty: UserStates,
+    bundle: OpenBundle,
+    history: Sequence[str],
+    k: int,
+    where: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    # Of its own, so that no session counts for another.
+    states = replace(empty)
     for item in history:
         states.feed(USER, item)
     scores = states.scores(USER)
@@ -61,12 +74,12 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
     history  history string[B, any], k i32[B] -> ids and scores: of a session from its
              start. Models that count clicks by their times have none.
     """
-    first = bundle.items.ids[0]
+    first, empty = bundle.items.ids[0], states_of(bundle)
     try:
-        next_items(bundle, [first], 1)
-    except UserError:
+        _after(empty, bundle, [first], 1, ())
+    except UserError:  # It wants times, which a session without a state does not have.
         return {}
-    read, find = partial(_read, bundle), partial(_find, bundle)
+    read, find = partial(_read, bundle), partial(_find, empty, bundle)
     inputs = {HISTORY: Spec(TEXT, (MANY, MANY)), K: Spec(INT)}
     blank = {HISTORY: [[first]], K: [1]}
     made = Signature(
@@ -94,10 +107,14 @@ def _read(bundle: OpenBundle, columns: Columns) -> Columns:
 
 
 def _find(
-    bundle: OpenBundle, made: object, columns: Columns, where: Sequence[str] = ()
+    empty: UserStates,
+    bundle: OpenBundle,
+    made: object,
+    columns: Columns,
+    where: Sequence[str] = (),
 ) -> Columns:
     ids = bundle.items.ids
     rows = zip(columns[HISTORY], columns[K], strict=True)
-    found = [next_items(bundle, history, k, where) for history, k in rows]
+    found = [_after(empty, bundle, history, k, where) for history, k in rows]
     named = [[ids[item] for item in items] for items, _ in found]
     return {"ids": named, "scores": [scores for _, scores in found]}
