@@ -16,8 +16,8 @@ def grades(judged: Table, say: Say) -> dict[str, Any]:
     found = np.unique(judged["grade"].array)
     low, middle, high = found[0], found[len(found) // 2], found[-1]
     say(
-        f"relevance: grades are {low:g} to {high:g}; from {middle:g} on a pair trains, "
-        f"{high:g} is relevant in the evaluation"
+        f"relevance: grades are {low:g} to {high:g}; {high:g} is relevant in the "
+        "evaluation"
     )
     return {
         "min_relevance": float(middle),

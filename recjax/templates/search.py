@@ -65,6 +65,9 @@ def search(
     if queries < FEW:
         return search_untrained(known, say, encoder, queries)
     relevance, split = grades(judged, say), query_split(judged, say)
+    say(f"training: pairs of grade {relevance['min_relevance']:g} and above")
+    if encoder != minilm.FOLDER:
+        say(f"encoder: not used, for {queries} queries are judged: towers are trained")
     kinds = [n for n in known.tables if n not in ("judgements", "query", "user")]
     rows = known.table(kinds[0]).rows
     steps = chosen.steps(judged.rows, BATCH)
