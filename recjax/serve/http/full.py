@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections import Counter
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
 from recjax.serve.http.limits import Room
 from recjax.serve.http.metrics import Record
 from recjax.serve.http.models import Models
-from recjax.serve.http.request import Headers, error_body, place, request_id
+from recjax.serve.http.request import (
+    JSON,
+    Headers,
+    bears,
+    error_body,
+    place,
+    refusal_headers,
+    request_id,
+)
 
 STATUS = 429
-HEAD = (
-    b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n"
-    b"retry-after: 1\r\nx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
+HEAD = STATUS_LINE[STATUS] + b"".join(
+    b"%b: %b\r\n" % one for one in (JSON, *refusal_headers(STATUS))
 )
 
 
@@ -26,7 +35,7 @@ class Full:
     def __init__(self, room: Room, models: Models, record: Record, token: str) -> None:
         """Counts in `record`, once `count` is called."""
         self._room, self._models, self._record = room, models, record
-        self._token = f"Bearer {token}".encode() if token else None
+        self._token = token
         self._counts: Counter[bytes] = Counter()
         self._body = b"", -1
 
@@ -34,7 +43,7 @@ class Full:
         """Returns the whole answer to a prediction; None: it is answered as ever."""
         if not self._room.full or self._record.in_full or b"traceparent" in headers:
             return None
-        if self._token and headers.get(b"authorization") != self._token:
+        if not bears(self._token, headers):
             return None
         found = place(url.decode())
         if found is None or found.version or found.label:
@@ -46,7 +55,8 @@ class Full:
         if taken != self._room.taken:
             body, taken = error_body(self._room.told()), self._room.taken
             self._body = body, taken
-        return HEAD % (request_id(headers), len(body), body)
+        own = request_id(headers), len(body), body
+        return HEAD + b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n%b" % own
 
     def count(self) -> None:
         """Counts what was refused since the last call, and has the log tell it."""

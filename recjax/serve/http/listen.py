@@ -58,7 +58,8 @@ class Server(uvicorn.Server):
 
     def _forget(self, made: asyncio.Task[Any]) -> None:
         self._made.discard(made)
-        made.exception()  # One that has gone already is not worth a word.
+        if not made.cancelled():
+            made.exception()  # One that has gone already is not worth a word.
 
     def _protocol(self) -> asyncio.Protocol:
         kind: Any = self.config.http_protocol_class

@@ -14,7 +14,7 @@ from recjax.bundle.narrowed import CONDITIONS, SHOWN, TITLE, known_columns
 from recjax.bundle.served import K
 from recjax.serve.http.limits import Limits
 from recjax.serve.http.models import Model, Models
-from recjax.serve.http.rest import INT_HIGH, INT_LOW
+from recjax.serve.http.rest import INT_HIGH, INT_LOW, one_of
 
 Schema = dict[str, Any]
 BYTES = {
@@ -146,9 +146,10 @@ def _asked(
 
 def _given(properties: Schema, signature: Signature) -> Schema:
     """Returns the schema of inputs: what may be null may be left out, but not all."""
-    free = [name for name, spec in signature.inputs.items() if spec.missing]
-    made = _object(properties, [name for name in properties if name not in free])
-    return {**made, "anyOf": [{"required": [n]} for n in free]} if free else made
+    inputs = signature.inputs
+    made = _object(properties, [n for n in properties if not inputs[n].missing])
+    some = one_of(inputs)
+    return {**made, "anyOf": [{"required": [n]} for n in some]} if some else made
 
 
 def _narrowed(signature: Signature, model: Model) -> Schema:

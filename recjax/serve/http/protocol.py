@@ -16,7 +16,7 @@ HEADERS = 32_768
 """Most bytes of a request's line and headers."""
 LOOK = 0.25
 """Seconds between looks for connections that are late."""
-FULL = "too many connections; try again soon"
+TOO_MANY = "too many connections; try again soon"
 
 Refusal = Callable[[bytes, Headers], bytes | None]
 """Returns the whole refusal of a prediction (path, headers), or None."""
@@ -68,20 +68,20 @@ class Protocol(HttpToolsProtocol):
     _parts: list[bytes] | None = None
     """The body so far of a request that is gathered first."""
     _last = False
-    _full = False
+    _one_too_many = False
 
     def connection_made(self, transport: Any) -> None:
         """Waits for its first request."""
         super().connection_made(transport)
-        self._full = len(self.connections) > self.limits.connections
+        self._one_too_many = len(self.connections) > self.limits.connections
         self._asked = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Refuses a connection too many, and headers without end."""
-        if self._full:
+        if self._one_too_many:
             # Not before it has asked: what is not read resets the connection, and the
             # answer is lost with it.
-            self._refuse(503, FULL)
+            self._refuse(503, TOO_MANY)
             return
         self._idle = None
         super().data_received(data)
@@ -146,8 +146,8 @@ class Protocol(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """Ends the connection if it is late at a moment of the loop's time."""
-        if self._full:
-            self._refuse(503, FULL)
+        if self._one_too_many:
+            self._refuse(503, TOO_MANY)
         elif self._asked is not None and now - self._asked > self.limits.read_s:
             late = f"the request did not come within {self.limits.read_s:g} s"
             self._refuse(408, late)

@@ -90,14 +90,19 @@ def refusal_headers(status: int) -> list[tuple[bytes, bytes]]:
     return [(b"connection", b"close")] if status in (411, 413, 415) else []
 
 
+def bears(token: str, headers: Headers) -> bool:
+    """Returns whether a request bears the token, where there is one."""
+    given = headers.get(b"authorization", b"")
+    return not token or hmac.compare_digest(given, f"Bearer {token}".encode())
+
+
 def check_token(token: str, headers: Headers) -> None:
     """Checks that a request bears the token, where there is one.
 
     Raises:
       RefusedError: it does not (401).
     """
-    given = headers.get(b"authorization", b"")
-    if token and not hmac.compare_digest(given, f"Bearer {token}".encode()):
+    if not bears(token, headers):
         raise RefusedError(401, "give the server's token: Authorization: Bearer ...")
 
 

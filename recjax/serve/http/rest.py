@@ -160,9 +160,18 @@ def _check_names(place: str, given: Mapping, inputs: Mapping[str, Spec]) -> None
     if lacks:
         shown = ", ".join(f'"{name}": {example(inputs[name])}' for name in lacks)
         raise UserError(f"{place}: not all that is needed is there; add {shown}")
-    some = [name for name, spec in inputs.items() if spec.missing]
+    some = one_of(inputs)
     if some and not given.keys() & set(some):
         raise UserError(f"{place}: nothing is asked; give at least one of {some}")
+
+
+def one_of(inputs: Mapping[str, Spec]) -> list[str]:
+    """Returns the inputs of which one must be given, though each may be left out.
+
+    None where others, that are always given, say what is asked: medoids, a state.
+    """
+    needed = {name for name, spec in inputs.items() if not spec.missing}
+    return [name for name in inputs if name not in needed] if needed <= {"k"} else []
 
 
 def _column(name: str, values: Sequence, spec: Spec, limits: Limits) -> list:

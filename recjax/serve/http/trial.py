@@ -58,6 +58,8 @@ class Trials:
                 # Read before the trial: what is changed during it is tried again.
                 found = {"version": _identity(folder)}
                 found |= {"fault": self._run(name, version, folder), "at": time.time()}
+                if self._ended:  # What was killed tells other workers nothing.
+                    raise UserError("the server ends")
                 file.truncate(0)
                 file.write(json.dumps(found))
         if found["fault"]:
@@ -74,7 +76,7 @@ class Trials:
         words = [sys.executable, "-m", __name__, name, str(version), str(folder)]
         with self._lock:
             if self._ended:
-                return "the server ends"
+                return ""
             # Not by the loop, which forks: what JAX holds locked would stay so.
             self._child = subprocess.Popen(
                 words,

@@ -8,6 +8,10 @@ import socket
 import pytest
 import tiny_images
 
+from recjax.bundle.contract import TEXT, Signature, Spec
+from recjax.serve.http import rest
+from recjax.serve.http.limits import Limits
+
 GOOD = {"text": "red thing", "history": [], "history_age": [], "k": 3}
 PICTURE = base64.b64encode(tiny_images.png(tiny_images.pixels(1, 1))).decode()
 
@@ -110,6 +114,19 @@ def test_what_may_be_null_may_be_left_out(server):
         assert found("instances", [some]) == found("instances", [whole])
         one, all = ({n: [v] for n, v in row.items()} for row in (some, whole))
         assert found("inputs", one) == found("inputs", all)
+
+
+def test_where_others_say_what_is_asked_none_of_these_must_be_given():
+    free, needed = Spec(TEXT, missing=True), Spec(TEXT)
+    assert rest.one_of({"text": free, "history": free, "k": needed}) == [
+        *("text", "history")
+    ]
+    assert rest.one_of({"medoids": needed, "hidden": free, "k": needed}) == []
+    model = {"medoids": needed, "hidden": free}
+    body = b'{"instances": [{"medoids": "a"}], "signature_name": "one"}'
+    made = {"one": Signature(model, {}, *[lambda *given: given] * 4)}
+    asked = rest.parse(body, made, Limits(), 8)
+    assert asked.columns == {"medoids": ["a"], "hidden": [None]}
 
 
 @pytest.mark.parametrize(("inputs", "said"), ITEMS)
