@@ -154,7 +154,7 @@ def _whole_sessions(found: Read, order: np.ndarray, findings: Findings) -> np.nd
     bad = again.to_numpy()[np.cumsum(first) - 1] if len(first) else first
     lost = np.sort(order[bad])
     if len(lost):
-        run = np.empty(len(order), np.int64)
+        run = np.empty(len(user), np.int64)
         run[order] = np.cumsum(first) - 1
         theirs = select(column.vocabulary, session[lost])
         other = select(column.vocabulary, session[starts[run[lost] - 1]])

@@ -164,6 +164,15 @@ def test_sessions_that_overlap_are_named_and_can_be_skipped():
     assert checked.data.tables["events"]["session"].values.tolist() == [0, 1]
 
 
+def test_sessions_that_overlap_are_named_where_events_before_them_are_left_out():
+    """Of two events that are one, and of a later user than some that are left out."""
+    rows = [("t", "x", 1, "Z")] * 3
+    rows += [("u", "x", 1, "A"), ("u", "y", 2, "B"), ("u", "z", 3, "A")]
+    checked = check(Files(events=named(*rows)))
+    told = {row: value for _, _, row, column, value in found(checked) if column}
+    assert told[6] == '"A of user u, after B began"'
+
+
 def test_an_empty_name_is_no_session():
     events = named(("u", "x", 1, ""), ("u", "y", 9**9 // 4, " "), ("u", "z", 3, "A"))
     assert [row for _, _, row, *_ in found(check(Files(events=events)))] == [1, 2]
