@@ -64,6 +64,8 @@ def raw_queries(
 ) -> RawQueries:
     """Returns queries as scorers take them.
 
+    A query whose ages are missing, or all 0, is known by the order of its history.
+
     Args:
       raw: "text", "history" and "history_age" are read where they are given.
       count: number of queries.
@@ -74,7 +76,6 @@ def raw_queries(
     """
     lists = [row or () for row in raw.get("history", [()] * count)]
     given = [row or () for row in raw.get("history_age", [()] * count)]
-    timed = any(map(len, given))
     items, ages, ends = [], [], [0]
     for place, (ids, age) in enumerate(zip(lists, given, strict=True)):
         if len(age) and (min(age) < 0 or list(age) != sorted(age, reverse=True)):
@@ -84,11 +85,12 @@ def raw_queries(
             )
         known = [at for at, id in enumerate(ids) if id in rows]
         items += [rows[ids[at]] for at in known]
-        ages += [age[at] if len(age) else 0.0 for at in known]
+        timed = any(age)
+        ages += [age[at] if timed else np.nan for at in known]
         ends.append(len(items))
-    edges, when = np.array(ends), np.zeros(count) if timed else None
-    time = -np.array(ages, np.float64) if timed else None
-    past = Histories(np.array(items, int), edges[:-1], edges[1:], time, when)
+    edges, time = np.array(ends), -np.array(ages, np.float64)
+    times = (None, None) if np.isnan(time).all() else (time, np.zeros(count))
+    past = Histories(np.array(items, int), edges[:-1], edges[1:], *times)
     texts = tuple(text or "" for text in raw.get("text", [""] * count))
     return RawQueries(texts, past)
 

@@ -80,7 +80,7 @@ def queries(
             raise UserError(f"input {name!r}: use letters, digits and '_' in its name")
     module.encoders = {name: _encoder(tf, input) for name, input in inputs.items()}
     nearest = top_k(tf, module, vectors, item_ids, plan)
-    scored = tf_fusion.scores(tf, module, fused) if fused else None
+    scored = tf_fusion.scores(tf, module, fused, item_ids) if fused else None
     lists = [name for name, kind in inputs.items() if isinstance(kind, IdListInput)]
     specs = {
         columns[name]: tensor_spec(tf, input_spec(input))
@@ -233,7 +233,8 @@ def _encoder(tf: Any, input: Input) -> Any:
             row = tf.repeat(tf.range(rows), columns)
             packed = tf_ops.left_packed(tf, known, row, rows)
             kept = packed[:, -input.length :].to_tensor(shape=[None, input.length])
-            values = tf.reshape(raw if ages else ids, [-1])
+            # Ages of another number than ids fail here, and are not taken for others.
+            values = tf.reshape(tf.reshape(raw, tf.shape(ids)) if ages else ids, [-1])
             padded = tf.concat([tf.zeros([1], values.dtype), values], 0)
             return tf.gather(padded, kept)
 

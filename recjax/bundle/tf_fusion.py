@@ -9,9 +9,11 @@ import numpy as np
 
 from recjax.bundle import tf_ops
 from recjax.bundle.saved_model import utf8
+from recjax.bundle.tf_item_knn import ItemKnnGraph
 from recjax.bundle.tf_text import trigram_key, trigram_keys
 from recjax.errors import UserError
 from recjax.evals.baselines.bm25 import Bm25
+from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.baselines.popularity import Popularity
 from recjax.evals.fused import FusedParts, Part
 from recjax.evals.fusion_weights import RANK_CONSTANT, Shape
@@ -38,18 +40,18 @@ def check(fused: FusedParts) -> None:
     for name, part in fused.parts.items():
         scorer = part.scorer
         words = isinstance(scorer, Bm25) and scorer.stem != "english"
-        if not (scorer is None or words or isinstance(scorer, Popularity)):
+        if not (scorer is None or words or isinstance(scorer, Popularity | ItemKnn)):
             kind = type(scorer).__name__
             kind += "(stem='english')" if isinstance(scorer, Bm25) else ""
             raise UserError(f"export.fusion.parts.{name}: {HOLDS_NO} {kind}; {INSTEAD}")
 
 
-def scores(tf: Any, module: Any, fused: FusedParts) -> Scored:
-    """Returns what scores all items, of which `module.vectors` are the vectors."""
+def scores(tf: Any, module: Any, fused: FusedParts, item_ids: Sequence[str]) -> Scored:
+    """Returns what scores all items [N], of which `module.vectors` are the vectors."""
     check(fused)
     calls = []
     for number, part in enumerate(fused.parts.values()):
-        calls.append((part, _call(tf, module, part, number)))
+        calls.append((part, _call(tf, module, part, number, item_ids)))
 
     def scored(embedding: Any, raw: dict[str, Any]) -> Any:
         found = [
@@ -61,7 +63,9 @@ def scores(tf: Any, module: Any, fused: FusedParts) -> Scored:
     return scored
 
 
-def _call(tf: Any, module: Any, part: Part, number: int) -> Scored:
+def _call(
+    tf: Any, module: Any, part: Part, number: int, item_ids: Sequence[str]
+) -> Scored:
     if part.scorer is None or part.learned is None:
         return lambda embedding, _: tf.matmul(
             embedding, module.vectors, transpose_b=True
@@ -69,6 +73,10 @@ def _call(tf: Any, module: Any, part: Part, number: int) -> Scored:
     if isinstance(part.scorer, Popularity):
         same = tf.constant(part.learned.same, tf.float32)
         return lambda embedding, _: tf.repeat(same[None], tf.shape(embedding)[0], 0)
+    if isinstance(part.scorer, ItemKnn):
+        neighbours = ItemKnnGraph(tf, part, item_ids)
+        setattr(module, f"fusion_{number}", neighbours.held)
+        return lambda _, raw: neighbours(raw)
     words = _Words(tf, part, number)
     setattr(module, f"fusion_{number}", words.held)
     return lambda _, raw: words(raw["text"])
@@ -79,29 +87,22 @@ class _Words:
 
     def __init__(self, tf: Any, part: Part, number: int) -> None:
         assert isinstance(part.scorer, Bm25) and part.learned is not None
-        weights = part.learned.weights.T.tocoo()
-        order = np.lexsort((weights.col, weights.row))
-        places = np.stack([weights.row[order], weights.col[order]], 1)
         self.tf, self.stem = tf, part.scorer.stem
         self.letters = self.stem == "trigrams"
-        self.shape = tuple(map(int, weights.shape))
+        self.size = len(part.learned.words)
         self.held = tf.Module(name=f"words_{number}")
         self.held.table = self._table(part.learned.words)
-        self.held.places = tf.Variable(places.astype(np.int64), trainable=False)
-        self.held.weights = tf.Variable(
-            weights.data[order].astype(np.float32), trainable=False
-        )
+        self.weighed = tf_ops.weighed(tf, self.held, part.learned.weights)
 
     def __call__(self, text: Any) -> Any:
         tf = self.tf
         known, row = self._trigrams(text) if self.letters else self._words(text)
         counts = tf.tensor_scatter_nd_add(
-            tf.zeros([self.shape[1] + 1, tf.size(text)]),
+            tf.zeros([self.size + 1, tf.size(text)]),
             tf.stack([tf.cast(known, tf.int64), row], 1),
             tf.ones_like(known, tf.float32),
         )
-        held = tf.sparse.SparseTensor(self.held.places, self.held.weights, self.shape)
-        return tf.transpose(tf.sparse.sparse_dense_matmul(held, counts[1:]))
+        return self.weighed(counts[1:])
 
     def _table(self, words: Sequence[str]) -> Any:
         if not self.letters:

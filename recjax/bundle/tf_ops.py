@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,28 @@ def left_packed(tf: Any, ids: Any, row: Any, rows: Any) -> Any:
     return tf.RaggedTensor.from_value_rowids(
         tf.boolean_mask(ids, keep), tf.boolean_mask(row, keep), rows, validate=False
     )
+
+
+def weighed(tf: Any, held: Any, weights: Any) -> Callable[[Any], Any]:
+    """Returns (what is asked f32[V, B]) -> scores f32[B, N], as `LinearScores` has.
+
+    Args:
+      tf: TensorFlow.
+      held: the module that holds the weights.
+      weights: what each of V words or items says of each of N items, sparse [V, N].
+    """
+    turned = weights.T.tocoo()
+    order = np.lexsort((turned.col, turned.row))
+    places = np.stack([turned.row[order], turned.col[order]], 1)
+    shape = tuple(map(int, turned.shape))
+    held.places = tf.Variable(places.astype(np.int64), trainable=False)
+    held.weights = tf.Variable(turned.data[order].astype(np.float32), trainable=False)
+
+    def scores(asked: Any) -> Any:
+        matrix = tf.sparse.SparseTensor(held.places, held.weights, shape)
+        return tf.transpose(tf.sparse.sparse_dense_matmul(matrix, asked))
+
+    return scores
 
 
 def pages(tf: Any, values: np.ndarray) -> tuple[Any, Any]:

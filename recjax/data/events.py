@@ -73,7 +73,8 @@ class Histories:
       items: corpus indices of the log's events [E], a user's oldest first.
       start: query q has the items `items[start[q]:stop[q]]` [Q].
       stop: [Q].
-      time: seconds of the log's events [E]; None where only the order is known.
+      time: seconds of the log's events [E]; None where only the order is known, NaN
+        for the events of a query of which only the order is.
       when: seconds at which each query is asked [Q]; None where `time` is.
       session: where the session begins that each query goes on with, from `start` to
         `stop` [Q]; at `stop` for the first event of a session. None without sessions.
@@ -166,10 +167,14 @@ class Histories:
           of_session: see `newest`.
         """
         query, position, back = self.newest(most, of_session)
-        age = None
+        timed = np.zeros(len(back), bool)
         if self.time is not None and self.when is not None:
             age = self.when[query] - self.time[position]
-        values = weight(back, age).astype(np.float32)
+            timed = ~np.isnan(age)
+        values = np.empty(len(back), np.float32)
+        if timed.any():
+            values[timed] = weight(back[timed], age[timed])
+        values[~timed] = weight(back[~timed], None)
         shape = len(self), num_items
         return sparse.csr_array((values, (query, self.items[position])), shape=shape)
 

@@ -11,6 +11,7 @@ from recjax.data.next_item import NextItem
 from recjax.data.prepared import Prepared
 from recjax.evals.baselines.item_knn import ItemKnn
 from recjax.evals.baselines.popularity import Popularity
+from recjax.evals.fusion import Fusion
 from recjax.evals.ranking import Ranking
 from recjax.experiment import Experiment
 from recjax.losses.sampled_softmax import SampledSoftmax
@@ -26,14 +27,21 @@ from recjax.templates import chosen
 from recjax.text.features import NGrams
 
 WIDTH, BATCH = 64, 256
+FUSED = 50_000
+"""Items up to which scores of item-kNN are added to the model's."""
 
 
-def two_tower(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
+def two_tower(
+    data: Prepared | str | Path, say: chosen.Say = print, fused: bool = True
+) -> Experiment:
     """Returns an experiment: what does a user want next, and which item fits a text?
 
     Args:
       data: prepared data with events, or its name or folder.
       say: takes a line for each choice, with its reason.
+      fused: add item-kNN's scores to the model's where there are at most 50,000 items.
+        Such a bundle scores all items; it has no index, pushes to no engine, and holds
+        float32 vectors alone.
 
     Raises:
       UserError: the data is not prepared, or has no events.
@@ -47,6 +55,7 @@ def two_tower(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
     steps = chosen.steps(events.rows, BATCH)
     columns = {"item": item.columns, "user": user.columns}
     knn: Any = ItemKnn()
+    fusion = _fusion(items.rows, say) if fused else None
     return Experiment(
         name=f"two_tower_{chosen.data_name(known)}",
         seed=0,
@@ -104,11 +113,26 @@ def two_tower(data: Prepared | str | Path, say: chosen.Say = print) -> Experimen
             WarmupCosine(steps // 10),
         ),
         evals={
+            **({} if fusion is None else {"fusion": Ranking("test", fusion)}),
             "two_tower": Ranking("test"),
             "item_knn": Ranking("test", knn),
             "popularity": Ranking("test", Popularity()),
             "validation": Ranking("validation", every=steps // 4),
         },
         best="validation/ndcg@10",
-        export=Bundle(),
+        export=Bundle(fusion=fusion),
     )
+
+
+def _fusion(items: int, say: chosen.Say) -> Fusion | None:
+    """Returns the model and item-kNN added up; None where the items are too many."""
+    if items > FUSED:
+        say(
+            f"fusion: none, for {items:,} items are more than {FUSED:,}: a sum with "
+            "item-kNN scores each of them for each query"
+        )
+        return None
+    say("fusion: the model and item-kNN, which add up to more than either")
+    # Without popularity it is silent where there is no history, as with words alone.
+    knn: Any = ItemKnn(popularity_weight=0.0)
+    return Fusion({"model": None, "item_knn": knn})

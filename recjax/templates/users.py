@@ -26,7 +26,7 @@ def users(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
       UserError: the data is not prepared, or has no events.
     """
     chosen.opened(data, "users", "events")
-    made = two_tower(data, say)
+    made = two_tower(data, say, fused=False)
     say(
         "vectors: of length 1, for clusters by distance; next: rj.cluster_users(events,"
         " bundle)"

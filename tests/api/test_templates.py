@@ -1,5 +1,7 @@
 """Templates fit the data that is there, and are files that a person reads."""
 
+import sys
+
 import polars as pl
 import pytest
 
@@ -42,7 +44,7 @@ def test_the_file_of_init_is_the_template(
     told = capsys.readouterr().out
     assert f"recjax train {template}.py --workdir" in told
     text = (tmp_path / f"{template}.py").read_text()
-    assert len(text.splitlines()) < 80
+    assert len(text.splitlines()) < 100
     assert max(map(len, text.splitlines())) <= 88
     made = getattr(rj.templates, template)(name, lambda line: None)
     assert load_experiment(f"{template}.py") == made
@@ -81,6 +83,20 @@ def test_columns_decide_the_towers(cache, tmp_path):
     assert {"age"} < {*made.model.query.inputs}
     assert {"item", "text", "colour", "price"} == {*made.model.candidate.inputs}
     assert any(line.startswith("columns of users: age") for line in choices)
+
+
+def test_item_knn_is_added_where_items_are_few(shop, monkeypatch):
+    made = rj.templates.two_tower(shop, str)
+    assert {*made.export.fusion.parts} == {"model", "item_knn"}
+    assert {"fusion", "two_tower"} < {*made.evals}
+    alone = rj.templates.two_tower(shop, str, fused=False)
+    assert alone.export.fusion is None and "fusion" not in alone.evals
+    monkeypatch.setattr(sys.modules["recjax.templates.two_tower"], "FUSED", 3)
+    choices = []
+    many = rj.templates.two_tower(shop, choices.append)
+    assert many.export.fusion is None
+    assert any("more than 3" in line for line in choices)
+    assert rj.templates.users(shop, str).export.fusion is None
 
 
 def test_order_alone_is_split_by_order(cache, tmp_path):
