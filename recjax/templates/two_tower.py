@@ -124,7 +124,7 @@ def two_tower(
     )
 
 
-def _fusion(items: int, say: chosen.Say) -> Fusion | None:
+def _fusion(items: int, say: chosen.Say) -> Any:
     """Returns the model and item-kNN added up; None where the items are too many."""
     if items > FUSED:
         say(
