@@ -29,7 +29,7 @@ UNSEEN = ("Packages",)
 
 def experiment() -> rj.Experiment:
     """Returns the experiment."""
-    branch = rj.nn.EfficientNetLite0(
+    branch = rj.nn.EfficientNetLite(
         weights=rj.pretrained.ImageNet(), frozen=FROZEN, dropout=0.0
     )
     kept = "|".join(["stem", *(f"block_{i:02}" for i in range(FROZEN - 1))])

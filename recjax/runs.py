@@ -196,14 +196,15 @@ def eval_triplets(
       k: `K` of it.
       best: take the best checkpoint.
       options: how the tables are read.
-      beside: what else judges them: "lab", "hog", "handcrafted", "imagenet", or the
-        folder of another run or bundle.
+      beside: what else judges them: "lab", "hog", "handcrafted"; "imagenet",
+        "imagenet1" or "imagenet2" (EfficientNet-Lite0, 1 and 2), also several joined,
+        as in "imagenet+imagenet2"; or the folder of another run or bundle.
     """
     from recjax.evals import triplet_file
     from recjax.evals.triplet_scorers import fixed
     from recjax.pretrained.efficientnet import ImageNet
 
-    weights = {"imagenet": ImageNet()}
+    weights = {"imagenet": ImageNet(), **{f"imagenet{n}": ImageNet(n) for n in (1, 2)}}
     scorers = {str(run): _triplet_scorer(run, best)}
     for name in beside:
         if name in scorers:

@@ -82,14 +82,15 @@ def made_program(net: str, batch: int):
     from recjax.losses import TripletHinge
     from recjax.models import Multiscale
     from recjax.nn.alexnet import AlexNet
-    from recjax.nn.backbones import EfficientNetLite0, SmallNet
+    from recjax.nn.backbones import SmallNet
+    from recjax.nn.lite import EfficientNetLite
     from recjax.nn.pyramid import PAPER, SMALL
     from recjax.optim import Frozen, Momentum, Optimizer
     from recjax.sharding.mesh import make_mesh
     from recjax.train.program import Program
 
     model = {
-        "lite0": Multiscale(EfficientNetLite0(frozen=12, dropout=0.0), PAPER, 512),
+        "lite0": Multiscale(EfficientNetLite(frozen=12, dropout=0.0), PAPER, 512),
         "paper": Multiscale(AlexNet(), PAPER, 4_096, dropout=0.6),
         "small": Multiscale(SmallNet(64), SMALL, 128),
     }[net]

@@ -164,8 +164,9 @@ def evaluate(
       best: evaluate the best checkpoint instead of the newest.
       triplets: table of query_image, positive_image, negative_image[, text_query].
       images: folder that the table's paths start from.
-      beside: what else judges the same triplets: lab, hog, handcrafted, imagenet (the
-        network before training), or another run or bundle; may be repeated.
+      beside: what else judges the same triplets: lab, hog, handcrafted, imagenet,
+        imagenet1, imagenet2 (EfficientNet-Lite0 to 2 as published; several are joined
+        by "+"), or another run or bundle; may be repeated.
       pools: table of text_query and image: adds score-at-top-K of these rankings.
       top: K of it.
       hosts: "auto" joins the other processes of this SLURM job or TPU pod.

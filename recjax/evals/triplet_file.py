@@ -173,7 +173,7 @@ def _embedded(
         if now - told > TELL_SECONDS:
             told, left = now, (now - began) / done * (len(names) - done)
             log.info("images: %d/%d, %.0f s left", done, len(names), left)
-    vectors = {n: np.concatenate(p) for n, p in parts.items() if p}
+    vectors = {n: scorers[n].together(np.concatenate(p)) for n, p in parts.items() if p}
     return Known(place, np.array(picture, np.int64), vectors, bad)
 
 

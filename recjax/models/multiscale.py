@@ -19,7 +19,7 @@ from recjax.execution import in_parts
 from recjax.features import Sides
 from recjax.models.base import RowIds, TableRows, TableSpec
 from recjax.nn import convolution as cnn
-from recjax.nn.backbones import Backbone, FrozenFront
+from recjax.nn.backbones import Backbone, FrozenBranch, FrozenFront
 from recjax.nn.levels import measured, standardised
 from recjax.nn.pyramid import PAPER, LowPath
 from recjax.outputs import Graded
@@ -49,6 +49,10 @@ class Multiscale:
       kept_blocks: blocks of the branch, behind its frozen parts, whose pooled maps are
         joined to what is kept. Each number is then standardised as it lies in the
         images of the first batch, each block scaled to length 1.
+      kept_branches: further networks, such as `recjax.nn.FrozenLite(ImageNet(2))`,
+        whose vectors are joined to what is kept, standardised likewise; none is ever
+        trained. Their parameters are among `start`. Images are resized to their size
+        from that of the branch (bilinear), so that what they see is no sharper.
     """
 
     branch: Backbone
@@ -58,6 +62,7 @@ class Multiscale:
     classes: tuple[int, ...] = ()
     kept: float = 0.0
     kept_blocks: tuple[int, ...] = ()
+    kept_branches: tuple[FrozenBranch, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the share that is kept.
@@ -67,8 +72,10 @@ class Multiscale:
         """
         if not 0 <= self.kept < 1:
             raise ValueError(f"kept = {self.kept}: must be a share from 0 to below 1")
-        if self.kept_blocks and not self.kept:
-            raise ValueError(f"kept_blocks = {self.kept_blocks}, but kept = 0")
+        if self._joins and not self.kept:
+            joined = "blocks" if self.kept_blocks else "branches"
+            what = getattr(self, f"kept_{joined}")
+            raise ValueError(f"kept_{joined} = {what}, but kept = 0")
         if self.kept and self._front.weights is None:
             raise ValueError(f"kept = {self.kept}: the branch starts from no weights")
 
@@ -78,8 +85,13 @@ class Multiscale:
             return self.branch
         raise ValueError(
             f"kept = {self.kept}: the branch starts from no weights, {self.branch} "
-            "cannot; EfficientNetLite0 can"
+            "cannot; EfficientNetLite can"
         )
+
+    @property
+    def _joins(self) -> bool:
+        """Whether several vectors are kept, which are joined."""
+        return bool(self.kept_blocks or self.kept_branches)
 
     def table_specs(self, sides: Sides) -> dict[str, TableSpec]:
         """Returns no tables.
@@ -136,7 +148,10 @@ class Multiscale:
             start = self._front.trained(params["branch"])
             # A copy: a step takes over the buffers of what it is given.
             params["start"] = jax.tree.map(jnp.copy, start)
-            if self.kept_blocks:
+            for i, branch in enumerate(self.kept_branches):
+                own = jax.tree.map(jnp.asarray, branch.load())
+                params["start"][f"branch_{i}"] = own
+            if self._joins:
                 params["start"][STANDARD] = self._standard(params, batch)
         return params, {}
 
@@ -185,25 +200,31 @@ class Multiscale:
         if maps is None:
             maps = self._front.front(params["branch"], x)
         learned = self._embed(params, images, None, maps)
-        start = self._start(params["start"], maps)
+        levels = self._levels(params["start"], x, maps)
+        if self._joins:
+            start = standardised(levels, params["start"][STANDARD])
+        else:
+            start = cnn.unit(levels[-1])
         parts = (1 - self.kept) ** 0.5 * learned, self.kept**0.5 * start
         return jnp.concatenate(parts, -1)
 
-    def _start(self, params: Params, maps: Array) -> Float[Array, "B E"]:
-        """Returns what is kept of the branch as it was, of length 1."""
-        levels = self._front.levels(params, maps, self.kept_blocks)
-        if self.kept_blocks:
-            return standardised(levels, params[STANDARD])
-        return cnn.unit(levels[-1])
+    def _levels(self, start: Params, x: Array, maps: Array) -> list[Array]:
+        """Returns the vectors that are kept [B, D], as they come."""
+        levels = self._front.levels(start, maps, self.kept_blocks)
+        for i, branch in enumerate(self.kept_branches):
+            shape = (x.shape[0], branch.size, branch.size, 3)
+            seen = jax.image.resize(x, shape, "bilinear")
+            levels += branch.levels(start[f"branch_{i}"], seen)
+        return levels
 
     def _standard(self, params: Params, batch: Batch) -> dict[str, Array]:
         """Returns mean and scale of what is kept, in the images of a batch."""
 
         def levels(given: tuple[Array, Array | None], _: object) -> list[Array]:
-            maps = given[1]
+            x, maps = _scaled(given[0]), given[1]
             if maps is None:
-                maps = self._front.front(params["branch"], _scaled(given[0]))
-            return self._front.levels(params["start"], maps, self.kept_blocks)
+                maps = self._front.front(params["branch"], x)
+            return self._levels(params["start"], x, maps)
 
         return measured(in_parts(levels, _flat(batch), None))
 

@@ -6,13 +6,14 @@ from recjax import lazy
 
 if TYPE_CHECKING:
     from recjax.nn.attention import FlatAttention
-    from recjax.nn.backbones import EfficientNetLite0, SmallNet
+    from recjax.nn.backbones import SmallNet
     from recjax.nn.decayed_sum import DecayedSum, RecencyBag
     from recjax.nn.fields import HashEmbedding
     from recjax.nn.gru import Gru
     from recjax.nn.hier import HierTcn, SessionStates
     from recjax.nn.image import Photo
     from recjax.nn.inputs import Dense, EmbeddingBag, Scaled
+    from recjax.nn.lite import EfficientNetLite, FrozenLite
     from recjax.nn.sketch import CountMin
     from recjax.nn.tcn import Tcn
     from recjax.nn.tower import Tower

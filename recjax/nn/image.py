@@ -22,7 +22,7 @@ class Photo(NoRows, nn.Module):
 
     Attributes:
       branch: from pixels to a vector, such as `SmallNet(64)` or
-        `EfficientNetLite0(224, ImageNet(), frozen=18)`.
+        `EfficientNetLite(0, ImageNet(), frozen=18)`.
       width: of the vector.
       scale: standard deviation of the layer's starting weights.
 

@@ -47,7 +47,7 @@ def images(data: Prepared | str | Path, say: chosen.Say = print) -> Experiment:
     say(f"classes: {told}; images that share a finer one are more alike: {grades}")
     say(
         f"size: {SIZE} pixels and a small network from noise, so that a CPU trains it; "
-        "rj.nn.EfficientNetLite0(weights=rj.pretrained.ImageNet()) is better and slower"
+        "rj.nn.EfficientNetLite(weights=rj.pretrained.ImageNet()) is better and slower"
     )
     steps = chosen.steps(table.rows, BATCH)
     evals = {

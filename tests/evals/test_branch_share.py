@@ -12,7 +12,8 @@ from recjax.errors import UserError
 from recjax.evals import branch_share
 from recjax.evals.branch_share import BranchShare
 from recjax.models import Multiscale
-from recjax.nn.backbones import EfficientNetLite0, SmallNet
+from recjax.nn.backbones import SmallNet
+from recjax.nn.lite import EfficientNetLite
 
 HELD_OUT = ("coarse3",)
 WIDTH, OTHER = 8, 6
@@ -20,6 +21,8 @@ WIDTH, OTHER = 8, 6
 
 @dataclass(frozen=True)
 class Nothing:
+    variant, name = 0, "nothing"
+
     def load(self):
         return {}
 
@@ -62,7 +65,7 @@ def test_every_share_has_the_figures_of_its_distances(kept, monkeypatch):
     monkeypatch.setattr(branch_share, "embed_images", embedded)
     monkeypatch.setattr(branch_share, "ImageFeature", Frozen)
     evaluation = BranchShare(HELD_OUT, shares=(0.0, 0.3, 1.0))
-    made = program(EfficientNetLite0(32, Nothing()), kept)
+    made = program(EfficientNetLite(0, Nothing(), pixels=32), kept)
     found = evaluation.run(made, None).figures
     assert set(found) == set(evaluation.metrics(made.dataset))
 

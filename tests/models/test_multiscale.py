@@ -8,9 +8,10 @@ import pytest
 from recjax import pytree
 from recjax.features import ImageFeature
 from recjax.models import Multiscale
-from recjax.nn import efficientnet
 from recjax.nn.alexnet import AlexNet
-from recjax.nn.backbones import EfficientNetLite0, SmallNet
+from recjax.nn.backbones import SmallNet
+from recjax.nn.efficientnet import Lite
+from recjax.nn.lite import EfficientNetLite
 from recjax.nn.pyramid import PAPER, SMALL
 
 SIDES = {"image": {"image": ImageFeature(64)}}
@@ -155,10 +156,10 @@ def test_data_of_another_size_is_refused():
 
 @pytest.mark.slow
 def test_no_gradient_passes_frozen_parts_and_values_stay():
-    params = jax.jit(efficientnet.init)(jax.random.key(0))
+    params = jax.jit(Lite().init)(jax.random.key(0))
     images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
-    head = efficientnet.PARTS - 1
-    whole, part = EfficientNetLite0(32), EfficientNetLite0(32, frozen=head)
+    head = Lite().parts - 1
+    whole, part = EfficientNetLite(pixels=32), EfficientNetLite(frozen=head, pixels=32)
     want = jax.jit(whole.apply)(params, images)
 
     def total(params):
@@ -167,7 +168,7 @@ def test_no_gradient_passes_frozen_parts_and_values_stay():
 
     (_, got), grad = jax.jit(jax.value_and_grad(total, has_aux=True))(params)
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
-    for at, name in efficientnet.names():
+    for at, name in Lite().names():
         moved = max(float(np.abs(x).max()) for x in jax.tree.leaves(grad[name]))
         assert (moved > 0) == (at >= head), name
 
@@ -176,14 +177,17 @@ def test_no_gradient_passes_frozen_parts_and_values_stay():
 class Noise:
     """Weights that nobody trained."""
 
+    variant: int = 0
+    name = "noise"
+
     def load(self):
         """Returns them."""
-        return jax.jit(efficientnet.init)(jax.random.key(3))
+        return jax.jit(Lite(self.variant).init)(jax.random.key(3))
 
 
 @pytest.mark.slow
 def test_kept_maps_train_as_the_images_do():
-    branch = EfficientNetLite0(32, Noise(), frozen=13, dropout=0.0)
+    branch = EfficientNetLite(0, Noise(), frozen=13, dropout=0.0, pixels=32)
     model = Multiscale(branch, low=SMALL, width=8)
     plain = batch(size=32)
     maps = branch.maps(plain["image"].reshape(6, 32, 32, 3))
@@ -217,7 +221,7 @@ def test_kept_maps_train_as_the_images_do():
 
 
 def test_maps_are_of_frozen_parts_that_start_from_weights():
-    branch = EfficientNetLite0(32, Noise(), frozen=13)
+    branch = EfficientNetLite(0, Noise(), frozen=13, pixels=32)
     for other in (replace(branch, frozen=0), replace(branch, weights=None)):
         with pytest.raises(ValueError, match="frozen parts that start from weights"):
             other.maps(np.zeros((1, 32, 32, 3), np.uint8))
@@ -225,7 +229,7 @@ def test_maps_are_of_frozen_parts_that_start_from_weights():
 
 @pytest.mark.slow
 def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
-    branch = EfficientNetLite0(32, Noise(), frozen=16, dropout=0.0)
+    branch = EfficientNetLite(0, Noise(), frozen=16, dropout=0.0, pixels=32)
     plain, share = batch(size=32), 0.25
     model = Multiscale(branch, low=SMALL, width=8, kept=share)
     params, _ = started(model, one=plain)
@@ -238,7 +242,7 @@ def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
 
     got = embedded(model, params, {"image": images})
     learned = embedded(replace(model, kept=0.0), params, {"image": images})
-    whole = EfficientNetLite0(32, Noise(), frozen=18, dropout=0.0)
+    whole = EfficientNetLite(0, Noise(), frozen=18, dropout=0.0, pixels=32)
     start = jax.jit(whole.apply)(Noise().load(), images / 127.5 - 1.0)
     start = start / np.linalg.norm(start, axis=1, keepdims=True)
 
@@ -254,7 +258,7 @@ def test_what_is_kept_of_the_start_is_a_share_of_the_squared_distance():
 
 
 def test_kept_blocks_are_standardised_as_they_lie_in_the_first_batch():
-    branch = EfficientNetLite0(32, Noise(), frozen=17, dropout=0.0)
+    branch = EfficientNetLite(0, Noise(), frozen=17, dropout=0.0, pixels=32)
     model = Multiscale(branch, low=SMALL, width=8, kept=0.25, kept_blocks=(15,))
     first, one = batch(size=32), np.random.default_rng(3)
     maps = one.normal(size=(2, 3, 2, 2, 320)).astype(np.float16)
@@ -284,11 +288,11 @@ def test_kept_blocks_are_standardised_as_they_lie_in_the_first_batch():
 
 def test_a_share_that_cannot_be_kept_is_refused():
     with pytest.raises(ValueError, match="kept_blocks = .15,., but kept = 0"):
-        Multiscale(EfficientNetLite0(32, Noise()), kept_blocks=(15,))
-    front = EfficientNetLite0(32, Noise(), frozen=12)
+        Multiscale(EfficientNetLite(0, Noise(), pixels=32), kept_blocks=(15,))
+    front = EfficientNetLite(0, Noise(), frozen=12, pixels=32)
     with pytest.raises(ValueError, match="must be of 10 to 15"):
         front.levels({}, jnp.zeros((1, 2, 2, 112)), (9,))
     with pytest.raises(ValueError, match="kept = 1.0: must be a share"):
-        Multiscale(EfficientNetLite0(32, Noise()), kept=1.0)
+        Multiscale(EfficientNetLite(0, Noise(), pixels=32), kept=1.0)
     with pytest.raises(ValueError, match="the branch starts from no weights"):
         Multiscale(AlexNet(), kept=0.5)

@@ -13,9 +13,9 @@ from recjax.data.triplets.exact import TripletRules
 from recjax.experiment import Experiment, Runtime
 from recjax.losses import MinedHinge, Softmax, TripletHinge
 from recjax.models import Multiscale
-from recjax.nn import backbones as branches
-from recjax.nn import efficientnet
 from recjax.nn.backbones import SmallNet
+from recjax.nn.efficientnet import Lite
+from recjax.nn.lite import frozen_parts
 from recjax.nn.pyramid import SMALL
 from recjax.optim import Adam, Optimizer
 from recjax.sharding.mesh import make_mesh
@@ -54,12 +54,12 @@ def losses(devices: int) -> list[float]:
 
 def frozen(devices: int) -> np.ndarray:
     """Returns what the first frozen parts make of images on that many devices."""
-    params = efficientnet.init(jax.random.key(0), 0, 3)
+    params = Lite().init(jax.random.key(0), 0, 3)
     images = np.random.default_rng(0).uniform(-1, 1, (16, 32, 32, 3))
     mesh = make_mesh({"data": devices})
     with set_mesh(mesh):
         x = put_batch({"x": images.astype(np.float32)}, mesh)["x"]
-        return np.asarray(jax.jit(lambda x: branches._frozen(params, x, 3))(x))
+        return np.asarray(jax.jit(lambda x: frozen_parts(Lite(), params, x, 3))(x))
 
 
 def main(folder: Path) -> None:

@@ -18,7 +18,8 @@ from recjax.data.images.views import Wanted
 from recjax.errors import UserError
 from recjax.images.augment import Augment
 from recjax.models import Multiscale
-from recjax.nn.backbones import EfficientNetLite0, SmallNet
+from recjax.nn.backbones import SmallNet
+from recjax.nn.lite import EfficientNetLite
 from recjax.train import image_views as views
 
 COUNT, SIZE = 3, 16
@@ -264,13 +265,15 @@ def test_a_disk_without_room(cache, monkeypatch):
 
 def test_views_are_of_the_models_own_parts():
     class Weights:
+        variant, name = 0, "none"
+
         def load(self):
             raise AssertionError("not before they are needed")
 
     data = ImagesData(
         Images("memory", (0.25, 0.5, 1.0), views=8), 0, tiny_images.table()
     )
-    front = EfficientNetLite0(SIZE, Weights(), frozen=3)
+    front = EfficientNetLite(0, Weights(), frozen=3, pixels=SIZE)
     assert views.with_views(data, Multiscale(front)).keep is not None
     plain = replace(data, settings=replace(data.settings, views=0))
     assert views.with_views(plain, Multiscale(SmallNet())) is plain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recjax.blocks import in_blocks
 from recjax.data.dataset import HasImages
+from recjax.evals.baselines.frozen import Pooled
 from recjax.evals.embed import as_images, unit
 from recjax.evals.evaluation import Evaluated
 from recjax.evals.gallery import Embed
@@ -20,15 +20,14 @@ from recjax.extras import require
 from recjax.images.decode import decode
 from recjax.images.handcrafted import handcrafted, hog, lab_histogram
 from recjax.index.exact import Score, dot
-from recjax.nn import efficientnet
-from recjax.nn.backbones import EfficientNetLite0, Weights
+from recjax.nn.backbones import FrozenBranch, Weights
 from recjax.nn.levels import measured, standardised
+from recjax.nn.lite import FrozenLite
 from recjax.train.program import Program
 from recjax.train.state import State
 
-Features = Literal["lab", "hog", "handcrafted"] | Weights
+Features = Literal["lab", "hog", "handcrafted"] | Weights | FrozenBranch
 """A visual feature by name, or the pooled map of a trained network."""
-BLOCK = 64
 
 
 def squared(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -56,23 +55,36 @@ class ImageFeature:
     """A fixed feature.
 
     Attributes:
-      features: "lab" (8 x 8 x 8 histogram, L1), "hog", "handcrafted", or weights of
-        EfficientNet-Lite0 (pooled, length 1, of what the model too sees of an image).
-      blocks: of EfficientNet-Lite0, by number from 0 to 15, whose pooled maps are
-        joined to that, each number standardised as it lies in the gallery.
+      features: "lab" (8 x 8 x 8 histogram, L1), "hog", "handcrafted", weights of
+        EfficientNet-Lite (pooled, length 1, of what the model too sees of an image),
+        or another frozen branch.
+      blocks: of EfficientNet-Lite, by number from 0, whose pooled maps are joined to
+        that, each number standardised as it lies in the gallery.
+      branches: further frozen branches that are joined, standardised likewise. Each
+        sees the image at its own size.
+
+    Example:
+      ImageFeature(ImageNet(), branches=(FrozenLite(ImageNet(2)),))
     """
 
     features: Features
     blocks: tuple[int, ...] = ()
+    branches: tuple[FrozenBranch, ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks the blocks.
+        """Checks what is joined.
 
         Raises:
-          ValueError: a feature by name has none.
+          ValueError: a feature by name has no blocks and joins nothing, or the blocks
+            are said where the branch has its own.
         """
-        if self.blocks and isinstance(self.features, str):
-            raise ValueError(f"{self.features!r} has no blocks: {self.blocks}")
+        if isinstance(self.features, str):
+            if self.blocks:
+                raise ValueError(f"{self.features!r} has no blocks: {self.blocks}")
+            if self.branches:
+                raise ValueError(f"{self.features!r} cannot be joined with branches")
+        elif self.blocks and isinstance(self.features, FrozenBranch):
+            raise ValueError(f"blocks = {self.blocks}: say them in {self.features}")
 
     def check(self) -> None:
         """See `ImageScorer`."""
@@ -81,13 +93,19 @@ class ImageFeature:
 
     def fit(self, data: HasImages, held: np.ndarray) -> tuple[Embed, Score]:
         """Returns (positions -> features [n, W]) and their score."""
-        if not self.blocks:
+        if isinstance(self.features, str):
             return _features(data, self.features)
+        first = _branch(self.features)
+        if self.blocks and isinstance(first, FrozenLite):
+            first = replace(first, blocks=self.blocks)
 
         def embed(positions: np.ndarray) -> list[jax.Array]:
-            found = _pooled(data, self.features, tuple(positions), self.blocks)
-            return [jnp.asarray(x) for x in found]
+            asked = tuple(positions)
+            found = [_pooled(data, one, asked) for one in (first, *self.branches)]
+            return [jnp.asarray(x) for levels in found for x in levels]
 
+        if not self.branches and len(Pooled.of(first).widths) == 1:
+            return _features(data, first)
         known = measured(embed(held))
         return lambda asked: np.asarray(standardised(embed(asked), known)), dot
 
@@ -189,62 +207,25 @@ def _features(data: HasImages, features: Features) -> tuple[Embed, Score]:
             return np.stack([make(decode(data.table.read(i))) for i in positions])
 
         return plain, distances
-    return (lambda images: unit(_pooled(data, features, tuple(images))[-1])), dot
+    branch = _branch(features)
+
+    def embed(positions: np.ndarray) -> np.ndarray:
+        levels = _pooled(data, branch, tuple(positions))
+        return unit(np.concatenate([unit(level) for level in levels], 1))
+
+    return embed, dot
 
 
-@lru_cache(maxsize=4)
+def _branch(features: Weights | FrozenBranch) -> FrozenBranch:
+    return features if isinstance(features, FrozenBranch) else FrozenLite(features)
+
+
+@lru_cache(maxsize=8)
 def _pooled(
-    data: Any, weights: Any, positions: tuple[int, ...], blocks: tuple[int, ...] = ()
+    data: Any, branch: FrozenBranch, positions: tuple[int, ...]
 ) -> list[np.ndarray]:
-    """Returns pooled maps [n, C] each; baselines of one run share them."""
-    network = Pooled.of(weights, blocks)
+    """Returns vectors [n, D] of each map; baselines of one run share them."""
+    network = Pooled.of(branch)
     return network.embed(
         len(positions), lambda at: data.center_crops(positions[at], network.size)
     )
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """A trained network as it is, its maps pooled.
-
-    Attributes:
-      size: pixels a side that it sees.
-      ends: where the numbers of each map end.
-      run: pixels f32[BLOCK, size, size, 3] -> the numbers of all maps.
-    """
-
-    size: int
-    ends: tuple[int, ...]
-    run: Callable[[np.ndarray], jax.Array]
-
-    @classmethod
-    @lru_cache(maxsize=2)
-    def of(cls, weights: Weights, blocks: tuple[int, ...] = ()) -> Pooled:
-        """Returns EfficientNet-Lite0 with some weights: blocks, and the last map."""
-        first = min(blocks) + 2 if blocks else efficientnet.PARTS
-        # The early maps of an image at a time: see `front`.
-        branch, params = EfficientNetLite0(frozen=first), weights.load()
-        widths = [efficientnet.BLOCKS[i].outputs for i in sorted(blocks)]
-        ends = np.cumsum([*widths, branch.width]).tolist()
-
-        def run(pixels: jax.Array) -> jax.Array:
-            maps = branch.front(params, pixels / 127.5 - 1.0)
-            return jnp.concatenate(branch.levels(params, maps, blocks), -1)
-
-        return cls(branch.size, tuple(ends), jax.jit(run))
-
-    def embed(
-        self, count: int, take: Callable[[slice], np.ndarray]
-    ) -> list[np.ndarray]:
-        """Returns the pooled maps of images, f32[count, C] each.
-
-        Args:
-          count: number of images.
-          take: a slice of them -> pixels uint8[n, size, size, 3].
-        """
-
-        def read(at: slice) -> dict[str, np.ndarray]:
-            return {"image": take(at).astype(np.float32)}
-
-        made = in_blocks(lambda x: self.run(x["image"]), count, BLOCK, read)
-        return np.split(made, self.ends[:-1], axis=1)

@@ -67,8 +67,8 @@ def test_blocks_are_joined_as_they_lie_in_the_gallery(monkeypatch):
     generator = np.random.default_rng(5)
     maps = [generator.normal(3, 2, (30, 4)), generator.normal(0, 9, (30, 6))]
 
-    def pooled(data, weights, positions, blocks):
-        assert blocks == (15,)
+    def pooled(data, branch, positions):
+        assert branch.blocks == (15,)
         return [x[list(positions)].astype(np.float32) for x in maps]
 
     monkeypatch.setattr(images, "_pooled", pooled)
