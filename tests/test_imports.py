@@ -16,7 +16,7 @@ from recjax import lazy
 
 HEAVY = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
-    *("tokenizers", "safetensors", "threadpoolctl", "sklearn", "skimage"),
+    *("tokenizers", "safetensors", "threadpoolctl", "sklearn", "skimage", "onnx"),
     *("PIL", "simplejpeg", "numba"),
 )
 COMPILED = ("recjax.users.kernels", "recjax.images.resample")

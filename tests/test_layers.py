@@ -42,7 +42,7 @@ LARGEST = 0.2
 
 IN_FUNCTIONS = (
     *("tensorflow", "scann", "tensorboardX", "tensorboard", "apache_beam"),
-    *("tokenizers", "safetensors", "threadpoolctl"),
+    *("tokenizers", "safetensors", "threadpoolctl", "onnx"),
 )
 """Packages that only those need who use them."""
 WITH_EXTRAS = ("recjax.users.kernels", "recjax.serve.http")

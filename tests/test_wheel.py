@@ -16,7 +16,7 @@ SOURCES = ("recjax",)
 FILES = ("pyproject.toml", "LICENSE", "README.md")
 EXTRAS = [
     *("tensorflow", "scann", "apache_beam", "tokenizers", "safetensors", "sklearn"),
-    *("skimage", "simplejpeg", "numba", "threadpoolctl"),
+    *("skimage", "simplejpeg", "numba", "threadpoolctl", "onnx"),
 ]
 """What a plain install does not bring."""
 EVENTS = ["user,item,timestamp"] + [

@@ -118,7 +118,7 @@ class FrozenFront(Backbone, Protocol):
 class FrozenBranch(Protocol):
     """A network as others trained it, from pixels to pooled maps; nothing trains it.
 
-    `recjax.nn.lite.FrozenLite` is one.
+    `recjax.nn.lite.FrozenLite` and `recjax.pretrained.onnx.Onnx` are such.
     """
 
     @property
