@@ -52,7 +52,7 @@ class Graph:
 
     Attributes:
       nodes: in the order in which they run.
-      weights: name -> f32, what is learned.
+      weights: name -> f32, what is learned, in the order of its use.
       constants: name -> what is not: numbers of other types, and single numbers.
       input: name of the images.
       shape: of them, None where it is open.
@@ -107,7 +107,10 @@ def read(path: Path, values: Sequence[str]) -> Graph:
     if len(inputs) != 1:
         names = ", ".join(repr(i.name) for i in inputs) or "none"
         raise UserError(f"{path}: needs one input, the images; it has {names}")
-    weights = {n: x for n, x in constants.items() if x.ndim and x.dtype == np.float32}
+    learned = {n for n, x in constants.items() if x.ndim and x.dtype == np.float32}
+    # In the order of their use, which a file written anew keeps.
+    used = dict.fromkeys(n for node in nodes for n in node.inputs if n in learned)
+    weights = {name: constants[name] for name in used}
     rest = {n: x for n, x in constants.items() if n not in weights}
     return Graph(tuple(nodes), weights, rest, inputs[0].name, _shape(inputs[0]))
 

@@ -1,5 +1,7 @@
 """Networks in ONNX files against onnxruntime."""
 
+import jax
+import jax.export
 import numpy as np
 import pytest
 
@@ -203,6 +205,16 @@ def test_older_forms_of_operators_too(tmp_path):
 def test_a_shape_for_one_image_holds_for_several(tmp_path):
     steps = [*NETS["pools"], ("Reshape", (integers(1, -1),), {})]
     same(write(tmp_path / "net.onnx", steps, batch=1))
+
+
+def test_it_is_exported_for_any_number_of_images(tmp_path):
+    path = write(tmp_path / "net.onnx", NETS["squeezed and excited"])
+    branch = Onnx(str(path), ("out",), SIZE, MEAN, STD)
+    params, (many,) = branch.load(), jax.export.symbolic_shape("b")
+    shape = jax.ShapeDtypeStruct((many, SIZE, SIZE, 3), np.float32)
+    exported = jax.export.export(jax.jit(branch.levels))(params, shape)
+    (got,) = exported.call(params, PIXELS.astype(np.float32) / 127.5 - 1)
+    np.testing.assert_allclose(got, by_runtime(path), rtol=1e-4, atol=1e-5)
 
 
 def test_values_in_between_and_weights_of_half_precision(tmp_path):
