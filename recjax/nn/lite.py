@@ -15,7 +15,11 @@ from recjax.nn import convolution as cnn
 from recjax.nn import efficientnet
 from recjax.nn.backbones import Weights
 from recjax.nn.efficientnet import Lite
+from recjax.nn.few import few_at_a_time
 from recjax.typing import Array, Float, Params, PRNGKey
+
+FEW = 8
+"""Images at a time whose maps, behind the first ten blocks or so, fit a CPU's cache."""
 
 
 @dataclass(frozen=True)
@@ -148,12 +152,17 @@ class EfficientNetLite:
             raise ValueError(
                 f"blocks {blocks}: must be of {known.start} to {len(net.blocks) - 1}"
             )
-        x, start, made = maps.astype(jnp.float32), self.frozen, []
-        for stop in (*(number + 2 for number in sorted(blocks)), net.parts):
-            x = net.apply(params, x, start, stop)
-            made.append(jnp.mean(x, axis=(1, 2), dtype=jnp.float32))
-            start = stop
-        return made
+        stops = (*(number + 2 for number in sorted(blocks)), net.parts)
+
+        def pooled(x: Array) -> list[Array]:
+            start, made = self.frozen, []
+            for stop in stops:
+                x = net.apply(params, x, start, stop)
+                made.append(jnp.mean(x, axis=(1, 2), dtype=jnp.float32))
+                start = stop
+            return made
+
+        return few_at_a_time(pooled, maps.astype(jnp.float32), FEW)
 
 
 @dataclass(frozen=True)
@@ -218,10 +227,7 @@ def _scaled(images: Array) -> Array:
 
 
 def frozen_parts(net: Lite, params: Params, x: Array, stop: int) -> Array:
-    """Runs the parts before `stop`: all images at once, on a CPU one after the other.
-
-    The early maps of one image fit a CPU's cache, those of a batch do not: 2 to 4
-    times the speed.
+    """Runs the parts before `stop`, whose maps are large.
 
     Args:
       net: the network.
@@ -229,17 +235,4 @@ def frozen_parts(net: Lite, params: Params, x: Array, stop: int) -> Array:
       x: see `Lite.apply`.
       stop: part after the last one.
     """
-
-    def at_once(x: Array) -> Array:
-        return net.apply(params, x, 0, stop)
-
-    def one_by_one(x: Array) -> Array:
-        shards = jax.sharding.get_abstract_mesh().size or 1
-        if x.shape[0] % shards:
-            return at_once(x)
-        # Each device goes through its own images.
-        parts = x.reshape(shards, -1, *x.shape[1:]).swapaxes(0, 1)
-        out = jax.lax.map(at_once, parts).swapaxes(0, 1)
-        return out.reshape(-1, *out.shape[2:])
-
-    return jax.lax.platform_dependent(x, cpu=one_by_one, default=at_once)
+    return few_at_a_time(lambda x: net.apply(params, x, 0, stop), x, 1)
