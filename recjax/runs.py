@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Literal
 import jax
 
 from recjax import disk, settings
+from recjax.data.identity import stamp
 from recjax.errors import UserError
 from recjax.evals import results, run_evaluations
 from recjax.evals.evaluation import Evaluated, check_evals
+from recjax.evals.finished import Finished
+from recjax.evals.fusion_choice import choices
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
 from recjax.seconds import DAY
@@ -45,7 +48,7 @@ def train_run(
     profile: bool = False,
     debug: str = "no",
     hosts_from: Literal["", "auto"] = "",
-) -> bool:
+) -> Finished | None:
     """Trains, evaluates, and writes `result.json`.
 
     Args:
@@ -57,7 +60,7 @@ def train_run(
         `recjax.launch.join`.
 
     Returns:
-      Whether all steps are done; False where a signal asked for a stop.
+      What was found when all steps were done; None where a signal asked for a stop.
 
     Raises:
       UserError: bad input.
@@ -70,9 +73,13 @@ def train_run(
         return _train(request, Path(workdir), profile, debug)
 
 
-def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
+def _train(
+    request: Request, workdir: Path, profile: bool, debug: str
+) -> Finished | None:
     earlier = Path(request.start) if request.start else None
-    program = open_program(*request.resolve(), earlier)
+    experiment, runtime = request.resolve()
+    data = stamp(experiment.data)
+    program = open_program(experiment, runtime, earlier)
     data_record.checked_or_written(workdir, program)
     check_evals(program)
     for name, value in program.dataset.facts().items():
@@ -95,12 +102,14 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
         "steps": int(trained.state.step) - trained.start,
     }
     if not trained.finished:
-        return False
+        return None
     began = time.perf_counter()
     found = run_evaluations.run_all(program, trained.state, trained.figures)
     spent = goodput(workdir, time.perf_counter() - began)
+    step = int(trained.state.step)
+    finished = Finished(step, data, found, choices(program))
     if not hosts.first():
-        return True
+        return finished
     write_result(
         workdir,
         {
@@ -114,8 +123,8 @@ def _train(request: Request, workdir: Path, profile: bool, debug: str) -> bool:
         },
     )
     print(results.told(found, program.experiment.evals, _where(workdir)))
-    report_run(workdir, program, found, int(trained.state.step))
-    return True
+    report_run(workdir, program, found, step)
+    return finished
 
 
 def eval_run(

@@ -79,7 +79,7 @@ def test_a_fusion_without_weights_is_refused(shop):
     data = rj.data.Search(str(shop / "data"), batch_size=8).open(0)
     parts = {"words": rj.evals.Bm25(), "popular": rj.evals.Popularity()}
     with pytest.raises(UserError, match="no queries are judged.*say its weights"):
-        fuse(Fusion(parts), data, "item", lambda _: None)
+        fuse(Fusion(parts), data, "item", lambda: None)
     with pytest.raises(ValueError, match="unjudged.other = 1.0: name a part"):
         Fusion(parts, unjudged={"other": 1.0})
     by_column = Fusion(
@@ -89,7 +89,7 @@ def test_a_fusion_without_weights_is_refused(shop):
         },
         unjudged={"words": 1.0},
     )
-    fused = fuse(by_column, data, "item", lambda _: None)
+    fused = fuse(by_column, data, "item", lambda: None)
     words = fused.parts["words"].learned.words
     assert {"oak", "brass"} <= set(words) and "red" not in words
     with pytest.raises(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,10 @@ from recjax import runs
 from recjax.api import arguments, history
 from recjax.api.ask import Answers, Bundle, load
 from recjax.api.logs import told
+from recjax.api.newest import Newest
 from recjax.api.results import Results
 from recjax.errors import UserError
-from recjax.evals import run_evaluations
+from recjax.evals.finished import Finished
 from recjax.experiment import Experiment, Runtime
 from recjax.export import export_program
 from recjax.train import data_record
@@ -44,11 +45,13 @@ class Run:
       folder: the run folder.
       given: the experiment, where it was made in this process.
       runtime: where that ran.
+      trained: what its training found at the end, in this process.
     """
 
     folder: Path
     given: Experiment | None = None
     runtime: Runtime = field(default_factory=Runtime)
+    trained: Finished | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -94,11 +97,15 @@ class Run:
         """
         return history.plot(self.history, names, self.experiment)
 
-    def evaluate(self, split: str = "test") -> Results:
+    def evaluate(self, split: str = "test", *, again: bool = False) -> Results:
         """Returns the evaluations of a split: the model beside its baselines.
+
+        What this run has measured at this step, at the end of its training or by an
+        earlier call, is returned as it was measured.
 
         Args:
           split: "test" or "validation".
+          again: measures anew.
 
         Raises:
           UserError: there is no such split, or no evaluation.
@@ -106,11 +113,7 @@ class Run:
         if split not in SPLITS:
             raise UserError(f"split={split!r}: expected 'test' or 'validation'")
         with told(), arguments.in_python():
-            program, state = self._opened
-            evals = _asked_now(program.experiment.evals, split)
-            asked = replace(program.experiment, evals=evals)
-            found = run_evaluations.run_all(replace(program, experiment=asked), state)
-            return Results(found, evals)
+            return self._newest.evaluated(split, again)
 
     def embed(
         self, *, items: Any = None, queries: Sequence[str] | None = None
@@ -215,11 +218,16 @@ class Run:
         done = "finished" if self.finished else "not finished: train it again to go on"
         return f"<run {name}: step {self.step:,} of {steps:,}, {done}; {self.folder}>"
 
-    @cached_property
+    @property
     def _opened(self) -> tuple[Program, State]:
+        return self._newest.opened()
+
+    @cached_property
+    def _newest(self) -> Newest:
+        return Newest(self.folder, self.experiment, self._open, self.trained)
+
+    def _open(self) -> tuple[Program, State]:
         keep_compiled()
-        if self.step < 1 and self.experiment.steps:
-            raise UserError(f"{self.folder} has no checkpoint: train the run first")
         if self.given is None or (self.folder / "experiment/experiment.py").exists():
             return runs.open_run(self.folder)
         # No file builds it: only this process knows what it is.
@@ -227,12 +235,18 @@ class Run:
         data_record.check(self.folder, program)
         return program, program.restore(self.folder / "checkpoints")
 
-    @cached_property
+    @property
     def _asked(self) -> Bundle:
         """The bundle of the run, in a temporary folder: answers are those served."""
-        folder = Path(self._temporary.name) / "bundle"
-        self._export(folder, {"saved_model": False})
-        return load(folder)
+        folder = Path(self._temporary.name) / str(self.step)
+        if folder not in self._bundles:
+            self._export(folder, {"saved_model": False})
+            self._bundles[folder] = load(folder)
+        return self._bundles[folder]
+
+    @cached_property
+    def _bundles(self) -> dict[Path, Bundle]:
+        return {}
 
     @cached_property
     def _temporary(self) -> tempfile.TemporaryDirectory:
@@ -242,25 +256,3 @@ class Run:
     def _export(self, to: Path, settings: dict[str, Any]) -> str:
         said = [f"export.{name}={value}" for name, value in settings.items()]
         return export_program(*self._opened, to, said)
-
-
-def _asked_now(evals: Mapping[str, Any], split: str) -> dict[str, Any]:
-    """Returns the evaluations of the test, or the same of another split.
-
-    Raises:
-      UserError: there are none.
-    """
-    known = {name: one for name, one in evals.items() if _split(one) in ("test", "")}
-    if split != "test":
-        other = {name: one for name, one in known.items() if _split(one)}
-        known = {name: replace(one, split=split) for name, one in other.items()}
-    if not known:
-        raise UserError(
-            "the experiment has no evaluation of the test: give it evals, as "
-            'evals={"model": rj.evals.Ranking("test")}'
-        )
-    return known
-
-
-def _split(evaluation: Any) -> str:
-    return getattr(evaluation, "split", "")

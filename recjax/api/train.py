@@ -54,14 +54,16 @@ def train(
             log.info("run folder: %s", folder)
         else:
             folder = arguments.path("workdir", workdir)
+        finished = None
         try:
-            runs.train_run(request, folder)
+            finished = runs.train_run(request, folder)
         except KeyboardInterrupt:
             if newest_step(folder / "checkpoints") < 0:
                 raise
         made, where = request.experiment, request.runtime
         assert isinstance(where, Runtime)
-        return Run(folder, made if isinstance(made, Experiment) else None, where)
+        given = made if isinstance(made, Experiment) else None
+        return Run(folder, given, where, finished)
 
 
 def _request(

@@ -26,7 +26,8 @@ from recjax.errors import UserError, nearest
 from recjax.evals.embed import embed_all
 from recjax.evals.fused import FusedParts, fuse
 from recjax.evals.fusion import Fusion
-from recjax.evals.model import model_scores
+from recjax.evals.fusion_choice import choice_of
+from recjax.evals.split_queries import SplitQueries
 from recjax.images.decode import as_jpeg
 from recjax.index import scann
 from recjax.index.compact import Type, compact, loss
@@ -92,14 +93,15 @@ class Bundle:
         return write_bundle(program, state, folder, made, *limits)
 
     def _fused(self, program: Program, state: State) -> FusedParts:
-        model, data = partial(model_scores, program, state), program.dataset
+        data = program.dataset
         assert self.fusion is not None and isinstance(data, HasQueries)
         if self.vectors != "float32":
             raise UserError(
                 f'export.vectors = "{self.vectors}": a fusion scores all items and '
                 'takes "float32" alone; leave it out'
             )
-        found = fuse(self.fusion, data, self.corpus, model)
+        choose = partial(choice_of, self.fusion, SplitQueries(), program, state)
+        found = fuse(self.fusion, data, self.corpus, choose)
         if self.saved_model:
             tf_fusion.check(found)
         return found

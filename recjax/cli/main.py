@@ -134,9 +134,9 @@ def train(
 
     request = Request(experiment, on, tiny, set, set_runtime, variant, start)
     finished = train_run(request, workdir, profile, debug, hosts)
-    if joined() and not finished:
+    if joined() and finished is None:
         raise SystemExit(PREEMPTED)
-    if finished and first():
+    if finished is not None and first():
         following.tell(following.after_train(workdir))
 
 

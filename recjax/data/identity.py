@@ -82,6 +82,22 @@ class Identity:
         return other.digest in (self.digest, *self.extends)
 
 
+def stamp(source: Any) -> tuple[int, ...]:
+    """Returns what changes whenever data is prepared anew, also where no id changes.
+
+    Args:
+      source: what an experiment opens.
+
+    Returns:
+      Nothing, where that is not prepared.
+    """
+    name = getattr(source, "source", None)
+    if not isinstance(name, str | Path) or not (place(name) / ABOUT).is_file():
+        return ()
+    told = (place(name) / ABOUT).stat()
+    return told.st_mtime_ns, told.st_ino, told.st_size
+
+
 def refuse_other(what: str, made: Identity, now: Identity, run: str = "RUN") -> None:
     """Compares the data that something was made of with the data that is there.
 

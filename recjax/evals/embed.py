@@ -75,6 +75,15 @@ def _cut(ids: np.ndarray) -> np.ndarray:
     return ids[:, : -(-held // STEP) * STEP]
 
 
+def kept_of(program: Program, state: State) -> dict[Any, Any]:
+    """Returns what evaluations of a state share; that of an earlier state goes."""
+    kept = program.kept
+    if kept.get("state") is not state:
+        kept.clear()
+        kept["state"] = state
+    return kept
+
+
 def embed_corpus(program: Program, state: State, side: str, name: str) -> np.ndarray:
     """Embeds a whole corpus [N, D], once for all evaluations of one state.
 
@@ -84,10 +93,7 @@ def embed_corpus(program: Program, state: State, side: str, name: str) -> np.nda
       side: of the model.
       name: of the corpus.
     """
-    kept = program.kept
-    if kept.get("state") is not state:
-        kept.clear()
-        kept["state"] = state
+    kept = kept_of(program, state)
     if (side, name) not in kept:
         data: Any = program.dataset
         kept[side, name] = embed_all(program, state, side, data.corpora[name].features)

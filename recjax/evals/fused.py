@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +11,13 @@ import numpy as np
 
 from recjax.data.dataset import HasQueries
 from recjax.errors import UserError
-from recjax.evals.fusion import Fusion, ScoresOf
-from recjax.evals.fusion_told import tell
+from recjax.evals.fusion import Choice, Fusion
 from recjax.evals.fusion_weights import Shape, shaped
 from recjax.evals.linear_scorer import Asked, Learned, LinearScorer
 from recjax.evals.reranking import rerank
-from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 
+log = logging.getLogger(__name__)
 Stage = tuple[Mapping[str, float], Mapping[str, Shape]]
 """Weights and shapes of parts."""
 
@@ -105,19 +105,25 @@ class FusedParts:
         return rerank(total, second, self.top)
 
 
-def fuse(fusion: Fusion, data: HasQueries, corpus: str, model: ScoresOf) -> FusedParts:
-    """Chooses the settings, shapes and weights of a fusion for a bundle.
+def fuse(
+    fusion: Fusion,
+    data: HasQueries,
+    corpus: str,
+    choose: Callable[[], Choice],
+) -> FusedParts:
+    """Returns a fusion for a bundle, with settings, shapes and weights.
 
     Args:
       fusion: the settings.
       data: an opened data set.
       corpus: whose items are found.
-      model: the trained model's scores of queries.
+      choose: chooses settings, shapes and weights; not called where no query of the
+        data is judged.
 
     Raises:
       UserError: a bundle cannot answer as one of the parts that help.
     """
-    found, first, second = _chosen(fusion, data, model)
+    found, first, second = _chosen(fusion, data, choose)
 
     def parts(chosen: Stage) -> dict[str, Part]:
         weights, shapes = chosen
@@ -149,7 +155,7 @@ def _unserved(scorer: Any) -> str:
 
 
 def _chosen(
-    fusion: Fusion, data: Any, model: ScoresOf
+    fusion: Fusion, data: Any, choose: Callable[[], Choice]
 ) -> tuple[Mapping[str, Any], Stage, Stage]:
     """Returns scorers with their settings, and weights and shapes of both stages."""
     if reason := getattr(data, "unjudged", ""):
@@ -161,14 +167,12 @@ def _chosen(
         }
         out = [name for name in found if name not in fusion.unjudged]
         told = f"; left out: {', '.join(out)}" if out else ""
-        tell(f"{reason}: weights of unjudged {dict(fusion.unjudged)}{told}")
+        log.info("%s: weights of unjudged %s%s", reason, dict(fusion.unjudged), told)
         return found, (fusion.unjudged, dict.fromkeys(fusion.unjudged, "max")), ({}, {})
-    bound = fusion.bound(SplitQueries(), model)
-    every = bound.tuned(data)
-    first, second = bound.of(every).choose(data)
-    scorers = {n: None if fusion.every[n] is None else one for n, one in every.items()}
+    found = choose()
+    first, second = found.first, found.second
     return (
-        scorers,
+        found.every,
         (first.weights, first.shapes),
         (second.weights, second.shapes),
     )

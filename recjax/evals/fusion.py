@@ -6,6 +6,7 @@ the best of them. How much each counts is chosen on validation queries.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -16,14 +17,34 @@ from recjax.data.dataset import HasQueries, Queries
 from recjax.errors import UserError
 from recjax.evals import reranking
 from recjax.evals.few_queries import choose
-from recjax.evals.fusion_told import said, tell
+from recjax.evals.fusion_told import said
 from recjax.evals.fusion_weights import CandidateScores, Chosen, shaped
 from recjax.evals.reranking import Reranking, rerank
 from recjax.evals.scorer import Need, Scorer, Scores, check_needs
 from recjax.evals.split_queries import SplitQueries
 from recjax.evals.tuned import Tuned
 
+log = logging.getLogger(__name__)
 ScoresOf = Callable[[Queries], Scores]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen for a fusion.
+
+    Attributes:
+      every: the scorers of both stages, their settings chosen; None for the model.
+      first: weights and shapes of the sum.
+      second: those of the parts that put the best in another order.
+      of: the settings that it was chosen for; None where nobody asks again.
+      asked: whose queries it ranks.
+    """
+
+    every: Mapping[str, Any]
+    first: Chosen
+    second: Reranking
+    of: Any = None
+    asked: SplitQueries = SplitQueries()
 
 
 @dataclass(frozen=True)
@@ -140,15 +161,28 @@ class Fusion:
                 raise UserError(f"parts.{name}: {error}") from error
         self.asked.check_choice(data, self.choose_on, self.metric)
 
-    def fit(self, data: HasQueries, queries: Queries) -> Fused:
-        """Chooses shapes and weights, and returns the sum for the queries."""
+    def choice(self, data: HasQueries) -> Choice:
+        """Returns the settings of parts, weights and shapes; tells them in the log."""
         every = self.tuned(data)
-        first, second = self.of(every).choose(data)
+        return Choice(every, *self.of(every).choose(data))
+
+    def fit(
+        self, data: HasQueries, queries: Queries, choice: Choice | None = None
+    ) -> Fused:
+        """Returns the sum for the queries.
+
+        Args:
+          data: an opened data set.
+          queries: to be scored.
+          choice: what was chosen before; None chooses.
+        """
+        choice = self.choice(data) if choice is None else choice
+        every = {n: self.every[n] if s is None else s for n, s in choice.every.items()}
         kept = {
             name: _of(every[name]).fit(data, queries)
-            for name in (*first.weights, *second.weights)
+            for name in (*choice.first.weights, *choice.second.weights)
         }
-        return Fused(kept, first, second, self.top)
+        return Fused(kept, choice.first, choice.second, self.top)
 
     def choose(self, data: HasQueries) -> tuple[Chosen, Reranking]:
         """Returns what is chosen for both stages; tells it in the log."""
@@ -172,7 +206,8 @@ class Fusion:
                 for task, every in zip(asked, fitted, strict=True)
             ]
             again = reranking.choose(best, self.metric)
-        tell(said(chosen, self.metric, self.choose_on, self.parts, again))
+        told = said(chosen, self.metric, self.choose_on, self.parts, again)
+        log.info("%s", told)
         return chosen, again
 
 

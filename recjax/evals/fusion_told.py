@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from recjax.evals.fusion_weights import Chosen, Shape
 from recjax.evals.reranking import Reranking
 
-log = logging.getLogger(__name__)
 SHAPES: Mapping[Shape, str] = {
     "z": "(score - the query's mean) / their standard deviation",
     "max": "score / the query's largest",
     "rank": "61 / (60 + rank)",
 }
-_TOLD = set[str]()
-"""What this process has told: a run is evaluated and asked more than once."""
-
-
-def tell(text: str) -> None:
-    """Logs a text; where it has been told already, at debug level."""
-    log.log(logging.DEBUG if text in _TOLD else logging.INFO, "%s", text)
-    _TOLD.add(text)
 
 
 def said(

@@ -17,6 +17,7 @@ from recjax.evals.answers import sample_answers
 from recjax.evals.embedding_map import corpus_map
 from recjax.evals.evaluation import EXPOSURE_AT, INDEX, KS, MAIN, Evaluated
 from recjax.evals.fusion import Fusion
+from recjax.evals.fusion_choice import choice_of
 from recjax.evals.model import Embeddings, SessionScores, model_scores, rank_all
 from recjax.evals.score_distribution import score_histograms
 from recjax.evals.scorer import Scorer, Scores, ScoresOf, check_needs
@@ -188,9 +189,13 @@ class Ranking:
         if self.scorer is None:
             return model_scores(program, state, queries, self.tower, rows)
         data: Any = program.dataset
-        if isinstance(self.scorer, Fusion | Tuned):
-            model = partial(model_scores, program, state)
-            scores: Scores = self.scorer.bound(self._asked, model).fit(data, queries)
+        asked, model = self._asked, partial(model_scores, program, state)
+        scores: Scores
+        if isinstance(self.scorer, Fusion):
+            choice = choice_of(self.scorer, asked, program, state)
+            scores = self.scorer.bound(asked, model).fit(data, queries, choice)
+        elif isinstance(self.scorer, Tuned):
+            scores = self.scorer.bound(asked, model).fit(data, queries)
         else:
             scores = self.scorer.fit(data, queries)
         return scores if rows is None else ScoresOf(scores, rows)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from recjax.evals.embed import kept_of
 from recjax.evals.evaluation import Evaluated, eval_of
 from recjax.train.loop import Evaluate
 from recjax.train.program import Program
@@ -31,9 +32,10 @@ def during_training(program: Program) -> Evaluate:
             if not (evaluation.trained and evaluation.every):
                 continue
             if done % evaluation.every == 0 or done == experiment.steps:
+                kept = kept_of(program, state)
                 got = evaluation.run(program, state)
                 if done == experiment.steps:
-                    program.kept[FOUND, name] = got
+                    kept[FOUND, name] = got
                 figures |= {f"{name}/{key}": v for key, v in got.figures.items()}
         return figures
 

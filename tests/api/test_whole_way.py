@@ -16,6 +16,7 @@ import pytest
 import recjax as rj
 from recjax.api import errors
 from recjax.bundle.manifest import NAME
+from recjax.data.prepared import ABOUT
 from recjax.errors import UserError
 from recjax.evals.answers import Shown
 from recjax.evals.model import Embeddings
@@ -83,6 +84,44 @@ def test_figures_are_those_of_the_run_folder(run):
     assert "two_tower (model)" in repr(found) and "popularity" in repr(found)
     other = run.evaluate("validation")
     assert other["two_tower"]["mrr"] != found["two_tower"]["mrr"]
+
+
+def test_what_is_measured_is_not_measured_again(run, shop):
+    # No two measurements take the same time, so `seconds` tells them apart.
+    written = json.loads((run.folder / "result.json").read_text())["results"]
+    assert {name: dict(one) for name, one in run.evaluate().items()} == written
+    split = run.evaluate("validation")
+    assert run.evaluate("validation") is split
+    anew = run.evaluate(again=True)
+    assert anew is run.evaluate() and anew["popularity"] != written["popularity"]
+    assert anew["popularity"]["mrr"] == written["popularity"]["mrr"]
+    os.utime(shop.path / ABOUT)  # Prepared anew.
+    assert run.evaluate()["popularity"] != anew["popularity"]
+    (opened,) = {rj.Run.open(run.folder).evaluate()["popularity"]["mrr"]}
+    assert opened == written["popularity"]["mrr"]
+
+
+def test_a_fusion_is_chosen_once(experiment, tmp_path, caplog):
+    parts = {"popular": rj.evals.Popularity(), "model": None}
+    fusion = rj.evals.Fusion(parts, "recall@10")
+    evals = {**experiment.evals, "sum": rj.evals.Ranking("test", fusion)}
+    fused = replace(experiment.export, fusion=fusion, saved_model=False)
+
+    def told():
+        return sum(r.message.startswith("fusion: ") for r in caplog.records)
+
+    made = replace(experiment, evals=evals, export=fused)
+    with caplog.at_level(logging.INFO, "recjax"):
+        run = rj.train(made, tmp_path / "run")
+        assert told() == 1
+        run.evaluate("validation")
+        asked, bundle = run.query("red lamp", k=3), run.export(tmp_path / "bundle")
+        assert bundle.query("red lamp", k=3) == asked
+        assert told() == 1
+        opened = rj.Run.open(tmp_path / "run")
+        assert opened.query("red lamp", k=3) == asked
+        opened.evaluate()
+        assert told() == 2
 
 
 def test_errors_are_the_queries_that_do_worst(run):

@@ -1,12 +1,10 @@
-"""What the log says of a fusion: true formulas, and once."""
-
-import logging
+"""What the log says of a fusion: true formulas."""
 
 import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from recjax.evals.fusion_told import SHAPES, said, tell
+from recjax.evals.fusion_told import SHAPES, said
 from recjax.evals.fusion_weights import Chosen, shaped
 from recjax.evals.reranking import Reranking
 
@@ -48,11 +46,3 @@ def test_each_part_and_the_queries_are_named():
     )
     assert "model: 0.512 x (61 / (60 + rank))" in model and "x: nothing" in out
     assert "second stage ndcg@10 +0.0100 [+0.0010, +0.0200]" in last
-
-
-def test_the_same_is_told_once(caplog):
-    caplog.set_level(logging.DEBUG)
-    for text in ("of one run", "of another", "of one run"):
-        tell(text)
-    levels = [record.levelno for record in caplog.records]
-    assert levels == [logging.INFO, logging.INFO, logging.DEBUG]
