@@ -8,6 +8,7 @@ import pytest
 import small
 
 import recjax
+from recjax.cli import main
 
 SMALL = """import small
 from recjax.evals.ranking import Ranking
@@ -227,6 +228,20 @@ def test_options_have_hyphens_and_are_taken_with_underscores_too(trains, capfd, 
         command.main(["train", "--help"])
     said = capfd.readouterr().out
     assert "--set-runtime" in said and "--set_runtime" not in said
+
+
+def commands(app, *before):
+    """Yields the words of every command."""
+    for name, one in app._subcommands.items():
+        inner = hasattr(one.target, "_subcommands")
+        yield from commands(one.target, *before, name) if inner else [(*before, name)]
+
+
+@pytest.mark.parametrize("words", commands(main.app), ids=" ".join)
+def test_no_option_is_a_double_negative(capfd, words):
+    with pytest.raises(SystemExit):
+        command.main([*words, "--help"])
+    assert "--no-no-" not in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])

@@ -31,7 +31,7 @@ def serve(
     wait_us: int = 0,
     label: Repeated[tuple[str, ...]] = (),
     token_file: Path | None = None,
-    no_auth: bool = False,
+    no_auth: tyro.conf.FlagCreatePairsOff[bool] = False,
     log_requests: bool = False,
     poll_s: float = 5.0,
     pictures: Repeated[tuple[str, ...]] = (),

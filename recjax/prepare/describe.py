@@ -47,13 +47,21 @@ def _table(columns: Sequence[Inferred]) -> str:
     return "\n".join(["  " + line for line in lines] + odd)
 
 
+def _count(one: Inferred) -> str:
+    if one.distinct is None:
+        return ""
+    if one.exact:
+        return f"{one.distinct:,}"
+    return f"about {float(f'{one.distinct:.2g}'):,.0f}"
+
+
 def _cells(one: Inferred) -> tuple[str, ...]:
     shown = [e if len(e) <= WIDTH else e[:WIDTH] + "..." for e in one.examples[:3]]
     return (
         one.name,
         (one.type or "left out") + (f" ({one.unit})" if one.unit else ""),
         f"{one.missing / max(one.rows, 1):.1%}",
-        "" if one.distinct is None else f"{one.distinct:,}",
+        _count(one),
         "" if one.low is None else f"{one.low} to {one.high}",
         ", ".join(shown),
     )

@@ -15,6 +15,7 @@ from recjax.tables.blocks import Opened
 from recjax.tables.builder import Builder
 from recjax.tables.columns import Column, Type
 from recjax.tables.convert import WrongType, plain
+from recjax.tables.distinct import Distinct
 from recjax.tables.opening import each_block
 from recjax.tables.report import Findings
 from recjax.tables.result import Options
@@ -35,8 +36,6 @@ SHOWN = re.compile(r"impressions|shown|.*[_ ]?ids", re.I)
 PICTURE = r"(?i)\.(jpe?g|png|webp|gif|bmp)$"
 BLANK = r"(?i)^(null|none|n/?a|nan|-|\?)$"
 DATED = r"\d[-:/]\d"
-SKETCH = 4_096
-"""Hashes kept to count distinct values: exact below, then within some percent."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class Inferred:
       type: what it is taken for; None for what recjax cannot read.
       rows: rows read.
       missing: how many of them have no value.
-      distinct: how many different values, about.
+      distinct: how many different values; None of lists, vectors and bytes.
+      exact: whether they were counted; else the number is about right.
       examples: some values as they stand in the file.
       low: the least number, or the first time as ISO text, or None.
       high: the greatest.
@@ -61,13 +61,14 @@ class Inferred:
     type: Type | None
     rows: int
     missing: int
-    distinct: int
+    distinct: int | None
     examples: tuple[str, ...]
     low: str | None = None
     high: str | None = None
     unit: Unit | None = None
     odd: tuple[str, ...] = ()
     strays: tuple[Strays, ...] = ()
+    exact: bool = True
 
 
 def infer(
@@ -139,7 +140,7 @@ class _Column:
         }
         self.rows = self.missing = 0
         self.counts: Counter[str] = Counter()
-        self.hashes = np.zeros(0, np.uint64)
+        self.distinct = Distinct()
         self.examples: dict[str, None] = {}
         self.low, self.high = np.inf, -np.inf
         self.strays: dict[Wanted, Search] = {}
@@ -174,8 +175,7 @@ class _Column:
         if there.dtype == pl.String:
             self._count(there)
         if not (there.dtype.is_nested() or there.dtype == pl.Binary):
-            found = np.unique(there.hash().to_numpy())
-            self.hashes = np.union1d(self.hashes, found)[:SKETCH]
+            self.distinct.add(there)
         if len(self.examples) < 3:
             shown = there.head(20).unique(maintain_order=True).to_list()
             self.examples.update(dict.fromkeys(str(value)[:40] for value in shown))
@@ -249,7 +249,7 @@ class _Column:
                 ends = np.array([decided.values.min(), decided.values.max()])
                 low, high = map(str, ends.view("M8[ns]").astype("M8[s]"))
                 unit = decided.unit
-        type, distinct = self._type(there), self._distinct()
+        type, distinct = self._type(there), self.distinct.count
         if type == "number" and there:
             low, high = f"{self.low:.10g}", f"{self.high:.10g}"
         if not there:
@@ -260,9 +260,10 @@ class _Column:
             odd.append("zeros in front of numbers, kept as text")
         odd += [f"{n:,} {what}" for what, n in self.counts.items() if n and " " in what]
         examples = tuple(self.examples)[:3]
+        counted = distinct if distinct or not there else None
         return Inferred(
-            *(self.name, type, self.rows, self.missing, distinct, examples),
-            *(low, high, unit, tuple(odd), strays),
+            *(self.name, type, self.rows, self.missing, counted, examples),
+            *(low, high, unit, tuple(odd), strays, self.distinct.exact),
         )
 
     def _type(self, there: int) -> Type | None:
@@ -291,10 +292,5 @@ class _Column:
 
     def _wordy(self, there: int) -> bool:
         spaces, texts = self.counts["spaces"], max(1, self.counts["texts"])
-        varied = there >= 50 and self._distinct() > there / 2
+        varied = there >= 50 and self.distinct.count > there / 2
         return spaces / texts >= (0.3 if varied else 2)
-
-    def _distinct(self) -> int:
-        if len(self.hashes) < SKETCH:
-            return len(self.hashes)
-        return round((SKETCH - 1) * 2.0**64 / float(self.hashes[-1]))

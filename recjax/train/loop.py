@@ -118,7 +118,7 @@ def train(
                     read = _read(pending, meter)
                     figures |= read
                     writer.write(done, read)
-                    progress.show(done, figures)
+                    progress.show(done, read)
                     checkpoints.settle()
                     spent.note(done)
                 watchdog.at("evaluate", done)
@@ -128,6 +128,7 @@ def train(
                 if due:
                     _read(pending, meter)
                     figures |= due
+                    progress.evaluated(done, due)
                     writer.write(done, due)
                     spent.at("checkpoint")
                     best.consider(done, due, state)

@@ -18,10 +18,10 @@ class Progress:
     """Tells step, loss, speed, negatives, the validation's figure and the time left."""
 
     def __init__(self, start: int, steps: int, best: str | None = None) -> None:
-        """Starts at step `start` of `steps`; `best` is a figure that is told too."""
+        """Starts at step `start` of `steps`; `best` is a figure of the validation."""
         self._steps, self._start, self._best = steps, start, best
         self._began, self._told = time.perf_counter(), {}
-        self._bar, self._line = None, None
+        self._bar, self._line, self._measured = None, None, ""
         if not hosts.first() or start >= steps:
             return
         self._line = _notebook_line()
@@ -37,16 +37,26 @@ class Progress:
         if self._bar is not None:
             self._bar.update()
 
+    def evaluated(self, done: int, figures: Mapping[str, float]) -> None:
+        """Shows the best metric, where it is among what was measured after a step."""
+        if self._best is None or self._best not in figures or not hosts.first():
+            return
+        self._measured = f"{self._best} {figures[self._best]:.4f}"
+        if self._bar is None and self._line is None:
+            log.info("step %d/%d: %s", done, self._steps, self._measured)
+        self._measured += f" at step {done}"
+
     def show(self, done: int, figures: Mapping[str, float]) -> None:
         """Shows figures of step `done`, and the time that is left."""
         self._tell_negatives(figures)
         loss, speed = figures["loss"], figures["examples_per_s"]
         text = f"loss {loss:.4f}, {speed:.0f} examples/s"
-        if self._best is not None and self._best in figures:
-            text += f", {self._best} {figures[self._best]:.4f}"
+        # What is rewritten goes on showing it; of lines, the step's own says it.
+        kept = f"{text}, {self._measured}" if self._measured else text
         if self._bar is not None:
-            self._bar.set_postfix_str(text)
+            self._bar.set_postfix_str(kept)
             return
+        text = text if self._line is None else kept
         each = (time.perf_counter() - self._began) / max(done - self._start, 1)
         left = each * (self._steps - done)
         text = f"step {done}/{self._steps}: {text}, {left:.0f} s left"

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from tables import NOW, load, write
 
+from recjax.prepare.describe import described
 from recjax.tables import lines
 from recjax.tables.columns import Column
 from recjax.tables.infer import infer
@@ -176,6 +177,18 @@ def test_distinct_values_are_counted_about():
     given = rng.integers(0, 200_000, 400_000)
     found = columns(pl.DataFrame({"x": given}))["x"]
     assert abs(found.distinct / len(np.unique(given)) - 1) < 0.05
+    assert not found.exact and columns(pl.DataFrame({"x": range(9)}))["x"].exact
+
+
+def test_estimates_are_told_as_such(tmp_path):
+    path = tmp_path / "items.parquet"
+    made = pl.DataFrame({"item": range(100_000), "tags": [["a"]] * 100_000})
+    made.with_columns(kind=pl.col("item") % 7).write_parquet(path)
+    lines = described([path], Options()).splitlines()
+    cells = {line.split()[0]: line.split() for line in lines[2:]}
+    assert cells["item"][3] == "about" and cells["kind"][3] == "7"
+    assert abs(int(cells["item"][4].replace(",", "")) / 100_000 - 1) < 0.1
+    assert cells["tags"][3] == "['a']", "lists are not counted"
 
 
 def test_whatever_is_inferred_can_be_read():

@@ -63,6 +63,17 @@ def test_negatives_are_told_at_first_and_when_they_change(caplog):
     assert len(lines) == 3 and "loss 1.5000, 10 examples/s" in lines[0]
 
 
+def test_lines_tell_the_validation_at_its_step_alone(caplog):
+    caplog.set_level(logging.INFO)
+    progress = Progress(0, 40, "validation/mrr")
+    for step in (10, 20, 30):
+        progress.show(step, {"loss": 1.5, "examples_per_s": 10.0})
+        progress.evaluated(step, {"validation/mrr": 0.25} if step == 20 else {})
+    progress.close()
+    (line,) = [m for m in caplog.messages if "mrr" in m]
+    assert line == "step 20/40: validation/mrr 0.2500"
+
+
 def test_a_notebook_sees_one_line_that_is_rewritten(monkeypatch):
     lines = []
     line = SimpleNamespace(update=lines.append)
@@ -77,11 +88,12 @@ def test_a_notebook_sees_one_line_that_is_rewritten(monkeypatch):
     progress = Progress(0, 40, "validation/mrr")
     told = {"loss": 1.5, "examples_per_s": 10.0, "softmax/negatives": 63.0}
     progress.show(20, told)
-    progress.show(30, {**told, "validation/mrr": 0.25})
+    progress.evaluated(20, {"validation/mrr": 0.25, "validation/recall@10": 0.5})
+    progress.show(30, told)
     progress.close()
     first, second, last = map(str, lines)
     assert first == "step 0/40: compiling the step"
     assert second.startswith("step 20/40: loss 1.5000, 10 examples/s, ")
     assert "softmax 63 negatives" in second
-    assert "validation/mrr 0.2500" in last and last.count("\n") == 0
+    assert "validation/mrr 0.2500 at step 20" in last and last.count("\n") == 0
     assert "<pre>" in lines[-1]._repr_html_()

@@ -279,7 +279,7 @@ class NextInSessionData:
             "events": len(known.item),
             **splits.counts(self.part, "sessions"),
             "batches of an epoch": self.epochs.at(0)[0].steps,
-            "filled positions": round(self.epochs.at(0)[0].fill, 4),
+            "batches filled with events": f"{self.epochs.at(0)[0].fill:.1%}",
         }
 
     @cached_property
