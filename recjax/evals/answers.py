@@ -15,8 +15,12 @@ from recjax.index.exact import largest
 from recjax.metrics.ranks import Ranks
 from recjax.metrics.task import RankingTask
 from recjax.seconds import DAY, HOUR, MINUTE
+from recjax.tables.typed import Ragged, TypedColumn
 
 ASKED, SHOWN, PAST, MISSED = 12, 8, 6, 4
+LONG, TOLD = 40, 3
+"""Letters of a column's value, and columns, that stand for a title."""
+SPLIT = "split"
 RIGHT, NEAR, WRONG = "right", "near", "wrong"
 
 ScoresOfQuery = Callable[[int], np.ndarray]
@@ -142,6 +146,13 @@ def _event(queries: Queries, q: int, event: int, corpus: Corpus) -> Shown:
     return item_shown(corpus, int(past.items[event]), note)
 
 
+def labels_of(column: TypedColumn, row: int) -> list[str]:
+    """Returns the categories of a row."""
+    held = column.values
+    codes = held[row] if isinstance(held, Ragged) else column.array[row : row + 1]
+    return [column.vocabulary[code] for code in codes.tolist() if code >= 0]
+
+
 def age(span: float) -> str:
     """Returns a length of time in seconds as a person says it, such as "3 h"."""
     for name, unit in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
@@ -151,8 +162,20 @@ def age(span: float) -> str:
 
 
 def title_of(corpus: Corpus, item: int) -> str:
-    """Returns an item's title, or its id where it has none."""
-    return str(corpus.titles[item]) or str(corpus.ids[item])
+    """Returns an item's title; of one without, its id and what its columns say."""
+    title, id = str(corpus.titles[item]), str(corpus.ids[item])
+    if title and title != id:
+        return title
+    columns = {} if corpus.table is None else corpus.table.columns
+    found = []
+    for column in columns.values():
+        if column.type == "text" and column.name not in ("id", "title"):
+            found.append(str(column.texts[item]))
+        elif column.type in ("category", "categories") and column.name != SPLIT:
+            labels = " ".join(filter(None, labels_of(column, item)))
+            found.append(f"{column.name} {labels}" if labels else "")
+    told = [value[:LONG] for value in found if value][:TOLD]
+    return f"{id} ({', '.join(told)})" if told else id
 
 
 def item_shown(corpus: Corpus, item: int, note: str = "", mark: str = "") -> Shown:

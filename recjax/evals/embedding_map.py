@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from recjax.data.dataset import Corpus
+from recjax.evals.answers import labels_of, title_of
 from recjax.evals.evaluation import EmbeddingMap
-from recjax.tables.typed import Ragged, Table, TypedColumn
+from recjax.tables.typed import Table
 
 SHOWN, LEAST, GROUPS = 400, 10, 9
 WORDS = ("tags", "genres", "categories", "category")
@@ -34,7 +35,7 @@ def corpus_map(
     picked = np.asarray(vectors[chosen], np.float32)
     if len(chosen) < LEAST or not np.isfinite(picked).all():
         return None
-    titles = [str(corpus.titles[i]) or str(corpus.ids[i]) for i in chosen]
+    titles = [title_of(corpus, int(i)) for i in chosen]
     return EmbeddingMap(picked, titles, main_tags(_kinds(corpus.table, chosen)))
 
 
@@ -57,14 +58,8 @@ def _kinds(table: Table | None, rows: np.ndarray) -> list[list[str]]:
     """Returns what a table says of the kind of some items: its first such column."""
     for name, column in ({} if table is None else table.columns).items():
         if column.type in ("category", "categories"):
-            return [_labels(column, int(row)) for row in rows]
+            return [labels_of(column, int(row)) for row in rows]
         if column.type == "text" and name in WORDS:
             texts = column.texts
             return [re.findall(r"[^\s,|]*[^\W\d][^\s,|]*", texts[int(r)]) for r in rows]
     return [[] for _ in rows]
-
-
-def _labels(column: TypedColumn, row: int) -> list[str]:
-    held = column.values
-    codes = held[row] if isinstance(held, Ragged) else column.array[row : row + 1]
-    return [column.vocabulary[code] for code in codes.tolist() if code >= 0]

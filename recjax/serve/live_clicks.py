@@ -41,7 +41,10 @@ class LiveClicks:
           UserError: the time is not given.
         """
         if when is None:
-            raise UserError("this model counts clicks by time: give events a timestamp")
+            raise UserError(
+                "this model reads what everybody clicked on just before "
+                "(RecentPopularity): give events a timestamp"
+            )
         if self._held:
             when = max(when, int(self._when[self._held - 1]))
         if self._held == len(self._when):

@@ -22,9 +22,16 @@ from recjax.bundle.narrowed import narrowed
 from recjax.bundle.open import OpenBundle
 from recjax.errors import UserError, nearest
 from recjax.index.exact import largest
+from recjax.serve.live_clicks import LiveClicks
 from recjax.serve.session import states_of
 from recjax.serve.user_state import UserStates
 
+FEED = (
+    "Feed a log with timestamps, and ask for a user: "
+    "`recjax session feed BUNDLE events.csv --states states.npz`, then "
+    "`recjax session ask BUNDLE --states states.npz --user ID --time SECONDS`; in "
+    "Python feed and best of `recjax.serve.session.open_states(BUNDLE)`"
+)
 HISTORY, K, LONGEST, USER = "history", "k", 200, "you"
 
 
@@ -45,7 +52,17 @@ def next_items(
     Raises:
       UserError: an item is unknown, or the model counts clicks by their times.
     """
-    return _after(states_of(bundle), bundle, history, k, where)
+    empty = states_of(bundle)
+    if _counts_clicks(empty):
+        raise UserError(
+            "--history: this model reads what everybody clicked on just before, which "
+            f"one session does not tell. {FEED}"
+        )
+    return _after(empty, bundle, history, k, where)
+
+
+def _counts_clicks(states: UserStates) -> bool:
+    return any(isinstance(values, LiveClicks) for values in states.pairs)
 
 
 def _after(
@@ -75,9 +92,7 @@ def signatures(bundle: OpenBundle) -> dict[str, Signature]:
              start. Models that count clicks by their times have none.
     """
     first, empty = bundle.items.ids[0], states_of(bundle)
-    try:
-        _after(empty, bundle, [first], 1, ())
-    except UserError:  # It wants times, which a session without a state does not have.
+    if _counts_clicks(empty):
         return {}
     read, find = partial(_read, bundle), partial(_find, empty, bundle)
     inputs = {HISTORY: Spec(TEXT, (MANY, MANY)), K: Spec(INT)}

@@ -1,14 +1,14 @@
 """What a bundle of fixed vectors answers: to states, to the command and to Python."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 import sessions as support
 
 from recjax.api.ask import load
-from recjax.bundle import item_columns, narrowed
+from recjax.bundle import narrowed
 from recjax.bundle.session import SessionBundle
 from recjax.cli.main import main
 from recjax.data.sessions.fixed import VectorsFromEvents
@@ -21,13 +21,16 @@ from recjax.optim import Adam, Optimizer
 from recjax.serve.http import models
 from recjax.serve.session import open_states
 from recjax.sharding.mesh import make_mesh
+from recjax.tables.typed import Table, TypedColumn
 from recjax.train.program import Program
 
 
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory):
     """Returns a program, its state after five steps, and the folder of its bundle."""
-    known = support.sessions(4, users=12)
+    places = TypedColumn("place", "number", np.arange(20, dtype=np.float32))
+    items = {"item": Table(20, {"place": places})}
+    known = replace(support.sessions(4, users=12), tables=items)
     data = support.opened(known, vectors=VectorsFromEvents(support.WIDTH))
     made = Experiment(
         name="fixed",
@@ -69,9 +72,7 @@ def test_served_users_have_fixed_vectors(fixed):
         states.feed(name, known.item_ids[known.item[event]], when, new)
 
 
-def test_a_server_takes_sessions_whole(fixed, monkeypatch):
-    known = pl.DataFrame({"place": [*range(20)]})
-    monkeypatch.setattr(item_columns, "load", lambda folder: known)
+def test_a_server_takes_sessions_whole(fixed):
     model = models.load("fixed", 1, fixed[2])
     asked = model.signatures["history"]
     rows = {"history": [["i1", "i2"], ["i7", ""]], "k": [3, 5]}
@@ -91,9 +92,8 @@ def test_a_server_takes_sessions_whole(fixed, monkeypatch):
         asked.ask({"history": [["i1"] * 201], "k": [1]})
 
 
-def test_the_command_follows_a_history_as_python_does(fixed, capsys, monkeypatch):
-    bundle, known = fixed[2], pl.DataFrame({"place": [*range(20)]})
-    monkeypatch.setattr(item_columns, "load", lambda folder: known)
+def test_the_command_follows_a_history_as_python_does(fixed, capsys):
+    bundle = fixed[2]
     met, states = ["i1", "i2"], open_states(bundle)
     for item in met:
         states.feed("a", item)
@@ -115,3 +115,16 @@ def test_the_command_follows_a_history_as_python_does(fixed, capsys, monkeypatch
         assert "follows sessions: give it a --history" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"^history: there is no item 'j1'\. Did you"):
         opened.query(history=["j1"])
+
+
+def test_a_model_of_recent_clicks_says_how_it_is_asked(bundle, capsys):
+    assert "history" not in models.load("sessions", 1, bundle).signatures
+    said = "everybody clicked on just before.*`recjax session feed BUNDLE .*--time"
+    with pytest.raises(UserError, match=f"^history: this model reads what {said}"):
+        load(bundle).query(history=["i1"])
+    with pytest.raises(SystemExit):
+        main(["query", str(bundle), "--history", "i1"])
+    assert "recjax session ask BUNDLE" in capsys.readouterr().err
+    asked = open_states(bundle)
+    asked.feed("a", "i1", 1_700_000_000)
+    assert len(asked.best("a", 3, 1_700_000_060)) == 3

@@ -10,6 +10,8 @@ from recjax.evals import answers
 from recjax.evals.answers import Shown, sample_answers
 from recjax.metrics.ranks import Ranks
 from recjax.metrics.task import RankingTask
+from recjax.tables.typed import Table, TypedColumn
+from recjax.text.column import pack
 
 TITLES = ("red lamp", "blue lamp", "", "rug")
 CORPUS = Corpus(("a", "b", "c", "d"), TITLES, {})
@@ -79,3 +81,25 @@ def test_long_pasts_end_with_the_newest():
     (one,) = sample_answers(queries, ranks, CORPUS, 0, unasked)
     assert len(one.before) == answers.PAST and not one.session
     assert one.before[-1].title == "rug" and one.before[-1].note == ""
+
+
+def test_an_item_without_a_title_is_told_by_what_is_known_of_it():
+    def codes(name, values, labels):
+        return TypedColumn(name, "category", np.array(values, np.int32), pack(labels))
+
+    known = Table(
+        2,
+        {
+            "id": TypedColumn("id", "id", np.arange(2), pack(["7", "8"])),
+            "price": TypedColumn("price", "number", np.ones(2, np.float32)),
+            "about": TypedColumn("about", "text", pack(["oak, brass", ""])),
+            "split": codes("split", [1, 1], ["", "test"]),
+            "colour": codes("colour", [1, 0], ["", "red"]),
+        },
+    )
+    bare = Corpus(("7", "8"), ("", ""), {}, table=known)
+    assert answers.title_of(bare, 0) == "7 (oak, brass, colour red)"
+    assert answers.title_of(bare, 1) == "8", "nothing is known of it"
+    same = replace(bare, titles=("7", "8"))
+    assert answers.item_shown(same, 0).title == answers.title_of(bare, 0)
+    assert answers.title_of(replace(bare, titles=("lamp", "")), 0) == "lamp"

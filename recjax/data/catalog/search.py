@@ -244,8 +244,8 @@ class CatalogData:
         entities = self.catalog.entities[kind]
         titles = entities.texts.get("title", entities.ids)
         reader = EntityReader(kind, self.reader, *column_reads(self.columns[kind]))
-        features = reader.features_of(self.catalog.tables[kind])
-        return Corpus(tuple(entities.ids), titles, features, kind, reader)
+        table, ids = self.catalog.tables[kind], tuple(entities.ids)
+        return Corpus(ids, titles, reader.features_of(table), kind, reader, table)
 
     def _trained(self, kind: str) -> np.ndarray:
         return np.concatenate([self.training_pairs[n] for n, _ in self.kinds[kind]])

@@ -149,7 +149,8 @@ class NextInSessionData:
             features["vector"] = self.fixed
         features |= self.columns.item.arrays
         titles = self.sessions.titles or ("",) * len(ids)
-        return {"item": Corpus(ids, titles, features)}
+        known = self.sessions.tables.get("item")
+        return {"item": Corpus(ids, titles, features, table=known)}
 
     @cached_property
     def fixed(self) -> FixedVectors | None:
