@@ -20,7 +20,7 @@ from recjax.tables.image_files import load
 from recjax.tables.infer import infer
 from recjax.tables.read import header, read
 from recjax.tables.report import Findings
-from recjax.tables.result import Read
+from recjax.tables.result import Options, Read
 from recjax.tables.source import Part, Source
 from recjax.tables.typed import Table, labels_of
 from recjax.text.column import Texts
@@ -104,19 +104,23 @@ class Reading:
         if names is None:
             return None
         said = self.how.types(table, self.files)
+        options = replace(options, skipped=_skipped(said, rename))
+        every: Sequence[str] = names
+        if not said.keys() <= {*names}:  # It may be in a later part.
+            every = header(source, options, Findings(), rename, file, None) or names
         told = {column.name: column for column in schema}
         for name, type in said.items():
             one = told.get(name, Column(name, "text", True, False))
             # What recjax needs itself is told when it is looked for.
             needed = name in told and one.required and type != SKIP
-            if name not in names and not needed:
-                self._tell_unknown(table, f"{name}={type}", names, rename)
+            if name not in every and not needed:
+                self._tell_unknown(table, f"{name}={type}", every, rename)
             elif type == SKIP:
                 told.pop(name, None)
             else:
                 told[name] = replace(one, type=cast(Type, type))
         unnamed = [n for n in names if n not in told and said.get(n) != SKIP]
-        known, args = tuple(told.values()), (rename, file)
+        known, args = tuple(told.values()), (options, rename, file)
         guess, sure, odd = self._guess(source, unnamed, others, SAMPLE, *args)
         got, own = self._read(source, known, guess, sure, *args)
         if not sure and not own.report().ok:
@@ -138,17 +142,17 @@ class Reading:
         names: Sequence[str],
         others: Type | None,
         most: int | None,
+        options: Options,
         rename: Mapping[str, str],
         file: str,
     ) -> tuple[dict[str, Type | None], bool, list[str]]:
         """Returns types of columns, whether all rows have been seen, and odd values."""
         if not names:
             return {}, True, []
-        options = self.how.options
         # The reading will tell what is wrong with the file.
         found = infer(source, options, Findings(), rename, file, names, most) or ()
         if most is not None and any(c.missing == c.rows >= most for c in found):
-            return self._guess(source, names, others, None, rename, file)
+            return self._guess(source, names, others, None, options, rename, file)
         types: dict[str, Type | None] = dict.fromkeys(names)
         odd = []
         for column in found:
@@ -170,6 +174,7 @@ class Reading:
         known: Sequence[Column],
         guess: Mapping[str, Type | None],
         sure: bool,
+        options: Options,
         rename: Mapping[str, str],
         file: str,
     ) -> tuple[Parted | None, Findings]:
@@ -178,7 +183,7 @@ class Reading:
             for name, type in guess.items()
             if type is not None
         ]
-        own, schema, options = Findings(), (*known, *more), self.how.options
+        own, schema = Findings(), (*known, *more)
         found = Source.of(source, own, file)
         if found is None or self.parts is None or len(found.parts) == 1:
             one = read(found or source, schema, options, own, rename, file)
@@ -209,6 +214,13 @@ class Reading:
             self.findings.note(
                 file, f"leaves out {', '.join(unread)}: nothing that recjax reads"
             )
+
+
+def _skipped(said: Mapping[str, str], rename: Mapping[str, str]) -> frozenset[str]:
+    """Returns the file's names of the columns that the user leaves out."""
+    out = {name for name, type in said.items() if type == SKIP}
+    theirs = {name for name, ours in rename.items() if ours in out}
+    return frozenset(theirs | out - {*rename.values()})
 
 
 def read_entity(reading: Reading, name: str) -> Table | None:

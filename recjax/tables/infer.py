@@ -110,7 +110,7 @@ def infer(
                 columns.setdefault(theirs, _Column(ours, options))
         return list(columns)
 
-    for _, part, block in each_block(found, options.encoding, findings, choose):
+    for _, part, block in each_block(found, options, findings, choose):
         for theirs, column in columns.items():
             file = part.name if len(found.parts) > 1 else ""
             column.add(block.frame[theirs], block.rows, file)

@@ -16,6 +16,7 @@ from recjax.tables.csv_file import open_csv
 from recjax.tables.json_file import open_json
 from recjax.tables.lines import Lines, Raw
 from recjax.tables.report import Findings
+from recjax.tables.result import Options
 from recjax.tables.source import Part, Source
 
 ROWS = 131_072
@@ -61,7 +62,7 @@ def open_part(part: Part, encoding: str, findings: Findings) -> Opened:
 
 def each_block(
     source: Source,
-    encoding: str,
+    options: Options,
     findings: Findings,
     choose: Callable[[Part, Opened], Sequence[str] | None],
 ) -> Iterator[tuple[int, Part, Block]]:
@@ -69,20 +70,24 @@ def each_block(
 
     Args:
       source: the table.
-      encoding: of text files.
+      options: of which the encoding and what is skipped count here.
       findings: where problems go.
       choose: returns which columns of a part to read; None skips the part.
     """
     total, fatal, header = 0, findings.fatal, None
     for index, part in enumerate(source.parts):
         try:
-            opened = open_part(part, encoding, findings)
+            opened = open_part(part, options.encoding, findings)
             names, rows = choose(part, opened), 0
             if names is None:
                 continue
             header = opened.header if header is None else header
-            if odd := set(header) ^ set(opened.header):
+            if odd := (set(header) ^ set(opened.header)) - (options.skipped or set()):
                 fix = "give all parts of a table the same columns"
+                if options.skipped is not None:
+                    fix += (
+                        f", or leave out what is not needed: --column {min(odd)}=skip"
+                    )
                 value = ", ".join(sorted(map(repr, odd)))
                 raise Unusable("columns that not all parts have", fix, value)
             for block in opened.blocks(list(dict.fromkeys(names))):

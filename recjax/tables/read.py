@@ -63,7 +63,7 @@ def read(
     table = None if not options.can_rename else "" if name == FRAME else name
     rename = options.rename if rename is None else rename
     reading = _Reading(found, schema, options, findings, rename, table)
-    for block in each_block(found, options.encoding, findings, reading.choose):
+    for block in each_block(found, options, findings, reading.choose):
         reading.add(*block)
     return reading.finish() if findings.fatal == before else None
 
@@ -74,19 +74,32 @@ def header(
     findings: Findings,
     rename: Mapping[str, str] | None = None,
     name: str = FRAME,
+    parts: int | None = 1,
 ) -> tuple[str, ...] | None:
-    """Returns the columns of a table, renamed, without reading it; see `read`."""
+    """Returns the columns of a table, renamed, without reading it; see `read`.
+
+    Args:
+      source: see `read`, as all others.
+      options: how.
+      findings: where problems go.
+      rename: the file's name -> recjax's.
+      name: what a frame is called.
+      parts: how many are looked at, whose columns should be the same; None: all.
+    """
     found = Source.of(source, findings, name)
     if found is None:
         return None
-    try:
-        opened = open_part(found.parts[0], options.encoding, findings)
-    except Unusable as error:
-        findings.of_file(found.parts[0].name, *error.problem)
-        return None
-    opened.close()
+    names: dict[str, None] = {}
+    for part in found.parts[:parts]:
+        try:
+            opened = open_part(part, options.encoding, findings)
+        except Unusable as error:
+            findings.of_file(part.name, *error.problem)
+            return None
+        opened.close()
+        names |= dict.fromkeys(opened.header)
     rename = options.rename if rename is None else rename
-    return tuple(rename.get(theirs, theirs) for theirs in opened.header)
+    return tuple(rename.get(theirs, theirs) for theirs in names)
 
 
 class _Reading:

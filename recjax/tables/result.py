@@ -28,6 +28,8 @@ class Options:
       rename: the file's column name -> recjax's, where a table has none of its own.
       can_rename: whether who gives the file can give that.
       empty: whether a bad value is taken as missing, in columns where some may be.
+      skipped: the file's columns that not all parts need have; None where who gives
+        the file cannot say so.
     """
 
     unit: Unit | None = None
@@ -36,6 +38,7 @@ class Options:
     rename: Mapping[str, str] = field(default_factory=dict)
     can_rename: bool = True
     empty: bool = False
+    skipped: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -70,3 +70,25 @@ def test_beam(folder, tmp_path):
     one = prepare(files, tmp_path / "one")
     other = prepare(files, tmp_path / "other", each=jobs.beam())
     assert files_of(one) == files_of(other)
+
+
+def test_a_column_of_later_parts_is_left_out(tmp_path):
+    (tmp_path / "work").mkdir()
+    folder, plain = tmp_path / "events", tmp_path / "plain" / "events"
+    for part, more in enumerate(("", ",x", ",x")):
+        for made, tail in ((folder, more), (plain, "")):
+            made.mkdir(exist_ok=True, parents=True)
+            rows = f"u,i{part},{START + part}{tail and ',7'}\n"
+            (made / f"{part}.csv").write_text(f"user,item,timestamp{tail}\n{rows}")
+    parts, skip = Parts(far, tmp_path / "work", 8), How(column=("x=skip",))
+    one, other = check(Files(events=folder), skip), check(Files(events=plain), How())
+    assert same(one, other) == 3
+    assert same(one, check(Files(events=folder), skip, parts)) == 3
+    renamed = How(column=("y=skip",), rename=("x=y",))
+    told = str(check(Files(events=folder), renamed).report)
+    assert "0.csv: renamed column is not there" in told and "no such" not in told
+    # A column that is in no part has the nearest of all parts.
+    told = str(check(Files(events=folder), How(column=("xx=skip",))).report)
+    assert "'xx' Did you mean 'x'" in told
+    assert "1.csv: columns that not all parts have\n  'x'" in told
+    assert "--column x=skip" in told
