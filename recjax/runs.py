@@ -12,26 +12,24 @@ from typing import TYPE_CHECKING, Literal
 
 import jax
 
-from recjax import disk, settings
+from recjax import disk
 from recjax.data.identity import stamp
 from recjax.errors import UserError
-from recjax.evals import results, run_evaluations
+from recjax.evals import finished, results, run_evaluations
 from recjax.evals.evaluation import Evaluated, check_evals
 from recjax.evals.finished import Finished
-from recjax.evals.fusion_choice import choices
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
 from recjax.seconds import DAY
 from recjax.train import data_record
 from recjax.train.checkpoint import newest_step
-from recjax.train.goodput import goodput
 from recjax.train.hooks import Profiler
 from recjax.train.loop import train
 from recjax.train.memory import keep_compiled, keep_freed_memory
 from recjax.train.nan_check import TrainingBroken
 from recjax.train.program import Program, open_program
 from recjax.train.request import Request, join_all
-from recjax.train.run_folder import begun, environment, request_of, write_result
+from recjax.train.run_folder import begun, request_of
 from recjax.train.state import State
 
 if TYPE_CHECKING:  # Polars is for those who read a file.
@@ -103,28 +101,8 @@ def _train(
     }
     if not trained.finished:
         return None
-    began = time.perf_counter()
-    found = run_evaluations.run_all(program, trained.state, trained.figures)
-    spent = goodput(workdir, time.perf_counter() - began)
-    step = int(trained.state.step)
-    finished = Finished(step, data, found, choices(program))
-    if not hosts.first():
-        return finished
-    write_result(
-        workdir,
-        {
-            "name": program.experiment.name,
-            "seed": program.experiment.seed,
-            "settings": settings.to_text(program.experiment).splitlines(),
-            **results.figures_of(found),
-            "environment": environment(),
-            "goodput": spent,
-            **({"training": seconds} if seconds["steps"] else {}),
-        },
-    )
-    print(results.told(found, program.experiment.evals, _where(workdir)))
-    report_run(workdir, program, found, step)
-    return finished
+    known = None if seconds["steps"] else finished.before(workdir, program, data)
+    return known or finished.evaluate(workdir, program, trained, seconds, data)
 
 
 def eval_run(
@@ -151,15 +129,11 @@ def eval_run(
         known = run_evaluations.untrained(program, found)
         step = int(state.step)
         if hosts.first():
-            told = results.told(found, program.experiment.evals, _where(run))
+            told = results.told(found, program.experiment.evals, finished.where(run))
             print(f"step {step}\n{told}", flush=True)
             _note(run, program, step, found)
         if not watch:
             return
-
-
-def _where(run: Path) -> str:
-    return str(run / "report.html")
 
 
 def _note(

@@ -10,7 +10,7 @@ from typing import Any
 from recjax.api.results import Results
 from recjax.data.identity import stamp
 from recjax.errors import UserError
-from recjax.evals import fusion_choice, run_evaluations
+from recjax.evals import fusion_choice, measured, run_evaluations
 from recjax.evals.finished import Finished
 from recjax.experiment import Experiment
 from recjax.train.checkpoint import newest_step
@@ -72,7 +72,7 @@ class Newest:
           UserError: the experiment has no evaluation of the test.
         """
         now = self.now
-        known = None if again else self._known(split)
+        known = None if again else self._known(split, now)
         if known is None or known[0] != now:
             known = self._results[split] = now, self._measured(split)
         return known[1]
@@ -82,16 +82,18 @@ class Newest:
         known = self.trained
         return None if known is None else (known.step, known.data)
 
-    def _known(self, split: str) -> tuple[Now, Results] | None:
-        at_end = self._at_end
-        if split in self._results or split != "test" or at_end is None:
+    def _known(self, split: str, now: Now) -> tuple[Now, Results] | None:
+        if split in self._results or split != "test":
             return self._results.get(split)
-        evals = _of_test(self.experiment.evals)
-        found = {} if self.trained is None else self.trained.found
-        if not evals or not evals.keys() <= found.keys():
+        evals, found = _of_test(self.experiment.evals), None
+        if self.trained is not None and self._at_end == now:
+            found = self.trained.found
+        elif evals:
+            key = measured.key_of(self.folder, self.experiment, *now)
+            found = measured.read(self.folder, key)
+        if found is None or not evals or not evals.keys() <= found.keys():
             return None  # Of data without judged queries nothing is evaluated.
-        mine = Results({name: found[name] for name in evals}, evals)
-        return at_end, mine
+        return now, Results({name: found[name] for name in evals}, evals)
 
     def _measured(self, split: str) -> Results:
         program, state = self.opened()

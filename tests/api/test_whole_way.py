@@ -95,10 +95,25 @@ def test_what_is_measured_is_not_measured_again(run, shop):
     anew = run.evaluate(again=True)
     assert anew is run.evaluate() and anew["popularity"] != written["popularity"]
     assert anew["popularity"]["mrr"] == written["popularity"]["mrr"]
+    opened = rj.Run.open(run.folder).evaluate()
+    assert {name: dict(one) for name, one in opened.items()} == written
+    assert repr(opened) == repr(rj.train(run.experiment, run.folder).evaluate())
+    file = run.folder / "measured.npz"
+    content = file.read_bytes()
+    for damaged in (content[:100], content[:-9] + bytes(9)):
+        file.write_bytes(damaged)
+        other = rj.Run.open(run.folder).evaluate()["popularity"]
+        assert other != written["popularity"]
+        assert other["mrr"] == written["popularity"]["mrr"]
+    file.write_bytes(content)
     os.utime(shop.path / ABOUT)  # Prepared anew.
     assert run.evaluate()["popularity"] != anew["popularity"]
-    (opened,) = {rj.Run.open(run.folder).evaluate()["popularity"]["mrr"]}
-    assert opened == written["popularity"]["mrr"]
+    opened = rj.Run.open(run.folder).evaluate()
+    assert opened["popularity"] != written["popularity"]
+    other = run.experiment.replace("evals.popularity.ks", (1, 10))
+    asked = rj.train(other, run.folder).evaluate()["popularity"]
+    assert "recall@5" not in asked and asked["mrr"] == written["popularity"]["mrr"]
+    assert "recall@5" in rj.train(run.experiment, run.folder).evaluate()["popularity"]
 
 
 def test_a_fusion_is_chosen_once(experiment, tmp_path, caplog):
