@@ -47,7 +47,13 @@ def experiment() -> rj.Experiment:
             views=8,
         ),
         model=rj.models.Multiscale(
-            branch, PAPER, 512, dropout=0.4, classes=(3, 43, 81), kept=KEPT
+            branch,
+            PAPER,
+            512,
+            dropout=0.4,
+            classes=(3, 43, 81),
+            kept=KEPT,
+            kept_branches=(rj.nn.FrozenLite(rj.pretrained.ImageNet(2)),),
         ),
         losses={
             "ranking": rj.losses.TripletHinge(gap=0.3, weight=1.0),
@@ -95,7 +101,7 @@ def sweep(base: rj.Experiment) -> dict[str, rj.Experiment]:
             "share": rj.evals.BranchShare(of=UNSEEN),
         },
     )
-    base = replace(whole, model=replace(base.model, kept=0.0))
+    base = replace(whole, model=replace(base.model, kept=0.0, kept_branches=()))
     rules, single = base.data.rules, replace(base.model, low=())
     classifiers = {k: v for k, v in base.losses.items() if k != "ranking"}
     return {

@@ -23,6 +23,14 @@ MEMBERS = 3
 LEARNED, EXACT = 512, 2_048
 SHARE = 0.5 * MEMBERS
 """How much the exact score counts, where the learned one of a member counts 1."""
+FUSION = rj.evals.Fusion(
+    {
+        "model": None,
+        "words": rj.evals.Bm25(),
+        "letters": rj.evals.Bm25("trigrams", k1=0.6, b=0.5),
+    }
+)
+"""The model, and words and runs of letters matched as BM25 does, added up."""
 MINILM = "minilm_l6"
 ENCODER = rj.nn.TransformerSettings(30_522, max_length=32)
 
@@ -75,6 +83,7 @@ def experiment() -> rj.Experiment:
             "omnisearchsage": rj.evals.Ranking("test"),
             "bm25": rj.evals.Ranking("test", rj.evals.Bm25(), ties="order"),
             "validation": rj.evals.Ranking("validation"),
+            "fusion": rj.evals.Ranking("test", FUSION),
         },
         # A SavedModel cannot make word pieces.
         export=rj.bundle.Bundle(),

@@ -38,11 +38,11 @@ def key_of(
       data: its `stamp`.
 
     Returns:
-      A digest; None where nobody can tell: of data that recjax did not prepare, or
-      without a checkpoint.
+      A digest; None where nobody can tell: of data that recjax did not prepare,
+      without a checkpoint, or with code of the user, which may change.
     """
     listing = run / "checkpoints" / f"{step}.files.json"
-    if not data or not listing.is_file():
+    if not data or not listing.is_file() or not _of_recjax(experiment):
         return None
     told = (__version__, step, list(data), settings.to_text(experiment))
     return hashlib.sha256(json.dumps(told).encode() + listing.read_bytes()).hexdigest()
@@ -99,3 +99,12 @@ def read(run: Path, key: str | None) -> dict[str, Evaluated] | None:
     except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
         log.warning("%s is damaged (%s): measured anew", path, error)
         return None
+
+
+def _of_recjax(node: Any) -> bool:
+    """Returns whether all code of some settings is recjax's own."""
+    code = node if callable(node) and hasattr(node, "__qualname__") else type(node)
+    if code.__module__.split(".")[0] not in ("recjax", "builtins"):
+        return False
+    inside = settings.children(node) or {}
+    return all(_of_recjax(one) for one in inside.values())
