@@ -21,8 +21,8 @@ from recjax.nn.pyramid import PAPER, SMALL
 
 FROZEN = 12
 """Stem and the first eleven blocks; the last five and the head are trained."""
-KEPT = 0.5
-"""Share of the distance that the branch gives as it was: for photographs of others."""
+KEPT = 0.3
+"""Share of the distance that pretrained branches give: for photographs of others."""
 UNSEEN = ("Packages",)
 """Held out of training where `sweep` asks for what was never seen."""
 
