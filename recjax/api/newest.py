@@ -12,28 +12,28 @@ from recjax.data.identity import stamp
 from recjax.errors import UserError
 from recjax.evals import fusion_choice, measured, run_evaluations
 from recjax.evals.finished import Finished
-from recjax.experiment import Experiment
+from recjax.evals.measured import Now
+from recjax.experiment import Experiment, Runtime
 from recjax.train.checkpoint import newest_step
 from recjax.train.program import Program
 from recjax.train.state import State
 
-Now = tuple[int, tuple[int, ...]]
-"""A step, and the stamp of the data."""
-
 
 @dataclass(frozen=True, eq=False)
 class Newest:
-    """What a run holds now: another step, or data that is prepared anew, is another.
+    """What a run holds now: another state, or data that is prepared anew, is another.
 
     Attributes:
       folder: the run folder.
       experiment: what was learned.
+      runtime: where it runs.
       open: opens the newest state.
       trained: what the end of its training found, where that was in this process.
     """
 
     folder: Path
     experiment: Experiment
+    runtime: Runtime
     open: Callable[[], tuple[Program, State]]
     trained: Finished | None = None
     _states: dict[Now, tuple[Program, State]] = field(default_factory=dict)
@@ -41,9 +41,9 @@ class Newest:
 
     @property
     def now(self) -> Now:
-        """The step and the data."""
+        """The newest state, and the data."""
         step = max(newest_step(self.folder / "checkpoints"), 0)
-        return step, stamp(self.experiment.data)
+        return Now.of(self.folder, step, stamp(self.experiment.data))
 
     def opened(self) -> tuple[Program, State]:
         """Returns the program and the state.
@@ -52,7 +52,7 @@ class Newest:
           UserError: nothing was trained.
         """
         now = self.now
-        if now[0] < 1 and self.experiment.steps:
+        if now.step < 1 and self.experiment.steps:
             raise UserError(f"{self.folder} has no checkpoint: train the run first")
         if now not in self._states:
             self._states.clear()  # Before the next one is in memory.
@@ -79,8 +79,7 @@ class Newest:
 
     @property
     def _at_end(self) -> Now | None:
-        known = self.trained
-        return None if known is None else (known.step, known.data)
+        return None if self.trained is None else self.trained.now
 
     def _known(self, split: str, now: Now) -> tuple[Now, Results] | None:
         if split in self._results or split != "test":
@@ -89,7 +88,8 @@ class Newest:
         if self.trained is not None and self._at_end == now:
             found = self.trained.found
         elif evals:
-            key = measured.key_of(self.folder, self.experiment, *now)
+            made, where = self.experiment, self.runtime
+            key = measured.key_of(self.folder, made, where, now.step, now.data)
             found = measured.read(self.folder, key)
         if found is None or not evals or not evals.keys() <= found.keys():
             return None  # Of data without judged queries nothing is evaluated.

@@ -19,6 +19,7 @@ from recjax.api.newest import Newest
 from recjax.api.results import Results
 from recjax.errors import UserError
 from recjax.evals.finished import Finished
+from recjax.evals.measured import Now
 from recjax.experiment import Experiment, Runtime
 from recjax.export import export_program
 from recjax.train import data_record
@@ -67,9 +68,7 @@ class Run:
     @cached_property
     def experiment(self) -> Experiment:
         """What was learned."""
-        if self.given is not None:
-            return self.given
-        return request_of(self.folder).resolve()[0]
+        return self._resolved[0]
 
     @property
     def step(self) -> int:
@@ -224,7 +223,13 @@ class Run:
 
     @cached_property
     def _newest(self) -> Newest:
-        return Newest(self.folder, self.experiment, self._open, self.trained)
+        return Newest(self.folder, *self._resolved, self._open, self.trained)
+
+    @cached_property
+    def _resolved(self) -> tuple[Experiment, Runtime]:
+        if self.given is not None:
+            return self.given, self.runtime
+        return request_of(self.folder).resolve()
 
     def _open(self) -> tuple[Program, State]:
         keep_compiled()
@@ -238,14 +243,15 @@ class Run:
     @property
     def _asked(self) -> Bundle:
         """The bundle of the run, in a temporary folder: answers are those served."""
-        folder = Path(self._temporary.name) / str(self.step)
-        if folder not in self._bundles:
+        now = self._newest.now
+        if now not in self._bundles:
+            folder = Path(self._temporary.name) / str(len(self._bundles))
             self._export(folder, {"saved_model": False})
-            self._bundles[folder] = load(folder)
-        return self._bundles[folder]
+            self._bundles[now] = load(folder)
+        return self._bundles[now]
 
     @cached_property
-    def _bundles(self) -> dict[Path, Bundle]:
+    def _bundles(self) -> dict[Now, Bundle]:
         return {}
 
     @cached_property

@@ -64,7 +64,8 @@ def raw_queries(
 ) -> RawQueries:
     """Returns queries as scorers take them.
 
-    A query whose ages are missing, or all 0, is known by the order of its history.
+    A query whose ages, those of known items, are missing or all 0 is known by the order
+    of its history.
 
     Args:
       raw: "text", "history" and "history_age" are read where they are given.
@@ -85,7 +86,7 @@ def raw_queries(
             )
         known = [at for at, id in enumerate(ids) if id in rows]
         items += [rows[ids[at]] for at in known]
-        timed = any(age)
+        timed = len(age) and any(age[at] for at in known)
         ages += [age[at] if timed else np.nan for at in known]
         ends.append(len(items))
     edges, time = np.array(ends), -np.array(ages, np.float64)

@@ -214,8 +214,11 @@ def _says(place: str, value: Any, kind: Input) -> bool:
                 close = nearest(id, kind.positions) if few else ""
                 raise UserError(f"{place}: the bundle knows no item {id!r}.{close}")
         return len(value) > 0
-    if not all(isinstance(age, NUMBER) for age in value):
-        raise UserError(f"{place}: {value!r}: give seconds since each event")
+    numbers = all(isinstance(age, NUMBER) for age in value)
+    if not numbers or not all(0 <= age < np.inf for age in value):
+        raise UserError(
+            f"{place}: {value!r}: give seconds since each event, finite and at least 0"
+        )
     return False
 
 

@@ -29,7 +29,7 @@ from recjax.bundle.narrowed import narrowed
 from recjax.bundle.open import OpenBundle
 from recjax.bundle.queries import check_queries, takers
 from recjax.data.image_input import ImageInput
-from recjax.data.inputs import IdListInput, encode_all
+from recjax.data.inputs import AgeListInput, IdListInput, encode_all
 from recjax.errors import UserError
 from recjax.text.features import TextInput
 from recjax.text.wordpiece import WordPiece
@@ -62,10 +62,15 @@ def _queries(bundle: OpenBundle) -> dict[str, Signature]:
     lists = [name for name, kind in takes.items() if isinstance(kind, IdListInput)]
 
     def read(columns: Columns) -> Columns:
-        # Rows of one length are filled up with "".
+        # Rows of one length are filled up with "", and their ages with anything.
         filled = {
             name: [[id for id in row or () if id != ""] for row in columns[name]]
             for name in lists
+        }
+        filled |= {
+            name: list(map(_ages_of_ids, columns[name], columns[kind.of]))
+            for name, kind in takes.items()
+            if isinstance(kind, AgeListInput)
         }
         asked = {**{name: columns[name] for name in takes}, **filled}
         check_queries(asked, takes)
@@ -191,6 +196,13 @@ def _items(bundle: OpenBundle) -> Signature:
         _embedding,
         blank={n: [np.zeros(a.shape[1:], a.dtype)] for n, a in inputs.items()},
     )
+
+
+def _ages_of_ids(ages: Any, ids: Any) -> Any:
+    """Returns the ages of the ids that are not ""; other numbers of ages as given."""
+    if not isinstance(ages, Sequence | np.ndarray) or len(ages) != len(ids or ()):
+        return ages
+    return [age for age, id in zip(ages, ids or (), strict=True) if id != ""]
 
 
 def _embedding(made: Any, columns: Columns) -> Columns:

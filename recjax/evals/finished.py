@@ -13,6 +13,7 @@ from recjax.evals import measured, results, run_evaluations
 from recjax.evals.evaluation import Evaluated
 from recjax.evals.fusion import Choice
 from recjax.evals.fusion_choice import choices
+from recjax.evals.measured import Now
 from recjax.evals.reports.run_page import PAGE
 from recjax.evals.reports.run_report import report_run
 from recjax.launch import hosts
@@ -29,14 +30,12 @@ class Finished:
     """What the end of a training found, for those that ask for it again.
 
     Attributes:
-      step: of the state that was evaluated.
-      data: `stamp` of what it was evaluated on.
+      now: the state that was evaluated, and what it was evaluated on.
       found: evaluation -> what it found.
       choices: what was chosen for fusions.
     """
 
-    step: int
-    data: tuple[int, ...]
+    now: Now
     found: Mapping[str, Evaluated]
     choices: Sequence[Choice] = ()
 
@@ -52,13 +51,14 @@ def before(workdir: Path, program: Program, data: tuple[int, ...]) -> Finished |
     if not hosts.alone() or not (workdir / PAGE).exists():
         return None
     experiment = program.experiment
-    key = measured.key_of(workdir, experiment, experiment.steps, data)
+    step, runtime = experiment.steps, program.runtime
+    key = measured.key_of(workdir, experiment, runtime, step, data)
     found = measured.read(workdir, key)
     if not found:
         return None
     log.info("it is evaluated already, see below; `recjax eval` measures anew")
     print(results.told(found, experiment.evals, where(workdir)))
-    return Finished(experiment.steps, data, found)
+    return Finished(Now.of(workdir, step, data), found)
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
     began, step = time.perf_counter(), int(trained.state.step)
     found = run_evaluations.run_all(program, trained.state, trained.figures)
     spent = goodput(workdir, time.perf_counter() - began)
-    finished = Finished(step, data, found, choices(program))
+    finished = Finished(Now.of(workdir, step, data), found, choices(program))
     if not hosts.first():
         return finished
     write_result(
@@ -97,7 +97,8 @@ def evaluate(
     )
     print(results.told(found, program.experiment.evals, where(workdir)))
     report_run(workdir, program, found, step)
-    if key := measured.key_of(workdir, program.experiment, step, data):
+    made, runtime = program.experiment, program.runtime
+    if key := measured.key_of(workdir, made, runtime, step, data):
         measured.write(workdir, key, found)
     return finished
 

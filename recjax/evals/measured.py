@@ -13,27 +13,64 @@ import logging
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from recjax import __version__, disk, settings
+from recjax import disk, settings
 from recjax.evals.evaluation import Evaluated
-from recjax.experiment import Experiment
+from recjax.experiment import Experiment, Runtime
+from recjax.launch import hosts
 from recjax.metrics.sample import Sample
+from recjax.paths import find_raw
+from recjax.text import minilm
+from recjax.train.checkpoint import listing
+from recjax.train.run_folder import versions
 
 log = logging.getLogger(__name__)
 FILE, INDEX = "measured.npz", "index"
+OUTSIDE = "path", "folder"
+"""Settings that name a file or a folder beside the prepared data."""
+
+
+class Now(NamedTuple):
+    """What a run holds.
+
+    Attributes:
+      step: of its newest state.
+      data: `recjax.data.identity.stamp` of its data.
+      checkpoint: tells that state from another of the same step; "" in a run of several
+        hosts, which may see the files of one at different times.
+    """
+
+    step: int
+    data: tuple[int, ...]
+    checkpoint: str
+
+    @classmethod
+    def of(cls, run: Path, step: int, data: tuple[int, ...]) -> Now:
+        """Returns what a run folder holds at a step, on data of that stamp."""
+        told = listing(run / "checkpoints", step)
+        known = hosts.alone() and told.is_file()
+        return cls(step, data, told.read_text() if known else "")
 
 
 def key_of(
-    run: Path, experiment: Experiment, step: int, data: Sequence[int]
+    run: Path,
+    experiment: Experiment,
+    runtime: Runtime,
+    step: int,
+    data: Sequence[int],
 ) -> str | None:
     """Returns what changes whenever a measurement may find other figures.
+
+    The code of recjax counts, and so do files that the settings name, such as a folder
+    of an encoder.
 
     Args:
       run: the run folder.
       experiment: its settings, evaluations among them.
+      runtime: where it is measured; its precision counts.
       step: of the state, whose checkpoint counts.
       data: its `stamp`.
 
@@ -41,11 +78,12 @@ def key_of(
       A digest; None where nobody can tell: of data that recjax did not prepare,
       without a checkpoint, or with code of the user, which may change.
     """
-    listing = run / "checkpoints" / f"{step}.files.json"
-    if not data or not listing.is_file() or not _of_recjax(experiment):
+    state = listing(run / "checkpoints", step)
+    if not data or not state.is_file() or not _of_recjax(experiment):
         return None
-    told = (__version__, step, list(data), settings.to_text(experiment))
-    return hashlib.sha256(json.dumps(told).encode() + listing.read_bytes()).hexdigest()
+    code = versions(), CODE, runtime.matmul_precision
+    told = (code, step, list(data), settings.to_text(experiment), _outside(experiment))
+    return hashlib.sha256(json.dumps(told).encode() + state.read_bytes()).hexdigest()
 
 
 def write(run: Path, key: str, found: Mapping[str, Evaluated]) -> None:
@@ -106,5 +144,35 @@ def _of_recjax(node: Any) -> bool:
     code = node if callable(node) and hasattr(node, "__qualname__") else type(node)
     if code.__module__.split(".")[0] not in ("recjax", "builtins"):
         return False
+    if isinstance(node, list | tuple | set | frozenset):
+        return all(map(_of_recjax, node))
     inside = settings.children(node) or {}
     return all(_of_recjax(one) for one in inside.values())
+
+
+def _outside(experiment: Experiment) -> list[tuple[str, int, int, int]]:
+    """Returns the files that settings name, with what changes when one is written."""
+    found = []
+    for name, value in settings.leaves(experiment):
+        if name.rsplit(".", 1)[-1] not in OUTSIDE or not isinstance(value, str):
+            continue
+        place = Path(value)
+        if value == minilm.FOLDER:
+            fetched = find_raw(minilm.FOLDER, minilm.FILES[-1])
+            place = place if fetched is None else fetched.parent
+        inside = sorted(place.iterdir()) if place.is_dir() else [place]
+        for file in filter(Path.is_file, inside):
+            told = file.stat()
+            found.append((str(file), told.st_mtime_ns, told.st_ino, told.st_size))
+    return found
+
+
+def _digest_of_code() -> str:
+    found, root = hashlib.sha256(), Path(__file__).parents[1]
+    for file in sorted(root.rglob("*.py")):
+        found.update(str(file.relative_to(root)).encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+CODE = _digest_of_code()
+"""Of recjax as it was imported: an edit while a training runs does not count."""

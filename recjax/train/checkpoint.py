@@ -86,17 +86,15 @@ class Checkpoints:
           UserError: there are checkpoints and all are damaged, or one is whole but of
             other shapes.
         """
-        reasons = []
-        newest = json.dumps(self.steps()[::-1])
+        reasons, newest = [], json.dumps(self.steps()[::-1])
         for step in json.loads(hosts.from_first("checkpoints", newest)):
             reason = self._agreed_damage(step)
             if not reason:
-                if self._listing(step).exists():
+                if listing(self.folder, step).exists():
                     self._check_shapes(step, like)
                 try:
-                    return self._manager.restore(
-                        step, args=ocp.args.StandardRestore(like)
-                    )
+                    args = ocp.args.StandardRestore(like)
+                    return self._manager.restore(step, args=args)
                 except Exception as error:
                     reason = f"{self.folder / str(step)}: {_first_line(error)}"
             reasons.append(reason)
@@ -117,7 +115,7 @@ class Checkpoints:
         """Removes the checkpoint of a step."""
         self._manager.delete(step)
         if hosts.first():
-            self._listing(step).unlink(missing_ok=True)
+            listing(self.folder, step).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -127,16 +125,16 @@ class Checkpoints:
     def _list_files(self) -> None:
         kept = self.steps()
         for step in kept:
-            listing = self._listing(step)
-            if listing.exists():
+            told = listing(self.folder, step)
+            if told.exists():
                 continue
             try:
                 files = _files(self.folder / str(step))
             except FileNotFoundError:
                 # An old checkpoint, which Orbax deletes at this moment.
                 continue
-            disk.write_text(listing, json.dumps(files))
-        own = {self._listing(step) for step in kept}
+            disk.write_text(told, json.dumps(files))
+        own = {listing(self.folder, step) for step in kept}
         for stale in set(self.folder.glob("*.files.json")) - own:
             stale.unlink(missing_ok=True)
 
@@ -163,12 +161,9 @@ class Checkpoints:
         if hosts.first():
             aside.mkdir(exist_ok=True)
             (self.folder / str(step)).replace(aside / f"{step}-{time.time_ns()}")
-            self._listing(step).unlink(missing_ok=True)
+            listing(self.folder, step).unlink(missing_ok=True)
         hosts.barrier("set aside")
         self._manager.reload()
-
-    def _listing(self, step: int) -> Path:
-        return self.folder / f"{step}.files.json"
 
     def _agreed_damage(self, step: int) -> str:
         """Returns what the first process finds: "" for a checkpoint that is whole."""
@@ -176,11 +171,11 @@ class Checkpoints:
         return hosts.from_first(f"checkpoint {step}", reason or "")
 
     def _damage(self, step: int) -> str | None:
-        listing = self._listing(step)
-        if not listing.exists():
+        told = listing(self.folder, step)
+        if not told.exists():
             return None
         try:
-            listed = disk.read_json(listing, f"remove it to trust checkpoint {step}")
+            listed = disk.read_json(told, f"remove it to trust checkpoint {step}")
             facts = [
                 (name, int(size), int(sum_)) for name, (size, sum_) in listed.items()
             ]
@@ -195,6 +190,11 @@ class Checkpoints:
             if disk.checksum(path) != checksum:
                 return f"{path} has changed since it was written"
         return None
+
+
+def listing(folder: Path, step: int) -> Path:
+    """Returns the file of sizes and checksums, which tells a checkpoint from others."""
+    return folder / f"{step}.files.json"
 
 
 def check_folder(folder: Path) -> None:

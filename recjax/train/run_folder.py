@@ -52,7 +52,7 @@ def begun(workdir: Path, request: Request) -> Iterator[None]:
     check_folder(workdir)
     told = f"{settings.to_text(experiment)}{settings.to_text(runtime)}"
     hosts.agree("settings", told, "start all of them with the same files and --set")
-    hosts.agree("versions", str(_versions()), "install the same packages everywhere")
+    hosts.agree("versions", str(versions()), "install the same packages everywhere")
     with contextlib.ExitStack() as stack:
         error = ""
         try:
@@ -226,7 +226,7 @@ def write_result(workdir: Path, result: Mapping[str, Any]) -> None:
 def environment() -> dict[str, str]:
     """Returns versions, machine and commit, for the record."""
     facts = {"date": time.strftime("%Y-%m-%d %H:%M:%S"), "python": _python()}
-    facts |= _versions()
+    facts |= versions()
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
     try:
@@ -237,7 +237,8 @@ def environment() -> dict[str, str]:
     return facts
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Returns the versions of recjax and of what it computes with."""
     found = {}
     for package in PACKAGES:
         try:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -114,6 +115,18 @@ def test_what_is_measured_is_not_measured_again(run, shop):
     asked = rj.train(other, run.folder).evaluate()["popularity"]
     assert "recall@5" not in asked and asked["mrr"] == written["popularity"]["mrr"]
     assert "recall@5" in rj.train(run.experiment, run.folder).evaluate()["popularity"]
+
+
+def test_another_state_of_the_same_step_is_another(experiment, tmp_path):
+    folder = tmp_path / "run"
+    rj.train(replace(experiment, steps=2), folder)
+    opened = rj.Run.open(folder)
+    before, asked = opened.evaluate()["two_tower"], opened.query("red lamp", k=3)
+    shutil.rmtree(folder)
+    wanted = rj.train(replace(experiment, steps=2, seed=5), folder)
+    found = (one.evaluate()["two_tower"]["mrr"] for one in (opened, wanted))
+    assert next(found) == next(found) != before["mrr"]
+    assert opened.query("red lamp", k=3) == wanted.query("red lamp", k=3) != asked
 
 
 def test_a_fusion_is_chosen_once(experiment, tmp_path, caplog):

@@ -25,7 +25,8 @@ def next_item():
 
 
 LISTS = [["i3", "i4", "nobody's"], [], ["i9"], ["i2", "i2", "i1", "i7"], ["i5", "i6"]]
-AGES = [[900.0, 60.0, 1.0], [], [7.0], [], [0.0, 0.0]]
+LISTS.append(["nobody's", "i3", "i4"])
+AGES = [[900.0, 60.0, 1.0], [], [7.0], [], [0.0, 0.0], [50.0, 0.0, 0.0]]
 
 
 def test_tensorflow_weighs_histories_the_same(next_item):
@@ -39,18 +40,22 @@ def test_tensorflow_weighs_histories_the_same(next_item):
         scored = tf_fusion.scores(tf, module, parts, ids)
         for ages in ([[] for _ in LISTS], AGES):
             raw = {"history": LISTS, "history_age": ages}
-            wanted = parts.scores(fusion.raw_queries(raw, 5, rows), None)
+            wanted = parts.scores(fusion.raw_queries(raw, len(LISTS), rows), None)
             given = {
                 name: tf.ragged.constant(one, inner_shape=None).to_tensor(
-                    shape=[5, 4], default_value="" if name == "history" else 0.0
+                    shape=[len(LISTS), 4],
+                    default_value="" if name == "history" else 0.0,
                 )
                 for name, one in raw.items()
             }
-            got = scored(tf.zeros([5, 8]), given).numpy()
+            got = scored(tf.zeros([len(LISTS), 8]), given).numpy()
             np.testing.assert_allclose(got, wanted, atol=1e-5)
             assert np.ptp(wanted, 1)[0] > 0
         with pytest.raises(tf.errors.InvalidArgumentError):
-            scored(tf.zeros([5, 8]), {**given, "history_age": tf.zeros([5, 3])})
+            scored(
+                tf.zeros([len(LISTS), 8]),
+                {**given, "history_age": tf.zeros([len(LISTS), 3])},
+            )
 
 
 def test_queries_are_scored_as_if_each_were_alone(next_item):

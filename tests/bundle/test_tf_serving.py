@@ -51,6 +51,15 @@ def test_it_answers_as_the_bundle_does(bundle, count):
         assert found["ids"][row, :size].tolist() == wanted["ids"][row]
         assert (found["ids"][row, size:] == "").all()
         close(found["scores"][row, :size], wanted["scores"][row], atol=1e-5)
+    most = max(map(len, raw["history"]))
+    filled = {  # Rows of one length.
+        name: [[*row, *[fill] * (most - len(row))] for row in raw[name]]
+        for name, fill in (("history", ""), ("history_age", 0.0))
+    }
+    for made in (saved["serving_default"], own["serving_default"].ask):
+        padded = made({**raw, **filled, "k": k})["scores"]
+        for row, size in enumerate(k):
+            close(padded[row][:size], wanted["scores"][row], atol=1e-5)
     items = {"text": np.random.default_rng(0).integers(0, 20, (count, 8))}
     items = {name: array.astype(np.int32) for name, array in items.items()}
     wanted = np.asarray(own["embed_item"].ask(items)["embedding"])
