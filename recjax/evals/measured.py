@@ -19,18 +19,15 @@ import numpy as np
 
 from recjax import disk, settings
 from recjax.evals.evaluation import Evaluated
+from recjax.evals.outside import outside
 from recjax.experiment import Experiment, Runtime
 from recjax.launch import hosts
 from recjax.metrics.sample import Sample
-from recjax.paths import find_raw
-from recjax.text import minilm
 from recjax.train.checkpoint import listing
 from recjax.train.run_folder import versions
 
 log = logging.getLogger(__name__)
 FILE, INDEX = "measured.npz", "index"
-OUTSIDE = "path", "folder"
-"""Settings that name a file or a folder beside the prepared data."""
 
 
 class Now(NamedTuple):
@@ -82,7 +79,7 @@ def key_of(
     if not data or not state.is_file() or not _of_recjax(experiment):
         return None
     code = versions(), CODE, runtime.matmul_precision
-    told = (code, step, list(data), settings.to_text(experiment), _outside(experiment))
+    told = (code, step, list(data), settings.to_text(experiment), outside(experiment))
     return hashlib.sha256(json.dumps(told).encode() + state.read_bytes()).hexdigest()
 
 
@@ -148,23 +145,6 @@ def _of_recjax(node: Any) -> bool:
         return all(map(_of_recjax, node))
     inside = settings.children(node) or {}
     return all(_of_recjax(one) for one in inside.values())
-
-
-def _outside(experiment: Experiment) -> list[tuple[str, int, int, int]]:
-    """Returns the files that settings name, with what changes when one is written."""
-    found = []
-    for name, value in settings.leaves(experiment):
-        if name.rsplit(".", 1)[-1] not in OUTSIDE or not isinstance(value, str):
-            continue
-        place = Path(value)
-        if value == minilm.FOLDER:
-            fetched = find_raw(minilm.FOLDER, minilm.FILES[-1])
-            place = place if fetched is None else fetched.parent
-        inside = sorted(place.iterdir()) if place.is_dir() else [place]
-        for file in filter(Path.is_file, inside):
-            told = file.stat()
-            found.append((str(file), told.st_mtime_ns, told.st_ino, told.st_size))
-    return found
 
 
 def _digest_of_code() -> str:

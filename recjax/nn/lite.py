@@ -89,7 +89,8 @@ class EfficientNetLite:
         """
         if not self.frozen or self.weights is None:
             raise ValueError("maps are kept of frozen parts that start from weights")
-        return np.asarray(_map_maker(self.weights, self.frozen)(jnp.asarray(images)))
+        made = _map_maker(self.weights, self.weights.name, self.frozen)
+        return np.asarray(made(jnp.asarray(images)))
 
     def init(self, key: PRNGKey) -> Params:
         """Returns the given weights, or such for training from scratch."""
@@ -210,8 +211,9 @@ class FrozenLite:
 
 
 @lru_cache(maxsize=2)
-def _map_maker(weights: Weights, frozen: int) -> Callable[[Array], Array]:
+def _map_maker(weights: Weights, name: str, frozen: int) -> Callable[[Array], Array]:
     """Returns the compiled frozen parts: uint8 pixels to maps of half precision."""
+    del name  # Of a file that is written anew it is another.
     net, params = Lite(weights.variant), jax.tree.map(jnp.asarray, weights.load())
 
     def maps(images: Array) -> Array:

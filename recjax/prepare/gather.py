@@ -115,6 +115,9 @@ class Reading:
             needed = name in told and one.required and type != SKIP
             if name not in every and not needed:
                 self._tell_unknown(table, f"{name}={type}", every, rename)
+            elif type == SKIP and name in told and one.required:
+                fix = f"take --column {name}={SKIP} out"
+                findings.of_file(file, "a column that is needed", fix, repr(name))
             elif type == SKIP:
                 told.pop(name, None)
             else:

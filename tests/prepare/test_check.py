@@ -262,6 +262,13 @@ def test_a_type_of_a_column_that_is_not_there(given, rename, said):
     assert [one.kind for one in report.problems] == ["no such column"]
 
 
+@pytest.mark.parametrize("name", ["user", "item", "timestamp"])
+def test_a_column_that_is_needed_is_not_skipped(name):
+    report = check(Files(events=LOG), How(column=(f"{name}=skip",))).report
+    assert [one.kind for one in report.problems] == ["a column that is needed"]
+    assert f"take --column {name}=skip out" in str(report)
+
+
 def test_with_two_files_an_option_says_which():
     with pytest.raises(UserError, match="say of which file.*items:sku=item"):
         check(Files(events=LOG, items=ITEMS), How(rename=("sku=item",)))

@@ -145,8 +145,11 @@ def test_a_file_of_the_user_is_read(variant, kind, tmp_path):
     assert np.abs(want).max() > 0.05
     np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4)
 
+    frozen, shown = EfficientNetLite(variant, own, frozen=1), pixels[None]
+    before, name = frozen.maps(shown), own.name
     write(path, given | {"_bn0.bias": given["_bn0.bias"] + 1})
-    assert EfficientNetFile(str(path), variant).name != ImageNet(variant).name
+    assert name != own.name != ImageNet(variant).name
+    assert np.abs(frozen.maps(shown) - before).max() > 0.1, "other weights by now"
 
 
 def test_other_files_are_refused(tmp_path):

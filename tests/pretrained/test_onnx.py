@@ -217,6 +217,11 @@ def test_it_is_exported_for_any_number_of_images(tmp_path):
     np.testing.assert_allclose(got, by_runtime(path), rtol=1e-4, atol=1e-5)
 
 
+def test_a_file_that_is_written_anew_is_another_network(tmp_path):
+    for _ in range(2):
+        same(write(tmp_path / "net.onnx", [conv(4, 3, 3), ("Relu", (), {}), *HEAD]))
+
+
 def test_values_in_between_and_weights_of_half_precision(tmp_path):
     kernel = weight(4, 3, 3, 3)
     steps = [conv(4, 3, 3), ("Relu", (), {}), *HEAD]

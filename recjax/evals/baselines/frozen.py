@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recjax.blocks import in_blocks
+from recjax.evals.outside import outside
 from recjax.nn.backbones import FrozenBranch
 
 BLOCK = 64
@@ -31,9 +32,14 @@ class Pooled:
     run: Callable[[np.ndarray], jax.Array]
 
     @classmethod
-    @lru_cache(maxsize=4)
     def of(cls, branch: FrozenBranch) -> Pooled:
         """Returns a branch with its weights."""
+        return cls._of(branch, outside(branch))
+
+    @classmethod
+    @lru_cache(maxsize=4)
+    def _of(cls, branch: FrozenBranch, files: tuple) -> Pooled:
+        del files  # Written anew, they are other weights.
         params = branch.load()
 
         def levels(pixels: jax.Array) -> list[jax.Array]:
