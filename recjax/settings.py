@@ -192,6 +192,8 @@ def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
     if made is not None:
         return made
     if children(old) is not None:
+        if text == "None" and _allows(hint, type(None)):
+            return None
         others = f"; or take one of {', '.join(classes)}" if len(classes) > 1 else ""
         raise UserError(
             f"--set {path}: this is a {type(old).__name__}, set one of its parts: "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from recjax.bundle import engine, item_columns
+from recjax.bundle import engine, fusion, item_columns
 from recjax.bundle.items import open_items
 from recjax.errors import UserError
 from recjax.index.engine import (
@@ -69,8 +69,14 @@ def push(
       name: begins that of the collection; by default the bundle's folder's.
 
     Raises:
-      UserError: something cannot be read, or what was written is not there.
+      UserError: something cannot be read, what was written is not there, or a fusion
+        finds the bundle's items.
     """
+    if (Path(bundle) / fusion.FOLDER).exists():
+        raise UserError(
+            f"{bundle} finds items by a fusion, which scores all of them itself, and "
+            "would ask no engine: export it with --set export.fusion=None"
+        )
     vectors, to = open_items(bundle), absolute(to)
     columns: dict[str, Sequence[Any]] = {"title": vectors.titles}
     kinds: dict[str, Kind] = {"title": "text"}

@@ -98,7 +98,8 @@ class Bundle:
         if self.vectors != "float32":
             raise UserError(
                 f'export.vectors = "{self.vectors}": a fusion scores all items and '
-                'takes "float32" alone; leave it out'
+                'takes "float32" alone; leave it out, or the fusion: '
+                "--set export.fusion=None"
             )
         choose = partial(choice_of, self.fusion, SplitQueries(), program, state)
         found = fuse(self.fusion, data, self.corpus, choose)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import small
 
-from recjax.bundle import fusion, tf_fusion
+from recjax import settings
+from recjax.bundle import fusion, push, tf_fusion
 from recjax.bundle.contract import SERVING
 from recjax.bundle.open import open_bundle
 from recjax.bundle.served import signatures
@@ -161,6 +162,15 @@ def test_a_fusion_may_read_what_the_tower_does_not(tmp_path):
     assert {"i5", "i6"} & {one.id for one in first}
     assert {"i21", "i22"} & {one.id for one in second}
     assert not {"i3", "i4"} & {one.id for one in first}
+    with pytest.raises(UserError, match="no engine: export it.*export.fusion=None"):
+        push.push(tmp_path / "b", f"lancedb:{tmp_path}")
+    int8 = replace(bundle, vectors="int8")
+    with pytest.raises(UserError, match=r"or the fusion: --set export\.fusion=None"):
+        int8.write(program, program.init(), tmp_path / "c")
+    exported = replace(made, export=int8)
+    plain = settings.override(exported, ["export.fusion=None"]).export
+    assert plain == replace(int8, fusion=None)
+    assert exported.replace("export.fusion", None).export == plain
 
 
 def test_what_no_bundle_can_hold(next_item):
