@@ -82,10 +82,12 @@ class OpenBundle:
     model: str = ""
 
     def __repr__(self) -> str:
-        """Returns where it lies, what it is of, and what it takes."""
+        """Returns where it lies, what it is of, what finds items, and what it takes."""
         kind = self.info.get("experiment") or "bundle"
-        size = f"{len(self.items.ids):,} items"
-        return f"<{kind} {self.folder}: {size}; takes {self._takes()}>"
+        told = f"{len(self.items.ids):,} items"
+        if self.fusion is not None:
+            told += f", found by {' + '.join(self.fusion.every)}"
+        return f"<{kind} {self.folder}: {told}; takes {self._takes()}>"
 
     @cached_property
     def index(self) -> scann.Index | Pushed:

@@ -180,7 +180,7 @@ def test_answers_are_those_of_the_bundle(run, shop, tmp_path):
     bundle = run.export(tmp_path / "bundle", saved_model=False)
     assert (tmp_path / "bundle" / NAME).exists()
     opened = rj.load(str(tmp_path / "bundle"))
-    told = f"<{run.experiment.name} {tmp_path / 'bundle'}: 64 items; takes queries ("
+    told = f"<{run.experiment.name} {tmp_path / 'bundle'}: 64 items, found by "
     assert repr(opened).startswith(told) and len(repr(opened)) < 400
     asked = run.query("red lamp", k=3)
     assert asked == opened.query(text="red lamp", k=3) == bundle.query("red lamp", k=3)

@@ -157,6 +157,7 @@ def test_a_fusion_may_read_what_the_tower_does_not(tmp_path):
     bundle.write(program, program.init(), tmp_path / "b")
     opened = open_bundle(tmp_path / "b")
     assert "knn" in opened.fusion.parts
+    assert f" items, found by {' + '.join(opened.fusion.parts)}; takes" in repr(opened)
     first, second = opened.search({"history": [["i3", "i4"], ["i20"]]}, 3)
     # Item i is followed by i + 1, or i + 2.
     assert {"i5", "i6"} & {one.id for one in first}
