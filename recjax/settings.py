@@ -14,6 +14,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import flax.linen as nn
@@ -194,6 +195,9 @@ def _parse(text: str, old: Any, hint: Any, path: str) -> Any:
     if children(old) is not None:
         if text == "None" and _allows(hint, type(None)):
             return None
+        if text == "()" and isinstance(old, tuple):
+            with suppress(TypeError):  # Of a tuple of so many.
+                return _fitting((), hint)
         others = f"; or take one of {', '.join(classes)}" if len(classes) > 1 else ""
         raise UserError(
             f"--set {path}: this is a {type(old).__name__}, set one of its parts: "

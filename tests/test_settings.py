@@ -55,6 +55,12 @@ def get(tree, path):
     return dict(settings.leaves(tree))[path]
 
 
+def test_a_tuple_of_parts_is_emptied():
+    assert settings.override(Tree(), ["pair=()"]).pair == ()
+    with pytest.raises(UserError, match="this is a tuple, set one of its parts: 0, 1"):
+        settings.override(Tree(), ["pair=None"])
+
+
 @pytest.mark.parametrize(
     ("path", "text", "value"),
     [
@@ -132,7 +138,7 @@ def test_one_setting_changes_and_no_other(path, text, value):
         ("towers.query.hidden=4", "expected a tuple like (int, ...) or None, now None"),
         ("leaf.whole=-1", "whole must not be negative"),
         ("leaf=3", "this is a Leaf, set one of its parts: whole, real"),
-        ("pair=()", "set one of its parts: 0, 1"),
+        ("pair=(1,)", "set one of its parts: 0, 1"),
         ("leaf.hole=3", "Did you mean 'leaf.whole'"),
         ("laef.whole=3", "Did you mean 'leaf.whole'"),
         ("rules.tables/*.real=3", "Did you mean 'rules.tables/.*.real'"),
