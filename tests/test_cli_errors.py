@@ -237,7 +237,7 @@ def commands(app, *before):
         yield from commands(one.target, *before, name) if inner else [(*before, name)]
 
 
-@pytest.mark.parametrize("words", commands(main.app), ids=" ".join)
+@pytest.mark.parametrize("words", [*commands(main.app)], ids=" ".join)
 def test_no_option_is_a_double_negative(capfd, words):
     with pytest.raises(SystemExit):
         command.main([*words, "--help"])

@@ -53,11 +53,6 @@ def read_events(
     if found is None:
         return None
     sessions = "session" in found.head.table
-    if anonymous and not sessions:
-        what = "neither a column 'user' nor one 'session' that is read"
-        fix = "keep the sessions: without users they say whose events they are"
-        findings.of_file("events", what, fix)
-        return None
     if sessions and how.gap is not None:
         fix = "leave out --gap, or the column: --column events:session=skip"
         if anonymous:

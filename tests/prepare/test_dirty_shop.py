@@ -50,8 +50,9 @@ def test_sessions_without_users_cannot_be_left_out(tmp_path):
     with pytest.raises(UserError, match="leave out --gap: without users, sessions say"):
         prepare(Files(events=log), tmp_path / "a", How(gap=60))
     how = How(gap=60, column=("events:session=skip",))
-    with pytest.raises(UserError, match="neither a column 'user' nor one 'session'"):
+    with pytest.raises(UserError, match="take --column session=skip out") as told:
         prepare(Files(events=log), tmp_path / "b", how)
+    assert "without users, sessions say whose events they are" in str(told.value)
     assert "ByUser((.8, .1, .1))" in LastOut().fix
 
 

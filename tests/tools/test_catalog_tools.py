@@ -1,5 +1,6 @@
 """The catalogue's tools: files by any number of processes, prepared, and the ladder."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 from catalog_ladder import ladder  # noqa: E402
 
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 PINS = 9_000
 """More than one chunk."""
 
@@ -50,7 +52,7 @@ def test_what_is_made_can_be_prepared(folder, tmp_path):
 def test_processes_do_not_matter(folder, tmp_path):
     told = [tmp_path, "--pins", str(PINS), "--workers", "2", "--logs"]
     tool = [sys.executable, ROOT / "tools" / "make_catalog.py"]
-    subprocess.run([*tool, *told], check=True, env={"PYTHONPATH": str(ROOT)})
+    subprocess.run([*tool, *told], check=True, env=HERE)
     for name in ("pins", "products", "pairs", "saves", "events"):
         one = pl.read_parquet(folder / f"{name}.parquet")
         assert pl.read_parquet(tmp_path / f"{name}.parquet").equals(one), name
@@ -60,7 +62,7 @@ def test_logs_make_the_fields(folder, tmp_path):
     tool = [sys.executable, ROOT / "tools" / "build_board_titles.py"]
     out = tmp_path / "board_title.parquet"
     told = [folder / "saves.parquet", "--out", out, "--workers", "1"]
-    subprocess.run([*tool, *told], check=True, env={"PYTHONPATH": str(ROOT)})
+    subprocess.run([*tool, *told], check=True, env=HERE)
     built = dict(pl.read_parquet(out).iter_rows())
     for name in ("pins", "products"):
         frame = pl.read_parquet(folder / f"{name}.parquet")
