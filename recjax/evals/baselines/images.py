@@ -220,12 +220,15 @@ def _branch(features: Weights | FrozenBranch) -> FrozenBranch:
     return features if isinstance(features, FrozenBranch) else FrozenLite(features)
 
 
-@lru_cache(maxsize=8)
 def _pooled(
     data: Any, branch: FrozenBranch, positions: tuple[int, ...]
 ) -> list[np.ndarray]:
     """Returns vectors [n, D] of each map; baselines of one run share them."""
-    network = Pooled.of(branch)
+    return _shared(data, Pooled.of(branch), positions)
+
+
+@lru_cache(maxsize=8)
+def _shared(data: Any, network: Pooled, positions: tuple[int, ...]) -> list[np.ndarray]:
     return network.embed(
         len(positions), lambda at: data.center_crops(positions[at], network.size)
     )
