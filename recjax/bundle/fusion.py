@@ -125,6 +125,18 @@ def save(fused: FusedParts, folder: Path) -> None:
     (at / INDEX).write_text(json.dumps(about, indent=2) + "\n")
 
 
+def names(folder: Path) -> tuple[str, ...]:
+    """Returns the parts of a bundle's fusion by name, without opening them.
+
+    Args:
+      folder: of the bundle; without a fusion there are none.
+
+    Raises:
+      UserError: the list cannot be read.
+    """
+    return tuple(_about(folder / FOLDER))
+
+
 def load(folder: Path) -> FusedParts | None:
     """Reads what `save` wrote; None of a bundle without a fusion.
 
@@ -132,16 +144,37 @@ def load(folder: Path) -> FusedParts | None:
       UserError: a file is missing or broken.
     """
     at = folder / FOLDER
-    if not at.exists():
+    about = _about(at)
+    if not about:
         return None
     try:
-        about = json.loads((at / INDEX).read_text())
         parts = {name: _part(at, one) for name, one in about.items()}
         tops = {name: int(one["top"]) for name, one in about.items() if "top" in one}
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{at}: cannot be read ({error}); export anew") from error
+        raise _broken(at, error) from error
     again = {name: parts.pop(name) for name in tops}
     return FusedParts(parts, again, max(tops.values(), default=0))
+
+
+def _about(at: Path) -> dict[str, Any]:
+    """Returns what is listed of each part; nothing where there is no fusion.
+
+    Raises:
+      UserError: the list cannot be read, or is empty.
+    """
+    if not at.exists():
+        return {}
+    try:
+        about = json.loads((at / INDEX).read_text())
+        if not isinstance(about, dict) or not about:
+            raise ValueError(f"{INDEX} lists no part")
+    except (OSError, ValueError) as error:
+        raise _broken(at, error) from error
+    return about
+
+
+def _broken(at: Path, error: Exception) -> UserError:
+    return UserError(f"{at}: cannot be read ({error}); export anew")
 
 
 def _part(folder: Path, about: Mapping[str, Any]) -> Part:

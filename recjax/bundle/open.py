@@ -85,8 +85,8 @@ class OpenBundle:
         """Returns where it lies, what it is of, what finds items, and what it takes."""
         kind = self.info.get("experiment") or "bundle"
         told = f"{len(self.items.ids):,} items"
-        if self.fusion is not None:
-            told += f", found by {' + '.join(self.fusion.every)}"
+        if parts := fusion.names(self.folder):
+            told += f", found by {' + '.join(parts)}"
         return f"<{kind} {self.folder}: {told}; takes {self._takes()}>"
 
     @cached_property

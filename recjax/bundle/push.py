@@ -72,7 +72,7 @@ def push(
       UserError: something cannot be read, what was written is not there, or a fusion
         finds the bundle's items.
     """
-    if (Path(bundle) / fusion.FOLDER).exists():
+    if fusion.names(Path(bundle)):
         raise UserError(
             f"{bundle} finds items by a fusion, which scores all of them itself, and "
             "would ask no engine: export it with --set export.fusion=None"

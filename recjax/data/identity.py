@@ -42,10 +42,8 @@ class Identity:
     @classmethod
     def of_source(cls, source: Any) -> Identity | None:
         """Returns that of what an experiment opens; None where that is not prepared."""
-        name = getattr(source, "source", None)
-        if not isinstance(name, str | Path) or not (place(name) / ABOUT).is_file():
-            return None
-        return cls.of(Prepared.open(name))
+        name = _prepared(source)
+        return None if name is None else cls.of(Prepared.open(name))
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Identity:
@@ -91,11 +89,18 @@ def stamp(source: Any) -> tuple[int, ...]:
     Returns:
       Nothing, where that is not prepared.
     """
-    name = getattr(source, "source", None)
-    if not isinstance(name, str | Path) or not (place(name) / ABOUT).is_file():
+    name = _prepared(source)
+    if name is None:
         return ()
     told = (place(name) / ABOUT).stat()
     return told.st_mtime_ns, told.st_ino, told.st_size
+
+
+def _prepared(source: Any) -> str | Path | None:
+    """Returns the name or folder of prepared data; None of what is not prepared."""
+    name = getattr(source, "source", None)
+    known = isinstance(name, str | Path) and (place(name) / ABOUT).is_file()
+    return name if known else None
 
 
 def refuse_other(what: str, made: Identity, now: Identity, run: str = "RUN") -> None:

@@ -146,7 +146,7 @@ def _event(queries: Queries, q: int, event: int, corpus: Corpus) -> Shown:
     return item_shown(corpus, int(past.items[event]), note)
 
 
-def labels_of(column: TypedColumn, row: int) -> list[str]:
+def categories_of(column: TypedColumn, row: int) -> list[str]:
     """Returns the categories of a row."""
     held = column.values
     codes = held[row] if isinstance(held, Ragged) else column.array[row : row + 1]
@@ -172,7 +172,7 @@ def title_of(corpus: Corpus, item: int) -> str:
         if column.type == "text" and column.name not in ("id", "title"):
             found.append(str(column.texts[item]))
         elif column.type in ("category", "categories") and column.name != SPLIT:
-            labels = " ".join(filter(None, labels_of(column, item)))
+            labels = " ".join(filter(None, categories_of(column, item)))
             found.append(f"{column.name} {labels}" if labels else "")
     told = [value[:LONG] for value in found if value][:TOLD]
     return f"{id} ({', '.join(told)})" if told else id

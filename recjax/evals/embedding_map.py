@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recjax.data.dataset import Corpus
-from recjax.evals.answers import labels_of, title_of
+from recjax.evals.answers import categories_of, title_of
 from recjax.evals.evaluation import EmbeddingMap
 from recjax.tables.typed import Table
 
@@ -58,7 +58,7 @@ def _kinds(table: Table | None, rows: np.ndarray) -> list[list[str]]:
     """Returns what a table says of the kind of some items: its first such column."""
     for name, column in ({} if table is None else table.columns).items():
         if column.type in ("category", "categories"):
-            return [labels_of(column, int(row)) for row in rows]
+            return [categories_of(column, int(row)) for row in rows]
         if column.type == "text" and name in WORDS:
             texts = column.texts
             return [re.findall(r"[^\s,|]*[^\W\d][^\s,|]*", texts[int(r)]) for r in rows]

@@ -267,3 +267,13 @@ def test_tensorflow_adds_up_the_same(search, stem):
     raw = fusion.raw_queries({"text": texts}, 6, {})
     wanted = parts.scores(raw, asked @ vectors.T)
     np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("told", ["", "{}", "[]", "{"])
+def test_a_damaged_list_of_parts_is_no_bundle_without_a_fusion(told, tmp_path):
+    assert fusion.load(tmp_path) is None and fusion.names(tmp_path) == ()
+    (tmp_path / fusion.FOLDER).mkdir()
+    (tmp_path / fusion.FOLDER / fusion.INDEX).write_text(told)
+    for read in (fusion.load, fusion.names):
+        with pytest.raises(UserError, match="cannot be read .*; export anew"):
+            read(tmp_path)
